@@ -1,0 +1,55 @@
+# make setup | repro | test | lock      (PYTHON=python3.12 chooses another interpreter)
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup repro test lint types lock readme
+
+help: ## Show what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP) ## Create .venv and install the exact versions of requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). next: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "==> creating $(VENV)"
+	$(PYTHON) -m venv $(VENV)
+	@echo "==> installing requirements.lock (torch is large: this can take minutes)"
+	$(PIP) install --requirement requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+repro: setup ## Run the pipeline: dvc repro
+	@echo "==> checking params.yaml and dvc.yaml"
+	emm check
+	@echo "==> dvc repro"
+	dvc repro
+
+test: setup lint types ## ruff, mypy, pytest
+	@echo "==> pytest"
+	pytest --numprocesses 2 --dist loadscope
+
+lint: setup
+	@echo "==> ruff"
+	ruff check .
+	ruff format --check .
+
+types: setup
+	@echo "==> mypy"
+	mypy
+
+readme: setup ## Put the current results into README.md
+	emm readme
+
+lock: ## Resolve pyproject.toml anew and write requirements.lock
+	rm -rf .cache/lock && $(PYTHON) -m venv .cache/lock
+	.cache/lock/bin/python -m pip install --quiet "torch==2.13.0" "setuptools>=77" --editable '.[pipeline,dev]'
+	{ echo "# Exact versions for make setup; written by make lock. Ranges are in pyproject.toml."; \
+	  .cache/lock/bin/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//'; } > requirements.lock
+	rm -rf .cache/lock

@@ -1,0 +1,48 @@
+"""All of params.yaml against the signatures of the models it is for."""
+
+from collections.abc import Iterator
+
+from emm.core.binding import choose
+from emm.core.errors import ParamsError
+from emm.fusion.emm import EMM
+from emm.models import MODELS, model_class
+from emm.models.gbdt import Boosting
+from emm.models.single_task import SingleTask
+from emm.params import Params, RecipeParams
+from emm.sections import bind_section, section_of, split_section
+
+
+def check_sections(params: Params) -> None:
+    """Bind every section of the active datasets to its model; one ParamsError for all misfits."""
+    faults = [
+        fault
+        for dataset in params.datasets
+        for fault in _faults(params, params.recipe_of(dataset), f"{dataset}.{params.recipe}")
+    ]
+    if faults:
+        raise ParamsError("\n".join(faults))
+
+
+def _faults(params: Params, recipe: RecipeParams, where: str) -> Iterator[str]:
+    sections = [
+        *(("pretrain", name) for name in params.trained),
+        *(("train", name) for name in (*params.baselines, "gbdt", "emm")),
+    ]
+    for part, name in sections:
+        try:
+            _check(recipe, part, name, f"{where}.{part}")
+        except ParamsError as error:
+            yield str(error)
+
+
+def _check(recipe: RecipeParams, part: str, name: str, where: str) -> None:
+    section = section_of(getattr(recipe, part), name, where)
+    if part == "pretrain":
+        split_section(section, SingleTask, f"{where}.{name}")
+    elif name == "gbdt":
+        bind_section(section, Boosting, f"{where}.{name}")
+    elif name == "emm":
+        split_section(section, EMM, f"{where}.{name}", given=("pool",))
+    else:
+        choose("model", name, MODELS, "baselines in params.yaml", "correct the name")
+        split_section(section, model_class(name), f"{where}.{name}")

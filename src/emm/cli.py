@@ -1,0 +1,88 @@
+"""The command line `emm`, for people; the pipeline itself runs the scripts in stages/."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emm.core.command import DEBUG, run
+from emm.core.errors import ParamsError
+from emm.core.progress import say
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Fuse trained single-task models into one multi-task model. The pipeline: `dvc repro`.",
+    epilog=f"{DEBUG} shows the traceback of an error.",
+)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    run(app)
+
+
+@app.command()
+def check() -> None:
+    """Check params.yaml, every model's section in it, and that dvc.yaml waits for every row."""
+    from emm.check import check_sections
+    from emm.graph import missing_rows, read_stages
+    from emm.params import load_params
+
+    params = load_params()
+    check_sections(params)
+    faults = missing_rows(read_stages(Path("dvc.yaml")), params)
+    if faults:
+        raise ParamsError(
+            "dvc.yaml and params.yaml don't agree:\n" + "\n".join(f"  - {f}" for f in faults),
+            next_step="add or remove these lines in dvc.yaml, then `emm check`",
+        )
+    say("params.yaml and dvc.yaml are in order")
+
+
+@app.command()
+def results(
+    dataset: Annotated[str, typer.Argument(help="a dataset that has been reported")] = "",
+) -> None:
+    """Print the table of test AUCs from metrics/, of one dataset or of all active ones."""
+    for table in _tables(dataset):
+        typer.echo(table)
+
+
+@app.command()
+def readme(
+    path: Annotated[Path, typer.Argument(help="the file to update")] = Path("README.md"),
+) -> None:
+    """Put the table of results between the README's markers."""
+    from emm.core.files import write_text
+    from emm.report.readme import readme_block, replace_block
+
+    write_text(path, replace_block(path.read_text(encoding="utf-8"), readme_block(_tables(""))))
+    say(f"{path} is up to date")
+
+
+@app.command()
+def show(
+    folder: Annotated[Path, typer.Argument(help="a trained model's folder")],
+) -> None:
+    """Describe a stored model and verify its weights."""
+    from rich.console import Console
+
+    from emm.models.store import load_description
+
+    about: dict[str, Any] = vars(load_description(folder))
+    Console().print(about)
+
+
+def _tables(dataset: str) -> list[str]:
+    from emm.params import load_params
+    from emm.report.readme import results_table
+
+    params = load_params()
+    names = [dataset] if dataset else params.datasets
+    return [
+        results_table(Path("metrics"), name, params.recipe, params.table, params.trained)
+        for name in names
+        if params.dataset(name)
+    ]

@@ -1,0 +1,55 @@
+"""How a stage or the command line ends: one message for a user's error, no traceback."""
+
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import typer
+
+from emm.core.errors import EmmError
+from emm.core.progress import say
+
+DEBUG = "--debug"
+INTERRUPTED = 130
+
+
+def stage(function: Callable[..., None]) -> Callable[[], None]:
+    """A script's entry point out of a function whose parameters are its options."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(epilog=f"{DEBUG} shows the traceback of an error.")(function)
+    return lambda: run(app)
+
+
+def run(app: Callable[..., Any]) -> NoReturn:
+    """Run ``app`` on the command line's words and exit: 0, the error's code, or 130 for Ctrl-C.
+
+    ``--debug`` anywhere shows the traceback. SIGTERM ends the work like Ctrl-C, so that
+    temporary files go.
+    """
+    words = [word for word in sys.argv[1:] if word != DEBUG]
+    debug = len(words) < len(sys.argv) - 1
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app(words, standalone_mode=False)
+    except EmmError as error:
+        _fail(f"error: {error}", error.exit_code, error if debug else None)
+    except KeyboardInterrupt as error:
+        _fail("interrupted; run it again to go on", INTERRUPTED, error if debug else None)
+    except Exception as error:
+        usage = getattr(error, "format_message", None)
+        if usage is None:
+            raise
+        _fail(f"error: {usage()}\n  next: add --help to see the options", 2, None)
+    sys.exit(0)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _fail(message: str, code: int, error: BaseException | None) -> NoReturn:
+    if error is not None:
+        raise error
+    say(message)
+    sys.exit(code)

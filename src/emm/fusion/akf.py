@@ -1,0 +1,76 @@
+"""Adaptive Knowledge Fusion: one level's components, fused within and across tasks."""
+
+from collections.abc import Sequence
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+
+from emm.nn.grouped import GroupedLinear
+
+
+class AdaptiveKnowledgeFusion(nn.Module):
+    """One level's fusion of component outputs, eqs. 2-6 of arXiv 2504.09812.
+
+    ``models``: number of trained models m_t of each of T tasks; ``in_width``: width of what the
+    gates read; ``width``: H of the components' outputs.
+    """
+
+    def __init__(self, models: Sequence[int], in_width: int, width: int) -> None:
+        super().__init__()
+        tasks = len(models)
+        self.gates = nn.ModuleList(nn.Linear(in_width, count) for count in models)
+        self.selection = GroupedLinear(tasks, in_width, tasks)
+        self.merge = MultiTaskMerge(tasks, width)
+        self.register_buffer("own", torch.eye(tasks, dtype=torch.bool), persistent=False)
+
+    own: Tensor
+
+    def forward(self, x: Tensor, outputs: Sequence[Tensor]) -> Tensor:
+        """x [B, T, in]: what each task's gates read; outputs: per task [B, M, H] -> z [B, T, H]."""
+        fused = self.fuse_within(x, outputs)
+        chosen = self.select(x)
+        partner = torch.bmm(chosen, fused)  # [B, T, T] @ [B, T, H] -> [B, T, H]
+        merged: Tensor = self.merge(torch.stack([fused, partner], dim=2))  # [B, T, 2, H]
+        return merged
+
+    def fuse_within(self, x: Tensor, outputs: Sequence[Tensor]) -> Tensor:
+        """h^t = sum_j G_t(x_t)_j h_j^t, G_t a softmax gate (eq. 2) -> [B, T, H]."""
+        fused = []
+        for gate, own, components in zip(self.gates, x.unbind(1), outputs, strict=True):
+            weights = gate(own).softmax(dim=1)  # [B, M]
+            fused.append(torch.bmm(weights.unsqueeze(1), components).squeeze(1))  # [B, H]
+        return torch.stack(fused, dim=1)
+
+    def select(self, x: Tensor) -> Tensor:
+        """Weights of the task that each task is paired with (eq. 3), one-hot rows [B, T, T].
+
+        r(t) is the other task with the highest F_t(x_t). The choice is hard; its gradient is that
+        of the softmax (straight-through), without which F could not learn.
+        """
+        scores: Tensor = self.selection(x)  # [B, T, T]
+        soft = scores.masked_fill(self.own, -torch.inf).softmax(dim=2)
+        hard = torch.zeros_like(soft).scatter_(2, soft.argmax(dim=2, keepdim=True), 1.0)
+        return hard + soft - soft.detach()
+
+
+class MultiTaskMerge(nn.Module):
+    """Attention over a task's own token and its partner's, eqs. 4-6.
+
+    A token's score is its own query with its own key: c_w = softmax <Q(w), K(w)> / sqrt(H), and
+    z_t = sum_w c_w V(w). Q, K and V are linear, one set a task.
+    """
+
+    def __init__(self, tasks: int, width: int) -> None:
+        super().__init__()
+        self.projections = GroupedLinear(tasks, width, 3 * width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """tokens [B, T, 2, H] -> z [B, T, H]."""
+        rows, tasks, count, width = tokens.shape
+        flat = tokens.transpose(1, 2).reshape(rows * count, tasks, width)  # [B*2, T, H]
+        projected = self.projections(flat).view(rows, count, tasks, 3, width)  # [B, 2, T, 3, H]
+        query, key, value = projected.unbind(3)  # each [B, 2, T, H]
+        scores = (query * key).sum(3) / sqrt(width)  # [B, 2, T]
+        merged: Tensor = (scores.softmax(dim=1).unsqueeze(3) * value).sum(1)  # [B, T, H]
+        return merged

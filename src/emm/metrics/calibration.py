@@ -1,0 +1,86 @@
+"""How far predicted probabilities can be taken at their word: log loss, ECE, reliability."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from emm.core.errors import DataError
+from emm.metrics.checks import check_pair
+
+BINS = 15  # of Guo et al. 2017, section 4
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Per non-empty bin: mean predicted probability, observed rate (float64), rows (int64); [K]."""
+
+    predicted: Tensor
+    observed: Tensor
+    rows: Tensor
+
+
+def log_loss(logits: Tensor, labels: Tensor) -> float:
+    """Mean binary cross-entropy in nats of logits [N] and labels [N], computed in float64.
+
+    Raises DataError for logits that aren't finite: one wrong row would make the loss infinite.
+    """
+    check_pair(logits, labels)
+    if bool(logits.isinf().any()):
+        raise DataError(
+            "the log loss needs finite logits",
+            got=f"infinity in {int(logits.isinf().sum())} of {logits.numel()} rows",
+            next_step="store logits instead of probabilities that were rounded to 0 or 1",
+        )
+    logits = logits.double()
+    return -logsigmoid(torch.where(labels == 1, logits, -logits)).mean().item()
+
+
+def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = BINS) -> float:
+    """Mean over rows of |observed rate - mean prediction| of the row's bin; logits, labels [N].
+
+    Bins of equal width and their weights are those of Guo et al. 2017 (equation 3), applied to
+    the probability of the positive class instead of the confidence in the winning class.
+    """
+    curve = reliability(logits, labels, bins)
+    gaps = (curve.observed - curve.predicted).abs()
+    return (gaps * curve.rows).sum().item() / logits.numel()
+
+
+def reliability(logits: Tensor, labels: Tensor, bins: int = BINS) -> Reliability:
+    """Reliability curve over ``bins`` bins of equal width; logits, labels [N].
+
+    Bin k of K holds the probabilities in ((k - 1) / K, k / K], and the first one 0 too.
+    """
+    check_pair(logits, labels)
+    edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64, device=logits.device)
+    return _binned(logits.double().sigmoid(), labels, edges[1:-1])
+
+
+def reliability_of_equal_evidence(logits: Tensor, labels: Tensor, bins: int = BINS) -> Reliability:
+    """Reliability curve over at most ``bins`` bins that tell equally much; logits, labels [N].
+
+    The edges are quantiles weighted by p (1 - p), the variance that a calibrated row contributes.
+    So the log-odds of each bin's observed rate have about the same standard error,
+    1 / sqrt(sum of p (1 - p)), however rare the positives; equal probabilities share a bin.
+    """
+    check_pair(logits, labels)
+    predicted = logits.double().sigmoid()
+    ordered = predicted.sort().values
+    evidence = (ordered * (1 - ordered)).cumsum(0)
+    shares = torch.arange(1, bins, dtype=torch.float64, device=logits.device) / bins
+    positions = torch.searchsorted(evidence, shares * evidence[-1])
+    return _binned(predicted, labels, ordered[positions])
+
+
+def _binned(predicted: Tensor, labels: Tensor, edges: Tensor) -> Reliability:
+    bin_of_row = torch.bucketize(predicted, edges)  # edges[k - 1] < p <= edges[k]
+    count = len(edges) + 1
+    rows = bin_of_row.bincount(minlength=count)
+    # index_add, because a weighted bincount has no deterministic version on CUDA.
+    nothing = torch.zeros(count, dtype=torch.float64, device=predicted.device)
+    sums = nothing.index_add(0, bin_of_row, predicted)
+    positives = nothing.index_add(0, bin_of_row, labels.double())
+    filled = rows > 0
+    return Reliability(sums[filled] / rows[filled], positives[filled] / rows[filled], rows[filled])

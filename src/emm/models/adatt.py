@@ -1,0 +1,71 @@
+"""AdaTT-sp: adaptive task-to-task fusion without shared experts. Li et al., KDD 2023."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from emm.core.binding import Count, Share
+from emm.nn.embedding import FeatureFront
+from emm.nn.gates import Gates, mix, own_experts
+from emm.nn.grouped import Towers, grouped_mlp
+from emm.nn.inputs import Inputs
+
+
+class Fusion(nn.Module):
+    """One level: f_t = sum_k g_t(x_t)_k e_k + sum_j v_tj e_tj.
+
+    The first sum is the gated fusion of all tasks' experts, the second the residual: a linear
+    combination of task t's own (native) experts with learned scalars ``native`` [T, n], which
+    start as the mean.
+    """
+
+    def __init__(
+        self, tasks: int, in_width: int, experts: int, expert: Sequence[int], dropout: float
+    ) -> None:
+        super().__init__()
+        self.experts = grouped_mlp(tasks * experts, in_width, expert, dropout)
+        self.gates = Gates(tasks, in_width, tasks * experts)
+        self.native = nn.Parameter(torch.full((tasks, experts), 1 / experts))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, in] at the first level, else [B, T, in] -> [B, T, H]."""
+        weights = self.gates(x) + own_experts(self.native)  # [B, T, T*n]
+        return mix(weights, self.experts(x))
+
+
+class AdaTT(nn.Module):
+    """Levels of task-to-task fusion, then towers: y_t = tower_t(f_t of the last level).
+
+    Level 1 reads the shared features; later, each task's experts and gate read its own fused
+    output. ``experts``: native experts per task and level; ``expert``, ``tower``: hidden widths of
+    one. Raises ParamsError if ``expert`` is empty.
+    Li et al., "AdaTT: Adaptive Task-to-Task Fusion Network for Multitask Learning in
+    Recommendations", KDD 2023, the AdaTT-sp variant.
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        tasks: int,
+        *,
+        embedding_dim: Count,
+        levels: Count,
+        experts: Count,
+        expert: Sequence[int],
+        tower: Sequence[int],
+        dropout: Share,
+    ) -> None:
+        super().__init__()
+        self.front = FeatureFront(inputs, embedding_dim)
+        fusions = (
+            Fusion(tasks, expert[-1] if level else self.front.width, experts, expert, dropout)
+            for level in range(levels)
+        )
+        self.levels = nn.Sequential(*fusions)
+        self.towers = Towers(tasks, expert[-1], tower, dropout)
+
+    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        """dense [B, D], sparse [B, F] -> logits [B, T]."""
+        logits: Tensor = self.towers(self.levels(self.front(dense, sparse)))
+        return logits

@@ -1,0 +1,87 @@
+"""AITM: adaptive information transfer along a sequence of tasks. Xi et al., KDD 2021."""
+
+from collections.abc import Sequence
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+
+from emm.core.binding import Count, NotNegative, Share
+from emm.nn.embedding import FeatureFront
+from emm.nn.grouped import Towers, grouped_mlp
+from emm.nn.inputs import Inputs
+from emm.nn.losses import multi_task_bce
+from emm.nn.mlp import mlp
+
+
+class Transfer(nn.Module):
+    """z_t from the former task's z and this task's q: p = g(z), then attention over p and q.
+
+    z_t = sum_{u in p,q} w_u V(u), w = softmax over the two of <Q(u), K(u)> / sqrt(H): each token is
+    scored by its own query and key. g is one layer of ``emm.nn.mlp``; Q, K, V are linear.
+    """
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.information = mlp(width, [width], dropout)
+        self.projections = nn.Linear(width, 3 * width)
+
+    def forward(self, former: Tensor, own: Tensor) -> Tensor:
+        """former, own [B, H] -> [B, H]."""
+        tokens = torch.stack([self.information(former), own], dim=1)  # [B, 2, H]
+        query, key, value = self.projections(tokens).chunk(3, dim=2)  # each [B, 2, H]
+        scores = (query * key).sum(dim=2) / sqrt(own.shape[1])  # [B, 2]
+        mixed: Tensor = (scores.softmax(dim=1).unsqueeze(2) * value).sum(dim=1)  # [B, H]
+        return mixed
+
+
+class AITM(nn.Module):
+    """z_1 = q_1, z_t = AIT(g(z_{t-1}), q_t), y_t = tower_t(z_t), with q_t = bottom_t(x).
+
+    Tasks must come in the order of the funnel (click before purchase): information flows forward,
+    and the calibrator holds that a later step is no likelier than the one before.
+    ``bottom``, ``tower``: hidden widths of one task's; ``calibrator_weight``: its factor in
+    the loss, 0 where the tasks are no funnel. Raises ParamsError if ``bottom`` is empty.
+    Xi et al., "Modeling the Sequential Dependence among Audience Multi-step Conversions with
+    Multi-task Learning in Targeted Display Advertising", KDD 2021.
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        tasks: int,
+        *,
+        embedding_dim: Count,
+        bottom: Sequence[int],
+        tower: Sequence[int],
+        dropout: Share,
+        calibrator_weight: NotNegative,
+    ) -> None:
+        super().__init__()
+        self.calibrator_weight = calibrator_weight
+        self.front = FeatureFront(inputs, embedding_dim)
+        self.bottoms = grouped_mlp(tasks, self.front.width, bottom, dropout)
+        self.transfers = nn.ModuleList(Transfer(bottom[-1], dropout) for _ in range(tasks - 1))
+        self.towers = Towers(tasks, bottom[-1], tower, dropout)
+
+    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        """dense [B, D], sparse [B, F] -> logits [B, T]."""
+        first, *others = self.bottoms(self.front(dense, sparse)).unbind(dim=1)  # T times [B, H]
+        sequence = [first]
+        for transfer, own in zip(self.transfers, others, strict=True):
+            sequence.append(transfer(sequence[-1], own))
+        logits: Tensor = self.towers(torch.stack(sequence, dim=1))  # [B, T]
+        return logits
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy plus ``calibrator_weight`` times the calibrator; both [B, T] -> scalar."""
+        return multi_task_bce(logits, labels) + self.calibrator_weight * calibrator(logits)
+
+
+def calibrator(logits: Tensor) -> Tensor:
+    """Sum over t >= 2 of the mean over rows of max(p_t - p_{t-1}, 0); logits [B, T] -> scalar.
+
+    Xi et al., KDD 2021, the behavioural expectation calibrator.
+    """
+    probabilities = logits.sigmoid()
+    return probabilities.diff(dim=1).relu().mean(dim=0).sum()

@@ -1,0 +1,189 @@
+"""Gradient-boosted trees, one ensemble a task: the reference that people would otherwise use."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from emm.core.binding import Range
+from emm.core.errors import DataError, ModelFileError
+from emm.core.progress import Report
+from emm.data.batches import Table
+from emm.models.sklearn_trees import from_sklearn
+from emm.nn.inputs import Inputs
+from emm.nn.trees import CATEGORIES, TreeEnsemble, categorical_fields
+
+HISTORY_EVERY = 10
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Boosting:
+    """How to boost: shrinkage ``learning_rate``, at most ``max_iterations`` trees a task of at most
+    ``max_leaf_nodes`` leaves with ``min_samples_leaf`` rows each, ``l2_regularization`` of the
+    leaf values, and ``patience`` trees without a better validation AUC before it stops."""
+
+    learning_rate: Annotated[float, Range(0, open_low=True)]
+    max_iterations: Annotated[int, Range(1)]
+    max_leaf_nodes: Annotated[int, Range(2)]
+    min_samples_leaf: Annotated[int, Range(1)]
+    l2_regularization: Annotated[float, Range(0)]
+    patience: Annotated[int, Range(1)]
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """The first ``iteration`` trees: mean log loss per train row and validation AUC."""
+
+    iteration: int
+    train_loss: float
+    auc: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """Boosting of one task: the number of trees kept, and every tenth iteration beside it."""
+
+    best_iteration: int
+    iterations: tuple[Iteration, ...]
+
+
+class GradientBoosting(nn.Module):
+    """One tree ensemble per task: y_t = baseline_t + sum of t's trees.
+
+    ``ensembles``: sizes of each task's ensemble (trees, nodes, bitsets, depth), so that a stored
+    model can be built empty and loaded. ModelFileError unless there are as many as ``tasks``.
+    Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Annals of Statistics
+    2001, algorithm 5, with second-order leaf values.
+    """
+
+    def __init__(
+        self, inputs: Inputs, tasks: int, *, ensembles: Sequence[Mapping[str, int]]
+    ) -> None:
+        super().__init__()
+        _check_count(tasks, len(ensembles))
+        self.ensembles = nn.ModuleList(TreeEnsemble(inputs, **sizes) for sizes in ensembles)
+
+    def arguments(self) -> dict[str, list[dict[str, int]]]:
+        """What the constructor needs beside inputs and tasks, as plain JSON."""
+        return {"ensembles": [ensemble.sizes() for ensemble in self._each()]}
+
+    def decision(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        """Logits in full precision: dense [B, D], sparse [B, F] -> [B, T] float64."""
+        return torch.stack([each.decision(dense, sparse) for each in self._each()], dim=1)
+
+    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        """Dense [B, D], sparse [B, F] -> logits [B, T] float32."""
+        return self.decision(dense, sparse).to(torch.float32)
+
+    def _each(self) -> Iterator[TreeEnsemble]:
+        return (each for each in self.ensembles if isinstance(each, TreeEnsemble))
+
+
+def fit(
+    train: Table,
+    validation: Table,
+    inputs: Inputs,
+    boosting: Boosting,
+    *,
+    seed: int,
+    report: Report | None = None,
+) -> tuple[GradientBoosting, list[Run]]:
+    """Boost one ensemble per task on ``train``; ``validation`` chooses the number of trees.
+
+    A task stops after ``patience`` trees without a better validation AUC, the rule of the
+    networks, and keeps the trees up to its first best AUC. Fields of at most 255 ids are split
+    by sets of ids; larger ones by the order of their ids, which fall by frequency, with 0
+    (unknown or rare) below all. The same input and ``seed`` give the same bytes. ``report``
+    hears of each finished task. Raises DataError for a split with labels of one class only.
+    """
+    _check_labels(train, "train")
+    _check_labels(validation, "validation")
+    columns, held_out = _columns(train), _columns(validation)
+    sets_of_ids = [False] * inputs.dense + categorical_fields(inputs)
+    ensembles, runs = [], []
+    for task in range(train.labels.shape[1]):
+        labels, wanted = (table.labels[:, task].cpu().numpy() for table in (train, validation))
+        estimator = _estimator(boosting, sets_of_ids, seed)
+        estimator.fit(columns, labels, X_val=held_out, y_val=wanted)
+        runs.append(_run(estimator, columns, labels))
+        ensembles.append(from_sklearn(estimator, inputs, runs[-1].best_iteration))
+        if report:
+            report(task + 1, f"{runs[-1].best_iteration} trees")
+    return _assemble(inputs, ensembles), runs
+
+
+def _estimator(boosting: Boosting, sets_of_ids: list[bool], seed: int) -> Any:
+    # Imported late: it takes a second, and using or describing a stored model doesn't need it.
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(
+        learning_rate=boosting.learning_rate,
+        max_iter=boosting.max_iterations,
+        max_leaf_nodes=boosting.max_leaf_nodes,
+        min_samples_leaf=boosting.min_samples_leaf,
+        l2_regularization=boosting.l2_regularization,
+        max_bins=CATEGORIES,
+        categorical_features=sets_of_ids,
+        early_stopping=True,
+        scoring="roc_auc",
+        n_iter_no_change=boosting.patience,
+        tol=0.0,
+        random_state=seed,
+    )
+
+
+def _columns(table: Table) -> Array:
+    """Dense features, then ids: [N, D + F] float64, which is what scikit-learn computes in."""
+    dense, sparse = table.dense.cpu().numpy(), table.sparse.cpu().numpy()
+    return np.concatenate([dense.astype(np.float64), sparse.astype(np.float64)], axis=1)
+
+
+def _run(estimator: Any, columns: Array, labels: Array) -> Run:
+    aucs = estimator.validation_score_[1:]  # without that of no tree at all
+    best, last = int(aucs.argmax()) + 1, len(aucs)
+    shown = {best, last, *range(HISTORY_EVERY, last, HISTORY_EVERY)}
+    iterations = tuple(
+        Iteration(number, _log_loss(logits, labels), float(aucs[number - 1]))
+        for number, logits in enumerate(estimator.staged_decision_function(columns), start=1)
+        if number in shown
+    )
+    return Run(best, iterations)
+
+
+def _log_loss(logits: Array, labels: Array) -> float:
+    return float((np.logaddexp(0, logits) - labels * logits).mean())
+
+
+def _assemble(inputs: Inputs, ensembles: Sequence[TreeEnsemble]) -> GradientBoosting:
+    sizes = [ensemble.sizes() for ensemble in ensembles]
+    model = GradientBoosting(inputs, len(ensembles), ensembles=sizes)
+    for empty, full in zip(model.ensembles, ensembles, strict=True):
+        empty.load_state_dict(full.state_dict())
+    return model.eval()
+
+
+def _check_labels(table: Table, split: str) -> None:
+    for task, positives in enumerate(table.labels.sum(0, dtype=torch.int64).tolist()):
+        if not 0 < positives < len(table):
+            raise DataError(
+                "trees can't be fitted: all labels are of one class",
+                where=f"task {task} in {split}",
+                got=f"{positives} positives in {len(table)} rows",
+                expected="rows of both classes",
+                next_step="check-data shows the positive rates of every split",
+            )
+
+
+def _check_count(tasks: int, ensembles: int) -> None:
+    if tasks != ensembles:
+        raise ModelFileError(
+            "a boosted model needs one tree ensemble per task",
+            got=f"{ensembles} ensembles",
+            expected=f"{tasks}, one per task",
+            next_step="dvc checkout to restore the model, or dvc repro to train it again",
+        )

@@ -1,0 +1,38 @@
+"""Shared bottom: one network for all tasks with a tower on top for each. Caruana, 1997."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from emm.core.binding import Count, Share
+from emm.nn.embedding import FeatureFront
+from emm.nn.grouped import Towers
+from emm.nn.inputs import Inputs
+from emm.nn.mlp import mlp
+
+
+class SharedBottom(nn.Module):
+    """y_t = tower_t(bottom(x)). Caruana, "Multitask Learning", Machine Learning 28, 1997.
+
+    ``bottom``, ``tower``: hidden widths.
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        tasks: int,
+        *,
+        embedding_dim: Count,
+        bottom: Sequence[int],
+        tower: Sequence[int],
+        dropout: Share,
+    ) -> None:
+        super().__init__()
+        self.front = FeatureFront(inputs, embedding_dim)
+        self.bottom = mlp(self.front.width, bottom, dropout)
+        self.towers = Towers(tasks, [self.front.width, *bottom][-1], tower, dropout)
+
+    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        """dense [B, D], sparse [B, F] -> logits [B, T]."""
+        logits: Tensor = self.towers(self.bottom(self.front(dense, sparse)))
+        return logits

@@ -1,0 +1,39 @@
+"""The single-task model that is trained first and taken apart later."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from emm.core.binding import Count, Share
+from emm.nn.embedding import FeatureFront
+from emm.nn.inputs import Inputs
+from emm.nn.mlp import mlp
+
+
+class SingleTask(nn.Module):
+    """A strict chain: ``front``, each of ``blocks`` in turn, ``tower``; one logit.
+
+    ``blocks``: hidden widths of each block; ``tower``: hidden widths before the last layer.
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        *,
+        embedding_dim: Count,
+        blocks: Sequence[Sequence[int]],
+        tower: Sequence[int],
+        dropout: Share,
+    ) -> None:
+        super().__init__()
+        self.front = FeatureFront(inputs, embedding_dim)
+        ends = [self.front.width, *(block[-1] for block in blocks)]
+        chain = (mlp(start, block, dropout) for start, block in zip(ends, blocks, strict=False))
+        self.blocks = nn.Sequential(*chain)
+        last = [ends[-1], *tower][-1]
+        self.tower = nn.Sequential(*mlp(ends[-1], tower, dropout), nn.Linear(last, 1))
+
+    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        """dense [B, D], sparse [B, F] -> logits [B, 1]."""
+        logits: Tensor = self.tower(self.blocks(self.front(dense, sparse)))
+        return logits

@@ -1,0 +1,7 @@
+"""Task-blind building blocks.
+
+Shapes in this package and above use one legend:
+B rows of a batch, N rows of a split, F sparse fields, D dense features, E embedding width,
+T tasks, H hidden width, M trained models of a task, C levels, G groups computed together
+(experts, towers or tasks), S seeds.
+"""

@@ -1,0 +1,49 @@
+"""Embeddings of the sparse fields, and the feature vector that every model starts from."""
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import torch
+from torch import Tensor, nn
+
+from emm.nn.inputs import Inputs
+
+# Small, as is usual for click models: an id that train shows rarely stays close to zero, the
+# neutral value, instead of keeping a large random vector. Far from zero enough to tell ids apart.
+_INITIAL_STD = 0.01
+
+
+class EmbeddingTable(nn.Module):
+    """One table for all F fields: field f owns the rows from its offset on.
+
+    ``cardinalities``: number of ids of each field; ``width``: E.
+    Ids are not checked (that would cost a device synchronisation per batch): an id past its
+    field's cardinality reads a row of the next field. The last field's raises IndexError on CPU.
+    """
+
+    offsets: Tensor
+
+    def __init__(self, cardinalities: Sequence[int], width: int) -> None:
+        super().__init__()
+        starts = list(accumulate(cardinalities, initial=0))
+        self.width = len(cardinalities) * width
+        self.register_buffer("offsets", torch.tensor(starts[:-1], dtype=torch.int32), False)
+        self.weight = nn.Parameter(torch.empty(starts[-1], width).normal_(std=_INITIAL_STD))
+
+    def forward(self, sparse: Tensor) -> Tensor:
+        """Look up ids; sparse [B, F] int32 or int64 -> [B, F, E]."""
+        return nn.functional.embedding(sparse + self.offsets, self.weight)
+
+
+class FeatureFront(nn.Module):
+    """Dense features beside the embedded sparse ones; ``width`` is D + F*E."""
+
+    def __init__(self, inputs: Inputs, embedding_dim: int) -> None:
+        super().__init__()
+        self.table = EmbeddingTable(inputs.cardinalities, embedding_dim)
+        self.width = inputs.dense + self.table.width
+
+    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        """Concatenate; dense [B, D], sparse [B, F] -> [B, D + F*E]."""
+        embedded: Tensor = self.table(sparse)  # [B, F, E]
+        return torch.cat([dense, embedded.flatten(1)], dim=1)  # [B, D + F*E]

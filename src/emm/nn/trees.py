@@ -1,0 +1,130 @@
+"""Ensembles of decision trees as plain tensors, evaluated for all rows and trees at once."""
+
+import torch
+from torch import Tensor, nn
+
+from emm.core.errors import DataError
+from emm.nn.inputs import Inputs
+
+CATEGORIES = 255
+"""Largest cardinality of a field that trees may split into two arbitrary sets of ids."""
+WORDS = 8  # 32-bit words of a bitset: ids 0..254, and one bit for every id outside of them
+OUTSIDE = 32 * WORDS - 1
+LARGEST_ID = 2**24  # float32 holds each integer up to here
+
+# (row, tree) pairs walked together; each needs about 100 bytes.
+PAIRS = 2**17
+# Steps between two searches for pairs that have reached their leaf and can be left out: leaves
+# lie at about half of the deepest one's depth, so the search halves the time.
+STRIDE = 4
+
+
+class TreeEnsemble(nn.Module):
+    """Sum of decision trees: dense [B, D], sparse [B, F] -> logits [B, 1].
+
+    The nodes of all trees lie one after another; ``left`` and ``right`` are positions in that
+    one list, and a leaf is its own child, so every tree may take ``depth`` steps. Tree k begins
+    at ``starts[k]``: any share of the trees can be summed by walking from their starts alone.
+
+    Column c of a node is dense feature c if c < D, else sparse field c - D. A node with
+    ``bitset`` -1 sends values <= ``threshold`` left and NaN by ``missing_left``. Any other node
+    reads a field of at most 255 ids and sends an id left if its bit in that row of ``bitsets``
+    is set; ids outside 0..254 share the last bit.
+
+    Arguments are sizes only, so an ensemble can be built empty and then loaded: ``trees``,
+    ``nodes``, ``bitsets`` (rows) and ``depth`` (longest path from a root, in steps).
+    DataError if a field has more than 2**24 ids.
+    """
+
+    starts: Tensor
+    column: Tensor
+    threshold: Tensor
+    left: Tensor
+    right: Tensor
+    missing_left: Tensor
+    bitset: Tensor
+    bitsets: Tensor
+    value: Tensor
+    baseline: Tensor
+    categorical: Tensor
+
+    def __init__(self, inputs: Inputs, *, trees: int, nodes: int, bitsets: int, depth: int) -> None:
+        super().__init__()
+        _check_ids(inputs)
+        self.depth = depth
+        self.register_buffer("starts", torch.zeros(trees, dtype=torch.int64))
+        for name in ("column", "left", "right", "bitset"):
+            self.register_buffer(name, torch.zeros(nodes, dtype=torch.int64))
+        self.register_buffer("threshold", torch.zeros(nodes, dtype=torch.float32))
+        self.register_buffer("missing_left", torch.zeros(nodes, dtype=torch.bool))
+        self.register_buffer("bitsets", torch.zeros(bitsets, WORDS, dtype=torch.int32))
+        self.register_buffer("value", torch.zeros(nodes, dtype=torch.float64))
+        self.register_buffer("baseline", torch.zeros((), dtype=torch.float64))
+        categorical = torch.tensor(categorical_fields(inputs), dtype=torch.bool)
+        self.register_buffer("categorical", categorical, persistent=False)
+
+    def sizes(self) -> dict[str, int]:
+        """The constructor's arguments: ``TreeEnsemble(inputs, **sizes)`` has the same buffers."""
+        trees, nodes, bitsets = len(self.starts), len(self.value), len(self.bitsets)
+        return {"trees": trees, "nodes": nodes, "bitsets": bitsets, "depth": self.depth}
+
+    def decision(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        """Logits in full precision: dense [B, D], sparse [B, F] -> [B] float64."""
+        rows = max(1, PAIRS // max(1, len(self.starts)))
+        chunks = torch.split(self._values(dense, sparse), rows)
+        return torch.cat([self._sum_of_leaves(values) for values in chunks]) + self.baseline
+
+    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        """Dense [B, D] float32, sparse [B, F] int32 -> logits [B, 1] float32."""
+        return self.decision(dense, sparse).to(torch.float32).unsqueeze(1)
+
+    def _values(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        outside = self.categorical & ((sparse < 0) | (sparse >= OUTSIDE))  # [B, F]
+        ids = sparse.masked_fill(outside, OUTSIDE)
+        return torch.cat([dense.to(torch.float32), ids.to(torch.float32)], dim=1)  # [B, D + F]
+
+    def _sum_of_leaves(self, values: Tensor) -> Tensor:
+        node = self.starts.repeat(len(values))  # [B * trees], the trees of a row side by side
+        live = torch.arange(len(node), device=node.device)  # pairs that aren't at a leaf yet
+        for _ in range(0, self.depth, STRIDE):
+            here = node.index_select(0, live)
+            cell = live // len(self.starts) * values.shape[1]  # where the pair's row begins
+            for _ in range(STRIDE):
+                here = self._step(values.flatten(), cell, here)
+            node[live] = here
+            live = live[self.left.index_select(0, here) != here]
+        leaves = self.value.index_select(0, node).view(len(values), len(self.starts))  # [B, trees]
+        return leaves.sum(1)
+
+    def _step(self, values: Tensor, cell: Tensor, node: Tensor) -> Tensor:
+        value = values.index_select(0, cell + self.column.index_select(0, node))
+        below = value <= self.threshold.index_select(0, node)
+        below |= value.isnan() & self.missing_left.index_select(0, node)
+        if len(self.bitsets):
+            row = self.bitset.index_select(0, node)
+            below = torch.where(row < 0, below, self._in_set(row, value))
+        left, right = (child.index_select(0, node) for child in (self.left, self.right))
+        return torch.where(below, left, right)
+
+    def _in_set(self, row: Tensor, value: Tensor) -> Tensor:
+        # Rows of -1 are looked up as id 0 of row 0; the caller drops their answer.
+        ids = torch.where(row < 0, 0, value).to(torch.int32)
+        word = self.bitsets.flatten().index_select(0, row.clamp(min=0) * WORDS + (ids >> 5))
+        return ((word >> (ids & 31)) & 1).to(torch.bool)
+
+
+def categorical_fields(inputs: Inputs) -> list[bool]:
+    """Whether each sparse field is small enough to be split by sets of ids, not by their order."""
+    return [cardinality <= CATEGORIES for cardinality in inputs.cardinalities]
+
+
+def _check_ids(inputs: Inputs) -> None:
+    for field, cardinality in enumerate(inputs.cardinalities):
+        if cardinality > LARGEST_ID:
+            raise DataError(
+                "a sparse field has too many ids for trees, which read ids as float32",
+                where=f"sparse field {field}",
+                got=f"{cardinality} ids",
+                expected=f"at most {LARGEST_ID}",
+                next_step="raise the field's minimum count so that rare ids become 0",
+            )

@@ -1,0 +1,206 @@
+"""The report's figures: training curves, ROC and calibration of all rows, legible for nine."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from emm.metrics.calibration import Reliability
+from emm.report.curves import Curves
+from emm.report.drawing import Style, add_legend, new_figure, panels
+from emm.report.names import printed
+from emm.report.rows import Row, Run
+
+TRAINING = "training.svg"
+FEWEST_FALSE_POSITIVES = 30
+CALIBRATION_COLUMNS = 3
+_FAINT = {"linewidth": 0.7, "alpha": 0.35}
+MOST_TICKS = 7
+# Finest first; percent, then factors.
+_SHARES = (
+    (0.1, 0.2, 0.5, 1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95, 98, 99),
+    (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9),
+    (0.01, 0.1, 1, 10, 50, 90, 99, 99.9, 99.99),
+)
+_FACTORS = (
+    (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1, 1.05, 1.1, 1.15, 1.2, 1.3, 1.4, 1.5, 1.7, 2),
+    (0.33, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 3),
+    (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50),
+    (0.0001, 0.001, 0.01, 0.1, 1, 10, 100, 1000, 10000),
+)
+
+
+def roc_file(task: str) -> str:
+    """Name of a task's ROC figure."""
+    return f"roc-{task}.svg"
+
+
+def calibration_file(task: str) -> str:
+    """Name of a task's calibration figure."""
+    return f"calibration-{task}.svg"
+
+
+def draw_training(
+    path: Path, rows: Sequence[Row], tasks: Sequence[str], looks: Mapping[str, Style]
+) -> None:
+    """Validation AUC per epoch, a panel per task; a dot marks the epoch whose weights were kept.
+
+    Every model's first seed is drawn in full, its others faintly.
+    """
+    with new_figure(path, 9.5, 3.6 * -(-len(tasks) // 2)) as figure:
+        for axes, task in zip(panels(figure, len(tasks), 2), tasks, strict=True):
+            for row in rows:
+                for run in row.runs:
+                    if run.covers(task):
+                        first = run.seed == row.evaluation.seeds[0]
+                        _draw_run(axes, run, task, looks[row.name], first=first)
+            _frame_training(axes, [r for row in rows for r in row.runs if r.covers(task)], task)
+        add_legend(figure, looks)
+
+
+def draw_roc(
+    path: Path, curves: Mapping[str, Curves], task: str, looks: Mapping[str, Style]
+) -> None:
+    """ROC on a log scale, and what sets the rows apart: their distance from the mean curve."""
+    rates = next(iter(curves.values())).roc[task][0]
+    # So few false positives say nothing about a rate.
+    seen = rates >= min(FEWEST_FALSE_POSITIVES * float(rates[rates > 0][0]), 0.1)
+    heights = torch.stack([row.roc[task][1][seen] for row in curves.values()])  # [rows, K]
+    distances = _smoothed(rates[seen], heights - heights.mean(0))
+    with new_figure(path, 9.5, 3.6) as figure:
+        left, right = panels(figure, 2, 2, width_ratios=[2, 3])
+        for model, height, distance in zip(curves, heights, distances, strict=True):
+            left.plot(rates[seen], height, **looks[model])
+            right.plot(rates[seen], distance, **looks[model])
+        for axes in (left, right):
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(_percent)
+            axes.set_xlim(float(rates[seen][0]), 1)
+            axes.set_xlabel("false-positive rate")
+        left.set_title(f"{task}: true-positive rate")
+        right.set_title("distance from the mean of all rows, smoothed")
+        add_legend(figure, looks)
+
+
+def draw_calibration(
+    path: Path, curves: Mapping[str, Curves], task: str, looks: Mapping[str, Style]
+) -> None:
+    """Observed against predicted odds, a panel per model with the others in grey behind it.
+
+    Axes in log-odds keep rare positives apart; bars are two standard errors to either side.
+    """
+    points = {model: _odds_ratios(row.reliability[task]) for model, row in curves.items()}
+    with new_figure(path, 9.5, 0.4 + 2.1 * -(-len(curves) // CALIBRATION_COLUMNS)) as figure:
+        shared = panels(figure, len(curves), CALIBRATION_COLUMNS, sharex=True, sharey=True)
+        for axes, model in zip(shared, curves, strict=True):
+            for x, ratio, _ in points.values():
+                axes.plot(x, ratio, color="#cccccc", linewidth=0.8, zorder=1)
+            _draw_ratio(axes, *points[model], looks[model]["color"])
+            axes.set_title(printed(model), color=looks[model]["color"], fontweight="bold")
+        _frame_calibration(shared[0], torch.cat([ratio for _, ratio, _ in points.values()]))
+        for axes in shared[-CALIBRATION_COLUMNS:]:
+            axes.tick_params(labelbottom=True)  # also where the place below is empty
+        figure.supxlabel(f"predicted probability of {task}", fontsize=9)
+        figure.supylabel("observed odds / predicted odds", fontsize=9)
+
+
+def _smoothed(rates: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Means of values [rows, K] over the tenth of a decade to either side of each rate [K]."""
+    positions = rates.log10()
+    near = ((positions[:, None] - positions).abs() < 0.1).double()  # [K, K]
+    return values @ near / near.sum(0)
+
+
+def _draw_run(axes: Axes, run: Run, task: str, look: Style, *, first: bool) -> None:
+    scores = {epoch.epoch: epoch.auc[task] for epoch in run.epochs}
+    if not first:
+        axes.plot(list(scores), list(scores.values()), **look | _FAINT)
+        return
+    axes.plot(list(scores), list(scores.values()), **look)
+    axes.plot(
+        run.best_epoch,
+        scores[run.best_epoch],
+        marker="o",
+        markersize=5,
+        color=look["color"],
+        markeredgecolor="white",
+        markeredgewidth=0.8,
+        zorder=9,
+    )
+
+
+def _frame_training(axes: Axes, runs: Sequence[Run], task: str) -> None:
+    scores = [[epoch.auc[task] for epoch in run.epochs] for run in runs]
+    peaks = [max(run) for run in scores]
+    # The first epochs would press the plateaus, which matter, into one line.
+    span = max(max(peaks) - min(peaks), 0.002)
+    lowest = max(min(map(min, scores)), min(peaks) - 2 * span)
+    axes.set_ylim(lowest - 0.1 * span, max(peaks) + 0.25 * span)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]))
+    axes.xaxis.set_major_formatter(_plain)
+    axes.xaxis.set_minor_locator(NullLocator())
+    seen = [e.epoch for run in runs for e in run.epochs if e.auc[task] >= lowest]
+    axes.set_xlim(0.9 * min(seen), 1.1 * max(seen))
+    axes.set_title(f"{task}: validation AUC")
+    axes.set_xlabel("epoch (boosting: iteration)")
+
+
+def _odds_ratios(curve: Reliability) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Mean prediction, observed odds over predicted odds, and the log ratio's standard error."""
+    positives = curve.observed * curve.rows
+    # Half a row more on either side keeps bins without positives, or negatives, finite.
+    observed = (positives + 0.5) / (curve.rows - positives + 0.5)
+    predicted = curve.predicted.clamp(1e-9, 1 - 1e-9)
+    ratio = observed * (1 - predicted) / predicted
+    error = (curve.rows * predicted * (1 - predicted)).rsqrt()
+    return predicted, ratio, error.clamp(max=10)
+
+
+def _draw_ratio(
+    axes: Axes, x: torch.Tensor, ratio: torch.Tensor, error: torch.Tensor, colour: str
+) -> None:
+    reach = (2 * error).exp()
+    bars = torch.stack([ratio - ratio / reach, ratio * reach - ratio])
+    axes.errorbar(
+        x,
+        ratio,
+        yerr=bars.numpy(),
+        color=colour,
+        linewidth=1.2,
+        elinewidth=0.8,
+        marker="o",
+        markersize=3,
+        zorder=3,
+    )
+    axes.axhline(1, color="#333333", linewidth=0.8, linestyle="--", zorder=2)
+
+
+def _frame_calibration(axes: Axes, ratios: torch.Tensor) -> None:
+    axes.set_xscale("logit")
+    axes.set_yscale("log")
+    # All points are in view; a long bar may leave it.
+    axes.set_ylim(min(float(ratios.min()), 0.8) / 1.15, max(float(ratios.max()), 1.25) * 1.15)
+    _set_ticks(axes.xaxis, [[share / 100 for share in shares] for shares in _SHARES])
+    _set_ticks(axes.yaxis, _FACTORS)
+    axes.xaxis.set_major_formatter(_percent)
+    axes.yaxis.set_major_formatter(_plain)
+
+
+def _set_ticks(axis: Axis, choices: Sequence[Sequence[float]]) -> None:
+    """The finest of ``choices`` that doesn't crowd the part of the axis in view."""
+    low, high = axis.get_view_interval()
+    crowded = [sum(low <= tick <= high for tick in ticks) > MOST_TICKS for ticks in choices[:-1]]
+    axis.set_major_locator(FixedLocator(choices[[*crowded, False].index(False)]))
+    axis.set_minor_locator(NullLocator())
+
+
+def _percent(share: float, _position: float) -> str:
+    return f"{100 * share:g}%"
+
+
+def _plain(value: float, _position: float) -> str:
+    return f"{value:g}"

@@ -1,0 +1,124 @@
+"""The markdown page of one dataset: data, tables, figures, how to read and how to repeat."""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote
+
+from emm.report.facts import DatasetFacts
+from emm.report.figures import TRAINING, calibration_file, roc_file
+from emm.report.names import listed, printed
+from emm.report.published import CITATION, PUBLISHED
+from emm.report.summary import Summary
+from emm.report.tables import auc_table, markdown_table, quality_table, seeds_phrase
+
+
+def page(
+    facts: DatasetFacts,
+    recipe: str,
+    summaries: Mapping[str, Summary],
+    trained: Sequence[str],
+    figures: str,
+) -> str:
+    """The page's text; ``figures`` is the folder of the figures as seen from the page."""
+    sections = [
+        f"# {facts.title}",
+        f"Recipe `{recipe}`. Written by `dvc repro`; a change made here is overwritten.",
+        _data(facts),
+        _results(facts, summaries, trained),
+        _quality(summaries),
+        _figures(facts.tasks, figures, summaries),
+        _reading(facts, summaries, trained),
+        _repeating(facts, recipe),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _data(facts: DatasetFacts) -> str:
+    header = ["split", "rows", *(f"{task} positive" for task in facts.tasks)]
+    rows = [
+        [split, f"{count:,}", *(_percent(facts.positive_rates[split][t]) for t in facts.tasks)]
+        for split, count in facts.rows.items()
+    ]
+    table = markdown_table(header, rows)
+    return f"## Data\n\n{table}\n\n- Source: {facts.source}\n- Licence: {facts.licence}"
+
+
+def _results(facts: DatasetFacts, summaries: Mapping[str, Summary], trained: Sequence[str]) -> str:
+    table = auc_table(facts.name, summaries, trained, published=True)
+    paper = f" Paper: AUC as printed in {CITATION}." if facts.name in PUBLISHED else ""
+    return (
+        f"## Results\n\nAUC on the test split, {seeds_phrase(summaries)}. "
+        f"**Bold**: best of the column; <u>underlined</u>: second best.{paper}\n\n{table}"
+    )
+
+
+def _quality(summaries: Mapping[str, Summary]) -> str:
+    return (
+        "## Calibration and size\n\nOn the test split; log loss in nats, ECE: expected "
+        "calibration error; lower is better. Best epoch: mean over a model's runs (boosting: "
+        "iterations).\n\n" + quality_table(summaries)
+    )
+
+
+def _figures(tasks: Sequence[str], folder: str, summaries: Mapping[str, Summary]) -> str:
+    several = any(summary.totals.seeds > 1 for summary in summaries.values())
+    first = " Drawn: each model's first seed." if several else ""
+    faint = " Each model's first seed is drawn in full, the others faintly." if several else ""
+    parts = [
+        "## Training",
+        "Validation AUC; a dot marks the epoch whose weights were kept. The axes leave out "
+        f"what lies far below the best epochs.{faint}",
+        _image("Validation AUC per epoch", folder, TRAINING),
+        "## ROC",
+        "Left the curves on a logarithmic axis, because it is the few highest-ranked rows that "
+        "count; right their distance from the mean of all rows, smoothed over a fifth of a "
+        f"decade; higher is better.{first}",
+        *(_image(f"ROC curves of {task}", folder, roc_file(task)) for task in tasks),
+        "## Calibration",
+        "Observed odds over predicted odds: on the dashed line a model is calibrated, above it "
+        "predicts too little, below too much. Each point is a group of rows with similar "
+        "predictions, the groups chosen so that all points are about equally certain; bars are "
+        f"two standard errors to either side. The other models are grey.{first}",
+        *(_image(f"Calibration of {task}", folder, calibration_file(task)) for task in tasks),
+    ]
+    return "\n\n".join(parts)
+
+
+def _reading(facts: DatasetFacts, summaries: Mapping[str, Summary], trained: Sequence[str]) -> str:
+    points = [
+        "Rows compare with each other: same data, same splits, epoch chosen on validation, "
+        "test read once. Numbers that print alike share a mark."
+    ]
+    if any(summary.totals.seeds == 1 for summary in summaries.values()):
+        points.append(
+            "A model trained once says nothing about luck: take differences in AUC below about "
+            "0.001 for noise until several seeds confirm them."
+        )
+    if trained:
+        bar = listed([printed(model) for model in trained])
+        points.append(
+            f"Gain: AUC less the mean AUC of {bar}, networks that each learned one task alone."
+        )
+    if facts.name in PUBLISHED:
+        points.append(
+            "The paper's numbers don't compare with ours. Its code fits the encoders on train and "
+            "test together and doesn't run as published, and its table marks the best among the "
+            "multi-task models only; ours marks the best of all rows."
+        )
+    return "## How to read\n\n" + "\n".join(f"- {point}" for point in points)
+
+
+def _repeating(facts: DatasetFacts, recipe: str) -> str:
+    return (
+        "## How to repeat\n\n```\ndvc repro                      # runs what isn't up to date\n"
+        "dvc metrics show --md          # these numbers\n"
+        "dvc metrics diff HEAD~1 --md   # what changed since the last commit\n```\n\n"
+        f"Knobs: `{facts.name}` in `params.yaml`, section `{recipe}`."
+    )
+
+
+def _image(text: str, folder: str, name: str) -> str:
+    return f"![{text}]({quote(f'{folder}/{name}')})"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"

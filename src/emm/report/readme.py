@@ -1,0 +1,47 @@
+"""The README's results, from the metrics files alone: no data, no predictions."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from emm.core.errors import DataError
+from emm.report.summary import read_metrics
+from emm.report.tables import auc_table, seeds_phrase
+
+START = "<!-- results:start -->"
+END = "<!-- results:end -->"
+
+
+def results_table(
+    metrics: Path, dataset: str, recipe: str, models: Sequence[str], trained: Sequence[str]
+) -> str:
+    """One dataset's table of AUC and Gain, read from ``metrics``/<dataset>/<recipe>/<model>.json.
+
+    Raises DataError if a file is missing or misfits.
+    """
+    summaries = read_metrics(metrics / dataset / recipe, models)
+    table = auc_table(dataset, summaries, trained, published=False)
+    return (
+        f"`{dataset}`, recipe `{recipe}`: AUC on the test split, {seeds_phrase(summaries)}; "
+        f"best in bold, second underlined ([report](reports/{dataset}.md)).\n\n{table}"
+    )
+
+
+def readme_block(tables: Sequence[str]) -> str:
+    """The tables between the README's two markers, the markers included."""
+    return "\n\n".join([START, *tables, END])
+
+
+def replace_block(readme: str, block: str) -> str:
+    """``readme`` with the text from marker to marker replaced by ``block``.
+
+    Raises DataError unless each marker stands there once, the first before the second.
+    """
+    start, end = readme.find(START), readme.find(END)
+    if (readme.count(START), readme.count(END)) != (1, 1) or end < start:
+        raise DataError(
+            "the README has no place for the results",
+            got=f"{readme.count(START)} x {START}, {readme.count(END)} x {END}",
+            expected="each once, in this order",
+            next_step="put both markers on lines of their own where the table belongs",
+        )
+    return readme[:start] + block + readme[end + len(END) :]

@@ -1,0 +1,165 @@
+"""Read what the evaluation stage left about one table row: scores and training history."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+from emm.core.binding import Range, bind
+from emm.core.errors import DataError
+
+NEXT_STEP = "run `dvc repro`; if the file stays as it is, `dvc repro --force evaluate`"
+
+Kind = TypeVar("Kind")
+Share = Annotated[float, Range(0, 1)]
+Count = Annotated[int, Range(1)]
+NotNegative = Annotated[float, Range(0)]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Test scores of one task, one value per seed: AUC, log loss in nats, calibration error."""
+
+    auc: tuple[Share, ...]
+    logloss: tuple[NotNegative, ...]
+    ece: tuple[Share, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Content of an evaluation folder's metrics.json."""
+
+    model: str
+    seeds: tuple[Annotated[int, Range(0)], ...]
+    parameters: Annotated[int, Range(0)]
+    tasks: Mapping[str, Scores]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of training, or one iteration of boosting; ``auc``: validation AUC per task."""
+
+    epoch: Count
+    train_loss: float
+    auc: Mapping[str, Share]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training; ``task`` is None for a model that learned all tasks together."""
+
+    seed: Annotated[int, Range(0)]
+    task: str | None
+    best_epoch: Count
+    epochs: tuple[Epoch, ...]
+
+    def covers(self, task: str) -> bool:
+        """Whether this training taught the model ``task``."""
+        return self.task in (None, task)
+
+
+@dataclass(frozen=True)
+class History:
+    """Content of an evaluation folder's history.json."""
+
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A table row: a model by its name, where it was evaluated, and what came out."""
+
+    name: str
+    folder: Path
+    evaluation: Evaluation
+    runs: tuple[Run, ...]
+
+
+def read_row(name: str, folder: Path, tasks: Sequence[str]) -> Row:
+    """Read one evaluation folder, its predictions left out.
+
+    Raises DataError if a file is absent, damaged, or holds other tasks, seeds or lengths.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"{name} has not been evaluated",
+            where=folder,
+            got="no such folder",
+            expected="a folder with metrics.json, history.json and predictions.safetensors",
+            next_step="run `dvc repro`, or take the model out of `table` in params.yaml",
+        )
+    evaluation = read_json(folder / "metrics.json", Evaluation)
+    _check_evaluation(name, evaluation, tasks, folder / "metrics.json")
+    history = read_json(folder / "history.json", History)
+    _check_history(history.runs, evaluation.seeds, tasks, folder / "history.json")
+    return Row(name, folder, evaluation, history.runs)
+
+
+def read_json(path: Path, kind: type[Kind]) -> Kind:
+    """Read a JSON file as dataclass ``kind``; DataError if it is absent or anything misfits."""
+    tree = read_tree(path)
+    errors: list[str] = []
+    bound: Kind = bind(kind, tree, "", errors)
+    if errors:
+        refuse(path, "doesn't hold what it should", "; ".join(errors), None)
+    return bound
+
+
+def read_tree(path: Path) -> Any:
+    """Read a JSON file; DataError if it is absent, truncated or holds NaN or infinity."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_json)
+    except FileNotFoundError:
+        refuse(path, "is missing", "no such file", None)
+    except (OSError, ValueError) as error:
+        refuse(path, "can't be read", error, "JSON without NaN or infinity")
+
+
+def refuse(path: Path, what: str, got: object, expected: object) -> NoReturn:
+    """Raise the DataError for a file of an evaluation that can't be used."""
+    raise DataError(
+        f"{path.name} {what}", where=path, got=got, expected=expected, next_step=NEXT_STEP
+    )
+
+
+def _check_evaluation(name: str, evaluation: Evaluation, tasks: Sequence[str], path: Path) -> None:
+    if evaluation.model != name:
+        refuse(path, "belongs to another model", evaluation.model, name)
+    if tuple(evaluation.tasks) != tuple(tasks):
+        found, wanted = ", ".join(evaluation.tasks) or "none", ", ".join(tasks)
+        refuse(path, "has other tasks than the dataset, or in another order", found, wanted)
+    seeds = evaluation.seeds
+    if not seeds or len(set(seeds)) < len(seeds):
+        refuse(path, "has unusable seeds", list(seeds), "one or more, each once")
+    for task, scores in evaluation.tasks.items():
+        lengths = {len(scores.auc), len(scores.logloss), len(scores.ece)}
+        if lengths != {len(seeds)}:
+            expected = f"{len(seeds)}, one value for each seed"
+            refuse(path, f"has lists of a wrong length for {task}", sorted(lengths), expected)
+
+
+def _check_history(
+    runs: Sequence[Run], seeds: Sequence[int], tasks: Sequence[str], path: Path
+) -> None:
+    for run in runs:
+        _check_run(run, tasks, path)
+    found = sorted((run.seed, task) for run in runs for task in tasks if run.covers(task))
+    wanted = sorted((seed, task) for seed in seeds for task in tasks)
+    if found != wanted:
+        refuse(path, "doesn't have one run for each seed and task", found, wanted)
+
+
+def _check_run(run: Run, tasks: Sequence[str], path: Path) -> None:
+    if run.task is not None and run.task not in tasks:
+        refuse(path, "has a run of an unknown task", run.task, ", ".join(tasks))
+    if run.best_epoch not in {epoch.epoch for epoch in run.epochs}:
+        refuse(path, "has a best epoch that isn't among its epochs", run.best_epoch, None)
+    for epoch in run.epochs:
+        missing = [task for task in tasks if run.covers(task) and task not in epoch.auc]
+        if missing:
+            refuse(path, f"lacks an AUC in epoch {epoch.epoch}", "no " + ", ".join(missing), None)
+
+
+def _not_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON number")

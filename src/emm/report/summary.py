@@ -1,0 +1,134 @@
+"""metrics/<dataset>/<recipe>/<model>.json: scalars only, the same keys for every model.
+
+A value that doesn't exist (the deviation over one seed, say) is null: `dvc metrics show` prints
+"-" for it and leaves out a column of nothing else, and `dvc metrics diff` shows when it appears.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from emm.core.binding import bind
+from emm.core.errors import DataError
+from emm.core.files import atomic_folder, write_json
+from emm.report.rows import Row, Scores, read_tree, refuse
+
+DECIMALS = 8
+
+
+@dataclass(frozen=True)
+class TaskSummary:
+    """Means over seeds on the test split; ``auc_std`` over seeds, ``auc_gain`` over the trained."""
+
+    auc: float
+    auc_std: float | None
+    auc_gain: float | None
+    logloss: float
+    ece: float
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a model has once; ``seeds`` is their number, ``best_epoch`` a mean over its runs."""
+
+    mean_auc: float
+    parameters: int
+    seeds: int
+    best_epoch: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All that a metrics file says about one model."""
+
+    tasks: Mapping[str, TaskSummary]
+    totals: Totals
+
+
+def summarise(rows: Sequence[Row], trained: Sequence[str]) -> dict[str, Summary]:
+    """Summaries by model, in the order of ``rows``.
+
+    Gain = AUC - mean AUC of the ``trained`` models on that task (EMM paper, section IV-D); there
+    is none without trained models. Raises DataError if a trained model has no row.
+    """
+    means = {
+        row.name: {task: fmean(s.auc) for task, s in row.evaluation.tasks.items()} for row in rows
+    }
+    missing = [name for name in trained if name not in means]
+    if missing:
+        raise DataError(
+            f"the Gain needs the trained model {missing[0]}, which has no row",
+            got=f"the rows {', '.join(means)}",
+            expected=", ".join(trained),
+            next_step=f"add {missing[0]} to `table` in params.yaml, or take it out of `trained`",
+        )
+    tasks = rows[0].evaluation.tasks if rows else {}
+    bars = {task: fmean(means[name][task] for name in trained) for task in tasks if trained}
+    return {row.name: _summary(row, bars) for row in rows}
+
+
+def write_metrics(folder: Path, summaries: Mapping[str, Summary]) -> None:
+    """Write one <model>.json for each summary; whatever else the folder held is gone."""
+    with atomic_folder(folder) as temporary:
+        for name, summary in summaries.items():
+            write_json(
+                temporary / f"{name}.json", asdict(summary)["tasks"] | asdict(summary.totals)
+            )
+
+
+def read_metrics(folder: Path, models: Sequence[str]) -> dict[str, Summary]:
+    """Read the named models' metrics files; DataError if one is absent or misfits the others."""
+    summaries = {model: _read(folder / f"{model}.json") for model in models}
+    tasks = [tuple(summary.tasks) for summary in summaries.values()]
+    for model, found in zip(models, tasks, strict=True):
+        if found != tasks[0]:
+            expected = f"{', '.join(tasks[0])}, as in {models[0]}.json"
+            refuse(folder / f"{model}.json", "has other tasks", ", ".join(found), expected)
+    return summaries
+
+
+def _summary(row: Row, bars: Mapping[str, float]) -> Summary:
+    scores = row.evaluation.tasks
+    totals = Totals(
+        mean_auc=_rounded(fmean(fmean(task.auc) for task in scores.values())),
+        parameters=row.evaluation.parameters,
+        seeds=len(row.evaluation.seeds),
+        best_epoch=_whole(_rounded(fmean(run.best_epoch for run in row.runs))),
+    )
+    return Summary({task: _task(s, bars.get(task)) for task, s in scores.items()}, totals)
+
+
+def _task(scores: Scores, bar: float | None) -> TaskSummary:
+    auc = fmean(scores.auc)
+    return TaskSummary(
+        auc=_rounded(auc),
+        auc_std=_rounded(stdev(scores.auc)) if len(scores.auc) > 1 else None,
+        auc_gain=None if bar is None else _rounded(auc - bar),
+        logloss=_rounded(fmean(scores.logloss)),
+        ece=_rounded(fmean(scores.ece)),
+    )
+
+
+def _rounded(value: float) -> float:
+    # Sums on other numbers of threads differ in the last bits; adding 0 turns -0.0 into 0.0.
+    return round(value, DECIMALS) + 0.0
+
+
+def _whole(value: float) -> float:
+    """12 instead of 12.0, as people write the number of an epoch."""
+    return int(value) if value.is_integer() else value
+
+
+def _read(path: Path) -> Summary:
+    tree: Any = read_tree(path)
+    if not isinstance(tree, dict):
+        refuse(path, "doesn't hold what it should", type(tree).__name__, "keys and values")
+    tasks = {key: value for key, value in tree.items() if isinstance(value, dict)}
+    totals = {key: value for key, value in tree.items() if key not in tasks}
+    errors: list[str] = []
+    summary: Summary = bind(Summary, {"tasks": tasks, "totals": totals}, "", errors)
+    if errors:
+        refuse(path, "doesn't hold what it should", "; ".join(errors), None)
+    return summary

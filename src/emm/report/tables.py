@@ -1,0 +1,99 @@
+"""Markdown tables in the paper's layout: one row per model, best in bold, second underlined."""
+
+from collections.abc import Mapping, Sequence
+
+from emm.report.names import printed
+from emm.report.published import published_auc
+from emm.report.summary import Summary
+
+NOTHING = "-"
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table whose source is readable too: first column to the left, the others to the right."""
+    columns = list(zip(header, *rows, strict=True))
+    widths = [max(3, *map(len, column)) for column in columns]
+    rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join(_line(row, widths) for row in [header, rule, *rows])
+
+
+def auc_table(
+    dataset: str, summaries: Mapping[str, Summary], trained: Sequence[str], *, published: bool
+) -> str:
+    """Table I's layout: per task the AUC (with its deviation over seeds, if any) and the Gain.
+
+    ``published`` adds the paper's AUC where the paper has the dataset's task.
+    """
+    header, columns = ["model"], [[printed(model) for model in summaries]]
+    for task in _tasks(summaries):
+        header += [f"{task} AUC", "Gain"]
+        columns += [auc_column(summaries, task), gain_column(summaries, task, trained)]
+        paper = [published_auc(dataset, model, task) for model in summaries]
+        if published and any(paper):
+            header.append("paper")
+            columns.append([decimals(auc) for auc in paper])
+    return markdown_table(header, list(zip(*columns, strict=True)))
+
+
+def quality_table(summaries: Mapping[str, Summary]) -> str:
+    """Log loss and calibration error per task, then size and best epoch."""
+    header, columns = ["model"], [[printed(model) for model in summaries]]
+    for task in _tasks(summaries):
+        header += [f"{task} log loss", "ECE"]
+        columns.append([decimals(summary.tasks[task].logloss) for summary in summaries.values()])
+        columns.append([decimals(summary.tasks[task].ece) for summary in summaries.values()])
+    totals = [summary.totals for summary in summaries.values()]
+    header += ["parameters", "best epoch"]
+    columns.append([f"{total.parameters:,}" for total in totals])
+    columns.append([f"{total.best_epoch:.1f}".removesuffix(".0") for total in totals])
+    return markdown_table(header, list(zip(*columns, strict=True)))
+
+
+def auc_column(summaries: Mapping[str, Summary], task: str) -> list[str]:
+    """AUC of one task for all models, marked, with "± deviation" over several seeds."""
+    scores = [summary.tasks[task] for summary in summaries.values()]
+    means = marked([decimals(score.auc) for score in scores])
+    spreads = ["" if s.auc_std is None else f" ± {decimals(s.auc_std)}" for s in scores]
+    return [mean + spread for mean, spread in zip(means, spreads, strict=True)]
+
+
+def gain_column(summaries: Mapping[str, Summary], task: str, trained: Sequence[str]) -> list[str]:
+    """Gain of one task; none for the trained models themselves, as in the paper."""
+    gains = {model: summary.tasks[task].auc_gain for model, summary in summaries.items()}
+    return [NOTHING if model in trained else signed(gain) for model, gain in gains.items()]
+
+
+def marked(values: Sequence[str]) -> list[str]:
+    """The largest number in bold and the next smaller one underlined; equal texts share a mark."""
+    ranking = sorted(set(values), key=float, reverse=True)
+    marks = dict(zip(ranking, ["**{}**", "<u>{}</u>"], strict=False))
+    return [marks.get(value, "{}").format(value) for value in values]
+
+
+def decimals(value: float | None) -> str:
+    """Five decimals, as in the paper."""
+    return NOTHING if value is None else f"{value:.5f}"
+
+
+def signed(value: float | None) -> str:
+    """Five decimals with a sign; what rounds to zero has none."""
+    text = NOTHING if value is None else f"{value:+.5f}"
+    return "0.00000" if text in ("+0.00000", "-0.00000") else text
+
+
+def seeds_phrase(summaries: Mapping[str, Summary]) -> str:
+    """How the numbers of a table come about: "one seed" or "mean ± standard deviation over ..."."""
+    counts = sorted({summary.totals.seeds for summary in summaries.values()})
+    if counts == [1]:
+        return "one seed"
+    return f"mean ± standard deviation over {' to '.join(map(str, counts))} seeds"
+
+
+def _tasks(summaries: Mapping[str, Summary]) -> list[str]:
+    return list(next(iter(summaries.values())).tasks)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [cells[0].ljust(widths[0])]
+    padded += [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
+    return f"| {' | '.join(padded)} |"

@@ -1,0 +1,64 @@
+"""Write all that people read about one dataset: metrics files, figures, page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from emm.core.errors import DataError
+from emm.core.files import atomic_folder, write_text
+from emm.report.curves import read_curves
+from emm.report.drawing import styles
+from emm.report.facts import DatasetFacts
+from emm.report.figures import (
+    TRAINING,
+    calibration_file,
+    draw_calibration,
+    draw_roc,
+    draw_training,
+    roc_file,
+)
+from emm.report.page import page
+from emm.report.rows import Row, read_row
+from emm.report.summary import summarise, write_metrics
+
+
+def write_report(
+    evaluations: Sequence[tuple[str, Path]],
+    facts: DatasetFacts,
+    recipe: str,
+    *,
+    trained: Sequence[str],
+    fused: Sequence[str],
+    metrics: Path,
+    report: Path,
+) -> None:
+    """Write ``metrics``/<model>.json, the page ``report`` and its figures in the folder beside it.
+
+    ``evaluations`` are (model, evaluation folder) in the order of the table. The ``trained`` rows
+    are the bar for Gain; ``fused`` rows are drawn thick. The figures of reports/x.md are in
+    reports/x/. Both folders are replaced whole. Nothing is written unless all input is sound:
+    raises DataError otherwise.
+    """
+    if not evaluations:
+        raise DataError("a report needs at least one row", next_step="fill `table` in params.yaml")
+    rows = [read_row(model, folder, facts.tasks) for model, folder in evaluations]
+    summaries = summarise(rows, trained)
+    figures = report.with_suffix("")
+    _draw(figures, rows, facts, trained, fused)
+    write_metrics(metrics, summaries)
+    write_text(report, page(facts, recipe, summaries, trained, figures.name))
+
+
+def _draw(
+    folder: Path,
+    rows: Sequence[Row],
+    facts: DatasetFacts,
+    trained: Sequence[str],
+    fused: Sequence[str],
+) -> None:
+    curves = read_curves(rows, facts.tasks, facts.rows["test"])
+    looks = styles([row.name for row in rows], trained, fused)
+    with atomic_folder(folder) as temporary:
+        draw_training(temporary / TRAINING, rows, facts.tasks, looks)
+        for task in facts.tasks:
+            draw_roc(temporary / roc_file(task), curves, task, looks)
+            draw_calibration(temporary / calibration_file(task), curves, task, looks)

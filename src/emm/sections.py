@@ -1,0 +1,41 @@
+"""The sections of params.yaml that a model's own signature defines."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from emm.core.binding import bind, bind_keywords, choose, raise_all
+from emm.params import OptimiserParams
+
+
+def split_section(
+    section: Mapping[str, Any], model: Callable[..., Any], where: str, given: Sequence[str] = ()
+) -> tuple[OptimiserParams, dict[str, Any]]:
+    """A model's section as optimiser settings and the model's own keyword arguments.
+
+    ``given``: arguments that the caller supplies itself. ParamsError lists every misfit.
+    """
+    names = {field.name for field in fields(OptimiserParams)}
+    settings = {key: value for key, value in section.items() if key in names}
+    rest = {key: value for key, value in section.items() if key not in names}
+    errors: list[str] = []
+    optimiser = bind(OptimiserParams, settings, where, errors)
+    arguments = bind_keywords(model, rest, where, errors, given)
+    raise_all(errors)
+    return optimiser, arguments
+
+
+def bind_section(section: Mapping[str, Any], kind: type, where: str) -> Any:
+    """A model's section as the dataclass ``kind``; ParamsError lists every misfit."""
+    errors: list[str] = []
+    bound = bind(kind, section, where, errors)
+    raise_all(errors)
+    return bound
+
+
+def section_of(
+    sections: Mapping[str, Mapping[str, Any]], name: str, where: str
+) -> Mapping[str, Any]:
+    """The section of one model or structure; ParamsError if there is none."""
+    choose("section", name, sections, f"{where} in params.yaml", f"add {where}.{name}")
+    return sections[name]

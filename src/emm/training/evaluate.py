@@ -1,0 +1,108 @@
+"""The one reader of the test split."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from emm.core.errors import ModelFileError
+from emm.core.files import write_json
+from emm.data.batches import Table, load_table
+from emm.data.schema import load_schema, schema_hash
+from emm.metrics.calibration import expected_calibration_error, log_loss
+from emm.metrics.ranking import auc
+from emm.models.store import DESCRIPTION, load_model
+from emm.nn.mlp import count_parameters
+from emm.training.devices import resolve_device
+from emm.training.fit import predict
+from emm.training.history import HISTORY
+
+
+def evaluate(
+    models: Path,
+    processed: Path,
+    out: Path,
+    *,
+    name: str,
+    seeds: Sequence[int],
+    bins: int,
+    device: str,
+) -> None:
+    """Score one row of the table on test; writes metrics.json, predictions.safetensors and the
+    runs' history.json to ``out``."""
+    schema = load_schema(processed / "schema.json")
+    where = resolve_device(device)
+    test = load_table(processed / "test.parquet", schema).to(where)
+    identity = schema_hash(processed / "schema.json")
+    logits, parameters = [], []
+    for seed in seeds:
+        found, size = _predict_row(models / f"seed-{seed}", schema.tasks, identity, test)
+        logits.append(found)
+        parameters.append(size)
+    predictions = {"logits": torch.stack(logits), "labels": test.labels.cpu()}  # [S, N, T], [N, T]
+    save_file(predictions, out / "predictions.safetensors")
+    write_json(
+        out / "metrics.json",
+        {
+            "model": name,
+            "seeds": list(seeds),
+            "parameters": parameters[0],
+            "tasks": {
+                task: _scores(predictions["logits"][:, :, t], predictions["labels"][:, t], bins)
+                for t, task in enumerate(schema.tasks)
+            },
+        },
+    )
+    write_json(out / HISTORY, _history(models / HISTORY))
+
+
+def _predict_row(
+    folder: Path, tasks: Sequence[str], identity: str, test: Table
+) -> tuple[Tensor, int]:
+    """Logits [N, T] of the model in ``folder``, or of the single-task models in its subfolders."""
+    together = (folder / DESCRIPTION).exists()
+    folders = [folder] if together else [folder / task for task in tasks]
+    columns, size = [], 0
+    for each in folders:
+        model, description = load_model(each, identity)
+        expected = tuple(tasks) if together else (each.name,)
+        if description.tasks != expected:
+            raise ModelFileError(
+                f"the stored model {each} is for other tasks",
+                where=each,
+                got=description.tasks,
+                expected=expected,
+                next_step="dvc repro",
+            )
+        columns.append(predict(model.to(test.labels.device), test).cpu())
+        size += _size(model)
+    return torch.cat(columns, dim=1), size
+
+
+def _size(model: torch.nn.Module) -> int:
+    """Learned numbers: weights of a network; of trees, one per node (a threshold or a value)."""
+    return count_parameters(model) or sum(
+        len(buffer) for name, buffer in model.named_buffers() if name.endswith(".value")
+    )
+
+
+def _scores(logits: Tensor, labels: Tensor, bins: int) -> dict[str, list[float]]:
+    """Metrics of one task, one number a seed; logits [S, N], labels [N]."""
+    return {
+        "auc": [auc(one, labels) for one in logits],
+        "logloss": [log_loss(one, labels) for one in logits],
+        "ece": [expected_calibration_error(one, labels, bins) for one in logits],
+    }
+
+
+def _history(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelFileError(
+            f"{path} can't be read: {error}", where=path, next_step="dvc repro, or dvc checkout"
+        ) from error

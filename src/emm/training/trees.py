@@ -1,0 +1,39 @@
+"""Training of the boosted-tree row."""
+
+from pathlib import Path
+from typing import Any
+
+from emm.core.progress import progress, say
+from emm.models.gbdt import Boosting, Run, fit
+from emm.models.store import save_model
+from emm.training.history import write_history
+from emm.training.workbench import Workbench
+
+
+def train_trees(out: Path, bench: Workbench, boosting: Boosting, seeds: tuple[int, ...]) -> None:
+    """Boost one ensemble per task with every seed; writes ``out``/seed-S and history.json."""
+    runs: list[dict[str, Any]] = []
+    tasks = bench.schema.tasks
+    for seed in seeds:
+        with progress(f"gbdt seed {seed}", len(tasks)) as report:
+            model, boosted = fit(
+                bench.train, bench.validation, bench.inputs, boosting, seed=seed, report=report
+            )
+        about = bench.describe("gbdt", "gbdt", model.arguments(), seed)
+        save_model(out / f"seed-{seed}", model, about)
+        runs.extend(_record(seed, task, run) for task, run in zip(tasks, boosted, strict=True))
+        counts = ", ".join(f"{run.best_iteration} trees" for run in boosted)
+        say(f"gbdt seed {seed}: {counts}")
+    write_history(out, runs)
+
+
+def _record(seed: int, task: str, run: Run) -> dict[str, Any]:
+    return {
+        "seed": seed,
+        "task": task,
+        "best_epoch": run.best_iteration,
+        "epochs": [
+            {"epoch": i.iteration, "train_loss": i.train_loss, "auc": {task: i.auc}}
+            for i in run.iterations
+        ],
+    }

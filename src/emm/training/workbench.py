@@ -1,0 +1,71 @@
+"""What every training stage sets up: data on the device, the schedule, the arguments of a model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from emm.data.batches import Table, load_table
+from emm.data.schema import Schema, load_schema, schema_hash
+from emm.models.store import Description
+from emm.nn.inputs import Inputs
+from emm.params import OptimiserParams, TrainingParams
+from emm.training.devices import resolve_device
+from emm.training.fit import Schedule
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """Train and validation on the device, and what identifies their encoding."""
+
+    schema: Schema
+    schema_sha256: str
+    inputs: Inputs
+    train: Table
+    validation: Table
+    device: torch.device
+    recipe: str
+
+    def describe(
+        self, name: str, architecture: str, arguments: Mapping[str, Any], seed: int
+    ) -> Description:
+        """model.json of a model of all tasks trained here."""
+        return Description(
+            architecture=architecture,
+            arguments=arguments,
+            inputs=self.inputs,
+            tasks=self.schema.tasks,
+            name=name,
+            dataset=self.schema.dataset,
+            schema_sha256=self.schema_sha256,
+            recipe=self.recipe,
+            seed=seed,
+        )
+
+
+def set_up(processed: Path, recipe: str, device: str) -> Workbench:
+    """Load train and validation (never test) and move them to the device."""
+    schema = load_schema(processed / "schema.json")
+    where = resolve_device(device)
+    return Workbench(
+        schema=schema,
+        schema_sha256=schema_hash(processed / "schema.json"),
+        inputs=Inputs(len(schema.dense), schema.cardinalities),
+        train=load_table(processed / "train.parquet", schema).to(where),
+        validation=load_table(processed / "validation.parquet", schema).to(where),
+        device=where,
+        recipe=recipe,
+    )
+
+
+def schedule_of(training: TrainingParams, optimiser: OptimiserParams) -> Schedule:
+    """The loop's settings from the recipe's and the model's sections."""
+    return Schedule(
+        learning_rate=optimiser.learning_rate,
+        weight_decay=optimiser.weight_decay,
+        batch_size=training.batch_size,
+        max_epochs=training.max_epochs,
+        patience=training.patience,
+    )

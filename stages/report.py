@@ -1,0 +1,37 @@
+"""Write the metrics files, the figures and the page that people read."""
+
+from emm.core.command import stage
+from emm.core.paths import Paths
+from emm.data.schema import load_schema
+from emm.params import load_params
+from emm.report.facts import DatasetFacts
+from emm.report.write import write_report
+
+
+def main(dataset: str) -> None:
+    """Report on DATASET: data/evaluation -> metrics/DATASET/RECIPE and reports/DATASET.md."""
+    params = load_params()
+    paths = Paths(dataset, params.recipe)
+    schema = load_schema(paths.schema)
+    facts = DatasetFacts(
+        name=dataset,
+        title=schema.title,
+        tasks=schema.tasks,
+        rows={name: split.rows for name, split in schema.splits.items()},
+        positive_rates={name: split.positive_rate for name, split in schema.splits.items()},
+        source=schema.origin,
+        licence=schema.licence,
+    )
+    write_report(
+        [(model, paths.evaluation(model)) for model in params.table],
+        facts,
+        params.recipe,
+        trained=params.trained,
+        fused=("emm",),
+        metrics=paths.metrics,
+        report=paths.report,
+    )
+
+
+if __name__ == "__main__":
+    stage(main)()

@@ -1,0 +1,41 @@
+"""Fuse the components of the trained models into one multi-task model."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from emm.core.command import stage
+from emm.core.files import atomic_folder
+from emm.core.paths import Paths
+from emm.fusion.emm import EMM
+from emm.fusion.pool import load_pool
+from emm.params import load_params
+from emm.sections import section_of, split_section
+from emm.training.networks import train_together
+from emm.training.workbench import set_up
+
+
+def main(dataset: str) -> None:
+    """Train EMM on DATASET: data/components -> data/models/DATASET/RECIPE/emm."""
+    params = load_params()
+    recipe = params.recipe_of(dataset)
+    where = f"{dataset}.{params.recipe}.train"
+    section = section_of(recipe.train, "emm", where)
+    optimiser, arguments = split_section(section, EMM, f"{where}.emm", given=("pool",))
+    paths = Paths(dataset, params.recipe)
+    bench = set_up(paths.processed, params.recipe, recipe.training.device)
+
+    def build(seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
+        pool = load_pool(paths.components / f"seed-{seed}", bench.schema_sha256)
+        with_pool = {**arguments, "pool": pool.describe()}
+        model = EMM(bench.inputs, len(bench.schema.tasks), **with_pool)
+        model.load_components(pool)
+        return model, with_pool
+
+    with atomic_folder(paths.model("emm")) as out:
+        train_together(out, bench, "emm", "emm", build, recipe.training, optimiser)
+
+
+if __name__ == "__main__":
+    stage(main)()

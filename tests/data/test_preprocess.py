@@ -1,0 +1,145 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from emm.core.errors import DataError
+from emm.core.files import sha256
+from emm.data.datasets.census_income import DATASET
+from emm.data.preprocess import preprocess
+from emm.data.schema import SPLITS, label_column, load_schema
+from tests.census import lines, write_raw
+
+TASKS = ("income", "never-married")
+
+
+def run(raw: Path, out: Path, seed: int = 0, rare_below: int = 1) -> Path:
+    out.mkdir()
+    preprocess(DATASET, raw, out, tasks=TASKS, seed=seed, rare_below=rare_below)
+    return out
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("raw")
+    write_raw(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def processed(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(raw, tmp_path_factory.mktemp("processed") / "out")
+
+
+def test_census_has_7_dense_and_32_sparse_columns(processed: Path) -> None:
+    schema = load_schema(processed / "schema.json")
+    assert (len(schema.dense), len(schema.sparse)) == (7, 32)
+    assert not {"instance_weight", "income", "marital_status"} & {
+        *schema.dense_names,
+        *schema.sparse_names,
+    }
+
+
+def test_the_official_test_part_is_halved_and_train_is_kept(processed: Path) -> None:
+    schema = load_schema(processed / "schema.json")
+    assert [schema.splits[split].rows for split in SPLITS] == [600, 200, 200]
+    for task in TASKS:
+        rates = [schema.splits[split].positive_rate[task] for split in ("validation", "test")]
+        assert rates[0] == pytest.approx(rates[1], abs=0.011)
+
+
+def test_rows_of_train_keep_their_order_and_labels(processed: Path, raw: Path) -> None:
+    fields = [line.split(", ") for line in lines(600, 0)]
+    train = pl.read_parquet(processed / "train.parquet")
+    assert train[label_column("income")].to_list() == [int(f[41] == "50000+.") for f in fields]
+    assert train[label_column("never-married")].to_list() == [
+        int(f[7] == "Never married") for f in fields
+    ]
+    ages = [int(f[0]) for f in fields]
+    scaled = [(age - min(ages)) / (max(ages) - min(ages)) for age in ages]
+    assert train["age"].to_list() == pytest.approx(scaled, abs=1e-6)
+
+
+def test_validation_and_test_share_out_the_official_test_rows(processed: Path) -> None:
+    halves = [pl.read_parquet(processed / f"{split}.parquet") for split in ("validation", "test")]
+    together = pl.concat(halves)
+    ages = sorted(int(line.split(", ")[0]) for line in lines(400, 1))
+    schema = load_schema(processed / "schema.json")
+    low, high = schema.dense[0].minimum, schema.dense[0].maximum
+    found = sorted(round(value * (high - low) + low) for value in together["age"])
+    assert found == ages
+
+
+def test_the_same_input_and_seed_give_the_same_bytes(
+    processed: Path, raw: Path, tmp_path: Path
+) -> None:
+    again = run(raw, tmp_path / "again")
+    files = sorted(path.name for path in processed.iterdir())
+    assert [sha256(again / name) for name in files] == [sha256(processed / name) for name in files]
+
+
+def test_another_seed_moves_rows_between_validation_and_test_alone(
+    processed: Path, raw: Path, tmp_path: Path
+) -> None:
+    other = run(raw, tmp_path / "other", seed=1)
+    changed = {
+        name
+        for name in ("train", "validation", "test")
+        if sha256(other / f"{name}.parquet") != sha256(processed / f"{name}.parquet")
+    }
+    assert changed == {"validation", "test"}
+
+
+def test_vocabularies_come_from_train_alone(raw: Path, processed: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "raw"
+    write_raw(changed)
+    test = changed / "census-income.test"
+    test.write_text(test.read_text().replace("grade 1", "grade only in test"))
+    other = run(changed, tmp_path / "out")
+    name = "vocabularies.parquet"
+    assert sha256(other / name) == sha256(processed / name)
+    assert pl.read_parquet(other / "test.parquet")["education"].min() == 0
+
+
+def test_columns_that_reveal_a_task_are_no_features(raw: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    preprocess(DATASET, raw, out, tasks=["income"], seed=0, rare_below=1)
+    names = pl.read_parquet_schema(out / "train.parquet")
+    assert label_column("income") in names
+    assert label_column("never-married") not in names
+    assert "marital_status" not in names
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("50000+.", "50000", "'label income' has no known value"),
+        ("- 50000.", "1", "'label income' has no known value"),
+        ("Widowed", "Vidowed", "'label never-married' has no known value"),
+    ],
+)
+def test_an_unknown_label_is_an_error(tmp_path: Path, old: str, new: str, message: str) -> None:
+    write_raw(tmp_path / "raw", train=50, test=20)
+    file = tmp_path / "raw" / "census-income.data"
+    file.write_text(file.read_text().replace(old, new))
+    with pytest.raises(DataError, match=message):
+        run(tmp_path / "raw", tmp_path / "out")
+
+
+def test_a_number_that_is_none_names_its_line(tmp_path: Path) -> None:
+    write_raw(tmp_path / "raw", train=50, test=20)
+    file = tmp_path / "raw" / "census-income.data"
+    text = file.read_text().splitlines()
+    text[6] = "old" + text[6][text[6].index(",") :]
+    file.write_text("\n".join(text))
+    with pytest.raises(DataError, match=r"(?s)'age' isn't a number.*line 7\b"):
+        run(tmp_path / "raw", tmp_path / "out")
+
+
+def test_a_missing_column_is_an_error(tmp_path: Path) -> None:
+    write_raw(tmp_path / "raw", train=50, test=20)
+    file = tmp_path / "raw" / "census-income.test"
+    file.write_text("\n".join(line.partition(", ")[2] for line in file.read_text().splitlines()))
+    with pytest.raises(DataError, match=r"(?s)line 1\n.*got: 41 fields"):
+        run(tmp_path / "raw", tmp_path / "out")

@@ -1,0 +1,76 @@
+from math import log
+
+import pytest
+import torch
+
+from emm.models.aitm import AITM, calibrator
+
+ARGUMENTS = {"embedding_dim": 2, "bottom": [6, 4], "tower": [3], "dropout": 0.0}
+
+
+def transferred(transfer, former, own, plain):
+    """z = sum_u w_u V(u) over u in {g(former), own}, w = softmax(<Q(u), K(u)> / sqrt(H))."""
+    information = plain.chain(transfer.information, former)
+    query, key, value = transfer.projections.weight.chunk(3)
+    query_bias, key_bias, value_bias = transfer.projections.bias.chunk(3)
+    rows = []
+    for tokens in zip(information, own, strict=True):
+        scores = [
+            torch.dot(query @ token + query_bias, key @ token + key_bias) / len(token) ** 0.5
+            for token in tokens
+        ]
+        weights = plain.softmax(torch.stack(scores))
+        rows.append(sum(w * (value @ u + value_bias) for w, u in zip(weights, tokens, strict=True)))
+    return torch.stack(rows)
+
+
+def test_forward_is_the_papers_equation(tasks, case, plain, small):
+    model = case.prepare(AITM(small.inputs, tasks, **ARGUMENTS, calibrator_weight=0.1))
+    x = plain.front(model.front, case.dense, case.sparse)
+    z = plain.chain(model.bottoms, x, 0)
+    logits = [plain.chain(model.towers.layers, z, 0)]
+    for task in range(1, tasks):
+        own = plain.chain(model.bottoms, x, task)
+        z = transferred(model.transfers[task - 1], z, own, plain)
+        logits.append(plain.chain(model.towers.layers, z, task))
+    torch.testing.assert_close(model(case.dense, case.sparse), torch.cat(logits, dim=1))
+
+
+def test_a_task_depends_on_earlier_ones_only(small):
+    rows = small.batch(50)
+    model = small.settle(AITM(small.inputs, 3, **ARGUMENTS, calibrator_weight=0.1), *rows)
+    model(*rows)[:, 1].sum().backward()
+    assert model.bottoms[0].weight.grad.flatten(1).any(dim=1).tolist() == [True, True, False]
+
+
+def log_odds(*probabilities: float) -> list[float]:
+    return [log(p / (1 - p)) for p in probabilities]
+
+
+def test_calibrator_closed_form():
+    rows = [log_odds(0.2, 0.5, 0.6), log_odds(0.9, 0.4, 0.5)]  # rises: .3 and .1; none and .1
+    assert calibrator(torch.tensor(rows)).item() == pytest.approx(0.3 / 2 + (0.1 + 0.1) / 2)
+
+
+def test_calibrator_leaves_a_falling_funnel_alone():
+    logits = torch.tensor([log_odds(0.9, 0.5, 0.1), log_odds(0.3, 0.3, 0.2)], requires_grad=True)
+    penalty = calibrator(logits)
+    penalty.backward()
+    assert penalty.item() == 0
+    assert not logits.grad.any()
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.7])
+def test_loss_is_cross_entropy_plus_weighted_calibrator(weight, small):
+    model = AITM(small.inputs, 2, **ARGUMENTS, calibrator_weight=weight)
+    logits = torch.tensor([log_odds(0.25, 0.75)])
+    labels = torch.tensor([[1.0, 0.0]])
+    cross_entropy = (-log(0.25) - log(1 - 0.75)) / 2
+    assert model.loss(logits, labels).item() == pytest.approx(cross_entropy + weight * 0.5)
+
+
+def test_loss_stays_finite_for_extreme_logits(small):
+    model = AITM(small.inputs, 2, **ARGUMENTS, calibrator_weight=1.0)
+    logits = torch.tensor([[-1e4, 1e4]], requires_grad=True)
+    model.loss(logits, torch.tensor([[1.0, 0.0]])).backward()
+    assert logits.grad.isfinite().all()

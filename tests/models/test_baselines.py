@@ -1,0 +1,84 @@
+"""What holds for every model, whatever its equations."""
+
+import pytest
+import torch
+from torch import nn
+
+from emm.core.errors import ParamsError
+from emm.models.adatt import AdaTT
+from emm.models.aitm import AITM
+from emm.models.mmoe import MMoE
+from emm.models.ple import PLE
+from emm.models.shared_bottom import SharedBottom
+
+BOTH = {"embedding_dim": 2, "tower": [3]}
+EXPERTS = {**BOTH, "expert": [6, 4]}
+MODELS = {
+    SharedBottom: {**BOTH, "bottom": [6, 4]},
+    MMoE: {**EXPERTS, "experts": 3},
+    PLE: {**EXPERTS, "levels": 2, "specific_experts": 2, "shared_experts": 1},
+    AITM: {**BOTH, "bottom": [6, 4], "calibrator_weight": 0.5},
+    AdaTT: {**EXPERTS, "levels": 2, "experts": 2},
+}
+PREFIXES = {
+    SharedBottom: {"front.table", "bottom.0", "bottom.1", "towers.layers"},
+    MMoE: {"front.table", "experts.0", "experts.1", "gates.linear", "towers.layers"},
+    PLE: {"front.table", "levels.0", "levels.1", "towers.layers"},
+    AITM: {"front.table", "bottoms.0", "bottoms.1", "transfers.0", "towers.layers"},
+    AdaTT: {"front.table", "levels.0", "levels.1", "towers.layers"},
+}
+every_model = pytest.mark.parametrize("kind", MODELS, ids=lambda kind: kind.__name__)
+
+
+def build(kind, small, tasks=2, dropout=0.0, **changes):
+    return kind(small.inputs, tasks, **{**MODELS[kind], "dropout": dropout, **changes})
+
+
+@every_model
+@pytest.mark.parametrize("rows", [1, 5])
+def test_logits_have_one_column_per_task(kind, rows, tasks, small):
+    logits = build(kind, small, tasks).eval()(*small.batch(rows))
+    assert logits.shape == (rows, tasks)
+    assert logits.dtype == torch.float32
+    assert logits.isfinite().all()
+
+
+@every_model
+def test_gradients_reach_every_row_of_every_parameter(kind, tasks, small):
+    """Each group of a grouped weight, each id of the embeddings."""
+    rows = small.batch(200)
+    model = small.settle(build(kind, small, tasks), *rows)
+    model(*rows).square().sum().backward()
+    untouched = [
+        name
+        for name, parameter in model.named_parameters()
+        if not parameter.grad.reshape(len(parameter), -1).any(dim=1).all()
+    ]
+    assert untouched == []
+
+
+@every_model
+def test_dropout_works_in_train_mode_alone(kind, small):
+    model, rows = build(kind, small, dropout=0.5), small.batch(5)
+    assert not torch.equal(model(*rows), model(*rows))
+    assert torch.equal(model.eval()(*rows), model(*rows))
+
+
+@every_model
+def test_every_part_has_the_given_dropout(kind, small):
+    model = build(kind, small, dropout=0.3)
+    rates = {layer.p for layer in model.modules() if isinstance(layer, nn.Dropout)}
+    assert rates == {0.3}
+
+
+@every_model
+def test_state_names_are_stable(kind, small):
+    widths = {name: [6] for name in ("expert", "bottom") if name in MODELS[kind]}
+    names = build(kind, small, **widths).state_dict()
+    assert {".".join(name.split(".")[:2]) for name in names} == PREFIXES[kind]
+
+
+@pytest.mark.parametrize("kind", [MMoE, PLE, AdaTT])
+def test_experts_without_layers_are_refused(kind, small):
+    with pytest.raises(ParamsError, match="at least one hidden width"):
+        build(kind, small, expert=[])

@@ -1,0 +1,182 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from threadpoolctl import threadpool_limits
+
+from emm.core.errors import DataError, ModelFileError
+from emm.data.batches import Table
+from emm.metrics.ranking import auc
+from emm.models.gbdt import Boosting, GradientBoosting, Run, fit
+from emm.nn.inputs import Inputs
+from emm.nn.losses import multi_task_bce
+
+INPUTS = Inputs(dense=2, cardinalities=(6, 400))
+BOOSTING = Boosting(
+    learning_rate=0.1,
+    max_iterations=40,
+    max_leaf_nodes=8,
+    min_samples_leaf=10,
+    l2_regularization=0.0,
+    patience=5,
+)
+
+
+def make_table(rows: int, seed: int) -> Table:
+    """Two tasks that follow a dense value and a set of ids, with noise."""
+    generator = torch.Generator().manual_seed(seed)
+    dense = torch.rand(rows, 2, generator=generator)
+    sparse = torch.stack(
+        [torch.randint(size, (rows,), generator=generator) for size in INPUTS.cardinalities], dim=1
+    )
+    noise = torch.randn(rows, 2, generator=generator)
+    score = torch.stack([dense[:, 0] * 3 + (sparse[:, 0] % 2), sparse[:, 1] / 80], dim=1)
+    labels = score + noise > score.median(dim=0).values
+    return Table(dense, sparse.int(), labels.to(torch.uint8))
+
+
+TRAIN, VALIDATION = make_table(800, seed=0), make_table(400, seed=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """On so few rows, threads that wait for each other on busy cores cost most of the time."""
+    with threadpool_limits(1, user_api="openmp"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[GradientBoosting, list[Run]]:
+    return fit(TRAIN, VALIDATION, INPUTS, BOOSTING, seed=0)
+
+
+def at(run: Run, iteration: int) -> tuple[float, float]:
+    (found,) = (each for each in run.iterations if each.iteration == iteration)
+    return found.train_loss, found.auc
+
+
+@pytest.mark.parametrize("task", [0, 1])
+def test_the_trees_kept_have_the_auc_of_the_best_iteration(
+    trained: tuple[GradientBoosting, list[Run]], task: int
+):
+    model, runs = trained
+    logits = model.decision(VALIDATION.dense, VALIDATION.sparse)
+    expected = auc(logits[:, task], VALIDATION.labels[:, task])
+    assert at(runs[task], runs[task].best_iteration)[1] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("task", [0, 1])
+def test_the_train_loss_is_the_mean_log_loss(
+    trained: tuple[GradientBoosting, list[Run]], task: int
+):
+    model, runs = trained
+    logits = model.decision(TRAIN.dense, TRAIN.sparse)[:, task]
+    expected = float(multi_task_bce(logits, TRAIN.labels[:, task].double()))
+    assert at(runs[task], runs[task].best_iteration)[0] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("task", [0, 1])
+def test_boosting_stops_patience_trees_after_the_best(
+    trained: tuple[GradientBoosting, list[Run]], task: int
+):
+    run = trained[1][task]
+    assert run.iterations[-1].iteration == run.best_iteration + BOOSTING.patience
+
+
+@pytest.mark.parametrize("task", [0, 1])
+def test_no_iteration_shown_beats_the_best(trained: tuple[GradientBoosting, list[Run]], task: int):
+    run = trained[1][task]
+    assert max(each.auc for each in run.iterations) == at(run, run.best_iteration)[1]
+
+
+def test_it_learns_both_kinds_of_columns(trained: tuple[GradientBoosting, list[Run]]):
+    assert all(at(run, run.best_iteration)[1] > 0.75 for run in trained[1])
+
+
+def test_history_shows_each_tenth_iteration():
+    slow = Boosting(0.01, 25, 4, 10, 0.0, patience=25)
+    _, (run, _) = fit(TRAIN, VALIDATION, INPUTS, slow, seed=0)
+    shown = [each.iteration for each in run.iterations]
+    assert shown == sorted({10, 20, 25, run.best_iteration})
+
+
+def test_the_same_seed_gives_the_same_bytes(trained: tuple[GradientBoosting, list[Run]]):
+    model, runs = trained
+    again, same_runs = fit(TRAIN, VALIDATION, INPUTS, BOOSTING, seed=0)
+    assert (again.arguments(), same_runs) == (model.arguments(), runs)
+    assert all(torch.equal(a, b) for a, b in zip(again.buffers(), model.buffers(), strict=True))
+
+
+def test_a_stored_model_says_the_same(trained: tuple[GradientBoosting, list[Run]], tmp_path: Path):
+    model, _ = trained
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    loaded = GradientBoosting(INPUTS, 2, **model.arguments())
+    loaded.load_state_dict(load_file(tmp_path / "model.safetensors"))
+    rows = VALIDATION.dense, VALIDATION.sparse
+    assert torch.equal(loaded(*rows), model(*rows))
+
+
+def test_each_finished_task_is_reported():
+    heard: list[float] = []
+    quick = Boosting(0.1, 2, 4, 10, 0.0, patience=1)
+
+    def report(done: float, note: str = "") -> None:
+        heard.append(done)
+
+    fit(TRAIN, VALIDATION, INPUTS, quick, seed=0, report=report)
+    assert heard == [1, 2]
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_labels_of_one_class_are_an_error(split: str):
+    tables = {"train": TRAIN, "validation": VALIDATION}
+    table = tables[split]
+    labels = table.labels.clone()
+    labels[:, 1] = 0
+    tables[split] = Table(table.dense, table.sparse, labels)
+    with pytest.raises(DataError, match=f"task 1 in {split}"):
+        fit(tables["train"], tables["validation"], INPUTS, BOOSTING, seed=0)
+
+
+STUMP_INPUTS = Inputs(dense=1, cardinalities=(3,))
+STUMP = {"trees": 1, "nodes": 3, "bitsets": 0, "depth": 1}
+
+
+def stumps(tasks: int) -> GradientBoosting:
+    """Task t says t + 10 for dense <= 0.5, else t + 20."""
+    model = GradientBoosting(STUMP_INPUTS, tasks, ensembles=[STUMP] * tasks)
+    for task in range(tasks):
+        ensemble = model.get_submodule(f"ensembles.{task}")
+        state = {
+            "threshold": torch.tensor([0.5, 0.0, 0.0]),
+            "left": torch.tensor([1, 1, 2]),
+            "right": torch.tensor([2, 1, 2]),
+            "bitset": torch.tensor([-1, -1, -1]),
+            "value": torch.tensor([0.0, 10.0, 20.0]),
+            "baseline": torch.tensor(float(task)),
+        }
+        ensemble.load_state_dict(state, strict=False)
+    return model
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 3, 4])
+@pytest.mark.parametrize("rows", [1, 5])
+def test_each_task_has_its_own_trees(tasks: int, rows: int):
+    dense = torch.tensor([0.0, 1.0, 0.5, 0.51, -3.0])[:rows, None]
+    leaves = torch.tensor([10.0, 20.0, 10.0, 20.0, 10.0])[:rows, None]
+    logits = stumps(tasks)(dense, torch.zeros(rows, 1, dtype=torch.int32))
+    assert torch.equal(logits, leaves + torch.arange(tasks))
+
+
+def test_arguments_build_a_model_that_loads_the_state():
+    model = stumps(2)
+    loaded = GradientBoosting(STUMP_INPUTS, 2, **model.arguments())
+    loaded.load_state_dict(model.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(loaded.buffers(), model.buffers(), strict=True))
+
+
+def test_a_wrong_number_of_ensembles_is_an_error():
+    with pytest.raises(ModelFileError, match="expected: 3, one per task"):
+        GradientBoosting(STUMP_INPUTS, 3, ensembles=[STUMP] * 2)

@@ -1,0 +1,77 @@
+"""Synthetic evaluation folders: small, and shaped as the evaluation stage leaves them."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from emm.report.facts import DatasetFacts
+
+TASKS = ("income", "never-married")
+TEST_ROWS = 200
+
+
+@pytest.fixture(scope="session")
+def facts() -> DatasetFacts:
+    rates = {"income": 0.0621, "never-married": 0.4335}
+    return DatasetFacts(
+        name="census-income",
+        title="Census-Income (KDD)",
+        tasks=TASKS,
+        rows={"train": 199523, "validation": 49881, "test": TEST_ROWS},
+        positive_rates=dict.fromkeys(("train", "validation", "test"), rates),
+        source="UCI, doi 10.24432/C5N30T",
+        licence="CC BY 4.0",
+    )
+
+
+@pytest.fixture(scope="session")
+def write_evaluation() -> Callable[..., Path]:
+    """Write root/<model> for AUCs by task (one per seed); returns the folder."""
+
+    def write(
+        root: Path,
+        model: str,
+        aucs: Mapping[str, Sequence[float]],
+        *,
+        tasks: Sequence[str | None] = (None,),
+        parameters: int = 1000,
+    ) -> Path:
+        folder = root / model
+        folder.mkdir(parents=True)
+        seeds = list(range(len(next(iter(aucs.values())))))
+        scores = {
+            task: {"auc": list(auc), "logloss": [0.25] * len(auc), "ece": [0.0125] * len(auc)}
+            for task, auc in aucs.items()
+        }
+        metrics = {"model": model, "seeds": seeds, "parameters": parameters, "tasks": scores}
+        runs = [_run(seed, task, list(aucs)) for seed in seeds for task in tasks]
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+        (folder / "history.json").write_text(json.dumps({"runs": runs}))
+        save_file(_predictions(model, len(seeds), len(aucs)), folder / "predictions.safetensors")
+        return folder
+
+    return write
+
+
+def _run(seed: int, task: str | None, tasks: Sequence[str]) -> dict[str, Any]:
+    epochs = [
+        {
+            "epoch": epoch,
+            "train_loss": 1 / epoch,
+            "auc": {name: 0.9 + 0.01 * epoch for name in tasks if task in (None, name)},
+        }
+        for epoch in (1, 2, 3)
+    ]
+    return {"seed": seed, "task": task, "best_epoch": 2, "epochs": epochs}
+
+
+def _predictions(model: str, seeds: int, tasks: int) -> dict[str, torch.Tensor]:
+    labels = torch.arange(TEST_ROWS * tasks).reshape(TEST_ROWS, tasks) % 3 == 0
+    generator = torch.Generator().manual_seed(sum(map(ord, model)))
+    noise = torch.randn(seeds, TEST_ROWS, tasks, generator=generator)
+    return {"logits": 2 * labels.float() - 1 + noise, "labels": labels.to(torch.uint8)}

@@ -1,0 +1,62 @@
+"""Figures with unusual content: what is drawn is checked by eye, that it can be drawn here."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from emm.metrics.calibration import reliability_of_equal_evidence
+from emm.metrics.ranking import roc_curve
+from emm.report.curves import Curves
+from emm.report.drawing import styles
+from emm.report.figures import draw_calibration, draw_roc, draw_training
+from emm.report.rows import Epoch, Evaluation, Row, Run
+
+TASKS = ("a", "b", "c", "d")
+
+
+def curves(models: int, scale: float, base: float) -> dict[str, Curves]:
+    """Curves of one task for models whose logits are ``scale`` times what they should be."""
+    generator = torch.Generator().manual_seed(0)
+    logits = base + torch.randn(300, generator=generator)
+    labels = torch.rand(300, generator=generator) < logits.sigmoid()
+    labels[:2] = torch.tensor([True, False])
+    found = Curves(
+        {"a": roc_curve(logits, labels)},
+        {"a": reliability_of_equal_evidence(scale * logits, labels, 12)},
+    )
+    return {f"model-{i}": found for i in range(models)}
+
+
+def row(name: str, tasks: tuple[str, ...], epochs: int, auc: float) -> Row:
+    history = tuple(Epoch(i + 1, 0.1, dict.fromkeys(tasks, auc)) for i in range(epochs))
+    return Row(name, Path(), Evaluation(name, (0,), 1, {}), (Run(0, None, 1, history),))
+
+
+@pytest.mark.parametrize("models", [1, 4, 10])
+def test_any_number_of_models_can_be_drawn(tmp_path: Path, models: int) -> None:
+    drawn = curves(models, scale=1.0, base=0.0)
+    looks = styles(list(drawn), (), ())
+    draw_roc(tmp_path / "roc.svg", drawn, "a", looks)
+    draw_calibration(tmp_path / "calibration.svg", drawn, "a", looks)
+
+
+@pytest.mark.parametrize(("scale", "base"), [(50.0, 0.0), (0.0, 0.0), (1e3, 3.0), (1.0, -7.0)])
+def test_badly_calibrated_models_can_be_drawn(tmp_path: Path, scale: float, base: float) -> None:
+    drawn = curves(2, scale, base)
+    draw_calibration(tmp_path / "calibration.svg", drawn, "a", styles(list(drawn), (), ()))
+
+
+@pytest.mark.parametrize(("tasks", "epochs"), [(1, 1), (2, 3), (3, 1), (4, 3)])
+def test_any_number_of_tasks_and_epochs_can_be_drawn(
+    tmp_path: Path, tasks: int, epochs: int
+) -> None:
+    rows = [row("one", TASKS[:tasks], epochs, 0.5), row("two", TASKS[:tasks], 1, 1.0)]
+    draw_training(tmp_path / "t.svg", rows, TASKS[:tasks], styles(["one", "two"], (), ()))
+
+
+def test_no_two_models_look_alike() -> None:
+    models = [f"model-{i}" for i in range(30)]
+    looks = styles(models, models[:6], models[6:9])
+    assert list(looks) == models
+    assert len({(look["color"], str(look["linestyle"])) for look in looks.values()}) == 30

@@ -1,0 +1,96 @@
+"""Reading predictions and turning them into curves."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from emm.core.errors import DataError
+from emm.metrics.ranking import roc_curve
+from emm.report.curves import read_curves
+from emm.report.predictions import read_predictions
+from emm.report.rows import Row, read_row
+
+TASKS = ("income", "never-married")
+AUCS = {"income": [0.95, 0.96], "never-married": [0.99, 0.98]}
+FILE = "predictions.safetensors"
+
+
+@pytest.fixture
+def row(tmp_path: Path, write_evaluation: Callable[..., Path]) -> Row:
+    return read_row("mmoe", write_evaluation(tmp_path, "mmoe", AUCS), TASKS)
+
+
+def rewrite(row: Row, change: Callable[[dict[str, Tensor]], object]) -> None:
+    tensors = load_file(row.folder / FILE)
+    change(tensors)
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, row.folder / FILE)
+
+
+def test_the_first_seed_is_read(row: Row) -> None:
+    stored = load_file(row.folder / FILE)
+    found = read_predictions(row, 200, 2)
+    assert torch.equal(found.logits, stored["logits"][0])
+    assert torch.equal(found.labels, stored["labels"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.pop("labels"), "has no labels"),
+        (lambda t: t.update(logits=t["logits"][:1]), "has logits of another type or shape"),
+        (lambda t: t.update(logits=t["logits"][:, :, :1]), "has logits of another type or shape"),
+        (lambda t: t.update(logits=t["logits"].double()), "has logits of another type or shape"),
+        (lambda t: t.update(labels=t["labels"][:9]), "has labels of another type or shape"),
+        (lambda t: t.update(labels=t["labels"].long()), "has labels of another type or shape"),
+        (lambda t: t["logits"][0, 0].fill_(torch.nan), "aren't finite"),
+    ],
+)
+def test_odd_predictions_are_refused(
+    row: Row, change: Callable[[dict[str, Tensor]], object], message: str
+) -> None:
+    rewrite(row, change)
+    with pytest.raises(DataError, match=message):
+        read_predictions(row, 200, 2)
+
+
+def test_a_wrong_shape_is_named_with_the_right_one(row: Row) -> None:
+    with pytest.raises(DataError) as caught:
+        read_predictions(row, 300, 2)
+    assert "F32 [2, 200, 2]" in str(caught.value)
+    assert "F32 [2, 300, 2]" in str(caught.value)
+
+
+def test_missing_predictions_are_named(row: Row) -> None:
+    (row.folder / FILE).unlink()
+    with pytest.raises(DataError, match=r"predictions\.safetensors is missing"):
+        read_predictions(row, 200, 2)
+
+
+@pytest.mark.parametrize("length", [0, 5, 100, 1000])
+def test_truncated_predictions_are_refused(row: Row, length: int) -> None:
+    path = row.folder / FILE
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(DataError, match="can't be read"):
+        read_predictions(row, 200, 2)
+
+
+def test_curves_are_those_of_the_task(row: Row) -> None:
+    stored = load_file(row.folder / FILE)
+    x, y = roc_curve(stored["logits"][0, :, 1], stored["labels"][:, 1])
+    curves = read_curves([row], TASKS, 200)["mmoe"]
+    assert torch.equal(curves.roc["never-married"][0], x)
+    assert torch.equal(curves.roc["never-married"][1], y)
+    assert int(curves.reliability["income"].rows.sum()) == 200
+
+
+def test_rows_over_other_labels_are_refused(
+    row: Row, tmp_path: Path, write_evaluation: Callable[..., Path]
+) -> None:
+    other = read_row("ple", write_evaluation(tmp_path, "ple", AUCS), TASKS)
+    rewrite(other, lambda tensors: tensors.update(labels=tensors["labels"].flip(0)))
+    with pytest.raises(DataError, match="has other labels"):
+        read_curves([row, other], TASKS, 200)
