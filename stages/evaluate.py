@@ -21,6 +21,7 @@ def main(dataset: str, model: str) -> None:
             seeds=training.seeds,
             bins=section.evaluate.calibration_bins,
             device=training.device,
+            threads=training.threads,
         )
 
 

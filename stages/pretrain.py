@@ -19,17 +19,18 @@ def main(dataset: str, structure: str) -> None:
     """Train STRUCTURE's model of each task: -> data/models/DATASET/RECIPE/STRUCTURE."""
     params = load_params()
     recipe = params.recipe_of(dataset)
+    training = recipe.training
     where = f"{dataset}.{params.recipe}.pretrain"
     section = section_of(recipe.pretrain, structure, where)
     optimiser, arguments = split_section(section, SingleTask, f"{where}.{structure}")
     paths = Paths(dataset, params.recipe)
-    bench = set_up(paths.processed, params.recipe, recipe.training.device)
+    bench = set_up(paths.processed, params.recipe, training.device, training.threads)
 
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
         return SingleTask(bench.inputs, **arguments), arguments
 
     with atomic_folder(paths.model(structure)) as out:
-        train_single(out, bench, structure, build, recipe.training, optimiser)
+        train_single(out, bench, structure, build, training, optimiser)
 
 
 if __name__ == "__main__":

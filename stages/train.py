@@ -20,19 +20,20 @@ def main(dataset: str, model: str) -> None:
     """Train the baseline MODEL on DATASET: -> data/models/DATASET/RECIPE/MODEL."""
     params = load_params()
     recipe = params.recipe_of(dataset)
+    training = recipe.training
     where = f"{dataset}.{params.recipe}.train"
     choose("model", model, params.baselines, "baselines in params.yaml", "add it there")
     section = section_of(recipe.train, model, where)
     architecture: Any = model_class(model)
     optimiser, arguments = split_section(section, architecture, f"{where}.{model}")
     paths = Paths(dataset, params.recipe)
-    bench = set_up(paths.processed, params.recipe, recipe.training.device)
+    bench = set_up(paths.processed, params.recipe, training.device, training.threads)
 
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
         return architecture(bench.inputs, len(bench.schema.tasks), **arguments), arguments
 
     with atomic_folder(paths.model(model)) as out:
-        train_together(out, bench, model, model, build, recipe.training, optimiser)
+        train_together(out, bench, model, model, build, training, optimiser)
 
 
 if __name__ == "__main__":

@@ -20,11 +20,12 @@ def main(dataset: str) -> None:
     """Train EMM on DATASET: data/components -> data/models/DATASET/RECIPE/emm."""
     params = load_params()
     recipe = params.recipe_of(dataset)
+    training = recipe.training
     where = f"{dataset}.{params.recipe}.train"
     section = section_of(recipe.train, "emm", where)
     optimiser, arguments = split_section(section, EMM, f"{where}.emm", given=("pool",))
     paths = Paths(dataset, params.recipe)
-    bench = set_up(paths.processed, params.recipe, recipe.training.device)
+    bench = set_up(paths.processed, params.recipe, training.device, training.threads)
 
     def build(seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
         pool = load_pool(paths.components / f"seed-{seed}", bench.schema_sha256)
@@ -34,7 +35,7 @@ def main(dataset: str) -> None:
         return model, with_pool
 
     with atomic_folder(paths.model("emm")) as out:
-        train_together(out, bench, "emm", "emm", build, recipe.training, optimiser)
+        train_together(out, bench, "emm", "emm", build, training, optimiser)
 
 
 if __name__ == "__main__":

@@ -14,13 +14,14 @@ def main(dataset: str) -> None:
     """Boost trees for every task of DATASET: -> data/models/DATASET/RECIPE/gbdt."""
     params = load_params()
     recipe = params.recipe_of(dataset)
+    training = recipe.training
     where = f"{dataset}.{params.recipe}.train"
     section = section_of(recipe.train, "gbdt", where)
     boosting: Boosting = bind_section(section, Boosting, f"{where}.gbdt")
     paths = Paths(dataset, params.recipe)
-    bench = set_up(paths.processed, params.recipe, "cpu")
+    bench = set_up(paths.processed, params.recipe, "cpu", training.threads)
     with atomic_folder(paths.model("gbdt")) as out:
-        train_trees(out, bench, boosting, recipe.training.seeds)
+        train_trees(out, bench, boosting, training.seeds)
 
 
 if __name__ == "__main__":

@@ -55,13 +55,15 @@ class EvaluateParams:
 
 @dataclass(frozen=True)
 class TrainingParams:
-    """The protocol that every model of a recipe shares; ``patience`` counts epochs."""
+    """The protocol that every model of a recipe shares; ``patience`` counts epochs, ``threads``
+    are the processor threads of one training run."""
 
     seeds: tuple[Annotated[int, Range(0)], ...]
     batch_size: Annotated[int, Range(2)]
     max_epochs: Count
     patience: Count
     device: str
+    threads: Count
 
 
 @dataclass(frozen=True)

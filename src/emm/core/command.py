@@ -31,25 +31,26 @@ def run(app: Callable[..., Any]) -> NoReturn:
     debug = len(words) < len(sys.argv) - 1
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        app(words, standalone_mode=False)
+        # Typer gives back the code of an exit, such as 130 for Ctrl-C, and else what app returns.
+        code = app(words, standalone_mode=False) or 0
     except EmmError as error:
-        _fail(f"error: {error}", error.exit_code, error if debug else None)
-    except KeyboardInterrupt as error:
-        _fail("interrupted; run it again to go on", INTERRUPTED, error if debug else None)
+        if debug:
+            raise
+        _fail(f"error: {error}", error.exit_code)
     except Exception as error:
         usage = getattr(error, "format_message", None)
         if usage is None:
             raise
-        _fail(f"error: {usage()}\n  next: add --help to see the options", 2, None)
-    sys.exit(0)
+        _fail(f"error: {usage()}\n  next: add --help to see the options", 2)
+    if code == INTERRUPTED:
+        _fail("interrupted; run it again to go on", INTERRUPTED)
+    sys.exit(code)
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _fail(message: str, code: int, error: BaseException | None) -> NoReturn:
-    if error is not None:
-        raise error
+def _fail(message: str, code: int) -> NoReturn:
     say(message)
     sys.exit(code)

@@ -45,11 +45,16 @@ class AdaptiveKnowledgeFusion(nn.Module):
     def select(self, x: Tensor) -> Tensor:
         """Weights of the task that each task is paired with (eq. 3), one-hot rows [B, T, T].
 
-        r(t) is the other task with the highest F_t(x_t). The choice is hard; its gradient is that
-        of the softmax (straight-through), without which F could not learn.
+        r(t) is the other task with the highest F_t(x_t). In training it is drawn with the
+        probabilities F_t instead, and its gradient is that of the softmax (straight-through
+        Gumbel-softmax, Jang et al., ICLR 2017): without the gradient F could not learn, and
+        without the draw it would rarely try another partner than its first.
         """
         scores: Tensor = self.selection(x)  # [B, T, T]
-        soft = scores.masked_fill(self.own, -torch.inf).softmax(dim=2)
+        scores = scores.masked_fill(self.own, -torch.inf)
+        if self.training:
+            scores = scores - torch.empty_like(scores).exponential_().log()
+        soft = scores.softmax(dim=2)
         hard = torch.zeros_like(soft).scatter_(2, soft.argmax(dim=2, keepdim=True), 1.0)
         return hard + soft - soft.detach()
 

@@ -22,8 +22,11 @@ FORMAT = 1
 COMPONENTS = "components.safetensors"
 DESCRIPTION = "components.json"
 
-# Attributes that make up a trained model's chain; its tower is left out: a fused model has its own.
-TRUNK = ("front", "blocks")
+# Attributes that make up a trained model's trunk. The front turns raw features into one vector and
+# stays with the first component, even if all models embed alike: the paper's x is what comes out of
+# it. The tower is left out: a fused model has its own.
+FRONT = "front"
+TRUNK = (FRONT, "blocks")
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def decompose_trained(
             task=list(tasks).index(about.tasks[0]),
             architecture=about.architecture,
             arguments=about.arguments,
-            levels=tuple(tuple(layer.name for layer in level) for level in cuts[name]),
+            levels=_layer_names(cuts[name]),
             widths=tuple(level[-1].structure.output[0] for level in cuts[name]),
             source_sha256=sha256(stored[name] / WEIGHTS),
         )
@@ -95,12 +98,17 @@ def decompose_trained(
 
 
 def _cut_trunks(loaded: Mapping[str, tuple[nn.Module, Description]]) -> dict[str, Cuts]:
-    return decompose(
-        {
-            name: describe_chain(chain(model, TRUNK), about.inputs)
-            for name, (model, about) in loaded.items()
-        }
-    )
+    """Cuts of each model's layers behind its front."""
+    trunks = {
+        name: describe_chain(chain(model, TRUNK), about.inputs)
+        for name, (model, about) in loaded.items()
+    }
+    return decompose({name: layers[1:] for name, layers in trunks.items()})
+
+
+def _layer_names(cuts: Cuts) -> tuple[tuple[str, ...], ...]:
+    first, *others = (tuple(layer.name for layer in level) for level in cuts)
+    return ((FRONT, *first), *others)
 
 
 def cut(model: nn.Module, levels: Sequence[Sequence[str]]) -> nn.ModuleList:

@@ -11,7 +11,7 @@ from emm.nn.mlp import mlp
 
 
 class SingleTask(nn.Module):
-    """A strict chain: ``front``, each of ``blocks`` in turn, ``tower``; one logit.
+    """A strict chain: ``front``, each of ``blocks`` in turn, ``tower``; one logit a task, one task.
 
     ``blocks``: hidden widths of each block; ``tower``: hidden widths before the last layer.
     """
@@ -19,6 +19,7 @@ class SingleTask(nn.Module):
     def __init__(
         self,
         inputs: Inputs,
+        tasks: int = 1,
         *,
         embedding_dim: Count,
         blocks: Sequence[Sequence[int]],
@@ -31,9 +32,9 @@ class SingleTask(nn.Module):
         chain = (mlp(start, block, dropout) for start, block in zip(ends, blocks, strict=False))
         self.blocks = nn.Sequential(*chain)
         last = [ends[-1], *tower][-1]
-        self.tower = nn.Sequential(*mlp(ends[-1], tower, dropout), nn.Linear(last, 1))
+        self.tower = nn.Sequential(*mlp(ends[-1], tower, dropout), nn.Linear(last, tasks))
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """dense [B, D], sparse [B, F] -> logits [B, 1]."""
+        """dense [B, D], sparse [B, F] -> logits [B, T]."""
         logits: Tensor = self.tower(self.blocks(self.front(dense, sparse)))
         return logits

@@ -17,7 +17,7 @@ from emm.metrics.calibration import expected_calibration_error, log_loss
 from emm.metrics.ranking import auc
 from emm.models.store import DESCRIPTION, load_model
 from emm.nn.mlp import count_parameters
-from emm.training.devices import resolve_device
+from emm.training.devices import use_device
 from emm.training.fit import predict
 from emm.training.history import HISTORY
 
@@ -31,11 +31,12 @@ def evaluate(
     seeds: Sequence[int],
     bins: int,
     device: str,
+    threads: int,
 ) -> None:
     """Score one row of the table on test; writes metrics.json, predictions.safetensors and the
     runs' history.json to ``out``."""
     schema = load_schema(processed / "schema.json")
-    where = resolve_device(device)
+    where = use_device(device, threads)
     test = load_table(processed / "test.parquet", schema).to(where)
     identity = schema_hash(processed / "schema.json")
     logits, parameters = [], []

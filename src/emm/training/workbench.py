@@ -12,7 +12,7 @@ from emm.data.schema import Schema, load_schema, schema_hash
 from emm.models.store import Description
 from emm.nn.inputs import Inputs
 from emm.params import OptimiserParams, TrainingParams
-from emm.training.devices import resolve_device
+from emm.training.devices import use_device
 from emm.training.fit import Schedule
 
 
@@ -45,10 +45,10 @@ class Workbench:
         )
 
 
-def set_up(processed: Path, recipe: str, device: str) -> Workbench:
+def set_up(processed: Path, recipe: str, device: str, threads: int) -> Workbench:
     """Load train and validation (never test) and move them to the device."""
     schema = load_schema(processed / "schema.json")
-    where = resolve_device(device)
+    where = use_device(device, threads)
     return Workbench(
         schema=schema,
         schema_sha256=schema_hash(processed / "schema.json"),

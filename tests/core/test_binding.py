@@ -1,0 +1,104 @@
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import pytest
+
+from emm.core.binding import Count, Range, Share, bind, bind_keywords, nearest
+
+
+@dataclass(frozen=True)
+class Inner:
+    count: Count
+
+
+@dataclass(frozen=True)
+class Outer:
+    name: str
+    inner: Inner
+    rates: tuple[Share, ...]
+    extra: Mapping[str, int]
+    dashed: float | None = field(metadata={"key": "with-dash"})
+    flag: bool = False
+
+
+GOOD: dict[str, Any] = {
+    "name": "x",
+    "inner": {"count": 3},
+    "rates": [0.5, 1],
+    "extra": {"a": 1},
+    "with-dash": None,
+}
+
+
+def faults(changes: Mapping[str, Any]) -> list[str]:
+    errors: list[str] = []
+    bind(Outer, {**GOOD, **changes}, "", errors)
+    return errors
+
+
+def test_a_good_mapping_becomes_the_dataclass() -> None:
+    errors: list[str] = []
+    bound = bind(Outer, GOOD, "", errors)
+    assert (bound, errors) == (Outer("x", Inner(3), (0.5, 1.0), {"a": 1}, None), [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"nam": "x"}, "nam: unknown key; did you mean 'name'?"),
+        ({"inner": {}}, "inner.count: missing; expected a whole number at least 1"),
+        ({"inner": {"count": 0}}, "inner.count: got 0, expected at least 1"),
+        ({"inner": {"count": True}}, "inner.count: got True, expected a whole number"),
+        ({"inner": {"count": 2.5}}, "inner.count: got 2.5, expected a whole number"),
+        ({"inner": 3}, "inner: got 3, expected the keys count"),
+        ({"rates": [0.5, 1.5]}, "rates[1]: got 1.5, expected at least 0 and at most 1"),
+        ({"rates": 0.5}, "rates: got 0.5, expected a list of a number at least 0 and at most 1"),
+        ({"extra": [1]}, "extra: got [1], expected keys and values"),
+        ({"with-dash": "fast"}, "with-dash: got 'fast', expected a number"),
+        ({"flag": "yes"}, "flag: got 'yes', expected true or false"),
+        ({"name": 3}, "name: got 3, expected text"),
+    ],
+)
+def test_a_misfit_is_named(changes: Mapping[str, Any], message: str) -> None:
+    assert faults(changes) == [message]
+
+
+def test_all_misfits_are_reported_at_once() -> None:
+    assert len(faults({"nam": 1, "inner": {"count": 0}, "flag": 1})) == 3
+
+
+def test_scientific_notation_that_yaml_takes_for_text_is_a_number() -> None:
+    assert faults({"with-dash": "1e-3"}) == []
+
+
+def test_an_open_bound_excludes_itself() -> None:
+    errors: list[str] = []
+    bind(Annotated[float, Range(0, open_low=True)], 0.0, "rate", errors)
+    assert errors == ["rate: got 0.0, expected more than 0"]
+
+
+class Model:
+    def __init__(self, tasks: int, *, widths: Sequence[int], rate: Share, given: int) -> None:
+        self.seen = (tasks, widths, rate, given)
+
+
+def test_keywords_are_bound_to_the_signature() -> None:
+    errors: list[str] = []
+    bound = bind_keywords(Model, {"widths": [1, 2], "rate": 0}, "m", errors, given=("given",))
+    assert (bound, errors) == ({"widths": (1, 2), "rate": 0.0}, [])
+
+
+def test_unknown_and_missing_keywords_are_named() -> None:
+    errors: list[str] = []
+    bind_keywords(Model, {"width": [1], "given": 1}, "m", errors)
+    assert sorted(errors) == [
+        "m.rate: missing; expected a number at least 0 and at most 1",
+        "m.width: unknown key; did you mean 'widths'?",
+        "m.widths: missing; expected a list of a whole number",
+    ]
+
+
+def test_the_nearest_key_is_suggested_or_all_are_listed() -> None:
+    assert nearest("learning_rat", ["learning_rate", "dropout"]) == "did you mean 'learning_rate'?"
+    assert nearest("zzz", ["learning_rate", "dropout"]) == "known: learning_rate, dropout"

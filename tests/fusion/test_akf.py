@@ -1,0 +1,102 @@
+from math import sqrt
+
+import pytest
+import torch
+from torch import Tensor
+
+from emm.fusion.akf import AdaptiveKnowledgeFusion, MultiTaskMerge
+
+WIDTH, IN = 4, 3
+
+
+def plain_merge(merge: MultiTaskMerge, task: int, tokens: list[Tensor]) -> Tensor:
+    """Eqs. 4-6 for one row and task."""
+    weight, bias = merge.projections.weight[task], merge.projections.bias[task]
+    queries, keys, values = zip(
+        *((weight @ token + bias).chunk(3) for token in tokens), strict=True
+    )
+    scores = torch.stack([q @ k / sqrt(len(q)) for q, k in zip(queries, keys, strict=True)])
+    shares = scores.exp() / scores.exp().sum()
+    return sum(share * value for share, value in zip(shares, values, strict=True))
+
+
+def plain_fusion(akf: AdaptiveKnowledgeFusion, x: Tensor, outputs: list[Tensor]) -> Tensor:
+    """Eqs. 2-6, row by row and task by task."""
+    result = torch.empty(len(x), len(outputs), outputs[0].shape[2], dtype=x.dtype)
+    for row in range(len(x)):
+        fused = []
+        for task, components in enumerate(outputs):
+            gate = akf.gates[task]
+            scores = gate.weight @ x[row, task] + gate.bias
+            shares = scores.exp() / scores.exp().sum()
+            fused.append(sum(s * h for s, h in zip(shares, components[row], strict=True)))
+        for task in range(len(outputs)):
+            scores = akf.selection.weight[task] @ x[row, task] + akf.selection.bias[task]
+            others = [other for other in range(len(outputs)) if other != task]
+            partner = max(others, key=lambda other: scores[other].item())
+            result[row, task] = plain_merge(akf.merge, task, [fused[task], fused[partner]])
+    return result
+
+
+def case(tasks: int, rows: int) -> tuple[AdaptiveKnowledgeFusion, Tensor, list[Tensor]]:
+    torch.manual_seed(tasks)
+    models = [1 + task % 3 for task in range(tasks)]
+    akf = AdaptiveKnowledgeFusion(models, IN, WIDTH).double().eval()
+    x = torch.randn(rows, tasks, IN, dtype=torch.float64)
+    outputs = [torch.randn(rows, count, WIDTH, dtype=torch.float64) for count in models]
+    return akf, x, outputs
+
+
+@pytest.mark.parametrize("tasks", [2, 3, 4])
+@pytest.mark.parametrize("rows", [1, 5])
+def test_it_equals_a_plain_restatement_of_the_equations(tasks: int, rows: int) -> None:
+    akf, x, outputs = case(tasks, rows)
+    torch.testing.assert_close(akf(x, outputs), plain_fusion(akf, x, outputs))
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("tasks", [2, 3, 4])
+def test_the_selection_is_one_other_task(tasks: int, training: bool) -> None:
+    akf, x, _ = case(tasks, 5)
+    chosen = akf.train(training).select(x).detach()
+    torch.testing.assert_close(chosen, chosen.round())
+    torch.testing.assert_close(chosen.sum(2), torch.ones(5, tasks, dtype=torch.float64))
+    assert chosen.diagonal(dim1=1, dim2=2).abs().max() == 0
+
+
+def test_training_draws_partners_with_the_gates_probabilities() -> None:
+    akf, _, _ = case(3, 1)
+    x = torch.randn(1, 3, IN, dtype=torch.float64).expand(20_000, -1, -1)
+    drawn = akf.train().select(x).detach().mean(0)
+    scores = akf.selection(x[:1])[0].masked_fill(torch.eye(3, dtype=torch.bool), -torch.inf)
+    torch.testing.assert_close(drawn, scores.softmax(1), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("tasks", [3, 4])
+def test_the_selection_gets_a_gradient(tasks: int) -> None:
+    akf, x, outputs = case(tasks, 5)
+    akf.train()(x, outputs).square().sum().backward()
+    assert (akf.selection.weight.grad.abs().amax(dim=(1, 2)) > 0).all()
+
+
+@pytest.mark.parametrize("tasks", [3, 4])
+def test_training_finds_the_useful_partner(tasks: int) -> None:
+    """Task 0's label is a sum that only the last task's components know; it must pair with it."""
+    torch.manual_seed(0)
+    akf = AdaptiveKnowledgeFusion([1] * tasks, IN, WIDTH)
+    with torch.no_grad():
+        akf.selection.weight.zero_()
+        akf.selection.bias.zero_()
+        akf.selection.bias[0, 1] = 0.5
+    optimiser = torch.optim.Adam(akf.parameters(), lr=0.02)
+    x = torch.ones(256, tasks, IN)
+    assert akf.eval().select(x)[0, 0].argmax() == 1
+    akf.train()
+    for _ in range(300):
+        outputs = [torch.randn(256, 1, WIDTH) for _ in range(tasks)]
+        z = akf(x, outputs)
+        loss = (z[:, 0].sum(1) - outputs[-1][:, 0].sum(1)).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert akf.eval().select(x)[0, 0].argmax() == tasks - 1

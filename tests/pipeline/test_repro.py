@@ -1,0 +1,140 @@
+"""The real `dvc repro` in a temporary git repository: what runs, and what does not."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emm.graph import read_stages, script_of
+from tests.pipeline.workspace import CENSUS, ROOT, Workspace
+
+ROWS = ("tm-1", "tm-2", "gbdt", "shared_bottom", "mmoe", "ple", "aitm", "adatt", "emm")
+Change = Callable[[dict[str, Any]], object]
+
+
+def test_the_first_run_runs_every_stage(first_run: tuple[Workspace, set[str]]) -> None:
+    workspace, ran = first_run
+    listed = workspace.run("dvc", "stage", "list", "--all", "--name-only").stdout.split()
+    assert ran == set(listed)
+    assert {f"evaluate@{CENSUS}-{row}" for row in ROWS} <= ran
+
+
+def test_it_writes_metrics_for_every_row_and_a_report(
+    first_run: tuple[Workspace, set[str]],
+) -> None:
+    workspace, _ = first_run
+    metrics = workspace.root / "metrics" / CENSUS / "paper"
+    assert sorted(path.stem for path in metrics.iterdir()) == sorted(ROWS)
+    for row in ROWS:
+        found = json.loads((metrics / f"{row}.json").read_text())
+        assert 0 < found["income"]["auc"] <= 1
+        assert found["parameters"] > 0
+    report = (workspace.root / "reports" / f"{CENSUS}.md").read_text()
+    figures = sorted(path.name for path in (workspace.root / "reports" / CENSUS).iterdir())
+    assert all(name in report for name in figures)
+    assert len(figures) == 5
+
+
+def test_a_second_run_runs_nothing(done: Workspace) -> None:
+    assert done.repro() == set()
+    assert done.run("git", "status", "--porcelain").stdout == ""
+
+
+def emm_learning_rate(tree: dict[str, Any]) -> None:
+    tree[CENSUS]["paper"]["train"]["emm"]["learning_rate"] = 0.002
+
+
+def second_structure(tree: dict[str, Any]) -> None:
+    tree[CENSUS]["paper"]["pretrain"]["tm-2"]["blocks"] = [[12, 8]] * 3
+
+
+def one_baseline(tree: dict[str, Any]) -> None:
+    tree[CENSUS]["paper"]["train"]["mmoe"]["experts"] = 3
+
+
+def tolerance(tree: dict[str, Any]) -> None:
+    tree[CENSUS]["check-data"]["rate_tolerance"] = 0.8
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (emm_learning_rate, {"train-emm", "evaluate-emm", "report"}),
+        (
+            second_structure,
+            {"pretrain-tm-2", "decompose", "train-emm", "evaluate-tm-2", "evaluate-emm", "report"},
+        ),
+        (one_baseline, {"train-mmoe", "evaluate-mmoe", "report"}),
+        (tolerance, {"check-data"}),
+    ],
+)
+def test_a_change_runs_only_the_stages_it_affects(
+    done: Workspace, change: Change, expected: set[str]
+) -> None:
+    done.change_params(change)
+    ran = done.repro()
+    assert {name.replace(f"@{CENSUS}", "") for name in ran} == expected
+
+
+def test_a_changed_models_code_runs_that_model_and_the_evaluations(done: Workspace) -> None:
+    path = done.root / "src/emm/models/ple.py"
+    path.write_text(path.read_text() + "\n")
+    ran = {name for name in done.repro("--dry") if not name.startswith("evaluate@")}
+    assert ran == {f"train@{CENSUS}-ple"}
+
+
+def test_forcing_stages_again_leaves_the_metrics_bytes_as_they_were(done: Workspace) -> None:
+    forced = [f"train@{CENSUS}-mmoe", f"train-emm@{CENSUS}", f"train-gbdt@{CENSUS}"]
+    before = done.run("git", "rev-parse", "HEAD").stdout
+    for stage in (*forced, f"evaluate@{CENSUS}-emm", f"report@{CENSUS}"):
+        assert done.repro("--force", "--single-item", stage) == {stage}
+    assert done.run("git", "status", "--porcelain").stdout == ""
+    assert before
+
+
+def test_metrics_are_readable_tables(done: Workspace) -> None:
+    done.change_params(emm_learning_rate)
+    done.repro()
+    done.run("git", "commit", "--quiet", "--all", "--message=other rate")
+    shown = done.run("dvc", "metrics", "show", "--md").stdout
+    assert f"metrics/{CENSUS}/paper/emm.json" in shown
+    assert "income.auc" in shown
+    changes = done.run("dvc", "metrics", "diff", "HEAD~1", "--md").stdout
+    assert "emm.json" in changes
+    assert "mmoe.json" not in changes
+
+
+RECORDER = """
+import runpy, sys
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+except SystemExit as end:
+    assert not end.code, end.code
+files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+print("\\n".join(file for file in files if file and "/src/emm/" in file))
+"""
+
+
+@pytest.mark.parametrize("name", read_stages(ROOT / "dvc.yaml"))
+def test_every_stage_depends_on_all_code_that_it_loads_when_it_runs(
+    done: Workspace, name: str
+) -> None:
+    """Also what is imported by name at run time, which reading the imports can't find."""
+    stage = read_stages(ROOT / "dvc.yaml")[name]
+    row = {"pretrain": "tm-1", "train": "mmoe", "evaluate": "emm"}.get(name)
+    words = [str(script_of(stage)), CENSUS, *([row] if row else [])]
+    (done.root / "recorder.py").write_text(RECORDER)
+    output = done.run("python", "recorder.py", *words).stdout
+    loaded = {str(Path(line).relative_to(done.root)) for line in output.split()}
+    deps = [Path(dep.replace("${item.model}", row or "")) for dep in stage["deps"]]
+    strangers = {
+        file
+        for file in loaded
+        if not file.endswith("__init__.py")
+        and not any(Path(file) == dep or dep in Path(file).parents for dep in deps)
+    }
+    assert loaded
+    assert strangers == set()

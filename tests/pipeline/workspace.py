@@ -1,0 +1,114 @@
+"""A git and DVC repository with the real graph and code, on tiny generated data."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from emm.core.files import sha256
+from emm.data.datasets.census_income import SOURCE
+from tests.census import write_raw
+
+ROOT = Path(__file__).parent.parent.parent
+CENSUS = "census-income"
+COPIED = ("stages", "src", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The repository's root, and commands that run in it with its own code."""
+
+    root: Path
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        found = subprocess.run(
+            command, cwd=self.root, env=self.environment(), capture_output=True, text=True
+        )
+        assert not check or found.returncode == 0, found.stdout + found.stderr
+        return found
+
+    def stage(self, script: str, *words: str) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, f"stages/{script}.py", *words, check=False)
+
+    def repro(self, *words: str) -> set[str]:
+        """``dvc repro``; gives the names of the stages that ran."""
+        output = self.run("dvc", "repro", *words).stdout
+        return set(re.findall(r"Running stage '(.+?)'", output))
+
+    def change_params(self, change: Callable[[dict[str, Any]], object]) -> None:
+        path = self.root / "params.yaml"
+        tree = yaml.safe_load(path.read_text())
+        change(tree)
+        path.write_text(yaml.safe_dump(tree, sort_keys=False))
+
+    def replace(self, path: str, old: str, new: str) -> None:
+        text = (self.root / path).read_text()
+        assert old in text
+        (self.root / path).write_text(text.replace(old, new))
+
+    def copy(self, root: Path) -> "Workspace":
+        shutil.copytree(self.root, root, symlinks=True)
+        return Workspace(root)
+
+    def environment(self) -> dict[str, str]:
+        who = {
+            f"GIT_{role}_{key}": "tester@example.org"
+            for role in ("AUTHOR", "COMMITTER")
+            for key in ("NAME", "EMAIL")
+        }
+        return {
+            **os.environ,
+            **who,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.root / "src"),
+            "DVC_NO_ANALYTICS": "1",
+            "OMP_NUM_THREADS": "1",
+        }
+
+
+def make_workspace(root: Path) -> Workspace:
+    """A fresh repository, nothing run yet."""
+    root.mkdir(parents=True)
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            shutil.copytree(source, root / name, ignore=ignored)
+        else:
+            shutil.copy(source, root / name)
+    workspace = Workspace(root)
+    workspace.run("git", "init", "--quiet", "--initial-branch=main")
+    workspace.run("dvc", "init", "--quiet")
+    write_raw(workspace.root / "given")
+    pin_raw(workspace)
+    workspace.change_params(_make_small)
+    workspace.run("git", "add", "--all")
+    workspace.run("git", "commit", "--quiet", "--message=start")
+    return workspace
+
+
+def pin_raw(workspace: Workspace) -> None:
+    """Write the hashes and sizes of the files in ``given`` to the workspace's own manifest."""
+    manifest = workspace.root / "src/emm/data/datasets/census_income.py"
+    text = manifest.read_text()
+    for file in SOURCE.files:
+        path = workspace.root / "given" / file.name
+        pattern = rf'(name="{file.name}",\s+sha256=")\w+(",\s+bytes=)[\d_]+'
+        text, count = re.subn(pattern, rf"\g<1>{sha256(path)}\g<2>{path.stat().st_size}", text)
+        assert count == 1
+    manifest.write_text(text)
+
+
+def _make_small(tree: dict[str, Any]) -> None:
+    block = tree[CENSUS]
+    block["source"]["path"] = "given"
+    block["check-data"]["rate_tolerance"] = 0.9
+    block["paper"]["training"].update(batch_size=128, max_epochs=2, device="cpu")
+    block["paper"]["train"]["gbdt"].update(max_iterations=5, min_samples_leaf=5)

@@ -1,0 +1,50 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from emm.graph import REGISTRY, missing_rows, read_stages, script_of, uncovered
+from emm.models import MODELS, model_class
+from emm.params import load_params
+
+ROOT = Path(__file__).parent.parent
+STAGES = read_stages(ROOT / "dvc.yaml")
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_stage_depends_on_all_the_code_it_imports(name: str) -> None:
+    stage = STAGES[name]
+    assert uncovered(script_of(stage), stage["deps"], ROOT) == []
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_dependency_on_code_exists(name: str) -> None:
+    code = [dep for dep in STAGES[name]["deps"] if dep.startswith(("src/", "stages/"))]
+    assert [dep for dep in code if "$" not in dep and not (ROOT / dep).exists()] == []
+
+
+def test_a_lacking_dependency_is_found() -> None:
+    script = Path("stages/train_emm.py")
+    deps = [dep for dep in STAGES["train-emm"]["deps"] if dep != "src/emm/fusion"]
+    missing = {path.name for path in uncovered(script, deps, ROOT)}
+    assert {"emm.py", "akf.py", "pool.py", "decomposition.py"} <= missing
+    assert (ROOT / REGISTRY).exists()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_models_name_is_its_modules_so_that_the_registry_need_be_no_dependency(name: str) -> None:
+    module = model_class(name).__module__
+    assert module in (f"emm.models.{name}", f"emm.fusion.{name}")
+
+
+def test_the_gathering_stages_wait_for_the_rows_of_params_yaml() -> None:
+    assert missing_rows(STAGES, load_params(ROOT / "params.yaml")) == []
+
+
+def test_a_row_without_its_dependency_is_named() -> None:
+    params = load_params(ROOT / "params.yaml")
+    more = replace(params, trained=(*params.trained, "tm-3"), table=params.table[1:])
+    assert missing_rows(STAGES, more) == [
+        "decompose lacks the dep data/models/${item}/${recipe}/tm-3",
+        "report has the dep data/evaluation/${item}/${recipe}/tm-1, which no list names",
+    ]
