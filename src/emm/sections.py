@@ -15,14 +15,11 @@ def split_section(
 
     ``given``: arguments that the caller supplies itself. ParamsError lists every misfit.
     """
-    names = {field.name for field in fields(OptimiserParams)}
-    settings = {key: value for key, value in section.items() if key in names}
-    rest = {key: value for key, value in section.items() if key not in names}
     errors: list[str] = []
-    optimiser = bind(OptimiserParams, settings, where, errors)
-    arguments = bind_keywords(model, rest, where, errors, given)
+    bound = bind_keywords(model, section, where, errors, given=given, beside=OptimiserParams)
     raise_all(errors)
-    return optimiser, arguments
+    settings = {field.name: bound.pop(field.name) for field in fields(OptimiserParams)}
+    return OptimiserParams(**settings), bound
 
 
 def bind_section(section: Mapping[str, Any], kind: type, where: str) -> Any:

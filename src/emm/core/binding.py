@@ -75,11 +75,14 @@ def bind_keywords(
     value: Mapping[str, Any],
     where: str,
     errors: list[str],
+    *,
     given: Sequence[str] = (),
+    beside: type | None = None,
 ) -> dict[str, Any]:
     """Bind ``value`` to the keyword-only parameters of ``target`` but those in ``given``.
 
-    Every parameter without a default must be there; misfits go to ``errors``.
+    Fields of the dataclass ``beside`` are wanted too. Every parameter without a default must be
+    there; misfits go to ``errors``.
     """
     function: Any = getattr(target, "__init__") if isinstance(target, type) else target  # noqa: B009
     hints = get_type_hints(function, include_extras=True)
@@ -88,7 +91,7 @@ def bind_keywords(
         for name, parameter in inspect.signature(function).parameters.items()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name not in given
     }
-    return _bind_keys(wanted, value, where, errors)
+    return _bind_keys({**_fields(beside), **wanted}, value, where, errors)
 
 
 def raise_all(errors: list[str]) -> None:
@@ -102,22 +105,31 @@ def raise_all(errors: list[str]) -> None:
 
 
 def _bind_dataclass(kind: Any, value: Any, where: str, errors: list[str]) -> Any:
+    before = len(errors)
+    bound = _bind_keys(_fields(kind), value, where, errors)
+    if len(errors) > before:
+        return None
+    names = {_key(field): field.name for field in dataclasses.fields(kind)}
+    return kind(**{names[key]: item for key, item in bound.items()})
+
+
+def _fields(kind: Any) -> dict[str, tuple[Any, Any]]:
+    """Type and default of each key of a dataclass."""
+    if kind is None:
+        return {}
     hints = get_type_hints(kind, include_extras=True)
-    wanted = {
-        field.metadata.get("key", field.name): (
+    return {
+        _key(field): (
             hints[field.name],
             REQUIRED if field.default is dataclasses.MISSING else field.default,
         )
         for field in dataclasses.fields(kind)
     }
-    before = len(errors)
-    bound = _bind_keys(wanted, value, where, errors)
-    if len(errors) > before:
-        return None
-    names = {
-        field.metadata.get("key", field.name): field.name for field in dataclasses.fields(kind)
-    }
-    return kind(**{names[key]: item for key, item in bound.items()})
+
+
+def _key(field: dataclasses.Field[Any]) -> str:
+    key: str = field.metadata.get("key", field.name)
+    return key
 
 
 def _bind_keys(
@@ -203,9 +215,7 @@ def _name(kind: Any) -> str:
     if get_origin(kind) is Annotated:
         return f"{_name(get_args(kind)[0])} {get_args(kind)[1]}"
     if dataclasses.is_dataclass(kind):
-        return "the keys " + ", ".join(
-            f.metadata.get("key", f.name) for f in dataclasses.fields(kind)
-        )
+        return "the keys " + ", ".join(_fields(kind))
     if isinstance(get_origin(kind), type) and issubclass(get_origin(kind), Sequence):
         return f"a list of {_name(get_args(kind)[0])}"
     return names.get(kind, str(kind))

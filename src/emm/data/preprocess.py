@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from emm.core.errors import DataError
-from emm.core.files import sha256, writing
+from emm.core.files import sha256
 from emm.data import schema as contract
 from emm.data.dataset import Dataset, Task
 from emm.data.encode import (
@@ -17,6 +17,7 @@ from emm.data.encode import (
     fit_vocabularies,
     scale_dense,
 )
+from emm.data.parquet import writing_parquet
 from emm.data.schema import label_column
 from emm.data.split import stratified_half
 
@@ -58,7 +59,7 @@ def preprocess(
         *(pl.col(label_column(task)) for task in tasks),
         *key,
     ]
-    with writing(out):
+    with writing_parquet(out):
         vocabularies.write_parquet(out / VOCABULARIES)
         for split, rows in parts.items():
             rows.select(columns).sink_parquet(out / f"{split}.parquet")
