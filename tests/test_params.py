@@ -42,6 +42,11 @@ CENSUS = "census-income"
         (lambda t: t["table"].append("mmeo"), "table: 'mmeo' is neither .* did you mean 'mmoe'"),
         (lambda t: t["table"].append("emm"), "table: a name stands there twice"),
         (lambda t: t.pop("trained"), "trained: got None"),
+        (lambda t: t[CENSUS].update(tasks=[]), r"tasks: got \[\], expected at least one task"),
+        (
+            lambda t: t[CENSUS]["paper"]["training"].update(seeds=[]),
+            r"paper\.training\.seeds: got \[\], expected at least one seed",
+        ),
         (lambda t: t.update(tarined=[]), "tarined: got "),
     ],
 )

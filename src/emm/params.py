@@ -128,6 +128,7 @@ class Params:
         return recipe
 
 
+RECIPES = ("paper", "tuned")
 _LISTS = ("datasets", "trained", "baselines", "table")
 
 # Rows of the table that have a training stage of their own.
@@ -145,7 +146,7 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
         if key not in (*_LISTS, "recipe")
     }
     recipe = tree.get("recipe")
-    if recipe not in ("paper", "tuned"):
+    if recipe not in RECIPES:
         errors.append(f"recipe: got {recipe!r}, expected 'paper' or 'tuned'")
     errors.extend(_cross_check(lists, blocks))
     raise_all(errors)
@@ -163,6 +164,17 @@ def _cross_check(lists: Mapping[str, Any], blocks: Mapping[str, Any]) -> list[st
         f"table: {name!r} is neither in trained nor in baselines, {nearest(name, rows)}"
         for name in lists["table"]
         if name not in rows
+    )
+    errors.extend(
+        f"{name}.tasks: got [], expected at least one task"
+        for name, block in blocks.items()
+        if block and not block.tasks
+    )
+    errors.extend(
+        f"{name}.{recipe}.training.seeds: got [], expected at least one seed"
+        for name, block in blocks.items()
+        for recipe in RECIPES
+        if block and (found := getattr(block, recipe)) and not found.training.seeds
     )
     errors.extend(
         f"{key}: a name stands there twice"

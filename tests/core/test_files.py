@@ -1,5 +1,8 @@
 import errno
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +60,16 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
         fail()
     assert names(tmp_path / "out") == ["old"]
     assert names(tmp_path) == ["out"]
+
+
+def test_what_a_killed_process_left_is_swept_away(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / f".out.{ended.pid}.tmp").mkdir()
+    (tmp_path / f".out.{os.getppid()}.tmp").mkdir()
+    with atomic_folder(tmp_path / "out"):
+        pass
+    assert names(tmp_path) == [f".out.{os.getppid()}.tmp", "out"]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])

@@ -35,7 +35,7 @@ NotNegative = Annotated[float, Range(0)]
 
 
 def nearest(key: str, known: Iterable[str]) -> str:
-    """ ", did you mean X?" for the known key closest to ``key``, or the list of known keys."""
+    """A question that names the known key closest to ``key``, or the list of all known keys."""
     known = list(known)
     close = difflib.get_close_matches(key, known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"

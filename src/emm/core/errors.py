@@ -18,7 +18,6 @@ class EmmError(Exception):
         expected: object = None,
         next_step: str | None = None,
     ) -> None:
-        self.what = what
         details = {"where": where, "got": got, "expected": expected, "next": next_step}
         lines = [f"  {name}: {value}" for name, value in details.items() if value is not None]
         super().__init__("\n".join([what, *lines]))

@@ -56,7 +56,9 @@ def describe_sparse(vocabularies: pl.DataFrame, columns: Sequence[str]) -> tuple
     for column in columns:
         ids = vocabularies.filter(pl.col("column") == column)["id"]
         kept = int((ids > 0).sum())
-        described.append(SparseColumn(column, kept + 1, len(ids) - kept, constant=kept <= 1))
+        rare = len(ids) - kept
+        constant = kept + (rare > 0) <= 1
+        described.append(SparseColumn(column, kept + 1, rare, constant))
     return tuple(described)
 
 
