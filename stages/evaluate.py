@@ -3,6 +3,7 @@
 from emm.core.command import stage
 from emm.core.files import atomic_folder
 from emm.core.paths import Paths
+from emm.fusion.factories import trusting
 from emm.params import load_params
 from emm.training.evaluate import evaluate
 
@@ -10,9 +11,10 @@ from emm.training.evaluate import evaluate
 def main(dataset: str, model: str) -> None:
     """Evaluate MODEL on DATASET's test split: -> data/evaluation/DATASET/RECIPE/MODEL."""
     params = load_params()
-    section, training = params.dataset(dataset), params.recipe_of(dataset).training
+    section, recipe = params.dataset(dataset), params.recipe_of(dataset)
+    training = recipe.training
     paths = Paths(dataset, params.recipe)
-    with atomic_folder(paths.evaluation(model)) as out:
+    with atomic_folder(paths.evaluation(model)) as out, trusting(recipe.fusion.factories):
         evaluate(
             paths.model(model),
             paths.processed,

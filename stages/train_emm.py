@@ -9,6 +9,7 @@ from emm.core.command import stage
 from emm.core.files import atomic_folder
 from emm.core.paths import Paths
 from emm.fusion.emm import EMM
+from emm.fusion.factories import trusting
 from emm.fusion.pool import load_pool
 from emm.params import load_params
 from emm.sections import section_of, split_section
@@ -34,7 +35,7 @@ def main(dataset: str) -> None:
         model.load_components(pool)
         return model, with_pool
 
-    with atomic_folder(paths.model("emm")) as out:
+    with atomic_folder(paths.model("emm")) as out, trusting(recipe.fusion.factories):
         train_together(out, bench, "emm", "emm", build, training, optimiser)
 
 

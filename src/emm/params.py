@@ -75,6 +75,32 @@ class OptimiserParams:
 
 
 @dataclass(frozen=True)
+class OutsideModel:
+    """A trained model from outside: its task, the function that builds it, and its weights.
+
+    ``tower`` names the module that turns the last hidden layer into the logit; by default that is
+    the last layer with weights.
+    """
+
+    task: str
+    factory: str
+    weights: str
+    tower: str | None = None
+
+
+@dataclass(frozen=True)
+class FusionParams:
+    """What the fused model is made of beside the pipeline's own trained models."""
+
+    pool: tuple[OutsideModel, ...]
+
+    @property
+    def factories(self) -> tuple[str, ...]:
+        """The code that the pool's models need."""
+        return tuple(model.factory for model in self.pool)
+
+
+@dataclass(frozen=True)
 class RecipeParams:
     """One set of hyper-parameters: a section per trained-model structure and per model.
 
@@ -83,6 +109,7 @@ class RecipeParams:
 
     training: TrainingParams
     pretrain: Mapping[str, Mapping[str, Any]]
+    fusion: FusionParams
     train: Mapping[str, Mapping[str, Any]]
 
 

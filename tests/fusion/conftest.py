@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from emm.fusion.pool import Pool, decompose_trained
+from emm.fusion.gather import build_pool, own_models
+from emm.fusion.pool import Pool
 from emm.models.single_task import SingleTask
 from emm.models.store import Description, save_model
 from emm.nn.inputs import Inputs
@@ -53,7 +54,8 @@ def save_trained(folder: Path, tasks: int, structures: tuple[str, ...]) -> dict[
 
 def make_pool(folder: Path, tasks: int, structures: tuple[str, ...] = ("narrow", "wide")) -> Pool:
     folders = save_trained(folder, tasks, structures)
-    return decompose_trained(folders, [f"t{n}" for n in range(tasks)], SCHEMA, 0)
+    names = [f"t{n}" for n in range(tasks)]
+    return build_pool(own_models(folders, names, SCHEMA, 0), INPUTS, names, SCHEMA, 0)
 
 
 @pytest.fixture(params=[2, 3, 4])

@@ -1,31 +1,90 @@
 import torch
+from torch import Tensor, nn
 
-from emm.fusion.layers import Component, chain, describe_chain
-from emm.fusion.pool import TRUNK
+from emm.fusion.layers import Component, unfold
 from emm.models.single_task import SingleTask
+from emm.nn.embedding import FeatureFront
 from tests.fusion.conftest import INPUTS, STRUCTURES
 
 
 def test_a_models_layers_come_in_execution_order_with_their_shapes() -> None:
     model = SingleTask(INPUTS, **{**STRUCTURES["wide"], "blocks": [[16, 8]]})
-    layers = describe_chain(chain(model, TRUNK), INPUTS)
-    assert [layer.name for layer in layers] == ["front", *(f"blocks.0.{n}" for n in range(8))]
+    layers = unfold(model, INPUTS)
+    trunk, tower = [f"blocks.0.{n}" for n in range(8)], [f"tower.{n}" for n in range(5)]
+    assert [layer.name for layer in layers] == ["front", *trunk, *tower]
     assert [str(layer.structure) for layer in layers[:3]] == [
         "FeatureFront [3], [3] -> [9]",
         "Linear [9] -> [16]",
         "BatchNorm1d [16] -> [16]",
     ]
     block = [True, True, False, False]
-    assert [layer.weighted for layer in layers] == [True, *block, *block]
+    assert [layer.weighted for layer in layers] == [True, *block, *block, *block, True]
 
 
 def test_structures_differ_in_shape_and_hyper_parameters() -> None:
     narrow, wide = (
-        describe_chain(chain(SingleTask(INPUTS, **STRUCTURES[name]), TRUNK), INPUTS)
-        for name in ("narrow", "wide")
+        unfold(SingleTask(INPUTS, **STRUCTURES[name]), INPUTS) for name in ("narrow", "wide")
     )
     assert narrow[1].structure != wide[1].structure
     assert narrow[6].structure == wide[6].structure
+
+
+class Outside(nn.Module):
+    """A model built elsewhere: other names, attributes called in turn, one activation reused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = FeatureFront(INPUTS, 2)
+        self.act = nn.ReLU()
+        self.one = nn.Linear(9, 8)
+        self.rest = nn.Sequential(nn.Linear(8, 8), nn.Sequential(self.act, nn.Linear(8, 1)))
+
+    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        return self.rest(self.act(self.one(self.embed(dense, sparse))))
+
+
+class Functional(Outside):
+    """The same with a call between its layers that is no module."""
+
+    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        return self.rest(self.one(self.embed(dense, sparse)).relu())
+
+
+class Skip(nn.Module):
+    """A branch: what goes in is added to what comes out."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.inner(x)
+
+
+def test_attributes_called_in_turn_and_nested_sequentials_are_unfolded() -> None:
+    names = [layer.name for layer in unfold(Outside(), INPUTS)]
+    assert names == ["embed", "one", "act", "rest.0", "act", "rest.1.1"]
+
+
+def test_a_functional_call_between_layers_leaves_the_model_whole() -> None:
+    assert [layer.name for layer in unfold(Functional(), INPUTS)] == [""]
+
+
+def test_a_branch_stays_one_layer() -> None:
+    outer = Outside()
+    outer.one = nn.Sequential(nn.Linear(9, 8), Skip(8), Skip(8))
+    names = [layer.name for layer in unfold(outer, INPUTS)]
+    assert names == ["embed", "one.0", "one.1", "one.2", "act", "rest.0", "act", "rest.1.1"]
+
+
+def test_the_model_is_left_as_it_was() -> None:
+    model = SingleTask(INPUTS, **STRUCTURES["narrow"]).train()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    unfold(model, INPUTS)
+    assert model.training
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    hooked = [m for m in model.modules() if m._forward_hooks or m._forward_pre_hooks]
+    assert hooked == []
 
 
 def test_a_component_calls_its_layers_in_turn() -> None:

@@ -25,19 +25,15 @@ def test_the_front_stays_with_the_first_component_also_if_all_models_embed_alike
     assert narrow.levels[0] == ("front", *(f"blocks.0.{n}" for n in range(8)))
 
 
-def test_composing_a_members_components_gives_back_its_models_output(tmp_path: Path) -> None:
+def test_composing_a_members_parts_gives_back_its_models_output(tmp_path: Path) -> None:
     pool = make_pool(tmp_path, 2)
     for number, member in enumerate(pool.members):
         structure, task = member.name.split("/")
         model, _ = load_model(tmp_path / structure / "seed-0" / task, SCHEMA)
-        levels = member.components(INPUTS).eval()
-        prefix = f"{number}."
-        own = {k.removeprefix(prefix): v for k, v in pool.tensors.items() if k.startswith(prefix)}
-        levels.load_state_dict(own)
-        z = levels[0](DENSE, SPARSE)
-        for component in levels[1:]:
-            z = component(z)
-        assert torch.equal(model.tower(z), model(DENSE, SPARSE))
+        cut = member.build(INPUTS).eval()
+        cut.levels.load_state_dict(pool.part(number, "levels"))
+        cut.tower.load_state_dict(pool.part(number, "tower"))
+        assert torch.equal(cut(DENSE, SPARSE), model(DENSE, SPARSE))
 
 
 def test_a_pool_comes_back_as_it_was_saved(pool: Pool, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.census import write_raw
 
 ROOT = Path(__file__).parent.parent.parent
 CENSUS = "census-income"
-COPIED = ("stages", "src", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore")
+COPIED = ("stages", "src", "pool", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore")
 
 
 @dataclass(frozen=True)

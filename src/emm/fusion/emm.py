@@ -3,24 +3,25 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from emm.core.binding import Count, Share, bind
+from emm.core.binding import Count, Share, bind, choose
 from emm.core.errors import ModelFileError, ParamsError
-from emm.fusion.akf import AdaptiveKnowledgeFusion
+from emm.fusion.aligned import AlignedFusion
+from emm.fusion.paper import PaperFusion
 from emm.fusion.pool import Member, Pool
 from emm.nn.embedding import FeatureFront
-from emm.nn.grouped import Towers
 from emm.nn.inputs import Inputs
+
+VARIANTS = ("paper", "aligned")
 
 
 class FrozenComponents(nn.Module):
-    """Components of the pool, member by member; neither weights nor statistics ever change."""
+    """Components, member by member; neither weights nor statistics ever change."""
 
-    def __init__(self, members: Sequence[Member], inputs: Inputs) -> None:
+    def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
-        self.members = nn.ModuleList(member.components(inputs) for member in members)
+        self.members = nn.ModuleList(members)
         self.requires_grad_(requires_grad=False)
         self.train(mode=False)
 
@@ -37,13 +38,15 @@ class FrozenComponents(nn.Module):
 
 
 class EMM(nn.Module):
-    """Algorithm 2: z = AKF_1(x), z = AKF_l(z) for l = 2..C, y_t = tower_t(z_t).
+    """A fusion of frozen components, in one of two wirings.
 
     ``pool``: the trained models it is made of (`Member`); their components stay frozen, in eval
-    mode, and read the raw features through their own embeddings. The gates of level 1 read
-    features embedded anew, with width ``embedding_dim``; ``tower``: hidden widths of one tower.
-    Raises ParamsError unless there are two tasks or more and a trained model for each.
-    Zhou et al., arXiv 2504.09812.
+    mode, and read the raw features through their own embeddings. ``variant``: ``paper`` feeds each
+    component its task's fused output (Algorithm 2, arXiv 2504.09812), with fresh towers whose
+    hidden widths are ``tower``; ``aligned`` starts as the ensemble of the pool, with the pool's
+    own towers, and learns corrections. Gates read features embedded anew, with width
+    ``embedding_dim``. Raises ParamsError for another variant, or unless there are two tasks or
+    more and a trained model for each.
     """
 
     def __init__(
@@ -51,29 +54,35 @@ class EMM(nn.Module):
         inputs: Inputs,
         tasks: int,
         *,
+        variant: str,
         pool: Sequence[Mapping[str, Any]],
         embedding_dim: Count,
         tower: Sequence[int],
         dropout: Share,
     ) -> None:
         super().__init__()
+        choose("variant", variant, VARIANTS, "train.emm.variant", "correct params.yaml")
         members = _members(pool)
-        self.of_task = _by_task(members, tasks)
-        self.components = FrozenComponents(members, inputs)
+        of_task, widths = _by_task(members, tasks), members[0].widths
+        models = [member.build(inputs) for member in members]
+        self.components = FrozenComponents([model.levels for model in models])
         self.front = FeatureFront(inputs, embedding_dim)
-        counts = [len(numbers) for numbers in self.of_task]
-        widths = members[0].widths
-        starts = [self.front.width, *widths[:-1]]
-        self.fusions = nn.ModuleList(
-            AdaptiveKnowledgeFusion(counts, start, width)
-            for start, width in zip(starts, widths, strict=True)
-        )
-        self.towers = Towers(tasks, widths[-1], tower, dropout)
+        self.fusion: PaperFusion | AlignedFusion
+        if variant == "paper":
+            self.fusion = PaperFusion(of_task, widths, self.front.width, tower, dropout)
+        else:
+            towers = [model.tower for model in models]
+            self.fusion = AlignedFusion(of_task, widths, self.front.width, towers)
 
     def load_components(self, pool: Pool) -> None:
         """Take over the trained weights; ModelFileError if they don't fit the components."""
+        parts = {"levels": self.components.members}
+        if isinstance(self.fusion, AlignedFusion):
+            parts["tower"] = self.fusion.towers
         try:
-            self.components.members.load_state_dict(dict(pool.tensors))
+            for part, modules in parts.items():
+                for number, module in enumerate(modules):
+                    module.load_state_dict(pool.part(number, part))
         except RuntimeError as error:
             raise ModelFileError(
                 f"the pool's tensors don't fit its description: {error}",
@@ -82,21 +91,9 @@ class EMM(nn.Module):
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
         """dense [B, D], sparse [B, F] -> logits [B, T]."""
-        tasks = len(self.of_task)
         x = self.front(dense, sparse)
-        z = x.unsqueeze(1).expand(-1, tasks, -1)  # [B, T, D + F*E]
-        for level, fusion in enumerate(self.fusions):
-            inputs = [(dense, sparse)] * tasks if level == 0 else [(own,) for own in z.unbind(1)]
-            z = fusion(z, self._outputs(level, inputs))  # [B, T, H]
-        logits: Tensor = self.towers(z)
+        logits: Tensor = self.fusion(x, (dense, sparse), self.components)
         return logits
-
-    def _outputs(self, level: int, inputs: Sequence[tuple[Tensor, ...]]) -> list[Tensor]:
-        """Component outputs h_j^t of one level: per task [B, M, H]."""
-        return [
-            torch.stack([self.components(number, level, *own) for number in numbers], dim=1)
-            for numbers, own in zip(self.of_task, inputs, strict=True)
-        ]
 
 
 def _members(pool: Sequence[Mapping[str, Any]]) -> tuple[Member, ...]:

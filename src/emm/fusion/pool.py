@@ -12,21 +12,18 @@ from torch import Tensor, nn
 from emm.core.binding import bind
 from emm.core.errors import ModelFileError
 from emm.core.files import sha256, write_json
-from emm.fusion.decomposition import Cuts, decompose
-from emm.fusion.layers import Component, chain, describe_chain
+from emm.fusion.factories import load_factory
+from emm.fusion.layers import Component
 from emm.models import model_class
-from emm.models.store import WEIGHTS, Description, load_model, load_weights
+from emm.models.store import load_weights
 from emm.nn.inputs import Inputs
 
 FORMAT = 1
 COMPONENTS = "components.safetensors"
 DESCRIPTION = "components.json"
 
-# Attributes that make up a trained model's trunk. The front turns raw features into one vector and
-# stays with the first component, even if all models embed alike: the paper's x is what comes out of
-# it. The tower is left out: a fused model has its own.
-FRONT = "front"
-TRUNK = (FRONT, "blocks")
+# In place of an architecture's name: the member is built by the function that its arguments name.
+FACTORY = "factory"
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,8 @@ class Member:
     """One trained model of the pool and where it was cut.
 
     ``task``: the number of its task; ``levels``: layer names of each level's component;
-    ``widths``: output width of each level. ``architecture`` and ``arguments`` rebuild its layers.
+    ``tower``: those of the rest; ``widths``: output width of each level. ``architecture`` and
+    ``arguments`` rebuild its layers.
     """
 
     name: str
@@ -42,19 +40,39 @@ class Member:
     architecture: str
     arguments: Mapping[str, Any]
     levels: tuple[tuple[str, ...], ...]
+    tower: tuple[str, ...]
     widths: tuple[int, ...]
     source_sha256: str
 
-    def components(self, inputs: Inputs) -> nn.ModuleList:
-        """The member's components, one a level, with fresh weights."""
+    def build(self, inputs: Inputs) -> "CutModel":
+        """The member's components and tower, with fresh weights."""
+        if self.architecture == FACTORY:
+            return CutModel(load_factory(self.arguments[FACTORY])(inputs), self)
         model_type: Any = model_class(self.architecture)
-        model = model_type(inputs, 1, **self.arguments)
-        return cut(model, self.levels)
+        return CutModel(model_type(inputs, 1, **self.arguments), self)
+
+
+class CutModel(nn.Module):
+    """A trained model in parts: ``levels``, one component each, and ``tower``."""
+
+    def __init__(self, model: nn.Module, member: Member) -> None:
+        super().__init__()
+        self.levels = nn.ModuleList(_component(model, names) for names in member.levels)
+        self.tower = _component(model, member.tower)
+
+    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        """The parts put together again, which is the model: dense, sparse -> logits [B, 1]."""
+        first, *others = self.levels
+        value: Tensor = first(dense, sparse)
+        for component in others:
+            value = component(value)
+        logits: Tensor = self.tower(value)
+        return logits
 
 
 @dataclass(frozen=True)
 class Pool:
-    """All members, the tensors of their components, and what they were trained on."""
+    """All members, the tensors of their parts, and what they were trained on."""
 
     members: tuple[Member, ...]
     tensors: Mapping[str, Tensor]
@@ -62,66 +80,30 @@ class Pool:
     schema_sha256: str
     seed: int
 
+    def part(self, number: int, name: str) -> dict[str, Tensor]:
+        """Tensors of one member's ``levels`` or ``tower``, by their names in that part."""
+        prefix = f"{number}.{name}."
+        return {
+            key.removeprefix(prefix): tensor
+            for key, tensor in self.tensors.items()
+            if key.startswith(prefix)
+        }
+
     def describe(self) -> list[dict[str, Any]]:
         """The members as plain JSON, from which a fused model can be built again."""
         return [asdict(member) for member in self.members]
 
 
-def decompose_trained(
-    folders: Mapping[str, Path], tasks: Sequence[str], schema_sha256: str, seed: int
-) -> Pool:
-    """Load the models of each structure (folder/seed-S/TASK) and take them all apart.
-
-    Raises ModelFileError if one can't be trusted, DecompositionError if they can't be cut alike.
-    """
-    stored = {
-        f"{structure}/{task}": folder / f"seed-{seed}" / task
-        for structure, folder in folders.items()
-        for task in tasks
-    }
-    loaded = {name: load_model(folder, schema_sha256) for name, folder in stored.items()}
-    cuts = _cut_trunks(loaded)
-    members = tuple(
-        Member(
-            name=name,
-            task=list(tasks).index(about.tasks[0]),
-            architecture=about.architecture,
-            arguments=about.arguments,
-            levels=_layer_names(cuts[name]),
-            widths=tuple(level[-1].structure.output[0] for level in cuts[name]),
-            source_sha256=sha256(stored[name] / WEIGHTS),
-        )
-        for name, (_, about) in loaded.items()
-    )
-    components = nn.ModuleList(cut(loaded[each.name][0], each.levels) for each in members)
-    return Pool(members, components.state_dict(), tuple(tasks), schema_sha256, seed)
-
-
-def _cut_trunks(loaded: Mapping[str, tuple[nn.Module, Description]]) -> dict[str, Cuts]:
-    """Cuts of each model's layers behind its front."""
-    trunks = {
-        name: describe_chain(chain(model, TRUNK), about.inputs)
-        for name, (model, about) in loaded.items()
-    }
-    return decompose({name: layers[1:] for name, layers in trunks.items()})
-
-
-def _layer_names(cuts: Cuts) -> tuple[tuple[str, ...], ...]:
-    first, *others = (tuple(layer.name for layer in level) for level in cuts)
-    return ((FRONT, *first), *others)
-
-
-def cut(model: nn.Module, levels: Sequence[Sequence[str]]) -> nn.ModuleList:
-    """The layers of ``model`` as one component a level."""
-    return nn.ModuleList(
-        Component([model.get_submodule(name) for name in names]) for names in levels
-    )
+def _component(model: nn.Module, names: Sequence[str]) -> Component:
+    return Component([model.get_submodule(name) for name in names])
 
 
 def save_pool(pool: Pool, folder: Path) -> None:
     """Write components.safetensors and components.json into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({key: value.contiguous() for key, value in pool.tensors.items()}, folder / COMPONENTS)
+    # A layer that a model calls twice stands in two places: each gets a copy of its own.
+    tensors = {key: value.contiguous().clone() for key, value in pool.tensors.items()}
+    save_file(tensors, folder / COMPONENTS)
     about = {
         "format": FORMAT,
         "tasks": pool.tasks,
