@@ -27,7 +27,7 @@ def main(dataset: str) -> None:
         facts,
         params.recipe,
         trained=params.trained,
-        fused=("emm",),
+        fused=params.fused,
         metrics=paths.metrics,
         report=paths.report,
     )

@@ -26,22 +26,22 @@ def check_sections(params: Params) -> None:
 def _faults(params: Params, recipe: RecipeParams, where: str) -> Iterator[str]:
     sections = [
         *(("pretrain", name) for name in params.trained),
-        *(("train", name) for name in (*params.baselines, "gbdt", "emm")),
+        *(("train", name) for name in (*params.baselines, *params.fused, "gbdt")),
     ]
     for part, name in sections:
         try:
-            _check(recipe, part, name, f"{where}.{part}")
+            _check(params, recipe, part, name, f"{where}.{part}")
         except ParamsError as error:
             yield str(error)
 
 
-def _check(recipe: RecipeParams, part: str, name: str, where: str) -> None:
+def _check(params: Params, recipe: RecipeParams, part: str, name: str, where: str) -> None:
     section = section_of(getattr(recipe, part), name, where)
     if part == "pretrain":
         split_section(section, SingleTask, f"{where}.{name}")
     elif name == "gbdt":
         bind_section(section, Boosting, f"{where}.{name}")
-    elif name == "emm":
+    elif name in params.fused:
         split_section(section, EMM, f"{where}.{name}", given=("pool",))
     else:
         choose("model", name, MODELS, "baselines in params.yaml", "correct the name")

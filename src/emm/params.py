@@ -134,6 +134,7 @@ class Params:
     recipe: str
     trained: tuple[str, ...]
     baselines: tuple[str, ...]
+    fused: tuple[str, ...]
     table: tuple[str, ...]
     blocks: Mapping[str, DatasetParams]
 
@@ -156,10 +157,10 @@ class Params:
 
 
 RECIPES = ("paper", "tuned")
-_LISTS = ("datasets", "trained", "baselines", "table")
+_LISTS = ("datasets", "trained", "baselines", "fused", "table")
 
-# Rows of the table that have a training stage of their own.
-OTHER_ROWS = ("gbdt", "emm")
+# Rows of the table that no list in params.yaml names.
+OTHER_ROWS = ("gbdt",)
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:
@@ -186,9 +187,9 @@ def _cross_check(lists: Mapping[str, Any], blocks: Mapping[str, Any]) -> list[st
         for name in lists["datasets"]
         if name not in blocks
     ]
-    rows = {*lists["trained"], *lists["baselines"], *OTHER_ROWS}
+    rows = {*lists["trained"], *lists["baselines"], *lists["fused"], *OTHER_ROWS}
     errors.extend(
-        f"table: {name!r} is neither in trained nor in baselines, {nearest(name, rows)}"
+        f"table: {name!r} is neither in trained, baselines nor fused; {nearest(name, rows)}"
         for name in lists["table"]
         if name not in rows
     )

@@ -10,7 +10,7 @@ import pytest
 from emm.graph import read_stages, script_of
 from tests.pipeline.workspace import CENSUS, ROOT, Workspace
 
-ROWS = ("tm-1", "tm-2", "gbdt", "shared_bottom", "mmoe", "ple", "aitm", "adatt", "emm")
+ROWS = ("tm-1", "tm-2", "gbdt", "shared_bottom", "mmoe", "ple", "aitm", "adatt", "emm_paper", "emm")
 Change = Callable[[dict[str, Any]], object]
 
 
@@ -61,10 +61,19 @@ def tolerance(tree: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (emm_learning_rate, {"train-emm", "evaluate-emm", "report"}),
+        (emm_learning_rate, {"train-emm-emm", "evaluate-emm", "report"}),
         (
             second_structure,
-            {"pretrain-tm-2", "decompose", "train-emm", "evaluate-tm-2", "evaluate-emm", "report"},
+            {
+                "pretrain-tm-2",
+                "decompose",
+                "train-emm-emm",
+                "train-emm-emm_paper",
+                "evaluate-tm-2",
+                "evaluate-emm",
+                "evaluate-emm_paper",
+                "report",
+            },
         ),
         (one_baseline, {"train-mmoe", "evaluate-mmoe", "report"}),
         (tolerance, {"check-data"}),
@@ -86,7 +95,7 @@ def test_a_changed_models_code_runs_that_model_and_the_evaluations(done: Workspa
 
 
 def test_forcing_stages_again_leaves_the_metrics_bytes_as_they_were(done: Workspace) -> None:
-    forced = [f"train@{CENSUS}-mmoe", f"train-emm@{CENSUS}", f"train-gbdt@{CENSUS}"]
+    forced = [f"train@{CENSUS}-mmoe", f"train-emm@{CENSUS}-emm", f"train-gbdt@{CENSUS}"]
     before = done.run("git", "rev-parse", "HEAD").stdout
     for stage in (*forced, f"evaluate@{CENSUS}-emm", f"report@{CENSUS}"):
         assert done.repro("--force", "--single-item", stage) == {stage}
@@ -124,7 +133,7 @@ def test_every_stage_depends_on_all_code_that_it_loads_when_it_runs(
 ) -> None:
     """Also what is imported by name at run time, which reading the imports can't find."""
     stage = read_stages(ROOT / "dvc.yaml")[name]
-    row = {"pretrain": "tm-1", "train": "mmoe", "evaluate": "emm"}.get(name)
+    row = {"pretrain": "tm-1", "train": "mmoe", "train-emm": "emm", "evaluate": "emm"}.get(name)
     words = [str(script_of(stage)), CENSUS, *([row] if row else [])]
     (done.root / "recorder.py").write_text(RECORDER)
     output = done.run("python", "recorder.py", *words).stdout

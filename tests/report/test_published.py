@@ -10,13 +10,13 @@ from emm.report.published import PUBLISHED, published_auc
     [
         ("census-income", "aitm", "income", 0.94527),
         ("census-income", "adatt", "never-married", 0.99479),
-        ("ali-ccp", "emm", "purchase", 0.59916),
+        ("ali-ccp", "emm_paper", "purchase", 0.59916),
         ("ali-ccp", "tm-2", "click", 0.62324),
         ("aliexpress-us", "ple", "conversion", 0.81261),
         ("aliexpress-us", "mmoe", "click", 0.69988),
         ("census-income", "gbdt", "income", None),
-        ("census-income", "emm", "education", None),
-        ("movies", "emm", "income", None),
+        ("census-income", "emm_paper", "education", None),
+        ("movies", "emm_paper", "income", None),
     ],
 )
 def test_published_auc(dataset: str, model: str, task: str, auc: float | None) -> None:
@@ -26,12 +26,12 @@ def test_published_auc(dataset: str, model: str, task: str, auc: float | None) -
 @pytest.mark.parametrize(
     ("dataset", "model", "task", "gain"),
     [
-        ("census-income", "emm", "income", 0.02234),
-        ("census-income", "emm", "never-married", 0.00174),
+        ("census-income", "emm_paper", "income", 0.02234),
+        ("census-income", "emm_paper", "never-married", 0.00174),
         ("ali-ccp", "ple", "purchase", -0.03957),
-        ("ali-ccp", "emm", "click", -0.00714),
+        ("ali-ccp", "emm_paper", "click", -0.00714),
         ("aliexpress-us", "adatt", "conversion", -0.16327),
-        ("aliexpress-us", "emm", "click", -0.00024),
+        ("aliexpress-us", "emm_paper", "click", -0.00024),
     ],
 )
 def test_published_gain_follows_from_the_aucs(

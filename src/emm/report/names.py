@@ -10,6 +10,7 @@ _PRINTED = {
     "adatt": "AdaTT",
     "gbdt": "GBDT",
     "emm": "EMM",
+    "emm_paper": "EMM (paper)",
 }
 
 
