@@ -1,14 +1,11 @@
 """Take the trained models of a dataset apart into components, seed by seed."""
 
-from pathlib import Path
-
-from emm.core.binding import choose
 from emm.core.command import stage
 from emm.core.files import atomic_folder
 from emm.core.paths import Paths
 from emm.data.schema import load_schema, schema_hash
 from emm.fusion.factories import trusting
-from emm.fusion.gather import build_pool, outside_model, own_models
+from emm.fusion.gather import build_pool, outside_models, own_models
 from emm.fusion.pool import save_pool
 from emm.nn.inputs import Inputs
 from emm.params import load_params
@@ -23,12 +20,7 @@ def main(dataset: str) -> None:
     inputs = Inputs(len(schema.dense), schema.cardinalities)
     folders = {name: paths.model(name) for name in params.trained}
     with atomic_folder(paths.components) as out, trusting(recipe.fusion.factories):
-        outside = []
-        for each in recipe.fusion.pool:
-            choose("task", each.task, schema.tasks, "fusion.pool in params.yaml", "correct it")
-            number = schema.tasks.index(each.task)
-            weights = Path(each.weights)
-            outside.append(outside_model(number, each.factory, weights, each.tower, inputs))
+        outside = outside_models(recipe.fusion.pool, schema.tasks, inputs)
         for seed in recipe.training.seeds:
             trained = [*own_models(folders, schema.tasks, identity, seed), *outside]
             pool = build_pool(trained, inputs, schema.tasks, identity, seed)

@@ -42,6 +42,25 @@ def check() -> None:
 
 
 @app.command()
+def decompose(
+    dataset: Annotated[str, typer.Argument(help="an active dataset, preprocessed already")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan only")] = False,
+) -> None:
+    """Show how the trained models would be taken apart; `dvc repro` does it."""
+    if not dry_run:
+        raise ParamsError(
+            "decomposing is a stage of the pipeline",
+            next_step=f"dvc repro decompose@{dataset}, or --dry-run to see the plan",
+        )
+    from rich.console import Console
+
+    from emm.params import load_params
+    from emm.plan import decomposition_plan
+
+    Console().print(decomposition_plan(load_params(), dataset))
+
+
+@app.command()
 def results(
     dataset: Annotated[str, typer.Argument(help="a dataset that has been reported")] = "",
 ) -> None:

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from emm.core.errors import DecompositionError, ModelFileError, ParamsError
 from emm.fusion.emm import EMM
 from emm.fusion.factories import load_factory, trusting
-from emm.fusion.gather import build_pool, outside_model, own_models
+from emm.fusion.gather import build_pool, outside_models, own_models
 from emm.fusion.pool import Pool, load_pool, save_pool
+from emm.params import OutsideModel
 from tests.fusion.conftest import INPUTS, SCHEMA, save_trained, unsettle
 from tests.fusion.outside import Deep, Shallow
 
@@ -43,11 +44,15 @@ def pool(tmp_path: Path, weights: dict[str, Path]) -> Pool:
     folders = save_trained(tmp_path / "models", 2, ("narrow", "wide"))
     with trusting([DEEP, SHALLOW]):
         outside = [
-            outside_model(0, DEEP, weights[DEEP], None, INPUTS),
-            outside_model(1, SHALLOW, weights[SHALLOW], "head", INPUTS),
+            OutsideModel("t0", DEEP, str(weights[DEEP])),
+            OutsideModel("t1", SHALLOW, str(weights[SHALLOW]), "head"),
         ]
         return build_pool(
-            [*own_models(folders, TASKS, SCHEMA, 0), *outside], INPUTS, TASKS, SCHEMA, 0
+            [*own_models(folders, TASKS, SCHEMA, 0), *outside_models(outside, TASKS, INPUTS)],
+            INPUTS,
+            TASKS,
+            SCHEMA,
+            0,
         )
 
 
@@ -97,7 +102,7 @@ def test_a_stored_pool_runs_no_code_that_params_yaml_does_not_name(pool: Pool) -
 def test_weights_of_another_model_are_refused(weights: dict[str, Path]) -> None:
     error = pytest.raises(ModelFileError, match=r"doesn't fit what .*:Deep builds")
     with trusting([DEEP]), error:
-        outside_model(0, DEEP, weights[SHALLOW], None, INPUTS)
+        outside_models([OutsideModel("t0", DEEP, str(weights[SHALLOW]))], TASKS, INPUTS)
 
 
 @pytest.mark.parametrize("name", ["tests.fusion.outside:Nothing", "no.such:thing", "text"])
@@ -107,7 +112,14 @@ def test_a_factory_that_does_not_exist_is_an_error(name: str) -> None:
 
 
 def test_a_tower_that_does_not_exist_names_the_layers(weights: dict[str, Path]) -> None:
+    entry = OutsideModel("t0", DEEP, str(weights[DEEP]), "top")
     with trusting([DEEP]):
-        outside = outside_model(0, DEEP, weights[DEEP], "top", INPUTS)
+        outside = outside_models([entry], TASKS, INPUTS)
     with pytest.raises(DecompositionError, match=r"(?s)got: embed -> in_layer.*then top"):
-        build_pool([outside], INPUTS, TASKS, SCHEMA, 0)
+        build_pool(outside, INPUTS, TASKS, SCHEMA, 0)
+
+
+def test_a_task_that_does_not_exist_is_an_error(weights: dict[str, Path]) -> None:
+    entry = OutsideModel("t9", DEEP, str(weights[DEEP]))
+    with trusting([DEEP]), pytest.raises(ParamsError, match="no task is called 't9'"):
+        outside_models([entry], TASKS, INPUTS)

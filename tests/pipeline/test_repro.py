@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import save_file
 
+from emm.data.schema import load_schema
 from emm.graph import read_stages, script_of
+from emm.nn.inputs import Inputs
+from tests.fusion import outside
 from tests.pipeline.workspace import CENSUS, ROOT, Workspace
 
 ROWS = ("tm-1", "tm-2", "gbdt", "shared_bottom", "mmoe", "ple", "aitm", "adatt", "emm_paper", "emm")
@@ -113,6 +117,43 @@ def test_metrics_are_readable_tables(done: Workspace) -> None:
     changes = done.run("dvc", "metrics", "diff", "HEAD~1", "--md").stdout
     assert "emm.json" in changes
     assert "mmoe.json" not in changes
+
+
+def test_models_from_outside_join_through_params_yaml_alone(done: Workspace) -> None:
+    """Two models of other depths and layouts, as safetensors and the code that builds them."""
+    schema = load_schema(done.root / "data/processed" / CENSUS / "schema.json")
+    inputs = Inputs(len(schema.dense), schema.cardinalities)
+    (done.root / "pool/outside.py").write_text(Path(outside.__file__).read_text())
+    for model in (outside.Deep, outside.Shallow):
+        name = model.__name__.lower()
+        save_file(model(inputs).state_dict(), done.root / f"pool/{name}.safetensors")
+
+    def change(tree: dict[str, Any]) -> None:
+        tree[CENSUS]["paper"]["fusion"]["pool"] = [
+            {
+                "task": "income",
+                "factory": "pool.outside:Deep",
+                "weights": "pool/deep.safetensors",
+            },
+            {
+                "task": "never-married",
+                "factory": "pool.outside:Shallow",
+                "weights": "pool/shallow.safetensors",
+                "tower": "head",
+            },
+        ]
+
+    done.change_params(change)
+    ran = done.repro()
+    assert {f"decompose@{CENSUS}", f"train-emm@{CENSUS}-emm", f"evaluate@{CENSUS}-emm"} <= ran
+    assert not any(name.startswith(("pretrain", "train@", "train-gbdt")) for name in ran)
+    components = done.root / "data/components" / CENSUS / "paper/seed-0/components.json"
+    members = json.loads(components.read_text())["members"]
+    assert [member["name"] for member in members][-2:] == [
+        "pool/deep.safetensors",
+        "pool/shallow.safetensors",
+    ]
+    assert done.repro() == set()
 
 
 RECORDER = """

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from emm.core.binding import choose
 from emm.core.errors import DecompositionError, ModelFileError
 from emm.core.files import sha256
 from emm.fusion.decomposition import Cuts, decompose
@@ -15,10 +16,13 @@ from emm.fusion.layers import Layer, unfold
 from emm.fusion.pool import FACTORY, CutModel, Member, Pool
 from emm.models.store import WEIGHTS, load_model, load_weights
 from emm.nn.inputs import Inputs
+from emm.params import OutsideModel
 
 # The module of the pipeline's own trained models that turns the last component's output into the
 # logit, and is no component itself.
 TOWER = "tower"
+
+POOL = "fusion.pool in params.yaml"
 
 
 @dataclass(frozen=True)
@@ -55,24 +59,36 @@ def own_models(
     return found
 
 
-def outside_model(
-    number: int, factory: str, weights: Path, tower: str | None, inputs: Inputs
-) -> Trained:
-    """A model that was trained elsewhere, for task ``number``; its factory must be trusted.
+def outside_models(
+    pool: Sequence[OutsideModel], tasks: Sequence[str], inputs: Inputs
+) -> list[Trained]:
+    """The models that were trained elsewhere; their factories must be trusted.
 
-    Raises ModelFileError if the weights are damaged or aren't those of the model.
+    Raises ParamsError for a task that isn't there, ModelFileError if weights are damaged or
+    aren't those of their model.
     """
-    model = load_factory(factory)(inputs)
+    return [_outside(model, tasks, inputs) for model in pool]
+
+
+def _outside(entry: OutsideModel, tasks: Sequence[str], inputs: Inputs) -> Trained:
+    choose("task", entry.task, tasks, POOL, "correct the entry")
+    model, weights = load_factory(entry.factory)(inputs), Path(entry.weights)
     try:
         model.load_state_dict(load_weights(weights))
     except RuntimeError as error:
         raise ModelFileError(
-            f"{weights} doesn't fit what {factory} builds: {error}",
-            where="fusion.pool in params.yaml",
+            f"{weights} doesn't fit what {entry.factory} builds: {error}",
+            where=POOL,
             next_step="name the factory and the weights of one and the same model",
         ) from error
     return Trained(
-        str(weights), number, model.eval(), FACTORY, {FACTORY: factory}, tower, sha256(weights)
+        name=entry.weights,
+        task=tasks.index(entry.task),
+        model=model.eval(),
+        architecture=FACTORY,
+        arguments={FACTORY: entry.factory},
+        tower=entry.tower,
+        source_sha256=sha256(weights),
     )
 
 
