@@ -81,6 +81,12 @@ def test_a_disk_that_takes_nothing_is_an_error_with_a_next_step(
         raise OSError(number, "refused")
 
 
+def test_a_full_disk_is_also_known_by_the_text_of_other_libraries_errors(tmp_path: Path) -> None:
+    error = pytest.raises(OutOfSpaceError, match="could not be written")
+    with error, writing(tmp_path / "out"):
+        raise RuntimeError("serializing failed: No space left on device (os error 28)")
+
+
 def test_other_system_errors_pass(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), writing(tmp_path / "out"):
         raise FileNotFoundError(errno.ENOENT, "gone")

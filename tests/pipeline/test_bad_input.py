@@ -124,24 +124,32 @@ def test_data_that_is_not_there(untouched: Workspace) -> None:
     assert "dvc repro" in message
 
 
-def test_no_disk_space(untouched: Workspace) -> None:
+@pytest.mark.parametrize(
+    ("command", "out"),
+    [
+        (("preprocess", CENSUS), f"data/processed/{CENSUS}"),
+        (("train", CENSUS, "mmoe"), f"data/models/{CENSUS}/paper/mmoe"),
+        (("report", CENSUS), f"reports/{CENSUS}"),
+    ],
+)
+def test_no_disk_space(done: Workspace, command: tuple[str, ...], out: str) -> None:
     """The kernel refuses to let any file grow past a few blocks, as a full disk would."""
-    place = untouched.root
-    assert untouched.stage("download", CENSUS).returncode == 0
+    before = sorted(path.name for path in (done.root / out).rglob("*"))
+    script, *words = command
     small = (4096, 4096)
     found = subprocess.run(
-        [sys.executable, "-B", "stages/preprocess.py", CENSUS],
-        cwd=place,
-        env=untouched.environment(),
+        [sys.executable, "-B", f"stages/{script}.py", *words],
+        cwd=done.root,
+        env=done.environment(),
         capture_output=True,
         text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, small),
     )
     assert found.returncode == 1, found.stderr
-    assert "could not be written" in found.stderr
+    assert f"{Path(out).name} could not be written" in found.stderr
     assert "Traceback" not in found.stderr
-    assert_nothing_half_written(untouched)
-    assert not list((place / "data" / "processed").iterdir())
+    assert_nothing_half_written(done)
+    assert sorted(path.name for path in (done.root / out).rglob("*")) == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,14 +21,24 @@ def writing(path: Path) -> Iterator[None]:
     """Turn "disk full" and "may not write" for ``path`` into an error with a next step."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in _UNWRITABLE:
+    except Exception as error:
+        number = _system_error(error)
+        if number not in _UNWRITABLE:
             raise
         raise OutOfSpaceError(
             f"{path} could not be written",
-            got=os.strerror(error.errno or 0),
+            got=os.strerror(number),
             next_step=f"free space or grant access under {path.parent}, then run the command again",
         ) from error
+
+
+def _system_error(error: Exception) -> int:
+    """The system's number of an error, 0 if it has none."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    # Polars and safetensors have errors of their own, with the number in the text.
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else 0
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from emm.data.encode import (
     fit_vocabularies,
     scale_dense,
 )
-from emm.data.parquet import writing_parquet
 from emm.data.schema import label_column
 from emm.data.split import stratified_half
 
@@ -59,10 +58,9 @@ def preprocess(
         *(pl.col(label_column(task)) for task in tasks),
         *key,
     ]
-    with writing_parquet(out):
-        vocabularies.write_parquet(out / VOCABULARIES)
-        for split, rows in parts.items():
-            rows.select(columns).sink_parquet(out / f"{split}.parquet")
+    vocabularies.write_parquet(out / VOCABULARIES)
+    for split, rows in parts.items():
+        rows.select(columns).sink_parquet(out / f"{split}.parquet")
     schema = contract.Schema(
         format=contract.FORMAT,
         dataset=dataset.name,
