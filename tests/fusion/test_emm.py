@@ -184,6 +184,12 @@ def test_one_task_alone_is_an_error(tmp_path: Path) -> None:
         EMM(INPUTS, 1, variant="paper", pool=pool.describe(), **KNOBS)
 
 
+def test_an_unknown_architecture_is_an_error(tmp_path: Path) -> None:
+    pool = [{**member, "architecture": "os"} for member in make_pool(tmp_path, 2).describe()]
+    with pytest.raises(ModelFileError, match="unknown architecture"):
+        EMM(INPUTS, 2, variant="paper", pool=pool, **KNOBS)
+
+
 def test_a_damaged_description_is_an_error(tmp_path: Path) -> None:
     pool = [{**make_pool(tmp_path, 2).describe()[0], "levels": 3}]
     with pytest.raises(ModelFileError, match=r"pool\[0\].levels: got 3"):

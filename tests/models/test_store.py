@@ -73,6 +73,8 @@ def test_truncated_weights_are_refused(folder: Path, size: int) -> None:
         (lambda t: t["description"].pop("seed"), r"description\.seed: missing"),
         (lambda t: t["description"].update(architecture="os:system"), "unknown architecture"),
         (lambda t: t["description"]["arguments"].update(blocks=[[5]]), "doesn't fit"),
+        (lambda t: t["description"]["arguments"].update(rows=5), "doesn't fit"),
+        (lambda t: t["description"]["arguments"].update(embedding_dim="two"), "doesn't fit"),
     ],
 )
 def test_a_description_that_is_out_of_place_is_refused(

@@ -16,6 +16,8 @@ class AdaptiveKnowledgeFusion(nn.Module):
     gates read; ``width``: H of the components' outputs.
     """
 
+    own: Tensor
+
     def __init__(self, models: Sequence[int], in_width: int, width: int) -> None:
         super().__init__()
         tasks = len(models)
@@ -23,8 +25,6 @@ class AdaptiveKnowledgeFusion(nn.Module):
         self.selection = GroupedLinear(tasks, in_width, tasks)
         self.merge = MultiTaskMerge(tasks, width)
         self.register_buffer("own", torch.eye(tasks, dtype=torch.bool), persistent=False)
-
-    own: Tensor
 
     def forward(self, x: Tensor, outputs: Sequence[Tensor]) -> Tensor:
         """x [B, T, in]: what each task's gates read; outputs: per task [B, M, H] -> z [B, T, H]."""

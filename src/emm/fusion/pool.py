@@ -14,7 +14,7 @@ from emm.core.errors import ModelFileError
 from emm.core.files import sha256, write_json
 from emm.fusion.factories import load_factory
 from emm.fusion.layers import Component
-from emm.models import model_class
+from emm.models import MODELS, model_class
 from emm.models.store import load_weights
 from emm.nn.inputs import Inputs
 
@@ -48,6 +48,13 @@ class Member:
         """The member's components and tower, with fresh weights."""
         if self.architecture == FACTORY:
             return CutModel(load_factory(self.arguments[FACTORY])(inputs), self)
+        if self.architecture not in MODELS:
+            raise ModelFileError(
+                f"{self.name} has an unknown architecture",
+                got=self.architecture,
+                expected=f"one of {', '.join(MODELS)}",
+                next_step="dvc checkout to restore the file, or dvc repro",
+            )
         model_type: Any = model_class(self.architecture)
         return CutModel(model_type(inputs, 1, **self.arguments), self)
 

@@ -11,9 +11,10 @@ from emm.nn.mlp import mlp
 
 
 class SingleTask(nn.Module):
-    """A strict chain: ``front``, each of ``blocks`` in turn, ``tower``; one logit a task, one task.
+    """A strict chain: ``front``, each of ``blocks`` in turn, ``tower``, to one logit per task.
 
-    ``blocks``: hidden widths of each block; ``tower``: hidden widths before the last layer.
+    ``tasks`` is one for the models that are taken apart. ``blocks``: hidden widths of each block;
+    ``tower``: hidden widths before the last layer.
     """
 
     def __init__(

@@ -105,10 +105,10 @@ def load_model(folder: Path, schema_sha256: str) -> tuple[nn.Module, Description
             got=description.schema_sha256,
             expected=schema_sha256,
         )
-    model = description.build()
     try:
+        model = description.build()
         model.load_state_dict(load_weights(folder / WEIGHTS))
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise _refused(folder, f"doesn't fit its description: {error}") from error
     return model.eval(), description
 
