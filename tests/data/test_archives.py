@@ -201,6 +201,7 @@ def test_no_damage_ends_in_anything_but_a_data_error(
     for _ in range(data.draw(st.integers(1, 4))):
         damaged[data.draw(st.integers(0, len(packed) - 1))] = data.draw(st.integers(0, 255))
     try:
-        search(tmp_path, bytes(damaged))
+        found = search(tmp_path, bytes(damaged))
     except DataError:
         return
+    assert set(found) <= {"a.csv"}

@@ -1,6 +1,5 @@
 """What a person sees when something is wrong: one message, a code, and nothing half-written."""
 
-import resource
 import signal
 import subprocess
 import sys
@@ -124,6 +123,14 @@ def test_data_that_is_not_there(untouched: Workspace) -> None:
     assert "dvc repro" in message
 
 
+CRAMPED = """
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 @pytest.mark.parametrize(
     ("command", "out"),
     [
@@ -136,15 +143,7 @@ def test_no_disk_space(done: Workspace, command: tuple[str, ...], out: str) -> N
     """The kernel refuses to let any file grow past a few blocks, as a full disk would."""
     before = sorted(path.name for path in (done.root / out).rglob("*"))
     script, *words = command
-    small = (4096, 4096)
-    found = subprocess.run(
-        [sys.executable, "-B", f"stages/{script}.py", *words],
-        cwd=done.root,
-        env=done.environment(),
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, small),
-    )
+    found = done.run("python", "-B", "-c", CRAMPED, f"stages/{script}.py", *words, check=False)
     assert found.returncode == 1, found.stderr
     assert f"{Path(out).name} could not be written" in found.stderr
     assert "Traceback" not in found.stderr

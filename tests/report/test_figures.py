@@ -1,6 +1,7 @@
 """Figures with unusual content: what is drawn is checked by eye, that it can be drawn here."""
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -33,18 +34,26 @@ def row(name: str, tasks: tuple[str, ...], epochs: int, auc: float) -> Row:
     return Row(name, Path(), Evaluation(name, (0,), 1, {}), (Run(0, None, 1, history),))
 
 
+def is_picture(path: Path) -> bool:
+    """Whether the file is well-formed SVG with something drawn in it."""
+    root = ElementTree.parse(path).getroot()
+    return root.tag.endswith("svg") and any(node.tag.endswith("path") for node in root.iter())
+
+
 @pytest.mark.parametrize("models", [1, 4, 10])
 def test_any_number_of_models_can_be_drawn(tmp_path: Path, models: int) -> None:
     drawn = curves(models, scale=1.0, base=0.0)
     looks = styles(list(drawn), (), ())
     draw_roc(tmp_path / "roc.svg", drawn, "a", looks)
     draw_calibration(tmp_path / "calibration.svg", drawn, "a", looks)
+    assert all(is_picture(tmp_path / f"{name}.svg") for name in ("roc", "calibration"))
 
 
 @pytest.mark.parametrize(("scale", "base"), [(50.0, 0.0), (0.0, 0.0), (1e3, 3.0), (1.0, -7.0)])
 def test_badly_calibrated_models_can_be_drawn(tmp_path: Path, scale: float, base: float) -> None:
     drawn = curves(2, scale, base)
     draw_calibration(tmp_path / "calibration.svg", drawn, "a", styles(list(drawn), (), ()))
+    assert is_picture(tmp_path / "calibration.svg")
 
 
 @pytest.mark.parametrize(("tasks", "epochs"), [(1, 1), (2, 3), (3, 1), (4, 3)])
@@ -53,6 +62,7 @@ def test_any_number_of_tasks_and_epochs_can_be_drawn(
 ) -> None:
     rows = [row("one", TASKS[:tasks], epochs, 0.5), row("two", TASKS[:tasks], 1, 1.0)]
     draw_training(tmp_path / "t.svg", rows, TASKS[:tasks], styles(["one", "two"], (), ()))
+    assert is_picture(tmp_path / "t.svg")
 
 
 def test_no_two_models_look_alike() -> None:
