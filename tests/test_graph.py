@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from emm.graph import REGISTRY, missing_rows, read_stages, script_of, uncovered
 from emm.models import MODELS, model_class
@@ -46,3 +47,16 @@ def test_a_row_without_its_dependency_is_named() -> None:
         "decompose lacks the dep data/models/${item}/${recipe}/tm-3",
         "report has the dep data/evaluation/${item}/${recipe}/tm-1, which no list names",
     ]
+
+
+def test_the_committed_lock_holds_no_stage_that_the_graph_has_lost() -> None:
+    params = load_params(ROOT / "params.yaml")
+    rows = {"pretrain": params.trained, "train": params.baselines, "train-emm": params.fused}
+    rows["evaluate"] = params.table
+    expected = {
+        "-".join([f"{stage}@{dataset}", *([row] if row else [])])
+        for stage in STAGES
+        for dataset in params.datasets
+        for row in rows.get(stage, ("",))
+    }
+    assert set(yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]) == expected
