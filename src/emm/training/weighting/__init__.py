@@ -1,0 +1,40 @@
+"""Rules that turn the losses of T tasks into one gradient, one file a rule.
+
+A rule's hyper-parameters are the keyword-only arguments of its class. ``equal``, the mean of the
+losses, is the one to beat.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from emm.core.binding import bind_keywords, choose, raise_all
+from emm.training.weighting.base import Weighting
+from emm.training.weighting.dwa import DynamicWeightAverage
+from emm.training.weighting.equal import Equal
+from emm.training.weighting.fixed import Fixed
+from emm.training.weighting.gradnorm import GradNorm
+from emm.training.weighting.pcgrad import PCGrad
+from emm.training.weighting.uncertainty import Uncertainty
+
+__all__ = ["WEIGHTINGS", "Weighting", "make_weighting"]
+
+WEIGHTINGS: Mapping[str, type[Weighting]] = {
+    "equal": Equal,
+    "fixed": Fixed,
+    "uncertainty": Uncertainty,
+    "dwa": DynamicWeightAverage,
+    "gradnorm": GradNorm,
+    "pcgrad": PCGrad,
+}
+
+
+def make_weighting(tasks: int, /, rule: str = "equal", **arguments: Any) -> Weighting:
+    """The rule called ``rule`` for ``tasks`` tasks; ``arguments`` are its hyper-parameters.
+
+    Raises ParamsError for a rule that isn't known, and lists every misfit among the arguments.
+    """
+    choose("weighting rule", str(rule), WEIGHTINGS, "weighting.rule in params.yaml", "correct it")
+    errors: list[str] = []
+    bound = bind_keywords(WEIGHTINGS[rule], arguments, "weighting", errors)
+    raise_all(errors)
+    return WEIGHTINGS[rule](tasks, **bound)

@@ -1,0 +1,128 @@
+"""GradNorm: gradient norms that follow the tasks' learning rates. Chen et al., ICML 2018."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from emm.core.binding import NotNegative, Positive
+from emm.core.errors import ParamsError
+from emm.training.weighting.base import Weighting
+
+# Steps in which a parameter that all tasks share must have shown itself. The first may not do: a
+# layer that starts at zero (as the corrections of an aligned EMM) hides those below it.
+SEARCH_STEPS = 20
+# A step larger than the weight would turn the task's loss over; the paper leaves this open.
+_LEAST_WEIGHT = 1e-3
+
+
+class GradNorm(Weighting):
+    """1/T sum_t w_t L_t, with w_t moved so that all tasks learn at similar rates.
+
+    G_t = ||grad_W w_t L_t|| is to be mean(G) r_t^alpha, where r_t is L_t / L_t(0) over its mean
+    over tasks; L_t(0) is the first batch's. Each step moves w against the gradient of
+    sum_t |G_t - mean(G) r_t^alpha|, the second term held constant, by ``learning_rate``, after the
+    step's own gradient is taken, and scales sum_t w_t to T. A larger ``alpha`` favours slow tasks
+    more. W is the last shared layer's weight, in the order of the parameters (`shared_weight`);
+    weights are ones until it is found. Raises ParamsError after SEARCH_STEPS steps without one.
+    Chen, Badrinarayanan, Lee and Rabinovich, "GradNorm: Gradient Normalization for Adaptive Loss
+    Balancing in Deep Multitask Networks", ICML 2018, eqs. 1-2 and Algorithm 1.
+    """
+
+    weights: Tensor
+    initial: Tensor
+
+    def __init__(
+        self, tasks: int, *, alpha: NotNegative = 1.5, learning_rate: Positive = 0.025
+    ) -> None:
+        super().__init__(tasks)
+        self.alpha, self.learning_rate = alpha, learning_rate
+        self.register_buffer("weights", torch.ones(tasks))
+        self.register_buffer("initial", torch.full((tasks,), torch.nan))
+        self._shared: int | None = None
+        self._searched = 0
+
+    def combine(self, losses: Tensor) -> Tensor:
+        """losses [T] -> scalar."""
+        return (self.weights * losses).mean()
+
+    def backward(
+        self, losses: Tensor, parameters: Sequence[nn.Parameter], penalty: Tensor | None = None
+    ) -> None:
+        """See `Weighting.backward`; then the tasks' weights move."""
+        found = losses.detach()
+        self.initial.copy_(torch.where(self.initial.isnan(), found, self.initial))
+        if self._shared is None:
+            self._shared = self._search(losses, parameters)
+        norms = None if self._shared is None else _norms(losses, parameters[self._shared])
+        super().backward(losses, parameters, penalty)
+        if norms is not None:
+            self._move(found, norms)
+
+    def get_extra_state(self) -> Tensor:
+        """Which parameter W is, -1 while it isn't found, and the steps it was searched for."""
+        return torch.tensor([-1 if self._shared is None else self._shared, self._searched])
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take over what `get_extra_state` gave."""
+        shared, self._searched = state.tolist()
+        self._shared = None if shared < 0 else shared
+
+    def _search(self, losses: Tensor, parameters: Sequence[nn.Parameter]) -> int | None:
+        number = shared_weight(losses, parameters)
+        self._searched += 1
+        if number is None and self._searched >= SEARCH_STEPS:
+            raise ParamsError(
+                "gradnorm needs a weight that learns from every task, and this model has none",
+                where="weighting.rule",
+                got=f"no shared weight in {SEARCH_STEPS} steps",
+                next_step="choose another weighting rule for this model",
+            )
+        return number
+
+    def _move(self, losses: Tensor, norms: Tensor) -> None:
+        """One step of the tasks' weights; losses, norms ||grad_W L_t|| [T]."""
+        progress = losses / self.initial
+        scaled = self.weights * norms  # G_t, as w_t is positive
+        target = scaled.mean() * (progress / progress.mean()) ** self.alpha
+        slope = torch.sign(scaled - target) * norms
+        moved = (self.weights - self.learning_rate * slope).clamp(min=_LEAST_WEIGHT)
+        self.weights.copy_(self.tasks * moved / moved.sum())
+
+
+def shared_weight(losses: Tensor, parameters: Sequence[nn.Parameter]) -> int | None:
+    """Number of the last of ``parameters`` that is a shared layer's weight; None if there is none.
+
+    It is shared if all tasks' gradients differ from zero at one element of it: towers stacked into
+    one tensor, a slice a task, are not. losses [T]; their graph is kept. Waits for the device.
+    """
+    gradients = [
+        torch.autograd.grad(loss, tuple(parameters), retain_graph=True, allow_unused=True)
+        for loss in losses.unbind()
+    ]
+    for number in reversed(range(len(parameters))):
+        own = [gradient[number] for gradient in gradients]
+        reached = [part for part in own if part is not None]
+        if len(reached) < len(own) or not _is_weight(parameters, number):
+            continue
+        if torch.stack(reached).ne(0).all(dim=0).any():
+            return number
+    return None
+
+
+def _is_weight(parameters: Sequence[nn.Parameter], number: int) -> bool:
+    """Whether it is neither a bias nor a scale; stacked biases [G, out] follow their weight.
+
+    A bias below a batch norm has no gradient but rounding errors, whose norm would tell nothing.
+    """
+    shape = parameters[number].shape
+    return len(shape) > 1 and not (number and shape == parameters[number - 1].shape[:-1])
+
+
+def _norms(losses: Tensor, weight: nn.Parameter) -> Tensor:
+    """||grad L_t|| with respect to ``weight``; losses [T] -> [T]."""
+    each = [
+        torch.autograd.grad(loss, weight, retain_graph=True, materialize_grads=True)[0]
+        for loss in losses.unbind()
+    ]
+    return torch.stack([torch.linalg.vector_norm(gradient) for gradient in each])

@@ -1,0 +1,85 @@
+"""PCGrad: gradients without what conflicts. Yu et al., NeurIPS 2020."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+
+from emm.core.binding import Range
+from emm.training.weighting.base import Weighting
+
+
+class PCGrad(Weighting):
+    """1/T sum_t g'_t: each task's gradient g_t without its parts against the other tasks'.
+
+    g' starts as g_t; for every other task j, in random order, g' <- g' - min(g'.g_j, 0) /
+    ||g_j||^2 g_j. Gradients are over all parameters; a penalty's is added as it is. ``seed``: of
+    the orders. Needs memory for T gradients of the whole model.
+    Yu et al., "Gradient Surgery for Multi-Task Learning", NeurIPS 2020, Algorithm 1 (there the
+    sum; here the mean, as for the other rules).
+    """
+
+    def __init__(self, tasks: int, *, seed: Annotated[int, Range(0)] = 0) -> None:
+        super().__init__(tasks)
+        # On the processor, whose numbers can be read without waiting for the device.
+        self._orders = torch.Generator().manual_seed(seed)
+
+    def backward(
+        self, losses: Tensor, parameters: Sequence[nn.Parameter], penalty: Tensor | None = None
+    ) -> None:
+        """See `Weighting.backward`."""
+        gradients = [
+            torch.autograd.grad(loss, tuple(parameters), retain_graph=True, allow_unused=True)
+            for loss in losses.unbind()
+        ]
+        # A parameter that no task reaches keeps .grad None, as after a plain backward.
+        used = [n for n, own in enumerate(zip(*gradients, strict=True)) if _any(own)]
+        reached = [parameters[n] for n in used]
+        flat = torch.stack([_flat([own[n] for n in used], reached) for own in gradients])  # [T, P]
+        orders = [torch.randperm(self.tasks, generator=self._orders).tolist() for _ in gradients]
+        shares = project(flat @ flat.T, orders).mean(dim=0)  # [T]
+        merged = torch.split(shares @ flat, [parameter.numel() for parameter in reached])
+        for parameter, part in zip(reached, merged, strict=True):
+            gradient = part.view_as(parameter)
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+        if penalty is not None:
+            penalty.backward()  # type: ignore[no-untyped-call]
+
+    def get_extra_state(self) -> Tensor:
+        """State of the generator of orders."""
+        return self._orders.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take over what `get_extra_state` gave."""
+        self._orders.set_state(state.cpu())
+
+
+def project(products: Tensor, orders: Sequence[Sequence[int]]) -> Tensor:
+    """Each projected gradient as a combination of the gradients, from their dot products alone.
+
+    products [T, T]: g_i.g_j; orders: of the tasks, for each task (itself is passed over) ->
+    C [T, T], g'_i = sum_j C_ij g_j. One product of all gradients takes the place of T^2.
+    """
+    squares = products.diagonal().clamp(min=torch.finfo(products.dtype).tiny)
+    combinations = torch.eye(len(products), dtype=products.dtype, device=products.device)
+    for own, order in enumerate(orders):
+        for other in order:
+            if other != own:
+                dot = combinations[own] @ products[:, other]
+                combinations[own, other] -= dot.clamp(max=0) / squares[other]
+    return combinations
+
+
+def _any(gradients: Sequence[Tensor | None]) -> bool:
+    return any(gradient is not None for gradient in gradients)
+
+
+def _flat(gradients: Sequence[Tensor | None], parameters: Sequence[nn.Parameter]) -> Tensor:
+    """One task's gradients end to end, zeros where it doesn't reach -> [P]."""
+    return torch.cat(
+        [
+            (torch.zeros_like(parameter) if gradient is None else gradient).flatten()
+            for gradient, parameter in zip(gradients, parameters, strict=True)
+        ]
+    )

@@ -1,0 +1,25 @@
+"""Homoscedastic uncertainty. Kendall, Gal and Cipolla, CVPR 2018."""
+
+import torch
+from torch import Tensor, nn
+
+from emm.training.weighting.base import Weighting
+
+
+class Uncertainty(Weighting):
+    """1/T sum_t (exp(-s_t) L_t + s_t / 2), with s_t = log sigma_t^2 learned from 0 on.
+
+    It is the form for cross-entropy, L_t / sigma_t^2 + log sigma_t, from a softmax of logits
+    divided by sigma_t^2; for squared errors the paper halves the first term. Alone, s_t would
+    settle at log(2 L_t), where the task's weight is 1 / (2 L_t).
+    Kendall, Gal and Cipolla, "Multi-Task Learning Using Uncertainty to Weigh Losses for Scene
+    Geometry and Semantics", CVPR 2018, eq. 10, the term of the classification task.
+    """
+
+    def __init__(self, tasks: int) -> None:
+        super().__init__(tasks)
+        self.log_variances = nn.Parameter(torch.zeros(tasks))
+
+    def combine(self, losses: Tensor) -> Tensor:
+        """losses [T] -> scalar."""
+        return (torch.exp(-self.log_variances) * losses + self.log_variances / 2).mean()
