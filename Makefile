@@ -1,4 +1,4 @@
-# make setup | repro | test | lock      (PYTHON=python3.12 chooses another interpreter)
+# make setup | repro | study | test | lock      (PYTHON=python3.12 chooses another interpreter)
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint types lock readme
+.PHONY: help setup repro study test lint types lock readme
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -30,6 +30,10 @@ repro: setup ## Run the pipeline: dvc repro
 	emm check
 	@echo "==> dvc repro"
 	dvc repro
+
+study: setup ## Run the study: dvc repro study/dvc.yaml
+	@echo "==> dvc repro study/dvc.yaml"
+	dvc repro study/dvc.yaml
 
 test: setup lint types ## ruff, mypy, pytest
 	@echo "==> pytest"

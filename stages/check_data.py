@@ -1,18 +1,17 @@
 """Stop the pipeline when processed data leaks, strays or drifts."""
 
-from emm.core.command import stage
+from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import write_json
-from emm.core.paths import Paths
 from emm.data.checks import check
 from emm.data.schema import load_schema
-from emm.params import load_params
+from emm.params import PARAMS_FILE, load_params
 
 
-def main(dataset: str) -> None:
+def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Check DATASET: data/processed/DATASET -> data/checks/DATASET.json."""
-    params = load_params()
+    params = load_params(file, recipe)
     limits = params.dataset(dataset).check_data
-    paths = Paths(dataset, params.recipe)
+    paths = params.paths(dataset)
     seen = check(
         paths.processed,
         load_schema(paths.schema),

@@ -1,30 +1,24 @@
 """Take the trained models of a dataset apart into components, seed by seed."""
 
-from emm.core.command import stage
+from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
-from emm.core.paths import Paths
-from emm.data.schema import load_schema, schema_hash
 from emm.fusion.factories import trusting
-from emm.fusion.gather import build_pool, outside_models, own_models
-from emm.fusion.pool import save_pool
-from emm.nn.inputs import Inputs
-from emm.params import load_params
+from emm.params import PARAMS_FILE, load_params
+from emm.training.decompose import decompose
+from emm.training.workbench import set_up
 
 
-def main(dataset: str) -> None:
+def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Decompose DATASET's trained models: data/models -> data/components/DATASET/RECIPE."""
-    params = load_params()
-    recipe = params.recipe_of(dataset)
-    paths = Paths(dataset, params.recipe)
-    schema, identity = load_schema(paths.schema), schema_hash(paths.schema)
-    inputs = Inputs(len(schema.dense), schema.cardinalities)
-    folders = {name: paths.model(name) for name in params.trained}
-    with atomic_folder(paths.components) as out, trusting(recipe.fusion.factories):
-        outside = outside_models(recipe.fusion.pool, schema.tasks, inputs)
-        for seed in recipe.training.seeds:
-            trained = [*own_models(folders, schema.tasks, identity, seed), *outside]
-            pool = build_pool(trained, inputs, schema.tasks, identity, seed)
-            save_pool(pool, out / f"seed-{seed}")
+    params = load_params(file, recipe)
+    chosen = params.recipe_of(dataset)
+    paths = params.paths(dataset)
+    bench = set_up(paths.processed, params.recipe, chosen.training)
+    networks = chosen.fusion.networks or params.trained
+    folders = {name: paths.model(name) for name in networks}
+    trees = {name: paths.model(name) for name in chosen.fusion.trees}
+    with atomic_folder(paths.components) as out, trusting(chosen.fusion.factories):
+        decompose(out, bench, folders, trees, chosen.fusion, chosen.training.seeds)
 
 
 if __name__ == "__main__":

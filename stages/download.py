@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from emm.core.binding import choose
-from emm.core.command import stage
-from emm.core.paths import Paths
+from emm.core.command import ParamsFile, Recipe, stage
 from emm.data.dataset import DATASETS, load_dataset
 from emm.data.download import fetch
 from emm.params import PARAMS_FILE, load_params
@@ -12,15 +11,16 @@ from emm.params import PARAMS_FILE, load_params
 CACHE = Path(".cache/downloads")
 
 
-def main(dataset: str) -> None:
+def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Download DATASET: -> data/raw/DATASET."""
-    params = load_params()
+    params = load_params(file, recipe)
     section = params.dataset(dataset)
-    choose("dataset", dataset, DATASETS, PARAMS_FILE, "choose one of the known datasets")
+    source = params.source(dataset)
+    choose("dataset", source, DATASETS, file, "choose one of the known datasets")
     local = Path(section.source.path) if section.source.path else None
     fetch(
-        load_dataset(dataset).source,
-        Paths(dataset, params.recipe).raw,
+        load_dataset(source).source,
+        params.paths(dataset).raw,
         dataset=dataset,
         cache=CACHE,
         local=local,

@@ -1,20 +1,19 @@
 """Score one row of the table on the test split, which no other stage reads for its labels' sake."""
 
-from emm.core.command import stage
+from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
-from emm.core.paths import Paths
 from emm.fusion.factories import trusting
-from emm.params import load_params
+from emm.params import PARAMS_FILE, load_params
 from emm.training.evaluate import evaluate
 
 
-def main(dataset: str, model: str) -> None:
+def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Evaluate MODEL on DATASET's test split: -> data/evaluation/DATASET/RECIPE/MODEL."""
-    params = load_params()
-    section, recipe = params.dataset(dataset), params.recipe_of(dataset)
-    training = recipe.training
-    paths = Paths(dataset, params.recipe)
-    with atomic_folder(paths.evaluation(model)) as out, trusting(recipe.fusion.factories):
+    params = load_params(file, recipe)
+    section, chosen = params.dataset(dataset), params.recipe_of(dataset)
+    training = chosen.training
+    paths = params.paths(dataset)
+    with atomic_folder(paths.evaluation(model)) as out, trusting(chosen.fusion.factories):
         evaluate(
             paths.model(model),
             paths.processed,
@@ -24,6 +23,7 @@ def main(dataset: str, model: str) -> None:
             bins=section.evaluate.calibration_bins,
             device=training.device,
             threads=training.threads,
+            deterministic=training.deterministic,
         )
 
 

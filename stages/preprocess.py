@@ -1,23 +1,23 @@
 """Raw files to encoded splits and schema.json."""
 
 from emm.core.binding import choose
-from emm.core.command import stage
+from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
-from emm.core.paths import Paths
 from emm.data.dataset import DATASETS, load_dataset
 from emm.data.preprocess import preprocess
 from emm.params import PARAMS_FILE, load_params
 
 
-def main(dataset: str) -> None:
+def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Preprocess DATASET: data/raw/DATASET -> data/processed/DATASET."""
-    params = load_params()
+    params = load_params(file, recipe)
     section = params.dataset(dataset)
-    choose("dataset", dataset, DATASETS, PARAMS_FILE, "choose one of the known datasets")
-    spec = load_dataset(dataset)
+    source = params.source(dataset)
+    choose("dataset", source, DATASETS, file, "choose one of the known datasets")
+    spec = load_dataset(source)
     for task in section.tasks:
         choose("task", task, spec.tasks, f"{dataset}.tasks in params.yaml", "correct the name")
-    paths = Paths(dataset, params.recipe)
+    paths = params.paths(dataset)
     with atomic_folder(paths.processed) as out:
         preprocess(
             spec,

@@ -1,17 +1,16 @@
 """Write the metrics files, the figures and the page that people read."""
 
-from emm.core.command import stage
-from emm.core.paths import Paths
+from emm.core.command import ParamsFile, Recipe, stage
 from emm.data.schema import load_schema
-from emm.params import load_params
+from emm.params import PARAMS_FILE, load_params
 from emm.report.facts import DatasetFacts
 from emm.report.write import write_report
 
 
-def main(dataset: str) -> None:
+def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Report on DATASET: data/evaluation -> metrics/DATASET/RECIPE and reports/DATASET.md."""
-    params = load_params()
-    paths = Paths(dataset, params.recipe)
+    params = load_params(file, recipe)
+    paths = params.paths(dataset)
     schema = load_schema(paths.schema)
     facts = DatasetFacts(
         name=dataset,

@@ -6,28 +6,27 @@ from typing import Any
 from torch import nn
 
 from emm.core.binding import choose
-from emm.core.command import stage
+from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
-from emm.core.paths import Paths
 from emm.models import model_class
-from emm.params import load_params
+from emm.params import PARAMS_FILE, OptimiserParams, load_params
 from emm.sections import section_of, split_section
 from emm.training.networks import train_together
 from emm.training.workbench import set_up
 
 
-def main(dataset: str, model: str) -> None:
+def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Train the baseline MODEL on DATASET: -> data/models/DATASET/RECIPE/MODEL."""
-    params = load_params()
-    recipe = params.recipe_of(dataset)
-    training = recipe.training
+    params = load_params(file, recipe)
+    chosen = params.recipe_of(dataset)
+    training = chosen.training
     where = f"{dataset}.{params.recipe}.train"
     choose("model", model, params.baselines, "baselines in params.yaml", "add it there")
-    section = section_of(recipe.train, model, where)
+    section = section_of(chosen.train, model, where)
     architecture: Any = model_class(model)
-    optimiser, arguments = split_section(section, architecture, f"{where}.{model}")
-    paths = Paths(dataset, params.recipe)
-    bench = set_up(paths.processed, params.recipe, training.device, training.threads)
+    optimiser, arguments = split_section(section, architecture, f"{where}.{model}", OptimiserParams)
+    paths = params.paths(dataset)
+    bench = set_up(paths.processed, params.recipe, training)
 
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
         return architecture(bench.inputs, len(bench.schema.tasks), **arguments), arguments

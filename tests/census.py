@@ -25,6 +25,7 @@ def lines(rows: int, seed: int) -> list[str]:
         fields = [f"value {n}" for n in noise[row]]
         for place in (5, 16, 17, 18, 24, 30):
             fields[place] = str(int(noise[row, place]) * 100)
+        fields[24] = str(int(noise[row, 24]) * 100 + 50)
         fields[0], fields[39], fields[4] = str(age[row]), str(weeks[row]), f"grade {education[row]}"
         fields[7] = STATUSES[0] if single[row] else STATUSES[1 + int(noise[row, 7])]
         fields[31] = COUNTRIES[noise[row, 31]]

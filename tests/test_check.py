@@ -17,7 +17,7 @@ def changed(part: str, model: str, **keys: object) -> Params:
     recipe = params.recipe_of(CENSUS)
     sections = getattr(recipe, part)
     sections = {**sections, model: {**sections[model], **keys}}
-    block = replace(block, paper=replace(recipe, **{part: sections}))
+    block = replace(block, **{params.recipe: replace(recipe, **{part: sections})})
     return replace(params, blocks={CENSUS: block})
 
 
@@ -43,6 +43,44 @@ def test_an_unknown_key_is_named(part: str, model: str, key: str, message: str) 
 def test_a_value_out_of_bounds_is_named() -> None:
     with pytest.raises(ParamsError, match=r"mmoe\.experts: got 0, expected at least 1"):
         check_sections(changed("train", "mmoe", experts=0))
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (
+            {"variant": "alined"},
+            r"emm\.variant: got 'alined', expected paper or aligned or ensemble",
+        ),
+        ({"dense_encoding": "log"}, r"emm\.dense_encoding: got 'log', expected scaled or binned"),
+        ({"merge": "no"}, r"emm\.merge: got 'no', expected true or false"),
+        ({"start": {"towers": "thawed"}}, r"emm\.start\.towers: got 'thawed', expected trained or"),
+        ({"start": {"network": "fresh"}}, r"start\.network: unknown key; did you mean 'networks'"),
+        ({"second": {"max_epochs": 2}}, r"emm\.second\.learning_rate: missing"),
+        ({"members": "wide"}, r"emm\.members: got 'wide', expected a list of text"),
+        ({"max_epochs": 0}, r"emm\.max_epochs: got 0, expected at least 1"),
+    ],
+    ids=str,
+)
+def test_a_setting_of_a_fused_row_that_can_not_be_is_named(
+    keys: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ParamsError, match=message):
+        check_sections(changed("train", "emm", **keys))
+
+
+def test_every_setting_of_a_fused_row_may_be_given() -> None:
+    keys = {
+        "members": ["tm-1", "gbdt/income"],
+        "start": {"networks": "trained", "embeddings": "fresh", "towers": "frozen"},
+        "second": {"learning_rate": 1e-4, "max_epochs": 2},
+        "max_epochs": 4,
+        "merge": False,
+        "own_paths": True,
+        "constant_gates": True,
+        "weighting": {"rule": "equal"},
+    }
+    assert check_sections(changed("train", "emm", **keys)) is None
 
 
 def test_a_model_that_does_not_exist_is_named() -> None:

@@ -18,7 +18,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for name in ("params.yaml", "dvc.yaml", "README.md"):
+    for name in ("params.yaml", "dvc.yaml", "search.yaml", "README.md"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "metrics", tmp_path / "metrics")
     return tmp_path
@@ -81,6 +81,22 @@ def test_a_model_that_is_not_there(project: Path) -> None:
     found = run(project, "show", "nowhere")
     assert found.returncode == 1
     assert found.stderr.startswith("error: the stored model nowhere can't be read")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("census", "tm-1"), "no dataset is called 'census'"),
+        (("census-income", "tm-11"), "no model is called 'tm-11'"),
+        (("census-income", "tm-1", "--recipe", "best"), "recipe: got 'best'"),
+    ],
+)
+def test_a_search_that_cannot_begin(project: Path, words: tuple[str, ...], message: str) -> None:
+    found = run(project, "search", *words)
+    assert found.returncode == 2
+    assert message in found.stderr
+    assert "Traceback" not in found.stderr
+    assert not (project / "searches").exists()
 
 
 def test_debug_shows_the_traceback(project: Path) -> None:

@@ -48,11 +48,84 @@ CENSUS = "census-income"
             r"paper\.training\.seeds: got \[\], expected at least one seed",
         ),
         (lambda t: t.update(tarined=[]), "tarined: got "),
+        (
+            lambda t: t[CENSUS]["paper"]["training"].update(optimiser="sgd"),
+            r"training\.optimiser: got 'sgd', expected adam or adamw",
+        ),
+        (
+            lambda t: t[CENSUS]["paper"]["training"].update(course="cosine"),
+            r"training\.course: got 'cosine', expected constant or one-cycle",
+        ),
+        (
+            lambda t: t[CENSUS]["paper"]["training"].update(average=1.5),
+            r"training\.average: got 1\.5, expected at least 0 and at most 1",
+        ),
+        (
+            lambda t: t[CENSUS]["paper"]["fusion"].update(fit_on="test"),
+            r"fusion\.fit_on: got 'test', expected train or out-of-fold or held-out",
+        ),
+        (
+            lambda t: t[CENSUS]["paper"]["fusion"].update(adapter="cubic"),
+            r"fusion\.adapter: got 'cubic', expected linear",
+        ),
+        (
+            lambda t: t[CENSUS]["paper"]["fusion"].update(folds=1),
+            r"fusion\.folds: got 1, expected at least 2",
+        ),
     ],
 )
 def test_a_fault_is_named(tmp_path: Path, change: Change, message: str) -> None:
     with pytest.raises(ParamsError, match=message):
         load(tmp_path, change)
+
+
+def test_a_recipe_may_be_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    params = load_params(tmp_path / "params.yaml", "tuned")
+    assert params.recipe_of(CENSUS) == params.dataset(CENSUS).tuned
+    with pytest.raises(ParamsError, match="recipe: got 'best'"):
+        load_params(tmp_path / "params.yaml", "best")
+
+
+def test_a_bare_protocol_is_that_of_the_paper(tmp_path: Path) -> None:
+    def bare(tree: dict[str, Any]) -> None:
+        training = tree[CENSUS]["paper"]["training"]
+        for key in ("optimiser", "course", "average", "sample_weights"):
+            training.pop(key, None)
+        tree[CENSUS]["paper"]["fusion"] = {"pool": []}
+
+    recipe = load(tmp_path, bare).recipe_of(CENSUS)
+    training = recipe.training
+    assert (training.optimiser, training.course, training.average) == ("adam", "constant", 0.0)
+    assert training.sample_weights is False
+    fusion = recipe.fusion
+    assert (fusion.trees, fusion.adapter, fusion.fit_on) == ((), None, "train")
+
+
+def test_only_networks_from_outside_need_code(tmp_path: Path) -> None:
+    def outside(tree: dict[str, Any]) -> None:
+        network = {"task": "income", "factory": "pool.mine:build", "weights": "a.safetensors"}
+        trees = {"task": "income", "trees": "model.txt"}
+        tree[CENSUS]["paper"]["fusion"]["pool"] = [network, trees]
+
+    fusion = load(tmp_path, outside).recipe_of(CENSUS).fusion
+    assert fusion.factories == ("pool.mine:build",)
+    assert fusion.pool[1].trees == "model.txt"
+
+
+def test_what_is_made_goes_beside_the_file(tmp_path: Path) -> None:
+    params = load(tmp_path, lambda tree: None)
+    assert params.paths(CENSUS).processed == tmp_path / "data/processed/census-income"
+
+
+def test_a_block_may_be_about_a_dataset_of_another_name(tmp_path: Path) -> None:
+    def renamed(tree: dict[str, Any]) -> None:
+        tree["mine"] = {**tree[CENSUS], "dataset": CENSUS}
+
+    params = load(tmp_path, renamed)
+    assert (params.source("mine"), params.source(CENSUS)) == (CENSUS, CENSUS)
+    assert params.paths("mine").raw == params.paths(CENSUS).raw
+    assert params.paths("mine").processed != params.paths(CENSUS).processed
 
 
 def test_all_faults_come_at_once(tmp_path: Path) -> None:
@@ -71,7 +144,11 @@ def test_an_unknown_dataset_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_recipe_that_a_dataset_lacks_is_an_error(tmp_path: Path) -> None:
-    params = load(tmp_path, lambda tree: tree.update(recipe="tuned"))
+    def lacking(tree: dict[str, Any]) -> None:
+        tree["recipe"] = "tuned"
+        tree[CENSUS].pop("tuned")
+
+    params = load(tmp_path, lacking)
     with pytest.raises(ParamsError, match="census-income has no recipe 'tuned'"):
         params.recipe_of(CENSUS)
 

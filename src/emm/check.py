@@ -8,8 +8,9 @@ from emm.fusion.emm import EMM
 from emm.models import MODELS, model_class
 from emm.models.gbdt import Boosting
 from emm.models.single_task import SingleTask
-from emm.params import Params, RecipeParams
+from emm.params import OptimiserParams, Params, RecipeParams
 from emm.sections import bind_section, section_of, split_section
+from emm.training.fused import FusedParams
 
 
 def check_sections(params: Params) -> None:
@@ -38,11 +39,11 @@ def _faults(params: Params, recipe: RecipeParams, where: str) -> Iterator[str]:
 def _check(params: Params, recipe: RecipeParams, part: str, name: str, where: str) -> None:
     section = section_of(getattr(recipe, part), name, where)
     if part == "pretrain":
-        split_section(section, SingleTask, f"{where}.{name}")
+        split_section(section, SingleTask, f"{where}.{name}", OptimiserParams)
     elif name == "gbdt":
         bind_section(section, Boosting, f"{where}.{name}")
     elif name in params.fused:
-        split_section(section, EMM, f"{where}.{name}", given=("pool",))
+        split_section(section, EMM, f"{where}.{name}", FusedParams, given=("pool",))
     else:
         choose("model", name, MODELS, "baselines in params.yaml", "correct the name")
-        split_section(section, model_class(name), f"{where}.{name}")
+        split_section(section, model_class(name), f"{where}.{name}", OptimiserParams)

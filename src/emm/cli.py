@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 
 from emm.core.command import DEBUG, run
 from emm.core.errors import ParamsError
@@ -92,6 +93,25 @@ def show(
 
     about: dict[str, Any] = vars(load_description(folder))
     Console().print(about)
+
+
+@app.command()
+def search(
+    dataset: Annotated[str, typer.Argument(help="an active dataset, preprocessed already")],
+    models: Annotated[list[str], typer.Argument(help="models of search.yaml, one after another")],
+    recipe: Annotated[str, typer.Option(help="whose training protocol")] = "tuned",
+    file: Annotated[Path, typer.Option("--params", help="the settings")] = Path("params.yaml"),
+) -> None:
+    """Try each model's lists of search.yaml on validation; logs go to searches/."""
+    from emm.params import load_params
+    from emm.search import load_space, log_of
+    from emm.search import search as run_search
+
+    params, space = load_params(file, recipe), load_space(dataset)
+    for model in models:
+        best = run_search(params, dataset, model, space, log_of(dataset, model))
+        say(f"{model}: trial {best.trial}, mean validation AUC {best.mean_auc:.5f}")
+        typer.echo(yaml.safe_dump({model: dict(best.section)}, default_flow_style=None))
 
 
 def _tables(dataset: str) -> list[str]:

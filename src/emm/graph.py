@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from emm.params import Params
+from emm.params import OTHER_ROWS, Params
 
 # Adding a line to the registry must not run every model again. It tells nothing that a model's
 # name doesn't: a test holds that the name is the module's.
@@ -46,16 +46,17 @@ def read_stages(path: Path) -> dict[str, dict[str, Any]]:
     return {name: {**stage, **stage.get("do", {})} for name, stage in stages.items()}
 
 
-def script_of(stage: Mapping[str, Any]) -> Path:
-    """The script that a stage's command runs."""
-    return Path(stage["cmd"].split()[1])
+def scripts_of(stage: Mapping[str, Any]) -> list[Path]:
+    """The scripts that a stage's commands run."""
+    commands = [stage["cmd"]] if isinstance(stage["cmd"], str) else stage["cmd"]
+    return [Path(command.split()[1]) for command in commands]
 
 
 def missing_rows(stages: Mapping[str, Mapping[str, Any]], params: Params) -> list[str]:
     """What the gathering stages' deps and the lists of params.yaml don't agree on, as messages."""
     faults = []
     for stage, parent, rows in (
-        ("decompose", "data/models", params.trained),
+        ("decompose", "data/models", (*params.trained, *OTHER_ROWS)),
         ("report", "data/evaluation", params.table),
     ):
         pattern = re.compile(rf"{parent}/\$\{{item\}}/\$\{{recipe\}}/([\w-]+)")

@@ -5,19 +5,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-
 from emm.core.binding import (
     Count,
     NotNegative,
+    OneOf,
     Positive,
     Range,
+    Share,
     bind,
     choose,
     nearest,
     raise_all,
 )
 from emm.core.errors import ParamsError
+from emm.core.layers import read_layers
+from emm.core.paths import Paths
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -55,8 +57,13 @@ class EvaluateParams:
 
 @dataclass(frozen=True)
 class TrainingParams:
-    """The protocol that every model of a recipe shares; ``patience`` counts epochs, ``threads``
-    are the processor threads of one training run."""
+    """The protocol that every model of a recipe shares.
+
+    ``patience`` counts epochs, ``threads`` are the processor threads of one training run.
+    ``optimiser``: adam or adamw; ``course`` of the learning rate: constant or one-cycle;
+    ``average``: decay per step of averaged weights, 0 for none. ``sample_weights``: weigh train
+    rows in the loss as the dataset says. ``deterministic``: the same bits on CUDA too.
+    """
 
     seeds: tuple[Annotated[int, Range(0)], ...]
     batch_size: Annotated[int, Range(2)]
@@ -64,40 +71,66 @@ class TrainingParams:
     patience: Count
     device: str
     threads: Count
+    optimiser: Annotated[str, OneOf("adam", "adamw")] = "adam"
+    course: Annotated[str, OneOf("constant", "one-cycle")] = "constant"
+    average: Share = 0.0
+    sample_weights: bool = False
+    deterministic: bool = False
 
 
 @dataclass(frozen=True)
 class OptimiserParams:
-    """Adam's step size and its L2 penalty."""
+    """The optimiser's step size and weight decay, and how the tasks' losses are weighed: the
+    ``rule`` of `emm.training.weighting` with its arguments."""
 
     learning_rate: Positive
     weight_decay: NotNegative
+    weighting: Mapping[str, Any] = field(default_factory=lambda: {"rule": "equal"})
+
+
+FitOn = Annotated[str, OneOf("train", "out-of-fold", "held-out")]
 
 
 @dataclass(frozen=True)
 class OutsideModel:
-    """A trained model from outside: its task, the function that builds it, and its weights.
+    """A trained model from outside: its task, and what it is made from.
 
-    ``tower`` names the module that turns the last hidden layer into the logit; by default that is
-    the last layer with weights.
+    A network: ``factory``, the function that builds it, and its ``weights``; ``tower`` names the
+    module that turns the last hidden layer into the logit, by default the last layer with weights.
+    Boosted trees: ``trees``, the file that LightGBM or XGBoost saved.
     """
 
     task: str
-    factory: str
-    weights: str
+    factory: str | None = None
+    weights: str | None = None
     tower: str | None = None
+    trees: str | None = None
 
 
 @dataclass(frozen=True)
 class FusionParams:
-    """What the fused model is made of beside the pipeline's own trained models."""
+    """What the fused models are made of, and on which rows they learn.
+
+    ``pool``: models from outside, beside the pipeline's own; ``networks``: those of ``trained``, by
+    default all; ``trees``: rows of boosted trees that join them; ``adapter``: ``linear`` cuts
+    networks of different widths alike and learns what fits them together.
+
+    ``fit_on``: ``train``, all rows with what the pool says of them; ``out-of-fold``, all rows with
+    what models say that haven't seen them, each trained without one of ``folds`` parts;
+    ``held-out``, the first of these parts alone, on which then no trained model learns.
+    """
 
     pool: tuple[OutsideModel, ...]
+    networks: tuple[str, ...] = ()
+    trees: tuple[str, ...] = ()
+    adapter: Annotated[str, OneOf("linear")] | None = None
+    fit_on: FitOn = "train"
+    folds: Annotated[int, Range(2)] = 5
 
     @property
     def factories(self) -> tuple[str, ...]:
         """The code that the pool's models need."""
-        return tuple(model.factory for model in self.pool)
+        return tuple(model.factory for model in self.pool if model.factory)
 
 
 @dataclass(frozen=True)
@@ -115,7 +148,10 @@ class RecipeParams:
 
 @dataclass(frozen=True)
 class DatasetParams:
-    """Everything that concerns one dataset."""
+    """Everything that concerns one dataset.
+
+    ``dataset``: the registered one, if the block has another name.
+    """
 
     source: SourceParams
     tasks: tuple[str, ...]
@@ -124,11 +160,15 @@ class DatasetParams:
     evaluate: EvaluateParams
     paper: RecipeParams | None = None
     tuned: RecipeParams | None = None
+    dataset: str | None = None
 
 
 @dataclass(frozen=True)
 class Params:
-    """The whole of params.yaml: what runs, and a block for each dataset."""
+    """The whole of params.yaml: what runs, and a block for each dataset.
+
+    ``root``: the folder of the file, in which everything made goes.
+    """
 
     datasets: tuple[str, ...]
     recipe: str
@@ -137,6 +177,15 @@ class Params:
     fused: tuple[str, ...]
     table: tuple[str, ...]
     blocks: Mapping[str, DatasetParams]
+    root: Path = Path()
+
+    def paths(self, dataset: str) -> Paths:
+        """Where everything about one dataset's block lies."""
+        return Paths(dataset, self.recipe, self.root, self.source(dataset))
+
+    def source(self, dataset: str) -> str:
+        """Name of the registered dataset that a block is about: by default the block's own."""
+        return self.dataset(dataset).dataset or dataset
 
     def dataset(self, name: str) -> DatasetParams:
         """The block of one dataset; ParamsError if there is none."""
@@ -159,26 +208,31 @@ class Params:
 RECIPES = ("paper", "tuned")
 _LISTS = ("datasets", "trained", "baselines", "fused", "table")
 
-# Rows of the table that no list in params.yaml names.
+# Rows of the table that no list in params.yaml names; their models may join the pool.
 OTHER_ROWS = ("gbdt",)
 
 
-def load_params(path: Path = PARAMS_FILE) -> Params:
-    """Read and check params.yaml; raises one ParamsError that lists everything wrong with it."""
-    tree = _read_yaml(path)
+def load_params(path: Path = PARAMS_FILE, recipe: str | None = None) -> Params:
+    """Read and check params.yaml; raises one ParamsError that lists everything wrong with it.
+
+    ``recipe`` takes the place of the file's own. Files and sections may vary others: see
+    `emm.core.layers`.
+    """
+    tree = read_layers(path)
+    if recipe is not None:
+        tree["recipe"] = recipe
     errors: list[str] = []
     lists = {key: bind(tuple[str, ...], tree.get(key), key, errors) for key in _LISTS}
     blocks = {
         str(key): bind(DatasetParams, value, str(key), errors)
         for key, value in tree.items()
-        if key not in (*_LISTS, "recipe")
+        if key not in (*_LISTS, "recipe", "study")
     }
-    recipe = tree.get("recipe")
-    if recipe not in RECIPES:
-        errors.append(f"recipe: got {recipe!r}, expected 'paper' or 'tuned'")
+    if tree.get("recipe") not in RECIPES:
+        errors.append(f"recipe: got {tree.get('recipe')!r}, expected 'paper' or 'tuned'")
     errors.extend(_cross_check(lists, blocks))
     raise_all(errors)
-    return Params(recipe=str(recipe), blocks=blocks, **lists)
+    return Params(recipe=tree["recipe"], blocks=blocks, root=path.parent, **lists)
 
 
 def _cross_check(lists: Mapping[str, Any], blocks: Mapping[str, Any]) -> list[str]:
@@ -210,17 +264,3 @@ def _cross_check(lists: Mapping[str, Any], blocks: Mapping[str, Any]) -> list[st
         if len(set(lists[key])) < len(lists[key])
     )
     return errors
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ParamsError(
-            f"{path} isn't there", where=Path.cwd(), next_step="run this in the project's root"
-        ) from error
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{path} isn't YAML: {error}", where=path) from error
-    if not isinstance(tree, dict):
-        raise ParamsError(f"{path} holds no keys", where=path, got=type(tree).__name__)
-    return tree

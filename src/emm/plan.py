@@ -11,8 +11,9 @@ from emm.fusion.gather import TOWER, Trained, build_pool, outside_models
 from emm.fusion.layers import unfold
 from emm.fusion.pool import Member
 from emm.models.single_task import SingleTask
+from emm.models.store import inputs_of
 from emm.nn.inputs import Inputs
-from emm.params import Params
+from emm.params import OptimiserParams, Params
 from emm.sections import section_of, split_section
 
 
@@ -23,15 +24,15 @@ def decomposition_plan(params: Params, dataset: str) -> Table:
     DecompositionError if they can't be cut alike, DataError before the data is preprocessed.
     """
     schema = load_schema(Paths(dataset, params.recipe).schema)
-    inputs = Inputs(len(schema.dense), schema.cardinalities)
+    inputs = inputs_of(schema)
     fusion = params.recipe_of(dataset).fusion
     with trusting(fusion.factories):
-        trained = [
-            *_own(params, dataset, inputs, schema.tasks),
-            *outside_models(fusion.pool, schema.tasks, inputs),
-        ]
-        pool = build_pool(trained, inputs, schema.tasks, "", 0)
-    return _table(pool.members, trained[0], inputs)
+        columns = [*schema.dense_names, *schema.sparse_names]
+        outside, grown = outside_models(fusion.pool, schema.tasks, inputs, columns)
+        trained = [*_own(params, dataset, inputs, schema.tasks), *outside]
+        adapt = fusion.adapter is not None
+        pool = build_pool(trained, grown, inputs, schema.tasks, "", 0, adapt=adapt)
+    return _table(pool.members.networks, trained[0], inputs)
 
 
 def _own(params: Params, dataset: str, inputs: Inputs, tasks: Sequence[str]) -> list[Trained]:
@@ -39,7 +40,7 @@ def _own(params: Params, dataset: str, inputs: Inputs, tasks: Sequence[str]) -> 
     found = []
     for name in params.trained:
         section = section_of(recipe.pretrain, name, where)
-        _, arguments = split_section(section, SingleTask, f"{where}.{name}")
+        _, arguments = split_section(section, SingleTask, f"{where}.{name}", OptimiserParams)
         for number, task in enumerate(tasks):
             model = SingleTask(inputs, **arguments)
             label = f"{name}/{task}"

@@ -2,24 +2,31 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 from emm.core.binding import bind, bind_keywords, choose, raise_all
 from emm.params import OptimiserParams
 
+Settings = TypeVar("Settings", bound=OptimiserParams)
+
 
 def split_section(
-    section: Mapping[str, Any], model: Callable[..., Any], where: str, given: Sequence[str] = ()
-) -> tuple[OptimiserParams, dict[str, Any]]:
-    """A model's section as optimiser settings and the model's own keyword arguments.
+    section: Mapping[str, Any],
+    model: Callable[..., Any],
+    where: str,
+    settings: type[Settings],
+    given: Sequence[str] = (),
+) -> tuple[Settings, dict[str, Any]]:
+    """A model's section as settings of its training and the model's own keyword arguments.
 
-    ``given``: arguments that the caller supplies itself. ParamsError lists every misfit.
+    ``settings``: the dataclass of the training's; ``given``: arguments that the caller supplies
+    itself. ParamsError lists every misfit.
     """
     errors: list[str] = []
-    bound = bind_keywords(model, section, where, errors, given=given, beside=OptimiserParams)
+    bound = bind_keywords(model, section, where, errors, given=given, beside=settings)
     raise_all(errors)
-    settings = {field.name: bound.pop(field.name) for field in fields(OptimiserParams)}
-    return OptimiserParams(**settings), bound
+    own = {field.name: bound.pop(field.name) for field in fields(settings)}
+    return settings(**own), bound
 
 
 def bind_section(section: Mapping[str, Any], kind: type, where: str) -> Any:

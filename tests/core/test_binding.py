@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from emm.core.binding import Count, Range, Share, bind, bind_keywords, nearest
+from emm.core.binding import Count, OneOf, Range, Share, bind, bind_keywords, nearest
 
 
 @dataclass(frozen=True)
@@ -102,3 +102,59 @@ def test_unknown_and_missing_keywords_are_named() -> None:
 def test_the_nearest_key_is_suggested_or_all_are_listed() -> None:
     assert nearest("learning_rat", ["learning_rate", "dropout"]) == "did you mean 'learning_rate'?"
     assert nearest("zzz", ["learning_rate", "dropout"]) == "known: learning_rate, dropout"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    pace: Annotated[str, OneOf("slow", "fast")]
+    brake: Annotated[str, OneOf("drum")] | None = None
+    inner: Inner = field(default_factory=lambda: Inner(2))
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@pytest.mark.parametrize("value", [{"pace": "slow"}, {"pace": "fast", "brake": "drum"}])
+def test_one_of_the_named_values_is_taken(value: dict[str, str]) -> None:
+    errors: list[str] = []
+    bound = bind(Chosen, value, "", errors)
+    assert errors == []
+    assert (bound.pace, bound.brake) == (value["pace"], value.get("brake"))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"pace": "quick"}, "pace: got 'quick', expected slow or fast"),
+        ({"pace": 3}, "pace: got 3, expected text"),
+        ({"pace": "slow", "brake": "disc"}, "brake: got 'disc', expected drum"),
+        ({}, "pace: missing; expected text slow or fast"),
+    ],
+)
+def test_a_value_that_is_not_named_is_a_misfit(value: dict[str, Any], message: str) -> None:
+    errors: list[str] = []
+    bind(Chosen, value, "", errors)
+    assert errors == [message]
+
+
+def test_a_default_may_come_from_a_factory() -> None:
+    errors: list[str] = []
+    first, second = (bind(Chosen, {"pace": "slow"}, "", errors) for _ in range(2))
+    assert errors == []
+    assert (first.inner, first.extra) == (Inner(2), {})
+    assert first.extra is not second.extra
+
+
+def test_what_is_given_replaces_a_factorys_default() -> None:
+    errors: list[str] = []
+    bound = bind(Chosen, {"pace": "slow", "inner": {"count": 5}}, "", errors)
+    assert (bound.inner, errors) == (Inner(5), [])
+
+
+@pytest.mark.parametrize(("given", "inner"), [({}, Inner(2)), ({"inner": {"count": 5}}, Inner(5))])
+def test_settings_beside_a_signature_may_have_a_factorys_default(
+    given: dict[str, Any], inner: Inner
+) -> None:
+    errors: list[str] = []
+    value = {"widths": [1], "rate": 0, "given": 1, "pace": "slow", **given}
+    bound = bind_keywords(Model, value, "m", errors, beside=Chosen)
+    assert errors == []
+    assert bound["inner"] == inner

@@ -44,6 +44,7 @@ def schema_of(splits: dict[str, pl.DataFrame], key: str | None = "key") -> Schem
         origin="",
         tasks=("t",),
         key=key,
+        weight=None,
         dense=(DenseColumn("number", 0.0, 1.0, 0.5, 0.1, 0, constant=False, quantiles=()),),
         sparse=(SparseColumn("id", 4, 0, constant=False),),
         splits={n: Split(len(s), {"t": float(s[LABEL].mean())}) for n, s in splits.items()},  # type: ignore[arg-type]

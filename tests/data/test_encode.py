@@ -4,7 +4,7 @@ from collections import Counter
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emm.data.encode import (
@@ -64,10 +64,37 @@ def test_dense_statistics_equal_numpys() -> None:
     assert (column.minimum, column.maximum) == (values.min(), values.max())
     assert column.mean == pytest.approx(values.mean(), rel=1e-9)
     assert column.std == pytest.approx(values.std(), rel=1e-9)
-    points = np.arange(1, 64) / 64
-    expected = np.unique(np.quantile(values, points, method="nearest"))
-    assert np.isin(column.quantiles, values).all()
-    np.testing.assert_allclose(column.quantiles, expected, rtol=0.05)
+
+
+def plain_quantiles(values: list[float]) -> set[float]:
+    """The value nearest to each of 63 inner points of the rank, halfway the even one."""
+    ordered = sorted(values)
+    return {ordered[round(i / 64 * (len(ordered) - 1))] for i in range(1, 64)} if ordered else set()
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=150))
+def test_quantiles_are_of_all_rows_and_of_rows_off_the_most_frequent_value(
+    values: list[float],
+) -> None:
+    counts = Counter(values)
+    common = min(value for value in counts if counts[value] == max(counts.values()))
+    rest = [value for value in values if value != common]
+    expected = plain_quantiles(values) | plain_quantiles(rest)
+    (column,) = fit_dense(pl.LazyFrame({"x": values}), ["x"])
+    assert column.quantiles == tuple(sorted(expected))
+
+
+def test_a_column_that_is_nearly_always_zero_has_quantiles_of_its_amounts() -> None:
+    amounts = [float(n) for n in range(1, 65)]
+    (column,) = fit_dense(pl.LazyFrame({"x": [0.0] * 10_000 + amounts}), ["x"])
+    assert column.quantiles == (0.0, *map(float, range(2, 64)))
+
+
+def test_missing_values_are_left_out_of_the_quantiles() -> None:
+    values = [1.0, None, 2.0, math.nan, 3.0, None, None]
+    gaps, none = (fit_dense(pl.LazyFrame({"x": x}), ["x"]) for x in (values, [1.0, 2.0, 3.0]))
+    assert gaps[0].quantiles == none[0].quantiles == (1.0, 2.0, 3.0)
 
 
 def test_scaling_sends_train_to_0_and_1_and_leaves_the_rest_unclipped() -> None:

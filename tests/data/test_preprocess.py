@@ -7,7 +7,7 @@ from emm.core.errors import DataError
 from emm.core.files import sha256
 from emm.data.datasets.census_income import DATASET
 from emm.data.preprocess import preprocess
-from emm.data.schema import SPLITS, label_column, load_schema
+from emm.data.schema import SPLITS, WEIGHT, label_column, load_schema
 from tests.census import lines, write_raw
 
 TASKS = ("income", "never-married")
@@ -58,6 +58,28 @@ def test_rows_of_train_keep_their_order_and_labels(processed: Path, raw: Path) -
     ages = [int(f[0]) for f in fields]
     scaled = [(age - min(ages)) / (max(ages) - min(ages)) for age in ages]
     assert train["age"].to_list() == pytest.approx(scaled, abs=1e-6)
+
+
+def test_the_weight_of_a_row_stands_beside_it_as_it_was(processed: Path, raw: Path) -> None:
+    weights = [float(line.split(", ")[24]) for line in lines(600, 0)]
+    assert load_schema(processed / "schema.json").weight == "instance_weight"
+    assert pl.read_parquet(processed / "train.parquet")[WEIGHT].to_list() == weights
+
+
+@pytest.mark.parametrize("weight", ["0", "-1", "many", "nan", "?"])
+def test_a_weight_that_weighs_nothing_names_its_line(tmp_path: Path, weight: str) -> None:
+    write_raw(tmp_path / "raw")
+    path = tmp_path / "raw" / DATASET.source.files[0].name
+    rows = path.read_text().splitlines()
+    fields = rows[6].split(", ")
+    fields[24] = weight
+    rows[6] = ", ".join(fields)
+    path.write_text("\n".join(rows) + "\n")
+    with pytest.raises(
+        DataError, match=r"weight 'instance_weight' isn't a number above 0"
+    ) as error:
+        run(tmp_path / "raw", tmp_path / "out")
+    assert "line 7" in str(error.value)
 
 
 def test_validation_and_test_share_out_the_official_test_rows(processed: Path) -> None:

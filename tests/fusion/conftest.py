@@ -1,22 +1,45 @@
-"""Small trained models on disk, and the pool that they make."""
+"""Small trained models on disk, and the pools that they make."""
 
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
-from emm.fusion.gather import build_pool, own_models
+from emm.fusion.gather import Grown, build_pool, own_models
 from emm.fusion.pool import Pool
+from emm.models.gbdt import GradientBoosting
 from emm.models.single_task import SingleTask
 from emm.models.store import Description, save_model
 from emm.nn.inputs import Inputs
+from tests.fusion.outside import Deep, Shallow
+from tests.nn.forest import random_ensemble
 
 INPUTS = Inputs(dense=3, cardinalities=(4, 2, 5))
 SCHEMA = "0" * 64
+ABOUT = Description(
+    architecture="single_task",
+    arguments={},
+    inputs=INPUTS,
+    tasks=(),
+    name="",
+    dataset="tiny",
+    schema_sha256=SCHEMA,
+    recipe="paper",
+    seed=0,
+)
+COMMON = {"embedding_dim": 2, "tower": [4], "dropout": 0.1}
 STRUCTURES = {
-    "narrow": {"embedding_dim": 2, "blocks": [[8, 8]] * 3, "tower": [4], "dropout": 0.1},
-    "wide": {"embedding_dim": 2, "blocks": [[16, 8]] * 3, "tower": [4], "dropout": 0.1},
+    "narrow": {**COMMON, "blocks": [[8, 8]] * 3},
+    "wide": {**COMMON, "blocks": [[16, 8]] * 3},
+    # No width in common with those above; of `odd`, no dropout either.
+    "slim": {**COMMON, "blocks": [[6], [5], [7]]},
+    "odd": {**COMMON, "blocks": [[5], [5]], "dropout": 0.0},
 }
 
 
@@ -29,40 +52,119 @@ def unsettle(model: nn.Module) -> None:
             buffer.uniform_(0.5, 1.5)
 
 
-def save_trained(folder: Path, tasks: int, structures: tuple[str, ...]) -> dict[str, Path]:
-    """Models of every structure and task, under folder/STRUCTURE/seed-0/TASK."""
+def save_trained(
+    folder: Path, tasks: int, structures: Sequence[str], part: str = "seed-0", seed: int = 0
+) -> dict[str, Path]:
+    """Models of every structure and task, under folder/STRUCTURE/PART/TASK."""
     for structure in structures:
         for task in range(tasks):
             arguments = STRUCTURES[structure]
-            torch.manual_seed(len(structure) * 10 + task)
+            torch.manual_seed(1000 * seed + len(structure) * 10 + task)
             model = SingleTask(INPUTS, **arguments)
             unsettle(model)
-            about = Description(
-                architecture="single_task",
-                arguments=arguments,
-                inputs=INPUTS,
-                tasks=(f"t{task}",),
-                name=structure,
-                dataset="tiny",
-                schema_sha256=SCHEMA,
-                recipe="paper",
-                seed=0,
-            )
-            save_model(folder / structure / "seed-0" / f"t{task}", model, about)
+            about = replace(ABOUT, arguments=arguments, tasks=(f"t{task}",), name=structure)
+            save_model(folder / structure / part / f"t{task}", model, about)
     return {structure: folder / structure for structure in structures}
 
 
-def make_pool(folder: Path, tasks: int, structures: tuple[str, ...] = ("narrow", "wide")) -> Pool:
+def save_boosted(
+    folder: Path, tasks: int, name: str = "gbdt", part: str = "seed-0", seed: int = 0
+) -> dict[str, Path]:
+    """Boosted trees of every task, under folder/NAME/PART."""
+    ensembles = [random_ensemble(5 + task, 9, seed + task, INPUTS) for task in range(tasks)]
+    arguments = {"ensembles": [ensemble.sizes() for ensemble in ensembles]}
+    model = GradientBoosting(INPUTS, tasks, **arguments)
+    for empty, full in zip(model.ensembles, ensembles, strict=True):
+        empty.load_state_dict(full.state_dict())
+    names = tuple(f"t{task}" for task in range(tasks))
+    about = replace(ABOUT, architecture="gbdt", arguments=arguments, tasks=names, name=name)
+    save_model(folder / name / part, model, about)
+    return {name: folder / name}
+
+
+def make_pool(
+    folder: Path,
+    tasks: int,
+    structures: Sequence[str] = ("narrow", "wide"),
+    *,
+    grown: Sequence[int] = (),
+    without: Collection[str] = (),
+    adapt: bool = False,
+) -> Pool:
+    """A pool of the ``structures``' models of each task but those named in ``without``, and of a
+    tree ensemble for each task in ``grown``."""
+    names = [f"t{number}" for number in range(tasks)]
     folders = save_trained(folder, tasks, structures)
-    names = [f"t{n}" for n in range(tasks)]
-    return build_pool(own_models(folders, names, SCHEMA, 0), INPUTS, names, SCHEMA, 0)
+    networks = own_models(folders, names, SCHEMA, "seed-0")
+    trees = [
+        Grown(f"trees-{n}/t{task}", task, random_ensemble(4 + n, 9, n, INPUTS), "1" * 64)
+        for n, task in enumerate(grown)
+    ]
+    kept = [each for each in networks if each.name not in without]
+    return build_pool(kept, trees, INPUTS, names, SCHEMA, 0, adapt=adapt)
 
 
-@pytest.fixture(params=[2, 3, 4])
+# Tasks and kinds of pools: networks alone, trees for each task, unequal numbers of members with
+# trees, a task with trees alone, and networks without a width in common.
+KINDS = (
+    (2, "networks"),
+    (4, "networks"),
+    (3, "trees"),
+    (3, "unequal"),
+    (2, "trees alone"),
+    (4, "trees alone"),
+    (3, "adapted"),
+)
+
+
+@cache
+def pool_of_kind(tasks: int, kind: str) -> Pool:
+    """A pool that nobody changes."""
+    grown = {"networks": [], "trees": [*range(tasks)], "adapted": [1]}.get(kind, [1, 0, 1])
+    without = {"unequal": ["wide/t0"], "trees alone": ["narrow/t1", "wide/t1"]}.get(kind, ())
+    structures = ("narrow", "slim" if kind == "adapted" else "wide")
+    with TemporaryDirectory() as folder:
+        return make_pool(
+            Path(folder),
+            tasks,
+            structures,
+            grown=grown,
+            without=without,
+            adapt=kind == "adapted",
+        )
+
+
+@pytest.fixture(params=[2, 3, 4], ids="T={}".format)
 def tasks(request: pytest.FixtureRequest) -> int:
     return int(request.param)
 
 
 @pytest.fixture
-def pool(tmp_path: Path, tasks: int) -> Pool:
-    return make_pool(tmp_path / "models", tasks)
+def pool(tasks: int) -> Pool:
+    """Two networks of each task."""
+    return pool_of_kind(tasks, "networks")
+
+
+@pytest.fixture(params=KINDS, ids="{0[1]}-T={0[0]}".format)
+def any_pool(request: pytest.FixtureRequest) -> Pool:
+    """A pool of each of KINDS."""
+    return pool_of_kind(*request.param)
+
+
+@pytest.fixture
+def mixed() -> Pool:
+    """Two tasks: two networks and one tree ensemble for the first, two and two for the second."""
+    return pool_of_kind(2, "mixed")
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> dict[str, Path]:
+    """Weights of two networks from outside, by the name of their factory."""
+    torch.manual_seed(3)
+    found = {}
+    for model in (Deep(INPUTS), Shallow(INPUTS)):
+        unsettle(model)
+        name = type(model).__name__
+        found[f"tests.fusion.outside:{name}"] = tmp_path / f"{name}.safetensors"
+        save_file(model.state_dict(), tmp_path / f"{name}.safetensors")
+    return found

@@ -20,21 +20,29 @@ def plain_merge(merge: MultiTaskMerge, task: int, tokens: list[Tensor]) -> Tenso
     return sum(share * value for share, value in zip(shares, values, strict=True))
 
 
-def plain_fusion(akf: AdaptiveKnowledgeFusion, x: Tensor, outputs: list[Tensor]) -> Tensor:
-    """Eqs. 2-6, row by row and task by task."""
-    result = torch.empty(len(x), len(outputs), outputs[0].shape[2], dtype=x.dtype)
+def plain_within(akf: AdaptiveKnowledgeFusion, x: Tensor, outputs: list[Tensor]) -> Tensor:
+    """Eq. 2, row by row and task by task."""
+    fused = torch.empty(len(x), len(outputs), outputs[0].shape[2], dtype=x.dtype)
     for row in range(len(x)):
-        fused = []
         for task, components in enumerate(outputs):
             gate = akf.gates[task]
             scores = gate.weight @ x[row, task] + gate.bias
             shares = scores.exp() / scores.exp().sum()
-            fused.append(sum(s * h for s, h in zip(shares, components[row], strict=True)))
+            fused[row, task] = sum(s * h for s, h in zip(shares, components[row], strict=True))
+    return fused
+
+
+def plain_fusion(akf: AdaptiveKnowledgeFusion, x: Tensor, outputs: list[Tensor]) -> Tensor:
+    """Eqs. 2-6, row by row and task by task."""
+    fused = plain_within(akf, x, outputs)
+    result = torch.empty_like(fused)
+    for row in range(len(x)):
         for task in range(len(outputs)):
             scores = akf.selection.weight[task] @ x[row, task] + akf.selection.bias[task]
             others = [other for other in range(len(outputs)) if other != task]
             partner = max(others, key=lambda other: scores[other].item())
-            result[row, task] = plain_merge(akf.merge, task, [fused[task], fused[partner]])
+            tokens = [fused[row, task], fused[row, partner]]
+            result[row, task] = plain_merge(akf.merge, task, tokens)
     return result
 
 
@@ -54,11 +62,20 @@ def test_it_equals_a_plain_restatement_of_the_equations(tasks: int, rows: int) -
     torch.testing.assert_close(akf(x, outputs), plain_fusion(akf, x, outputs))
 
 
+@pytest.mark.parametrize("tasks", [2, 3])
+def test_without_merge_each_task_keeps_what_its_gate_fuses(tasks: int) -> None:
+    akf, x, outputs = case(tasks, 5)
+    alone = AdaptiveKnowledgeFusion([len(own[0]) for own in outputs], IN, WIDTH, merge=False)
+    alone.double().gates.load_state_dict(akf.gates.state_dict())
+    assert torch.equal(alone(x, outputs), akf.fuse_within(x, outputs))
+    assert {name.split(".")[0] for name in alone.state_dict()} == {"gates"}
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("tasks", [2, 3, 4])
 def test_the_selection_is_one_other_task(tasks: int, training: bool) -> None:
     akf, x, _ = case(tasks, 5)
-    chosen = akf.train(training).select(x).detach()
+    chosen = akf.train(training).select(akf.selection(x)).detach()
     torch.testing.assert_close(chosen, chosen.round())
     torch.testing.assert_close(chosen.sum(2), torch.ones(5, tasks, dtype=torch.float64))
     assert chosen.diagonal(dim1=1, dim2=2).abs().max() == 0
@@ -67,8 +84,9 @@ def test_the_selection_is_one_other_task(tasks: int, training: bool) -> None:
 def test_training_draws_partners_with_the_gates_probabilities() -> None:
     akf, _, _ = case(3, 1)
     x = torch.randn(1, 3, IN, dtype=torch.float64).expand(20_000, -1, -1)
-    drawn = akf.train().select(x).detach().mean(0)
-    scores = akf.selection(x[:1])[0].masked_fill(torch.eye(3, dtype=torch.bool), -torch.inf)
+    scores = akf.selection(x)
+    drawn = akf.train().select(scores).detach().mean(0)
+    scores = scores[0].masked_fill(torch.eye(3, dtype=torch.bool), -torch.inf)
     torch.testing.assert_close(drawn, scores.softmax(1), atol=0.02, rtol=0)
 
 
@@ -90,7 +108,7 @@ def test_training_finds_the_useful_partner(tasks: int) -> None:
         akf.selection.bias[0, 1] = 0.5
     optimiser = torch.optim.Adam(akf.parameters(), lr=0.02)
     x = torch.ones(256, tasks, IN)
-    assert akf.eval().select(x)[0, 0].argmax() == 1
+    assert akf.eval().select(akf.selection(x))[0, 0].argmax() == 1
     akf.train()
     for _ in range(300):
         outputs = [torch.randn(256, 1, WIDTH) for _ in range(tasks)]
@@ -99,4 +117,4 @@ def test_training_finds_the_useful_partner(tasks: int) -> None:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    assert akf.eval().select(x)[0, 0].argmax() == tasks - 1
+    assert akf.eval().select(akf.selection(x))[0, 0].argmax() == tasks - 1

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emm.core.errors import DecompositionError
-from emm.fusion.decomposition import decompose
+from emm.fusion.decomposition import Cuts, decompose
 from emm.fusion.layers import Layer, Structure
 
 
@@ -11,13 +11,21 @@ def layer(kind: str, number: int, width: int = 8, *, weighted: bool = True) -> L
     return Layer(str(number), Structure(kind, ((width,),), (width,), ""), weighted)
 
 
-def model(kinds: str) -> list[Layer]:
+def model(kinds: str, width: int = 8) -> list[Layer]:
     """A layer per letter; small letters are layers without weights."""
-    return [layer(kind, n, weighted=kind.isupper()) for n, kind in enumerate(kinds)]
+    return [layer(kind, n, width, weighted=kind.isupper()) for n, kind in enumerate(kinds)]
 
 
-def parts(models: dict[str, str]) -> dict[str, list[str]]:
-    cuts = decompose({name: model(kinds) for name, kinds in models.items()})
+def parts(models: dict[str, str], *, adapt: bool = False) -> dict[str, list[str]]:
+    """The letters of each component; to adapt, each model is of a width of its own."""
+    built = {
+        name: model(kinds, 8 + number * adapt)
+        for number, (name, kinds) in enumerate(models.items())
+    }
+    return spelled(decompose(built, adapt=adapt))
+
+
+def spelled(cuts: dict[str, Cuts]) -> dict[str, list[str]]:
     return {
         name: ["".join(layer.structure.kind for layer in level) for level in levels]
         for name, levels in cuts.items()
@@ -81,15 +89,51 @@ def test_outputs_that_differ_at_a_level_are_an_error() -> None:
         decompose(models)
 
 
+def test_to_adapt_models_of_other_widths_are_cut_as_if_they_were_of_one() -> None:
+    models = {"a": "AXrAYA", "b": "BXrBBYB"}
+    assert parts(models, adapt=True) == parts(models)
+    with pytest.raises(DecompositionError, match="share no layer"):
+        decompose({name: model(kinds, 8 + len(kinds)) for name, kinds in models.items()})
+
+
+def test_to_adapt_outputs_of_a_level_may_differ_in_width() -> None:
+    models = {
+        "a": [layer("X", 0), layer("A", 1, 8)],
+        "b": [layer("X", 0), layer("B", 1, 4)],
+    }
+    assert spelled(decompose(models, adapt=True)) == {"a": ["X", "A"], "b": ["X", "B"]}
+
+
+def test_to_adapt_an_output_of_two_dimensions_is_refused() -> None:
+    image = Layer("image", Structure("X", ((8,),), (2, 4), ""), weighted=True)
+    models = {"a": [layer("X", 0), layer("A", 1)], "b": [image, layer("B", 1)]}
+    with pytest.raises(DecompositionError, match=r"(?s)level 1 gives no vector.*b\n.*\[2, 4\]"):
+        decompose(models, adapt=True)
+
+
+def test_to_adapt_layers_of_no_common_type_are_an_error() -> None:
+    with pytest.raises(DecompositionError, match="share no layer"):
+        parts({"a": "AC", "b": "BD"}, adapt=True)
+
+
 POOLS = st.lists(st.text("ABXYr", min_size=1, max_size=7), min_size=1, max_size=4)
 
 
 @settings(deadline=None)
-@given(POOLS)
-def test_every_model_is_cut_into_the_same_number_of_whole_components(pool: list[str]) -> None:
+@given(POOLS, st.booleans())
+def test_every_model_is_cut_into_the_same_number_of_whole_components(
+    pool: list[str], adapt: bool
+) -> None:
     models = {f"{n}": "X" + kinds for n, kinds in enumerate(pool)}
-    cuts = parts(models)
+    cuts = parts(models, adapt=adapt)
     assert len({len(levels) for levels in cuts.values()}) == 1
     for name, levels in cuts.items():
         assert "".join(levels) == models[name]
         assert all(any(kind.isupper() for kind in level) for level in levels)
+
+
+@settings(deadline=None)
+@given(POOLS)
+def test_where_all_widths_are_one_to_adapt_changes_no_cut(pool: list[str]) -> None:
+    models = {f"{n}": model("X" + kinds) for n, kinds in enumerate(pool)}
+    assert decompose(models, adapt=True) == decompose(models)

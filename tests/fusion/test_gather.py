@@ -1,125 +1,131 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
 
-from emm.core.errors import DecompositionError, ModelFileError, ParamsError
-from emm.fusion.emm import EMM
-from emm.fusion.factories import load_factory, trusting
-from emm.fusion.gather import build_pool, outside_models, own_models
-from emm.fusion.pool import Pool, load_pool, save_pool
+from emm.core.errors import ModelFileError, ParamsError
+from emm.core.files import sha256
+from emm.fusion.factories import trusting
+from emm.fusion.gather import outside_models, own_models, own_trees
+from emm.models.store import load_model
 from emm.params import OutsideModel
-from tests.fusion.conftest import INPUTS, SCHEMA, save_trained, unsettle
-from tests.fusion.outside import Deep, Shallow
+from tests.fusion.conftest import (
+    INPUTS,
+    SCHEMA,
+    save_boosted,
+    save_trained,
+)
+from tests.fusion.fused import rows
+from tests.fusion.native import COLUMNS, predictions, save_native
 
 DEEP, SHALLOW = "tests.fusion.outside:Deep", "tests.fusion.outside:Shallow"
 TASKS = ["t0", "t1"]
+PARTS = ["seed-0", "seed-0/fold-1"]
 
 
-def rows(count: int = 5) -> tuple[Tensor, Tensor]:
-    return torch.rand(count, 3), torch.randint(0, 2, (count, 3), dtype=torch.int32)
+@pytest.mark.parametrize("part", PARTS)
+def test_own_networks_are_those_of_a_part(tmp_path: Path, part: str) -> None:
+    for seed, name in enumerate(PARTS):
+        folders = save_trained(tmp_path, 2, ("narrow", "wide"), name, seed)
+    found = own_models(folders, TASKS, SCHEMA, part)
+    assert [(each.name, each.task) for each in found] == [
+        ("narrow/t0", 0),
+        ("narrow/t1", 1),
+        ("wide/t0", 0),
+        ("wide/t1", 1),
+    ]
+    for each in found:
+        structure, task = each.name.split("/")
+        stored = tmp_path / structure / part / task
+        expected, _ = load_model(stored, SCHEMA)
+        assert torch.equal(each.model(*rows(5)), expected(*rows(5)))
+        assert each.source_sha256 == sha256(stored / "model.safetensors")
 
 
-def save_outside(folder: Path, model: nn.Module) -> Path:
-    unsettle(model)
-    path = folder / f"{type(model).__name__}.safetensors"
-    save_file(model.state_dict(), path)
-    return path
+@pytest.mark.parametrize("part", PARTS)
+def test_own_trees_are_those_of_a_part(tmp_path: Path, part: str) -> None:
+    for seed, name in enumerate(PARTS):
+        folders = save_boosted(tmp_path, 2, part=name, seed=10 * seed)
+    found = own_trees(folders, TASKS, SCHEMA, part)
+    assert [(each.name, each.task) for each in found] == [("gbdt/t0", 0), ("gbdt/t1", 1)]
+    expected, _ = load_model(tmp_path / "gbdt" / part, SCHEMA)
+    logits = torch.cat([each.model(*rows(5)) for each in found], dim=1)
+    assert torch.equal(logits, expected(*rows(5)))
+    assert found[0].source_sha256 == sha256(tmp_path / "gbdt" / part / "model.safetensors")
 
 
-@pytest.fixture
-def weights(tmp_path: Path) -> dict[str, Path]:
-    torch.manual_seed(3)
-    return {
-        DEEP: save_outside(tmp_path, Deep(INPUTS)),
-        SHALLOW: save_outside(tmp_path, Shallow(INPUTS)),
-    }
+def test_a_row_that_is_no_tree_ensemble_is_refused(tmp_path: Path) -> None:
+    save_trained(tmp_path, 1, ("narrow",))
+    folder = {"narrow": tmp_path / "narrow" / "seed-0"}
+    with pytest.raises(ModelFileError, match=r"(?s)no tree ensemble.*got: single_task of t0"):
+        own_trees(folder, ["t0"], SCHEMA, "t0")
 
 
-@pytest.fixture
-def pool(tmp_path: Path, weights: dict[str, Path]) -> Pool:
-    """Two of the pipeline's own models of each task, and two from outside."""
-    folders = save_trained(tmp_path / "models", 2, ("narrow", "wide"))
-    with trusting([DEEP, SHALLOW]):
-        outside = [
-            OutsideModel("t0", DEEP, str(weights[DEEP])),
-            OutsideModel("t1", SHALLOW, str(weights[SHALLOW]), "head"),
-        ]
-        return build_pool(
-            [*own_models(folders, TASKS, SCHEMA, 0), *outside_models(outside, TASKS, INPUTS)],
-            INPUTS,
-            TASKS,
-            SCHEMA,
-            0,
-        )
+def test_trees_of_other_tasks_are_refused(tmp_path: Path) -> None:
+    folders = save_boosted(tmp_path, 2)
+    with pytest.raises(ModelFileError, match=r"(?s)gbdt of t0, t1.*expected: gbdt of t1, t0"):
+        own_trees(folders, ["t1", "t0"], SCHEMA, "seed-0")
 
 
-def test_models_of_other_depth_and_layout_are_cut_into_the_same_levels(pool: Pool) -> None:
-    assert {len(member.levels) for member in pool.members} == {2}
-    assert {member.widths for member in pool.members} == {(8, 8)}
-    deep, shallow = pool.members[-2:]
-    assert deep.tower == ("out",)
-    assert shallow.tower == ("head.0", "head.1", "head.2")
-    assert deep.levels[0][:3] == ("embed", "in_layer", "act")
+@pytest.mark.parametrize("load", [own_models, own_trees])
+def test_own_models_of_another_encoding_are_refused(tmp_path: Path, load: object) -> None:
+    save = save_trained if load is own_models else save_boosted
+    folders = save(tmp_path, 2, *([("narrow",)] if load is own_models else []))
+    with pytest.raises(ModelFileError, match="another encoding"):
+        load(folders, TASKS, "1" * 64, "seed-0")
 
 
-def test_putting_the_parts_of_an_outside_model_together_gives_its_output(
-    pool: Pool, weights: dict[str, Path]
-) -> None:
-    x = rows()
-    for number, (factory, model) in enumerate(((DEEP, Deep), (SHALLOW, Shallow)), start=4):
-        original = model(INPUTS)
-        original.load_state_dict(load_file(weights[factory]))
-        with trusting([factory]):
-            cut = pool.members[number].build(INPUTS).eval()
-        cut.levels.load_state_dict(pool.part(number, "levels"))
-        cut.tower.load_state_dict(pool.part(number, "tower"))
-        assert torch.equal(cut(*x), original.eval()(*x))
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
+def test_trees_from_outside_say_what_their_library_says(tmp_path: Path, library: str) -> None:
+    path = save_native(tmp_path, library)
+    entries = [OutsideModel("t1", trees=str(path))]
+    networks, (grown,) = outside_models(entries, TASKS, INPUTS, COLUMNS)
+    assert networks == []
+    assert (grown.name, grown.task, grown.source_sha256) == (str(path), 1, sha256(path))
+    ours = grown.model.decision(*rows(200)).numpy()
+    np.testing.assert_allclose(ours, predictions(path), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("variant", ["paper", "aligned"])
-def test_they_are_fused_with_the_pipelines_own_also_after_a_stay_on_disk(
-    pool: Pool, tmp_path: Path, variant: str
-) -> None:
-    save_pool(pool, tmp_path / "pool")
-    again = load_pool(tmp_path / "pool", SCHEMA)
-    knobs = {"variant": variant, "embedding_dim": 2, "tower": [4], "dropout": 0.0}
-    with trusting([DEEP, SHALLOW]):
-        model = EMM(INPUTS, 2, pool=again.describe(), **knobs)
-    model.load_components(again)
-    assert model.eval()(*rows()).shape == (5, 2)
-
-
-def test_a_stored_pool_runs_no_code_that_params_yaml_does_not_name(pool: Pool) -> None:
-    knobs = {"variant": "paper", "embedding_dim": 2, "tower": [4], "dropout": 0.0}
-    error = pytest.raises(ModelFileError, match=r"wants to run tests\.fusion\.outside:Shallow")
+@pytest.mark.parametrize(
+    "entry",
+    [
+        OutsideModel("t0"),
+        OutsideModel("t0", factory=DEEP),
+        OutsideModel("t0", weights="model.safetensors", tower="out"),
+    ],
+    ids=["nothing", "a factory alone", "weights alone"],
+)
+def test_an_entry_of_neither_kind_is_an_error(entry: OutsideModel) -> None:
+    error = pytest.raises(ParamsError, match="neither a network nor trees")
     with trusting([DEEP]), error:
-        EMM(INPUTS, 2, pool=pool.describe(), **knobs)
+        outside_models([entry], TASKS, INPUTS, COLUMNS)
+
+
+@pytest.mark.parametrize("key", ["trees", "weights"])
+def test_a_file_that_is_not_there_is_an_error(tmp_path: Path, key: str) -> None:
+    entry = OutsideModel("t0", **{"factory": DEEP, key: str(tmp_path / "absent")})
+    with trusting([DEEP]), pytest.raises(ModelFileError, match="can't be read"):
+        outside_models([entry], TASKS, INPUTS, COLUMNS)
 
 
 def test_weights_of_another_model_are_refused(weights: dict[str, Path]) -> None:
     error = pytest.raises(ModelFileError, match=r"doesn't fit what .*:Deep builds")
     with trusting([DEEP]), error:
-        outside_models([OutsideModel("t0", DEEP, str(weights[SHALLOW]))], TASKS, INPUTS)
-
-
-@pytest.mark.parametrize("name", ["tests.fusion.outside:Nothing", "no.such:thing", "text"])
-def test_a_factory_that_does_not_exist_is_an_error(name: str) -> None:
-    with trusting([name]), pytest.raises(ParamsError, match="there is no factory"):
-        load_factory(name)
-
-
-def test_a_tower_that_does_not_exist_names_the_layers(weights: dict[str, Path]) -> None:
-    entry = OutsideModel("t0", DEEP, str(weights[DEEP]), "top")
-    with trusting([DEEP]):
-        outside = outside_models([entry], TASKS, INPUTS)
-    with pytest.raises(DecompositionError, match=r"(?s)got: embed -> in_layer.*then top"):
-        build_pool(outside, INPUTS, TASKS, SCHEMA, 0)
+        outside_models([OutsideModel("t0", DEEP, str(weights[SHALLOW]))], TASKS, INPUTS, COLUMNS)
 
 
 def test_a_task_that_does_not_exist_is_an_error(weights: dict[str, Path]) -> None:
     entry = OutsideModel("t9", DEEP, str(weights[DEEP]))
     with trusting([DEEP]), pytest.raises(ParamsError, match="no task is called 't9'"):
-        outside_models([entry], TASKS, INPUTS)
+        outside_models([entry], TASKS, INPUTS, COLUMNS)
+
+
+def test_a_trained_model_that_was_altered_is_refused(tmp_path: Path) -> None:
+    folders = save_trained(tmp_path, 2, ("narrow",))
+    file = tmp_path / "narrow" / "seed-0" / "t1" / "model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ModelFileError, match="altered"):
+        own_models(folders, TASKS, SCHEMA, "seed-0")

@@ -1,70 +1,153 @@
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from emm.core.errors import DecompositionError, ModelFileError
-from emm.fusion.pool import COMPONENTS, DESCRIPTION, Pool, load_pool, save_pool
-from emm.models.store import load_model
-from tests.fusion.conftest import INPUTS, SCHEMA, make_pool, save_trained
-
-DENSE, SPARSE = torch.rand(5, 3), torch.randint(0, 2, (5, 3), dtype=torch.int32)
-
-
-def test_two_structures_for_each_task_make_three_levels_of_width_8(pool: Pool, tasks: int) -> None:
-    assert len(pool.members) == 2 * tasks
-    assert {member.widths for member in pool.members} == {(8, 8, 8)}
-    assert [member.task for member in pool.members] == [*range(tasks)] * 2
+from emm.core.binding import bind
+from emm.core.errors import ModelFileError, ParamsError
+from emm.fusion.pool import COMPONENTS, DESCRIPTION, Members, Pool, load_pool, save_pool
+from tests.fusion.conftest import INPUTS, SCHEMA
+from tests.fusion.fused import build, mean_logits, rows
 
 
-def test_the_front_stays_with_the_first_component_also_if_all_models_embed_alike(
-    pool: Pool,
-) -> None:
-    narrow = pool.members[0]
-    assert narrow.arguments["embedding_dim"] == pool.members[-1].arguments["embedding_dim"]
-    assert narrow.levels[0] == ("front", *(f"blocks.0.{n}" for n in range(8)))
+def test_members_are_laid_out_by_task(mixed: Pool) -> None:
+    layout = mixed.members.layout(2)
+    assert layout.networks == ((0, 2), (1, 3))
+    assert layout.trees == ((1,), (0, 2))
+    assert layout.widths == ((8, 8, 8),) * 4
 
 
-def test_composing_a_members_parts_gives_back_its_models_output(tmp_path: Path) -> None:
-    pool = make_pool(tmp_path, 2)
-    for number, member in enumerate(pool.members):
-        structure, task = member.name.split("/")
-        model, _ = load_model(tmp_path / structure / "seed-0" / task, SCHEMA)
-        cut = member.build(INPUTS).eval()
-        cut.levels.load_state_dict(pool.part(number, "levels"))
-        cut.tower.load_state_dict(pool.part(number, "tower"))
-        assert torch.equal(cut(DENSE, SPARSE), model(DENSE, SPARSE))
+def test_a_pool_comes_back_as_it_was_saved(any_pool: Pool, tmp_path: Path) -> None:
+    save_pool(any_pool, tmp_path)
+    again = load_pool(tmp_path, SCHEMA)
+    assert again.members == any_pool.members
+    assert (again.tasks, again.seed) == (any_pool.tasks, any_pool.seed)
+    assert again.tensors.keys() == any_pool.tensors.keys()
+    assert all(torch.equal(again.tensors[key], any_pool.tensors[key]) for key in again.tensors)
 
 
-def test_a_pool_comes_back_as_it_was_saved(pool: Pool, tmp_path: Path) -> None:
-    save_pool(pool, tmp_path / "saved")
-    again = load_pool(tmp_path / "saved", SCHEMA)
-    assert [m.levels for m in again.members] == [m.levels for m in pool.members]
-    assert again.tensors.keys() == pool.tensors.keys()
-    assert all(torch.equal(again.tensors[key], pool.tensors[key]) for key in pool.tensors)
-
-
-def test_saving_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    pool = make_pool(tmp_path / "models", 2)
+def test_saving_twice_gives_the_same_bytes(mixed: Pool, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        save_pool(pool, tmp_path / name)
+        save_pool(mixed, tmp_path / name)
     for file in (COMPONENTS, DESCRIPTION):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
+def test_the_description_is_plain_json(any_pool: Pool) -> None:
+    errors: list[str] = []
+    told = json.loads(json.dumps(any_pool.describe()))
+    assert bind(Members, told, "pool", errors) == any_pool.members
+    assert errors == []
+
+
+def test_a_part_is_not_mixed_up_with_one_whose_number_begins_alike(mixed: Pool) -> None:
+    tensors = {f"trees.{n}.value": torch.tensor(n) for n in (1, 10, 11)}
+    pool = Pool(mixed.members, tensors, mixed.tasks, SCHEMA, 0)
+    assert pool.part("trees.1") == {"value": torch.tensor(1)}
+
+
+@pytest.mark.parametrize(
+    ("names", "networks", "trees"),
+    [
+        (["wide"], ["wide/t0", "wide/t1"], []),
+        (["trees-1", "narrow"], ["narrow/t0", "narrow/t1"], ["trees-1/t0"]),
+        (["narrow/t1", "trees-2/t1"], ["narrow/t1"], ["trees-2/t1"]),
+        (["wide/t0", "wide"], ["wide/t0", "wide/t1"], []),
+    ],
+)
+def test_only_some_members_are_kept_by_structure_or_whole_name(
+    mixed: Pool, names: list[str], networks: list[str], trees: list[str]
+) -> None:
+    kept = mixed.only(names)
+    assert [member.name for member in kept.members.networks] == networks
+    assert [member.name for member in kept.members.trees] == trees
+
+
+def test_kept_members_keep_their_tensors(mixed: Pool) -> None:
+    kept = mixed.only(["wide", "trees-1", "trees-2"])
+    for new, old in (
+        ("networks.0", "networks.2"),
+        ("networks.1", "networks.3"),
+        ("trees.0", "trees.1"),
+        ("trees.1", "trees.2"),
+    ):
+        assert kept.part(new).keys() == mixed.part(old).keys()
+        assert all(torch.equal(v, mixed.part(old)[k]) for k, v in kept.part(new).items())
+    assert len({".".join(key.split(".")[:2]) for key in kept.tensors}) == 4
+
+
+def test_kept_members_alone_make_the_fused_model(mixed: Pool) -> None:
+    kept = mixed.only(["wide", "trees-1"])
+    x = rows(5)
+    torch.testing.assert_close(build(kept).eval()(*x), mean_logits(kept, *x))
+
+
+def test_without_a_name_all_members_stay(mixed: Pool) -> None:
+    assert mixed.only([]) is mixed
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("wied", "wide"), ("wide/t3", "wide/t"), ("trees1", "trees-1")]
+)
+def test_a_name_that_nobody_has_names_the_nearest(mixed: Pool, name: str, near: str) -> None:
+    with pytest.raises(ParamsError, match=f"called '{name}'; did you mean '{near}"):
+        mixed.only(["narrow", name])
+
+
 @pytest.mark.parametrize("cut", [0, 10, -1])
-def test_a_truncated_file_is_refused(tmp_path: Path, cut: int) -> None:
-    save_pool(make_pool(tmp_path / "models", 2), tmp_path / "pool")
-    file = tmp_path / "pool" / COMPONENTS
+def test_truncated_components_are_refused(mixed: Pool, tmp_path: Path, cut: int) -> None:
+    save_pool(mixed, tmp_path)
+    file = tmp_path / COMPONENTS
     file.write_bytes(file.read_bytes()[:cut])
     with pytest.raises(ModelFileError, match="were altered or cut off"):
-        load_pool(tmp_path / "pool", SCHEMA)
+        load_pool(tmp_path, SCHEMA)
 
 
-def test_components_of_another_encoding_are_refused(tmp_path: Path) -> None:
-    save_pool(make_pool(tmp_path / "models", 2), tmp_path / "pool")
+@pytest.mark.parametrize("cut", [0, 10, -5])
+def test_a_truncated_description_is_refused(mixed: Pool, tmp_path: Path, cut: int) -> None:
+    save_pool(mixed, tmp_path)
+    file = tmp_path / DESCRIPTION
+    file.write_bytes(file.read_bytes()[:cut])
+    with pytest.raises(ModelFileError, match="can't be read"):
+        load_pool(tmp_path, SCHEMA)
+
+
+def without(key: str) -> Callable[[dict[str, Any]], object]:
+    return lambda about: about.pop(key)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda about: about.update(format=1), "is not of format 2"),
+        (without("members"), "members: got None"),
+        (lambda about: about["members"].pop("trees"), "members.trees: missing"),
+        (lambda about: about["members"]["trees"][0].update(sizes=[]), r"trees\[0\].sizes: got"),
+        (without("tasks"), "tasks: got None"),
+        (without("seed"), "seed: got None"),
+        (without("components_sha256"), "altered or cut off"),
+        (without("schema_sha256"), "another encoding"),
+    ],
+)
+def test_a_damaged_description_is_refused(
+    mixed: Pool, tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    save_pool(mixed, tmp_path)
+    file = tmp_path / DESCRIPTION
+    about = json.loads(file.read_text())
+    change(about)
+    file.write_text(json.dumps(about))
+    with pytest.raises(ModelFileError, match=message):
+        load_pool(tmp_path, SCHEMA)
+
+
+def test_components_of_another_encoding_are_refused(mixed: Pool, tmp_path: Path) -> None:
+    save_pool(mixed, tmp_path)
     with pytest.raises(ModelFileError, match="another encoding"):
-        load_pool(tmp_path / "pool", "1" * 64)
+        load_pool(tmp_path, "1" * 64)
 
 
 def test_an_absent_pool_is_an_error(tmp_path: Path) -> None:
@@ -72,22 +155,7 @@ def test_an_absent_pool_is_an_error(tmp_path: Path) -> None:
         load_pool(tmp_path, SCHEMA)
 
 
-def test_models_that_share_no_layer_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from tests.fusion import conftest
-
-    odd = {"embedding_dim": 2, "blocks": [[5], [5]], "tower": [4], "dropout": 0.0}
-    monkeypatch.setitem(conftest.STRUCTURES, "odd", odd)
-    with pytest.raises(DecompositionError, match=r"narrow/t0 and odd/t0"):
-        make_pool(tmp_path, 2, ("narrow", "odd"))
-
-
-def test_a_trained_model_that_was_altered_is_refused(tmp_path: Path) -> None:
-    save_trained(tmp_path, 2, ("narrow", "wide"))
-    file = tmp_path / "narrow" / "seed-0" / "t1" / "model.safetensors"
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
-    with pytest.raises(ModelFileError, match="altered"):
-        load_model(file.parent, SCHEMA)
+def test_a_member_is_built_with_fresh_weights_of_its_parts(mixed: Pool) -> None:
+    for number, member in enumerate(mixed.members.networks):
+        shapes = {k: v.shape for k, v in member.build(INPUTS).state_dict().items()}
+        assert shapes == {k: v.shape for k, v in mixed.part(f"networks.{number}").items()}

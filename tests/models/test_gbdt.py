@@ -1,4 +1,6 @@
 from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,9 @@ from threadpoolctl import threadpool_limits
 from emm.core.errors import DataError, ModelFileError
 from emm.data.batches import Table
 from emm.metrics.ranking import auc
-from emm.models.gbdt import Boosting, GradientBoosting, Run, fit
+from emm.models.gbdt import Boosting, GradientBoosting, Run, fit, grow
 from emm.nn.inputs import Inputs
-from emm.nn.losses import multi_task_bce
+from emm.nn.losses import task_losses
 
 INPUTS = Inputs(dense=2, cardinalities=(6, 400))
 BOOSTING = Boosting(
@@ -72,8 +74,8 @@ def test_the_train_loss_is_the_mean_log_loss(
     trained: tuple[GradientBoosting, list[Run]], task: int
 ):
     model, runs = trained
-    logits = model.decision(TRAIN.dense, TRAIN.sparse)[:, task]
-    expected = float(multi_task_bce(logits, TRAIN.labels[:, task].double()))
+    logits = model.decision(TRAIN.dense, TRAIN.sparse)
+    expected = float(task_losses(logits, TRAIN.labels.double())[task])
     assert at(runs[task], runs[task].best_iteration)[0] == pytest.approx(expected, abs=1e-12)
 
 
@@ -138,6 +140,63 @@ def test_labels_of_one_class_are_an_error(split: str):
     tables[split] = Table(table.dense, table.sparse, labels)
     with pytest.raises(DataError, match=f"task 1 in {split}"):
         fit(tables["train"], tables["validation"], INPUTS, BOOSTING, seed=0)
+
+
+def shape(model: GradientBoosting) -> list[int]:
+    return [sizes["trees"] for sizes in model.arguments()["ensembles"]]
+
+
+def test_growing_a_number_of_trees_gives_those_of_the_fit(
+    trained: tuple[GradientBoosting, list[Run]],
+):
+    model, runs = trained
+    twin = grow(TRAIN, INPUTS, BOOSTING, [run.best_iteration for run in runs], seed=0)
+    assert twin.arguments() == model.arguments()
+    assert all(torch.equal(a, b) for a, b in zip(twin.buffers(), model.buffers(), strict=True))
+
+
+def test_fewer_grown_trees_are_the_first_of_the_fit(trained: tuple[GradientBoosting, list[Run]]):
+    cut = deepcopy(trained[0])
+    for ensemble, count in zip(cut.ensembles, [3, 1], strict=True):
+        ensemble.starts = ensemble.starts[:count]
+    twin = grow(TRAIN, INPUTS, BOOSTING, [3, 1], seed=0)
+    assert shape(twin) == [3, 1]
+    rows = VALIDATION.dense, VALIDATION.sparse
+    torch.testing.assert_close(twin.decision(*rows), cut.decision(*rows))
+
+
+def test_more_trees_may_be_grown_than_the_limit_of_a_fit():
+    quick = Boosting(0.1, 2, 4, 10, 0.0, patience=1)
+    assert shape(grow(TRAIN, INPUTS, quick, [4, 3], seed=0)) == [4, 3]
+
+
+def test_growing_on_labels_of_one_class_is_an_error():
+    labels = torch.zeros_like(TRAIN.labels)
+    with pytest.raises(DataError, match="task 0 in train"):
+        grow(Table(TRAIN.dense, TRAIN.sparse, labels), INPUTS, BOOSTING, [1, 1], seed=0)
+
+
+def weighed(weights: torch.Tensor) -> list[GradientBoosting]:
+    """What is fitted and what is grown on rows with these weights."""
+    train, quick = replace(TRAIN, weights=weights), Boosting(0.1, 2, 4, 10, 0.0, patience=1)
+    fitted, _ = fit(train, VALIDATION, INPUTS, quick, seed=0)
+    return [fitted, grow(train, INPUTS, quick, [2, 2], seed=0)]
+
+
+def test_the_baseline_is_the_log_odds_by_the_rows_weights():
+    weights = 1 + 3 * TRAIN.labels[:, 0].float()
+    for model in weighed(weights):
+        for task, ensemble in enumerate(model.ensembles):
+            share = (weights * TRAIN.labels[:, task]).sum() / weights.sum()
+            expected = torch.logit(share.double()).item()
+            assert ensemble.baseline.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_equal_weights_grow_the_trees_of_none():
+    _, equal = weighed(torch.ones(len(TRAIN)))
+    rows = VALIDATION.dense, VALIDATION.sparse
+    none = grow(TRAIN, INPUTS, Boosting(0.1, 2, 4, 10, 0.0, patience=1), [2, 2], seed=0)
+    torch.testing.assert_close(equal.decision(*rows), none.decision(*rows))
 
 
 STUMP_INPUTS = Inputs(dense=1, cardinalities=(3,))

@@ -10,52 +10,7 @@ from emm.core.errors import DataError
 from emm.nn import trees
 from emm.nn.inputs import Inputs
 from emm.nn.trees import TreeEnsemble, categorical_fields
-
-INPUTS = Inputs(dense=2, cardinalities=(5, 255, 300))
-GRID = torch.tensor([-math.inf, -1.0, 0.0, 0.5, 1.0, math.inf, math.nan])
-
-
-def grow(ensemble: TreeEnsemble, at: int, end: int, generator: torch.Generator) -> None:
-    """Give the nodes at..end-1 to one random subtree, its left branch first."""
-    ensemble.left[at] = ensemble.right[at] = at
-    if end - at < 3:
-        return
-    inner = (end - at - 1) // 2  # an odd number of nodes on each side makes a full tree
-    left = 2 * int(torch.randint((inner + 1) // 2, (), generator=generator)) + 1
-    column = int(torch.randint(5, (), generator=generator))
-    ensemble.left[at], ensemble.right[at] = at + 1, at + 1 + left
-    ensemble.column[at] = column
-    ensemble.missing_left[at] = bool(torch.randint(2, (), generator=generator))
-    if column < 2:
-        ensemble.threshold[at] = GRID[torch.randint(6, (), generator=generator)]
-    elif column == 4:
-        ensemble.threshold[at] = torch.randint(300, (), generator=generator) + 0.5
-    else:
-        ensemble.bitset[at] = at % len(ensemble.bitsets)
-    grow(ensemble, at + 1, at + 1 + left, generator)
-    grow(ensemble, at + 1 + left, end, generator)
-
-
-def random_ensemble(count: int, nodes: int, seed: int) -> TreeEnsemble:
-    generator = torch.Generator().manual_seed(seed)
-    size = 2 * (nodes // 2) + 1
-    ensemble = TreeEnsemble(INPUTS, trees=count, nodes=count * size, bitsets=7, depth=size // 2)
-    ensemble.bitset.fill_(-1)
-    ensemble.bitsets.random_(-(2**31), 2**31 - 1, generator=generator)
-    ensemble.value.normal_(generator=generator)
-    ensemble.baseline.fill_(0.25)
-    for tree in range(count):
-        ensemble.starts[tree] = tree * size
-        grow(ensemble, tree * size, (tree + 1) * size, generator)
-    return ensemble
-
-
-def random_rows(rows: int, seed: int) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    dense = GRID[torch.randint(len(GRID), (rows, 2), generator=generator)]
-    highest = torch.tensor([5, 255, 300])
-    sparse = (torch.rand(rows, 3, generator=generator) * highest).int()
-    return dense, sparse
+from tests.nn.forest import INPUTS, random_ensemble, random_rows
 
 
 def goes_left(ensemble: TreeEnsemble, node: int, value: float) -> bool:
@@ -117,6 +72,55 @@ def test_a_share_of_the_trees_is_summed_from_their_starts_alone():
     rows = random_rows(20, seed=1)
     both = first.decision(*rows) + rest.decision(*rows) - whole.baseline
     torch.testing.assert_close(both, whole.decision(*rows))
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3, 7])
+@pytest.mark.parametrize("count", [0, 1, 5, 6])
+def test_the_shares_of_all_levels_are_the_decision(count: int, levels: int):
+    ensemble = random_ensemble(count, 25, seed=0)
+    rows = random_rows(20, seed=1)
+    shares = ensemble.shares(*rows, levels)
+    assert (shares.shape, shares.dtype) == ((20, levels), torch.float64)
+    torch.testing.assert_close(shares.sum(1), ensemble.decision(*rows), rtol=0, atol=1e-12)
+
+
+def runs_of_trees(count: int, levels: int) -> list[list[int]]:
+    """The trees in each level's share, read from leaves that are worth 2**(their tree)."""
+    ensemble = random_ensemble(count, 9, seed=count)
+    ensemble.baseline.zero_()
+    ensemble.value.copy_((2 ** torch.arange(count)).repeat_interleave(9))
+    shares = ensemble.shares(*random_rows(1, seed=0), levels)[0].tolist()
+    return [[tree for tree in range(count) if int(share) >> tree & 1] for share in shares]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 30), st.integers(1, 8))
+def test_levels_are_runs_of_trees_in_turn_as_equal_as_can_be(count: int, levels: int):
+    runs = runs_of_trees(count, levels)
+    assert [tree for run in runs for tree in run] == list(range(count))
+    sizes = [len(run) for run in runs]
+    assert max(sizes) - min(sizes) <= 1
+    assert sizes[0] == max(sizes)
+
+
+def test_with_more_levels_than_trees_some_hold_none():
+    assert sorted(map(len, runs_of_trees(2, 5))) == [0, 0, 0, 1, 1]
+
+
+def test_the_first_share_holds_the_baseline():
+    ensemble = random_ensemble(0, 1, seed=0)
+    shares = ensemble.shares(*random_rows(3, seed=0), 2)
+    assert shares.tolist() == [[0.25, 0.0]] * 3
+
+
+def test_shares_do_not_depend_on_how_many_rows_are_walked_together(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    ensemble = random_ensemble(5, 25, seed=0)
+    rows = random_rows(31, seed=1)
+    whole = ensemble.shares(*rows, 3)
+    monkeypatch.setattr(trees, "PAIRS", 4 * 5)
+    assert torch.equal(ensemble.shares(*rows, 3), whole)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5])

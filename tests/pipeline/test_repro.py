@@ -9,8 +9,8 @@ import pytest
 from safetensors.torch import save_file
 
 from emm.data.schema import load_schema
-from emm.graph import read_stages, script_of
-from emm.nn.inputs import Inputs
+from emm.graph import read_stages, scripts_of
+from emm.models.store import inputs_of
 from tests.fusion import outside
 from tests.pipeline.workspace import CENSUS, ROOT, Workspace
 
@@ -122,7 +122,7 @@ def test_metrics_are_readable_tables(done: Workspace) -> None:
 def test_models_from_outside_join_through_params_yaml_alone(done: Workspace) -> None:
     """Two models of other depths and layouts, as safetensors and the code that builds them."""
     schema = load_schema(done.root / "data/processed" / CENSUS / "schema.json")
-    inputs = Inputs(len(schema.dense), schema.cardinalities)
+    inputs = inputs_of(schema)
     (done.root / "pool/outside.py").write_text(Path(outside.__file__).read_text())
     for model in (outside.Deep, outside.Shallow):
         name = model.__name__.lower()
@@ -148,7 +148,7 @@ def test_models_from_outside_join_through_params_yaml_alone(done: Workspace) -> 
     assert {f"decompose@{CENSUS}", f"train-emm@{CENSUS}-emm", f"evaluate@{CENSUS}-emm"} <= ran
     assert not any(name.startswith(("pretrain", "train@", "train-gbdt")) for name in ran)
     components = done.root / "data/components" / CENSUS / "paper/seed-0/components.json"
-    members = json.loads(components.read_text())["members"]
+    members = json.loads(components.read_text())["members"]["networks"]
     assert [member["name"] for member in members][-2:] == [
         "pool/deep.safetensors",
         "pool/shallow.safetensors",
@@ -175,7 +175,7 @@ def test_every_stage_depends_on_all_code_that_it_loads_when_it_runs(
     """Also what is imported by name at run time, which reading the imports can't find."""
     stage = read_stages(ROOT / "dvc.yaml")[name]
     row = {"pretrain": "tm-1", "train": "mmoe", "train-emm": "emm", "evaluate": "emm"}.get(name)
-    words = [str(script_of(stage)), CENSUS, *([row] if row else [])]
+    words = [str(scripts_of(stage)[0]), CENSUS, *([row] if row else [])]
     (done.root / "recorder.py").write_text(RECORDER)
     output = done.run("python", "recorder.py", *words).stdout
     loaded = {str(Path(line).relative_to(done.root)) for line in output.split()}

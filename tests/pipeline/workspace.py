@@ -112,3 +112,4 @@ def _make_small(tree: dict[str, Any]) -> None:
     block["check-data"]["rate_tolerance"] = 0.9
     block["paper"]["training"].update(batch_size=128, max_epochs=2, device="cpu")
     block["paper"]["train"]["gbdt"].update(max_iterations=5, min_samples_leaf=5)
+    block["paper"]["fusion"].update(trees=["gbdt"], fit_on="out-of-fold", folds=2)

@@ -40,6 +40,8 @@ def write_evaluation() -> Callable[..., Path]:
         *,
         tasks: Sequence[str | None] = (None,),
         parameters: int = 1000,
+        operations: int = 500,
+        logits: torch.Tensor | None = None,
     ) -> Path:
         folder = root / model
         folder.mkdir(parents=True)
@@ -48,11 +50,20 @@ def write_evaluation() -> Callable[..., Path]:
             task: {"auc": list(auc), "logloss": [0.25] * len(auc), "ece": [0.0125] * len(auc)}
             for task, auc in aucs.items()
         }
-        metrics = {"model": model, "seeds": seeds, "parameters": parameters, "tasks": scores}
+        metrics = {
+            "model": model,
+            "seeds": seeds,
+            "parameters": parameters,
+            "operations": operations,
+            "tasks": scores,
+        }
         runs = [_run(seed, task, list(aucs)) for seed in seeds for task in tasks]
         (folder / "metrics.json").write_text(json.dumps(metrics))
         (folder / "history.json").write_text(json.dumps({"runs": runs}))
-        save_file(_predictions(model, len(seeds), len(aucs)), folder / "predictions.safetensors")
+        predictions = _predictions(model, len(seeds), len(aucs))
+        if logits is not None:
+            predictions["logits"] = logits
+        save_file(predictions, folder / "predictions.safetensors")
         return folder
 
     return write
@@ -71,7 +82,7 @@ def _run(seed: int, task: str | None, tasks: Sequence[str]) -> dict[str, Any]:
 
 
 def _predictions(model: str, seeds: int, tasks: int) -> dict[str, torch.Tensor]:
-    labels = torch.arange(TEST_ROWS * tasks).reshape(TEST_ROWS, tasks) % 3 == 0
+    labels = (2 * torch.arange(TEST_ROWS)[:, None] + torch.arange(tasks)) % 3 == 0
     generator = torch.Generator().manual_seed(sum(map(ord, model)))
     noise = torch.randn(seeds, TEST_ROWS, tasks, generator=generator)
     return {"logits": 2 * labels.float() - 1 + noise, "labels": labels.to(torch.uint8)}

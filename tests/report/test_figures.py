@@ -29,9 +29,9 @@ def curves(models: int, scale: float, base: float) -> dict[str, Curves]:
     return {f"model-{i}": found for i in range(models)}
 
 
-def row(name: str, tasks: tuple[str, ...], epochs: int, auc: float) -> Row:
-    history = tuple(Epoch(i + 1, 0.1, dict.fromkeys(tasks, auc)) for i in range(epochs))
-    return Row(name, Path(), Evaluation(name, (0,), 1, {}), (Run(0, None, 1, history),))
+def row(name: str, tasks: tuple[str, ...], epochs: int, auc: float, first: int = 1) -> Row:
+    history = tuple(Epoch(first + i, 0.1, dict.fromkeys(tasks, auc)) for i in range(epochs))
+    return Row(name, Path(), Evaluation(name, (0,), 1, 1, {}), (Run(0, None, first, history),))
 
 
 def is_picture(path: Path) -> bool:
@@ -62,6 +62,13 @@ def test_any_number_of_tasks_and_epochs_can_be_drawn(
 ) -> None:
     rows = [row("one", TASKS[:tasks], epochs, 0.5), row("two", TASKS[:tasks], 1, 1.0)]
     draw_training(tmp_path / "t.svg", rows, TASKS[:tasks], styles(["one", "two"], (), ()))
+    assert is_picture(tmp_path / "t.svg")
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 30])
+def test_the_epoch_before_training_can_be_drawn(tmp_path: Path, epochs: int) -> None:
+    rows = [row("fused", TASKS[:1], epochs, 0.9, first=0), row("other", TASKS[:1], epochs, 0.8)]
+    draw_training(tmp_path / "t.svg", rows, TASKS[:1], styles(["fused", "other"], (), ("fused",)))
     assert is_picture(tmp_path / "t.svg")
 
 

@@ -11,7 +11,7 @@ from emm.report.summary import Summary, TaskSummary, Totals, write_metrics
 
 def test_results_table_needs_the_metrics_files_alone(tmp_path: Path) -> None:
     task = TaskSummary(auc=0.95, auc_std=None, auc_gain=0.01, logloss=0.2, ece=0.01)
-    summary = Summary({"income": task}, Totals(0.95, 10, 1, 4))
+    summary = Summary({"income": task}, Totals(0.95, 10, 20, 1, 4))
     write_metrics(tmp_path / "census-income/paper", {"tm-1": summary, "emm": summary})
     found = results_table(tmp_path, "census-income", "paper", ["emm", "tm-1"], ["tm-1"])
     assert found == (

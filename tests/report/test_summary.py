@@ -75,6 +75,7 @@ def test_the_file_of_a_model(rows: MakeRows, tmp_path: Path) -> None:
         },
         "mean_auc": 0.9675,
         "parameters": 1000,
+        "operations": 500,
         "seeds": 1,
         "best_epoch": 2,
     }
@@ -99,7 +100,10 @@ def test_what_is_written_is_read_again(rows: MakeRows, tmp_path: Path) -> None:
         (None, "emm.json is missing"),
         ("[1]", "doesn't hold what it should"),
         ('{"income": {"auc": 0.9}}', "income.auc_std: missing"),
-        ('{"mean_auc": 0.9, "parameters": 1, "seeds": 1, "best_epoch": 1}', "has other tasks"),
+        (
+            '{"mean_auc": 0.9, "parameters": 1, "operations": 1, "seeds": 1, "best_epoch": 1}',
+            "has other tasks",
+        ),
     ],
 )
 def test_an_odd_metrics_file_is_an_error(

@@ -6,9 +6,11 @@ from emm.report.summary import Summary, TaskSummary, Totals
 from emm.report.tables import auc_table, markdown_table, marked, quality_table, seeds_phrase, signed
 
 
-def summary(auc: float, gain: float, std: float | None = None, seeds: int = 1) -> Summary:
+def summary(
+    auc: float, gain: float, std: float | None = None, seeds: int = 1, operations: int = 6789
+) -> Summary:
     task = TaskSummary(auc=auc, auc_std=std, auc_gain=gain, logloss=0.123456, ece=0.00321)
-    return Summary({"income": task}, Totals(auc, 12345, seeds, 7.25))
+    return Summary({"income": task}, Totals(auc, 12345, operations, seeds, 7.25))
 
 
 SUMMARIES = {
@@ -44,10 +46,12 @@ def test_deviation_stands_outside_the_mark() -> None:
 
 
 def test_quality_table() -> None:
-    assert quality_table({"emm": summary(0.9, 0.0)}).splitlines() == [
-        "| model | income log loss |     ECE | parameters | best epoch |",
-        "| :---- | --------------: | ------: | ---------: | ---------: |",
-        "| EMM   |         0.12346 | 0.00321 |     12,345 |        7.2 |",
+    rows = {"emm": summary(0.9, 0.0), "gbdt": summary(0.9, 0.0, operations=0)}
+    assert quality_table(rows).splitlines() == [
+        "| model | income log loss |     ECE | parameters | operations per row | best epoch |",
+        "| :---- | --------------: | ------: | ---------: | -----------------: | ---------: |",
+        "| EMM   |         0.12346 | 0.00321 |     12,345 |              6,789 |        7.2 |",
+        "| GBDT  |         0.12346 | 0.00321 |     12,345 |                  - |        7.2 |",
     ]
 
 

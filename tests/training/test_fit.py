@@ -1,62 +1,15 @@
+from dataclasses import replace
+
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from emm.core.errors import DataError
 from emm.data.batches import Table
 from emm.metrics.ranking import auc
-from emm.models.mmoe import MMoE
-from emm.nn.inputs import Inputs
-from emm.nn.losses import multi_task_bce
-from emm.training.fit import Epoch, Schedule, best_epoch, fit, predict
-from emm.training.seeds import seed_init
-
-INPUTS = Inputs(dense=2, cardinalities=(3,))
-
-
-def table(rows: int, seed: int) -> Table:
-    generator = torch.Generator().manual_seed(seed)
-    dense = torch.randn(rows, 2, generator=generator)
-    sparse = torch.randint(0, 3, (rows, 1), generator=generator).int()
-    noise = torch.randn(rows, 2, generator=generator)
-    labels = (dense + noise + (sparse == 1) > 0).byte()
-    return Table(dense, sparse, labels)
-
-
-TRAIN, VALIDATION = table(300, 0), table(200, 1)
-
-
-def schedule(**changes: float) -> Schedule:
-    values = {"learning_rate": 0.01, "weight_decay": 0.0, "batch_size": 64, "max_epochs": 6}
-    return Schedule(**{**values, "patience": 3, **changes})
-
-
-def mmoe(dropout: float = 0.2) -> MMoE:
-    seed_init(0)
-    knobs = {"embedding_dim": 2, "experts": 2, "expert": [4], "tower": [4], "dropout": dropout}
-    return MMoE(INPUTS, 2, **knobs)
-
-
-class Constant(nn.Module):
-    """A model whose validation AUC is a given number each epoch, and that counts its epochs."""
-
-    def __init__(self, aucs: list[float]) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(1))
-        self.register_buffer("epoch", torch.zeros(1))
-        self.aucs = aucs
-
-    def train(self, mode: bool = True) -> "Constant":
-        if mode:
-            self.epoch += 1
-        return super().train(mode)
-
-    def forward(self, dense: Tensor, _sparse: Tensor) -> Tensor:
-        return dense * self.weight
-
-
-def run(model: nn.Module, **changes: float) -> list[Epoch]:
-    return fit(model, TRAIN, VALIDATION, schedule(**changes), seed=0)
+from emm.nn.losses import task_losses
+from emm.training.fit import best_epoch, fit, predict
+from tests.training.fitting import TRAIN, VALIDATION, Constant, Linear, mmoe, run, schedule
 
 
 def test_training_learns() -> None:
@@ -124,7 +77,7 @@ def test_one_epoch_equals_a_plain_loop_with_plain_adam() -> None:
     model, twin = mmoe(dropout=0.0), mmoe(dropout=0.0)
     history = run(model, max_epochs=1, batch_size=len(TRAIN), weight_decay=0.01)
     optimiser = torch.optim.Adam(twin.parameters(), lr=0.01, weight_decay=0.01)
-    loss = multi_task_bce(twin(TRAIN.dense, TRAIN.sparse), TRAIN.labels.float())
+    loss = task_losses(twin(*TRAIN.inputs), TRAIN.labels.float()).mean()
     loss.backward()
     optimiser.step()
     assert history[0].train_loss == pytest.approx(loss.item(), rel=1e-5)
@@ -132,10 +85,41 @@ def test_one_epoch_equals_a_plain_loop_with_plain_adam() -> None:
         torch.testing.assert_close(left, right, msg=lambda m, name=name: f"{name}: {m}")
 
 
-def test_a_models_own_loss_is_used() -> None:
-    model = mmoe()
-    model.loss = lambda logits, labels: logits.square().mean() * 0 + 7.0
-    assert run(model, max_epochs=1)[0].train_loss == pytest.approx(7.0)
+def test_a_models_penalty_joins_the_loss() -> None:
+    model, twin = Linear(), Linear()
+    model.penalty = lambda logits: 0.3 * logits.square().mean()
+    history = run(model, max_epochs=1, batch_size=len(TRAIN))
+    optimiser = torch.optim.Adam(twin.parameters(), lr=0.01)
+    logits = twin(*TRAIN.inputs)
+    losses = task_losses(logits, TRAIN.labels.float())
+    (losses.mean() + 0.3 * logits.square().mean()).backward()
+    optimiser.step()
+    assert history[0].train_loss == pytest.approx(losses.mean().item(), rel=1e-5)
+    for left, right in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(left, right)
+
+
+def test_whole_row_weights_equal_repeated_rows() -> None:
+    weights = torch.arange(len(TRAIN)) % 3
+    repeated = TRAIN.rows(torch.arange(len(TRAIN)).repeat_interleave(weights))
+    found = []
+    for train in (replace(TRAIN, weights=weights.float()), repeated):
+        model = Linear()
+        fit(model, train, VALIDATION, schedule(max_epochs=1, batch_size=10_000), seed=0)
+        found.append(model.layer.weight.detach())
+    torch.testing.assert_close(*found)
+
+
+def test_what_is_given_reaches_the_model() -> None:
+    class Given(Linear):
+        def forward(self, dense: Tensor, sparse: Tensor, given: Tensor) -> Tensor:
+            return super().forward(dense, sparse) + given
+
+    offset = torch.tensor([1.0, -2.0])
+    train, validation = (replace(x, given=offset.repeat(len(x), 1)) for x in (TRAIN, VALIDATION))
+    model = Given()
+    fit(model, train, validation, schedule(max_epochs=1), seed=0)
+    torch.testing.assert_close(predict(model, validation), model.layer(VALIDATION.dense) + offset)
 
 
 def test_a_loss_that_is_no_number_is_an_error() -> None:

@@ -28,6 +28,22 @@ class Range:
         return low if self.high == float("inf") else f"{low} and at most {self.high:g}"
 
 
+@dataclasses.dataclass(frozen=True)
+class OneOf:
+    """The values a setting may have; used as ``Annotated[str, OneOf("adam", "adamw")]``."""
+
+    values: tuple[str, ...]
+
+    def __init__(self, *values: str) -> None:
+        object.__setattr__(self, "values", values)
+
+    def holds(self, value: str) -> bool:
+        return value in self.values
+
+    def __str__(self) -> str:
+        return " or ".join(self.values)
+
+
 Count = Annotated[int, Range(1)]
 Share = Annotated[float, Range(0, 1)]
 Positive = Annotated[float, Range(0, open_low=True)]
@@ -118,13 +134,13 @@ def _fields(kind: Any) -> dict[str, tuple[Any, Any]]:
     if kind is None:
         return {}
     hints = get_type_hints(kind, include_extras=True)
-    return {
-        _key(field): (
-            hints[field.name],
-            REQUIRED if field.default is dataclasses.MISSING else field.default,
-        )
-        for field in dataclasses.fields(kind)
-    }
+    return {_key(field): (hints[field.name], _default(field)) for field in dataclasses.fields(kind)}
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return REQUIRED if field.default is dataclasses.MISSING else field.default
 
 
 def _key(field: dataclasses.Field[Any]) -> str:
@@ -163,7 +179,7 @@ def _bind_annotated(kind: Any, value: Any, where: str, errors: list[str]) -> Any
         errors.extend(
             f"{where}: got {value!r}, expected {limit}"
             for limit in constraints
-            if isinstance(limit, Range) and not limit.holds(bound)
+            if isinstance(limit, Range | OneOf) and not limit.holds(bound)
         )
     return bound
 

@@ -3,7 +3,8 @@
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -12,6 +13,11 @@ from emm.core.progress import say
 
 DEBUG = "--debug"
 INTERRUPTED = 130
+
+ParamsFile = Annotated[
+    Path, typer.Option("--params", help="the settings; what is made goes beside this file")
+]
+Recipe = Annotated[str | None, typer.Option(help="instead of the file's own")]
 
 
 def stage(function: Callable[..., None]) -> Callable[[], None]:

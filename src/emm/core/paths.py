@@ -1,4 +1,4 @@
-"""Where the stages keep what they make, relative to the project's root."""
+"""Where the stages keep what they make, relative to the working folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,18 +6,24 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Paths:
-    """All paths of one dataset and recipe."""
+    """All paths of one block of params.yaml and recipe.
+
+    ``root``: the folder that everything made lies in; ``source``: the registered dataset that the
+    block is about, whose raw files all blocks share.
+    """
 
     dataset: str
     recipe: str
+    root: Path = Path()
+    source: str = ""
 
     @property
     def raw(self) -> Path:
-        return Path("data/raw", self.dataset)
+        return Path("data/raw", self.source or self.dataset)
 
     @property
     def processed(self) -> Path:
-        return Path("data/processed", self.dataset)
+        return self.root / Path("data/processed", self.dataset)
 
     @property
     def schema(self) -> Path:
@@ -25,23 +31,23 @@ class Paths:
 
     @property
     def checks(self) -> Path:
-        return Path("data/checks", f"{self.dataset}.json")
+        return self.root / Path("data/checks", f"{self.dataset}.json")
 
     @property
     def components(self) -> Path:
-        return Path("data/components", self.dataset, self.recipe)
+        return self.root / Path("data/components", self.dataset, self.recipe)
 
     @property
     def metrics(self) -> Path:
-        return Path("metrics", self.dataset, self.recipe)
+        return self.root / Path("metrics", self.dataset, self.recipe)
 
     @property
     def report(self) -> Path:
-        return Path("reports", f"{self.dataset}.md")
+        return self.root / Path("reports", f"{self.dataset}.md")
 
     def model(self, name: str) -> Path:
         """Folder of a row's models: a folder a seed, and history.json."""
-        return Path("data/models", self.dataset, self.recipe, name)
+        return self.root / Path("data/models", self.dataset, self.recipe, name)
 
     def evaluation(self, name: str) -> Path:
-        return Path("data/evaluation", self.dataset, self.recipe, name)
+        return self.root / Path("data/evaluation", self.dataset, self.recipe, name)

@@ -26,7 +26,8 @@ class Dataset:
     """A dataset with an official train and an official test part.
 
     ``read(folder, part)`` scans the raw files of ``part`` ("train" or "test") into named text
-    columns, one row a line, in file order. ``key`` names the column that identifies a row.
+    columns, one row a line, in file order. ``key`` names the column that identifies a row,
+    ``weight`` the one that says how much it counts.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Dataset:
     tasks: Mapping[str, Task]
     read: Callable[[Path, str], pl.LazyFrame]
     key: str | None = None
+    weight: str | None = None
 
 
 DATASETS = {"census-income": "emm.data.datasets.census_income"}

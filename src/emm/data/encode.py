@@ -84,16 +84,21 @@ def fit_dense(train: pl.LazyFrame, columns: Sequence[str]) -> tuple[DenseColumn,
 
 def _statistics(value: pl.Expr) -> dict[str, pl.Expr]:
     ordered = value.drop_nulls().sort()
-    # The nearest value at each of 63 inner points of the rank, so each quantile is a real value.
-    places = (pl.lit(_POINTS) * (ordered.len() - 1)).round().cast(pl.Int64)
+    spread = ordered.filter(ordered != ordered.mode().min())
     return {
         "minimum": value.min(),
         "maximum": value.max(),
         "mean": value.mean(),
         "std": value.std(ddof=0),
         "missing": value.null_count(),
-        "quantiles": ordered.gather(places, null_on_oob=True).implode(),
+        "quantiles": _quantiles(ordered).append(_quantiles(spread)).implode(),
     }
+
+
+def _quantiles(ordered: pl.Expr) -> pl.Expr:
+    """The nearest value at each of 63 inner points of the rank: each quantile is a real value."""
+    places = (pl.lit(_POINTS) * (ordered.len() - 1)).round().cast(pl.Int64)
+    return ordered.gather(places, null_on_oob=True)
 
 
 def _dense_column(name: str, found: Mapping[str, Any]) -> DenseColumn:

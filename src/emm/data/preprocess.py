@@ -17,7 +17,7 @@ from emm.data.encode import (
     fit_vocabularies,
     scale_dense,
 )
-from emm.data.schema import label_column
+from emm.data.schema import WEIGHT, label_column
 from emm.data.split import stratified_half
 
 VOCABULARIES = "vocabularies.parquet"
@@ -52,11 +52,13 @@ def preprocess(
     vocabularies = fit_vocabularies(parts.train, sparse, rare_below)
     statistics = fit_dense(parts.train, dense)
     key = [pl.col(dataset.key)] if dataset.key else []
+    weight = [pl.col(dataset.weight).cast(pl.Float32).alias(WEIGHT)] if dataset.weight else []
     columns = [
         *scale_dense(statistics),
         *encode_sparse(vocabularies, sparse),
         *(pl.col(label_column(task)) for task in tasks),
         *key,
+        *weight,
     ]
     vocabularies.write_parquet(out / VOCABULARIES)
     for split, rows in parts.items():
@@ -69,6 +71,7 @@ def preprocess(
         origin=dataset.source.homepage,
         tasks=tuple(tasks),
         key=dataset.key,
+        weight=dataset.weight,
         dense=statistics,
         sparse=describe_sparse(vocabularies, sparse),
         splits={split: _count(out / f"{split}.parquet", tasks) for split in contract.SPLITS},
@@ -118,6 +121,10 @@ def _reject_unreadable(
             for name, e in labels.items()
         },
     }
+    if dataset.weight:
+        weight = pl.col(dataset.weight).cast(pl.Float64, strict=False)
+        usable = (weight.is_finite() & (weight > 0)).fill_null(value=False)
+        faults[f"the weight {dataset.weight!r} isn't a number above 0"] = ~usable
     rows = text.with_row_index(_LINE, offset=1)
     found = (
         rows.select(

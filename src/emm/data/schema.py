@@ -10,8 +10,12 @@ from emm.core.binding import bind
 from emm.core.errors import DataError
 from emm.core.files import sha256, write_json
 
-FORMAT = 1
+FORMAT = 2
 SPLITS = ("train", "validation", "test")
+
+
+WEIGHT = "weight"
+"""Name of the processed column that weighs a row in the training loss, where a dataset has one."""
 
 
 def label_column(task: str) -> str:
@@ -21,8 +25,10 @@ def label_column(task: str) -> str:
 
 @dataclass(frozen=True)
 class DenseColumn:
-    """Statistics over train, in the column's own units; ``quantiles`` are distinct and rising.
+    """Statistics over train, in the column's own units.
 
+    ``quantiles`` are distinct and rising: of all rows, and of those that don't hold the column's
+    most frequent value, as many amounts are zero in nearly every row.
     The stored values are (x - minimum) / (maximum - minimum), 0 for a constant column, and the
     train mean in place of a missing value.
     """
@@ -35,6 +41,11 @@ class DenseColumn:
     missing: int
     constant: bool
     quantiles: tuple[float, ...]
+
+    def scaled(self, value: float) -> float:
+        """A value in the column's own units as it is stored."""
+        width = 1.0 if self.constant else self.maximum - self.minimum
+        return (value - self.minimum) / width
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,7 @@ class Schema:
     origin: str
     tasks: tuple[str, ...]
     key: str | None
+    weight: str | None
     dense: tuple[DenseColumn, ...]
     sparse: tuple[SparseColumn, ...]
     splits: Mapping[str, Split]
@@ -75,6 +87,11 @@ class Schema:
     def cardinalities(self) -> tuple[int, ...]:
         """Number of ids of each sparse field, 0 included."""
         return tuple(column.cardinality for column in self.sparse)
+
+    @property
+    def edges(self) -> tuple[tuple[float, ...], ...]:
+        """Each dense column's quantiles as the stored values have them."""
+        return tuple(tuple(map(column.scaled, column.quantiles)) for column in self.dense)
 
     @property
     def dense_names(self) -> list[str]:

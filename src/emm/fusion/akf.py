@@ -12,27 +12,26 @@ from emm.nn.grouped import GroupedLinear
 class AdaptiveKnowledgeFusion(nn.Module):
     """One level's fusion of component outputs, eqs. 2-6 of arXiv 2504.09812.
 
-    ``models``: number of trained models m_t of each of T tasks; ``in_width``: width of what the
-    gates read; ``width``: H of the components' outputs.
+    ``members``: number of trained models m_t of each of T tasks; ``in_width``: width of what the
+    gates read; ``width``: H of the components' outputs. Without ``merge`` there is no exchange
+    between tasks, and z_t = h^t.
     """
 
     own: Tensor
 
-    def __init__(self, models: Sequence[int], in_width: int, width: int) -> None:
+    def __init__(
+        self, members: Sequence[int], in_width: int, width: int, *, merge: bool = True
+    ) -> None:
         super().__init__()
-        tasks = len(models)
-        self.gates = nn.ModuleList(nn.Linear(in_width, count) for count in models)
-        self.selection = GroupedLinear(tasks, in_width, tasks)
-        self.merge = MultiTaskMerge(tasks, width)
+        tasks = len(members)
+        self.gates = nn.ModuleList(nn.Linear(in_width, count) for count in members)
+        self.selection = GroupedLinear(tasks, in_width, tasks) if merge else None
+        self.merge = MultiTaskMerge(tasks, width) if merge else None
         self.register_buffer("own", torch.eye(tasks, dtype=torch.bool), persistent=False)
 
     def forward(self, x: Tensor, outputs: Sequence[Tensor]) -> Tensor:
         """x [B, T, in]: what each task's gates read; outputs: per task [B, M, H] -> z [B, T, H]."""
-        fused = self.fuse_within(x, outputs)
-        chosen = self.select(x)
-        partner = torch.bmm(chosen, fused)  # [B, T, T] @ [B, T, H] -> [B, T, H]
-        merged: Tensor = self.merge(torch.stack([fused, partner], dim=2))  # [B, T, 2, H]
-        return merged
+        return self.fuse_across(x, self.fuse_within(x, outputs))
 
     def fuse_within(self, x: Tensor, outputs: Sequence[Tensor]) -> Tensor:
         """h^t = sum_j G_t(x_t)_j h_j^t, G_t a softmax gate (eq. 2) -> [B, T, H]."""
@@ -42,15 +41,23 @@ class AdaptiveKnowledgeFusion(nn.Module):
             fused.append(torch.bmm(weights.unsqueeze(1), components).squeeze(1))  # [B, H]
         return torch.stack(fused, dim=1)
 
-    def select(self, x: Tensor) -> Tensor:
-        """Weights of the task that each task is paired with (eq. 3), one-hot rows [B, T, T].
+    def fuse_across(self, x: Tensor, fused: Tensor) -> Tensor:
+        """Each task's h^t merged with that of the task it selects (eqs. 3-6); [B, T, H]."""
+        if self.selection is None or self.merge is None:
+            return fused
+        scores: Tensor = self.selection(x)  # [B, T, T]
+        partner = torch.bmm(self.select(scores), fused)  # [B, T, T] @ [B, T, H] -> [B, T, H]
+        merged: Tensor = self.merge(torch.stack([fused, partner], dim=2))  # [B, T, 2, H]
+        return merged
+
+    def select(self, scores: Tensor) -> Tensor:
+        """Weights of the task that each task is paired with (eq. 3): scores [B, T, T] -> one-hot.
 
         r(t) is the other task with the highest F_t(x_t). In training it is drawn with the
         probabilities F_t instead, and its gradient is that of the softmax (straight-through
         Gumbel-softmax, Jang et al., ICLR 2017): without the gradient F could not learn, and
         without the draw it would rarely try another partner than its first.
         """
-        scores: Tensor = self.selection(x)  # [B, T, T]
         scores = scores.masked_fill(self.own, -torch.inf)
         if self.training:
             scores = scores - torch.empty_like(scores).exponential_().log()

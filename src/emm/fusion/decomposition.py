@@ -5,34 +5,40 @@ from itertools import pairwise
 
 from emm.core.errors import DecompositionError
 from emm.fusion.common import Match, common_subsequence
-from emm.fusion.layers import Layer
+from emm.fusion.layers import Layer, Shape, Structure
 
 Cuts = tuple[tuple[Layer, ...], ...]
 
 
-def decompose(models: Mapping[str, Sequence[Layer]]) -> dict[str, Cuts]:
+def decompose(models: Mapping[str, Sequence[Layer]], *, adapt: bool = False) -> dict[str, Cuts]:
     """Cut every model into the same number of components (Algorithm 1).
 
     Common layers are an order-preserving common subsequence of the layers' structures over all
     models. A run of neighbouring common layers makes one cut, after its last layer. A component
     without a weighted layer joins its neighbour. Layers after the last cut are one more
     component if every model has weighted ones there, else they join the last. Components of one
-    level have the same output shape and, from level 2 on, the same input shape.
+    level have the same output shape and, from level 2 on, the same input shape. With ``adapt``,
+    layers are common if they are of one type, whatever their widths, and so shapes may differ.
     Raises DecompositionError when the models share nothing usable.
     """
     # Models of one structure are cut alike, so each structure stands in the search once.
-    unique = list({tuple(layer.structure for layer in layers): None for layers in models.values()})
+    keys = {name: tuple(_key(layer, adapt) for layer in own) for name, own in models.items()}
+    unique = list(dict.fromkeys(keys.values()))
     matches = common_subsequence(unique)
     if not matches:
         raise _nothing_shared(models)
     ends = _cut_ends(matches)
     cuts = {
-        name: _cut(layers, [end[unique.index(tuple(x.structure for x in layers))] for end in ends])
+        name: _cut(layers, [end[unique.index(keys[name])] for end in ends])
         for name, layers in models.items()
     }
     merged = _merge_weightless(cuts)
-    _require_equal_shapes(merged)
+    _require_equal_shapes(merged, adapt=adapt)
     return merged
+
+
+def _key(layer: Layer, adapt: bool) -> Structure | str:
+    return layer.structure.kind if adapt else layer.structure
 
 
 def _cut_ends(matches: Sequence[Match]) -> list[Match]:
@@ -71,10 +77,13 @@ def _merge_weightless(cuts: Mapping[str, Cuts]) -> dict[str, Cuts]:
         }
 
 
-def _require_equal_shapes(cuts: Mapping[str, Cuts]) -> None:
+def _require_equal_shapes(cuts: Mapping[str, Cuts], *, adapt: bool) -> None:
     names = list(cuts)
     for level in range(len(cuts[names[0]])):
         outputs = {name: cuts[name][level][-1].structure.output for name in names}
+        if adapt:
+            _require_vectors(outputs, level)
+            continue
         first = outputs[names[0]]
         odd = next((name for name in names if outputs[name] != first), None)
         if odd:
@@ -83,8 +92,20 @@ def _require_equal_shapes(cuts: Mapping[str, Cuts]) -> None:
                 where=f"{names[0]} and {odd}",
                 got=f"{list(first)} and {list(outputs[odd])}",
                 expected="one shape at each level",
-                next_step="give the models' last blocks the same width",
+                next_step="give the models' last blocks one width, or set fusion.adapter: linear",
             )
+
+
+def _require_vectors(outputs: Mapping[str, Shape], level: int) -> None:
+    odd = next((name for name, shape in outputs.items() if len(shape) != 1), None)
+    if odd:
+        raise DecompositionError(
+            f"the component of level {level + 1} gives no vector a row",
+            where=odd,
+            got=f"{list(outputs[odd])}",
+            expected="one dimension beside the rows, which a linear adapter can change",
+            next_step="flatten inside the models' last blocks",
+        )
 
 
 def _nothing_shared(models: Mapping[str, Sequence[Layer]]) -> DecompositionError:
@@ -100,7 +121,8 @@ def _nothing_shared(models: Mapping[str, Sequence[Layer]]) -> DecompositionError
         where=f"{first} and {second}",
         got=f"the nearest: {left.name} is {left.structure}, {right.name} is {right.structure}",
         expected="at least one layer of the same type, shapes and hyper-parameters in every model",
-        next_step="give the models one layer width in common, for example the last of each block",
+        next_step="give the models one layer width in common, for example the last of each block, "
+        "or set fusion.adapter: linear",
     )
 
 

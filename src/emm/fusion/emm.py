@@ -1,52 +1,40 @@
 """EMM: one multi-task model out of the components of trained single-task models."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import torch
 from torch import Tensor, nn
 
-from emm.core.binding import Count, Share, bind, choose
+from emm.core.binding import Count, OneOf, Share, bind
 from emm.core.errors import ModelFileError, ParamsError
-from emm.fusion.aligned import AlignedFusion
+from emm.fusion.aligned import AlignedFusion, Alignment
+from emm.fusion.ensemble import Ensemble
+from emm.fusion.layout import Layout
+from emm.fusion.members import Networks, Trees
 from emm.fusion.paper import PaperFusion
-from emm.fusion.pool import Member, Pool
+from emm.fusion.pool import Members
 from emm.nn.embedding import FeatureFront
 from emm.nn.inputs import Inputs
+from emm.nn.numeric import DenseEncoding
+from emm.nn.trees import TreeEnsemble
 
-VARIANTS = ("paper", "aligned")
-
-
-class FrozenComponents(nn.Module):
-    """Components, member by member; neither weights nor statistics ever change."""
-
-    def __init__(self, members: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(members)
-        self.requires_grad_(requires_grad=False)
-        self.train(mode=False)
-
-    def train(self, mode: bool = True) -> "FrozenComponents":
-        """Stay in eval mode: batch norm must keep the statistics it was trained with."""
-        super().train(mode=False)
-        return self
-
-    def forward(self, member: int, level: int, *inputs: Tensor) -> Tensor:
-        """Output [B, H] of one member's component of one level (both from 0)."""
-        levels: Any = self.members[member]
-        output: Tensor = levels[level](*inputs)
-        return output
+VARIANTS = ("paper", "aligned", "ensemble")
 
 
 class EMM(nn.Module):
-    """A fusion of frozen components, in one of two wirings.
+    """A fusion of trained models, in one of three wirings.
 
-    ``pool``: the trained models it is made of (`Member`); their components stay frozen, in eval
+    ``pool``: the trained models it is made of (`Members`); their components stay frozen, in eval
     mode, and read the raw features through their own embeddings. ``variant``: ``paper`` feeds each
     component its task's fused output (Algorithm 2, arXiv 2504.09812), with fresh towers whose
     hidden widths are ``tower``; ``aligned`` starts as the ensemble of the pool, with the pool's
-    own towers, and learns corrections. Gates read features embedded anew, with width
-    ``embedding_dim``. Raises ParamsError for another variant, or unless there are two tasks or
-    more and a trained model for each.
+    own towers, and learns corrections; ``ensemble`` is the plain average and learns nothing. Gates
+    read features embedded anew, with width ``embedding_dim``. Without ``merge`` tasks exchange
+    nothing; ``own_paths``, ``zero_merge``, ``uniform_gates`` and ``constant_gates`` are those of
+    `Alignment`.
+    Raises ParamsError unless there are two tasks or more, a trained model for each, and a network
+    among them.
     """
 
     def __init__(
@@ -54,64 +42,80 @@ class EMM(nn.Module):
         inputs: Inputs,
         tasks: int,
         *,
-        variant: str,
-        pool: Sequence[Mapping[str, Any]],
-        embedding_dim: Count,
-        tower: Sequence[int],
-        dropout: Share,
+        variant: Annotated[str, OneOf(*VARIANTS)],
+        pool: Mapping[str, Any],
+        embedding_dim: Count = 4,
+        tower: Sequence[int] = (),
+        dropout: Share = 0.0,
+        dense_encoding: DenseEncoding = "scaled",
+        merge: bool = True,
+        own_paths: bool = True,
+        zero_merge: bool = True,
+        uniform_gates: bool = True,
+        constant_gates: bool = False,
     ) -> None:
         super().__init__()
-        choose("variant", variant, VARIANTS, "train.emm.variant", "correct params.yaml")
         members = _members(pool)
-        of_task, widths = _by_task(members, tasks), members[0].widths
-        models = [member.build(inputs) for member in members]
-        self.components = FrozenComponents([model.levels for model in models])
-        self.front = FeatureFront(inputs, embedding_dim)
-        self.fusion: PaperFusion | AlignedFusion
+        layout = members.layout(tasks)
+        _check(layout)
+        models = [member.build(inputs) for member in members.networks]
+        trees = [TreeEnsemble(inputs, **member.sizes) for member in members.trees]
+        self.networks = Networks([model.levels for model in models])
+        self.trees = Trees(trees, len(layout.level_widths))
+        front = FeatureFront(inputs, embedding_dim, dense_encoding)
+        self.front: FeatureFront | None = front
+        towers = [model.tower for model in models]
+        self.fusion: PaperFusion | AlignedFusion | Ensemble
         if variant == "paper":
-            self.fusion = PaperFusion(of_task, widths, self.front.width, tower, dropout)
+            self.fusion = PaperFusion(layout, front.width, tower, dropout, merge=merge)
+        elif variant == "aligned":
+            alignment = Alignment(own_paths, zero_merge, uniform_gates, merge, constant_gates)
+            self.front = self.front if alignment.reads_features else None
+            self.fusion = AlignedFusion(layout, front.width, towers, alignment)
         else:
-            towers = [model.tower for model in models]
-            self.fusion = AlignedFusion(of_task, widths, self.front.width, towers)
+            self.fusion = Ensemble(layout, towers)
+            self.front = None
 
-    def load_components(self, pool: Pool) -> None:
-        """Take over the trained weights; ModelFileError if they don't fit the components."""
-        parts = {"levels": self.components.members}
+    def thaw(self) -> None:
+        """Let everything learn from now on but the trees, which can't."""
+        self.networks.members.thaw()
         if isinstance(self.fusion, AlignedFusion):
-            parts["tower"] = self.fusion.towers
-        try:
-            for part, modules in parts.items():
-                for number, module in enumerate(modules):
-                    module.load_state_dict(pool.part(number, part))
-        except RuntimeError as error:
-            raise ModelFileError(
-                f"the pool's tensors don't fit its description: {error}",
-                next_step="dvc repro --force decompose",
-            ) from error
+            self.fusion.towers.thaw()
 
-    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """dense [B, D], sparse [B, F] -> logits [B, T]."""
-        x = self.front(dense, sparse)
-        logits: Tensor = self.fusion(x, (dense, sparse), self.components)
+    def forward(self, dense: Tensor, sparse: Tensor, given: Tensor | None = None) -> Tensor:
+        """dense [B, D], sparse [B, F] -> logits [B, T].
+
+        ``given`` [B, trees*C + networks] (`emm.fusion.given`): the shares of the trees' logits,
+        and what to add to the networks' own, where both were worked out beforehand.
+        """
+        networks = len(self.networks.members)
+        if given is None:
+            shares = self.trees(dense, sparse)  # [B, trees, C]
+            offsets = dense.new_zeros(len(dense), networks)
+        else:
+            flat, offsets = torch.split(given, [given.shape[1] - networks, networks], dim=1)
+            sizes = len(flat), len(self.trees.members), self.trees.levels
+            shares = flat.view(sizes)  # [B, trees, C]
+        x = dense if self.front is None else self.front(dense, sparse)
+        logits: Tensor = self.fusion(x, (dense, sparse), self.networks, shares, offsets)
         return logits
 
 
-def _members(pool: Sequence[Mapping[str, Any]]) -> tuple[Member, ...]:
+def _members(pool: Mapping[str, Any]) -> Members:
     errors: list[str] = []
-    members: tuple[Member, ...] = bind(tuple[Member, ...], list(pool), "pool", errors)
+    members: Members = bind(Members, pool, "pool", errors)
     if errors:
         raise ModelFileError(f"the pool's description is damaged: {'; '.join(errors)}")
     return members
 
 
-def _by_task(members: Sequence[Member], tasks: int) -> list[list[int]]:
-    """Numbers of the members of each task."""
-    of_task = [[i for i, m in enumerate(members) if m.task == task] for task in range(tasks)]
-    empty = [str(task + 1) for task, numbers in enumerate(of_task) if not numbers]
-    if empty or tasks < 2:
+def _check(layout: Layout) -> None:
+    tasks = len(layout.counts)
+    empty = [str(task + 1) for task, count in enumerate(layout.counts) if not count]
+    if empty or tasks < 2 or not layout.widths:
+        lacking = "no network" if not layout.widths else f"none for task {', '.join(empty)}"
         raise ParamsError(
-            "EMM fuses two tasks or more, with a trained model for each",
-            got=f"{tasks} tasks; none for task {', '.join(empty)}" if empty else f"{tasks} task",
+            "EMM fuses two tasks or more, with a trained model for each and a network among them",
+            got=f"{tasks} tasks; {lacking}" if empty or not layout.widths else f"{tasks} task",
             next_step="name more tasks or trained models in params.yaml",
         )
-    return of_task

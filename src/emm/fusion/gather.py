@@ -8,14 +8,16 @@ from typing import Any
 from torch import nn
 
 from emm.core.binding import choose
-from emm.core.errors import DecompositionError, ModelFileError
+from emm.core.errors import DecompositionError, ModelFileError, ParamsError
 from emm.core.files import sha256
 from emm.fusion.decomposition import Cuts, decompose
 from emm.fusion.factories import load_factory
 from emm.fusion.layers import Layer, unfold
-from emm.fusion.pool import FACTORY, CutModel, Member, Pool
+from emm.fusion.pool import FACTORY, CutModel, Member, Members, Pool, TreeMember
+from emm.models.native.load import load_native_trees
 from emm.models.store import WEIGHTS, load_model, load_weights
 from emm.nn.inputs import Inputs
+from emm.nn.trees import TreeEnsemble
 from emm.params import OutsideModel
 
 # The module of the pipeline's own trained models that turns the last component's output into the
@@ -39,17 +41,27 @@ class Trained:
     source_sha256: str
 
 
-def own_models(
-    folders: Mapping[str, Path], tasks: Sequence[str], schema_sha256: str, seed: int
-) -> list[Trained]:
-    """The pipeline's own trained models, of each structure and task (folder/seed-S/TASK).
+@dataclass(frozen=True)
+class Grown:
+    """A tree ensemble of one task; fields as in `Trained`."""
 
-    Raises ModelFileError if one can't be trusted.
+    name: str
+    task: int
+    model: TreeEnsemble
+    source_sha256: str
+
+
+def own_models(
+    folders: Mapping[str, Path], tasks: Sequence[str], schema_sha256: str, part: str
+) -> list[Trained]:
+    """The pipeline's own trained models, of each structure and task (folder/PART/TASK).
+
+    ``part``: seed-S, or seed-S/fold-K. Raises ModelFileError if one can't be trusted.
     """
     found = []
     for structure, folder in folders.items():
         for number, task in enumerate(tasks):
-            stored = folder / f"seed-{seed}" / task
+            stored = folder / part / task
             model, about = load_model(stored, schema_sha256)
             source = sha256(stored / WEIGHTS)
             name = f"{structure}/{task}"
@@ -59,19 +71,68 @@ def own_models(
     return found
 
 
-def outside_models(
-    pool: Sequence[OutsideModel], tasks: Sequence[str], inputs: Inputs
-) -> list[Trained]:
-    """The models that were trained elsewhere; their factories must be trusted.
+def own_trees(
+    folders: Mapping[str, Path], tasks: Sequence[str], schema_sha256: str, part: str
+) -> list[Grown]:
+    """The pipeline's own boosted trees, one ensemble a task (folder/PART).
 
-    Raises ParamsError for a task that isn't there, ModelFileError if weights are damaged or
-    aren't those of their model.
+    Raises ModelFileError if a stored model can't be trusted, or isn't one of trees.
     """
-    return [_outside(model, tasks, inputs) for model in pool]
+    found = []
+    for name, folder in folders.items():
+        stored = folder / part
+        model, about = load_model(stored, schema_sha256)
+        ensembles = getattr(model, "ensembles", None)
+        if ensembles is None or about.tasks != tuple(tasks):
+            raise ModelFileError(
+                f"{stored} holds no tree ensemble for each task",
+                where="fusion.trees in params.yaml",
+                got=f"{about.architecture} of {', '.join(about.tasks)}",
+                expected=f"gbdt of {', '.join(tasks)}",
+                next_step="name a row of boosted trees",
+            )
+        source = sha256(stored / WEIGHTS)
+        found += [
+            Grown(f"{name}/{task}", number, ensembles[number], source)
+            for number, task in enumerate(tasks)
+        ]
+    return found
 
 
-def _outside(entry: OutsideModel, tasks: Sequence[str], inputs: Inputs) -> Trained:
-    choose("task", entry.task, tasks, POOL, "correct the entry")
+def outside_models(
+    pool: Sequence[OutsideModel], tasks: Sequence[str], inputs: Inputs, columns: Sequence[str]
+) -> tuple[list[Trained], list[Grown]]:
+    """The networks and trees that were trained elsewhere; the networks' factories must be trusted.
+
+    ``columns``: names of the D + F processed columns, by which trees find theirs. Raises
+    ParamsError for a task that isn't there or an entry of neither kind, ModelFileError if weights
+    are damaged or aren't those of their model.
+    """
+    for entry in pool:
+        choose("task", entry.task, tasks, POOL, "correct the entry")
+    networks = [_network(entry, tasks, inputs) for entry in pool if entry.trees is None]
+    trees = [
+        Grown(
+            entry.trees,
+            tasks.index(entry.task),
+            load_native_trees(Path(entry.trees), inputs, columns),
+            sha256(Path(entry.trees)),
+        )
+        for entry in pool
+        if entry.trees is not None
+    ]
+    return networks, trees
+
+
+def _network(entry: OutsideModel, tasks: Sequence[str], inputs: Inputs) -> Trained:
+    if entry.factory is None or entry.weights is None:
+        raise ParamsError(
+            "an entry of the pool is neither a network nor trees",
+            where=POOL,
+            got=f"task {entry.task}, factory {entry.factory}, weights {entry.weights}",
+            expected="factory and weights of a network, or trees",
+            next_step="complete the entry",
+        )
     model, weights = load_factory(entry.factory)(inputs), Path(entry.weights)
     try:
         model.load_state_dict(load_weights(weights))
@@ -93,16 +154,45 @@ def _outside(entry: OutsideModel, tasks: Sequence[str], inputs: Inputs) -> Train
 
 
 def build_pool(
-    trained: Sequence[Trained], inputs: Inputs, tasks: Sequence[str], schema_sha256: str, seed: int
+    trained: Sequence[Trained],
+    grown: Sequence[Grown],
+    inputs: Inputs,
+    tasks: Sequence[str],
+    schema_sha256: str,
+    seed: int,
+    *,
+    adapt: bool = False,
 ) -> Pool:
-    """Take all models apart (Algorithm 1); DecompositionError if they can't be cut alike."""
+    """Take all networks apart (Algorithm 1); DecompositionError if there is none, or if they can't
+    be cut alike.
+
+    ``grown``: tree ensembles, which need no cuts. ``adapt``: cut at layers of the same type, and
+    leave it to adapters that their widths differ.
+    """
+    if not trained:
+        raise DecompositionError(
+            "the pool has no network to take apart",
+            where=POOL,
+            got=f"{len(grown)} tree ensembles",
+            expected="at least one network, whose components make the levels",
+            next_step="name one in `trained` or in fusion.pool",
+        )
     chains = {each.name: _chain(each, inputs) for each in trained}
     # The front turns raw features into one vector and stays with the first component, even if all
     # models embed alike: the paper's x is what comes out of it.
-    cuts = decompose({name: trunk[1:] for name, (trunk, _) in chains.items()})
-    members = tuple(_member(each, *chains[each.name], cuts[each.name]) for each in trained)
-    parts = nn.ModuleList(
-        CutModel(each.model, member) for each, member in zip(trained, members, strict=True)
+    cuts = decompose({name: trunk[1:] for name, (trunk, _) in chains.items()}, adapt=adapt)
+    members = Members(
+        tuple(_member(each, *chains[each.name], cuts[each.name]) for each in trained),
+        tuple(TreeMember(x.name, x.task, x.model.sizes(), x.source_sha256) for x in grown),
+    )
+    parts = nn.ModuleDict(
+        {
+            "networks": nn.ModuleList(
+                CutModel(each.model, member)
+                for each, member in zip(trained, members.networks, strict=True)
+            ),
+            "trees": nn.ModuleList(each.model for each in grown),
+        }
     )
     return Pool(members, parts.state_dict(), tuple(tasks), schema_sha256, seed)
 

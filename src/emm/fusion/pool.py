@@ -1,24 +1,25 @@
-"""The component pool: trained models of one seed, cut into levels, on disk and in memory."""
+"""The pool: trained models of one seed, networks in parts and trees, on disk and in memory."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from emm.core.binding import bind
+from emm.core.binding import bind, choose
 from emm.core.errors import ModelFileError
 from emm.core.files import sha256, write_json
 from emm.fusion.factories import load_factory
 from emm.fusion.layers import Component
+from emm.fusion.layout import Layout
 from emm.models import MODELS, model_class
 from emm.models.store import load_weights
 from emm.nn.inputs import Inputs
 
-FORMAT = 1
+FORMAT = 2
 COMPONENTS = "components.safetensors"
 DESCRIPTION = "components.json"
 
@@ -78,27 +79,86 @@ class CutModel(nn.Module):
 
 
 @dataclass(frozen=True)
+class TreeMember:
+    """One tree ensemble of the pool; ``sizes`` are what `TreeEnsemble` is built with."""
+
+    name: str
+    task: int
+    sizes: Mapping[str, int]
+    source_sha256: str
+
+
+@dataclass(frozen=True)
+class Members:
+    """Who is in a pool: networks that were cut, and tree ensembles, which are cut by rounds."""
+
+    networks: tuple[Member, ...]
+    trees: tuple[TreeMember, ...]
+
+    def layout(self, tasks: int) -> Layout:
+        """The members by task."""
+        return Layout(
+            networks=tuple(_of_task(self.networks, task) for task in range(tasks)),
+            trees=tuple(_of_task(self.trees, task) for task in range(tasks)),
+            widths=tuple(member.widths for member in self.networks),
+        )
+
+
+@dataclass(frozen=True)
 class Pool:
     """All members, the tensors of their parts, and what they were trained on."""
 
-    members: tuple[Member, ...]
+    members: Members
     tensors: Mapping[str, Tensor]
     tasks: tuple[str, ...]
     schema_sha256: str
     seed: int
 
-    def part(self, number: int, name: str) -> dict[str, Tensor]:
-        """Tensors of one member's ``levels`` or ``tower``, by their names in that part."""
-        prefix = f"{number}.{name}."
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """Tensors below ``prefix``, such as ``networks.0.tower`` or ``trees.1``, by their names
+        there."""
         return {
-            key.removeprefix(prefix): tensor
+            key.removeprefix(f"{prefix}."): tensor
             for key, tensor in self.tensors.items()
-            if key.startswith(prefix)
+            if key.startswith(f"{prefix}.")
         }
 
-    def describe(self) -> list[dict[str, Any]]:
+    def only(self, names: Sequence[str]) -> "Pool":
+        """The members called by ``names``, a whole name or the structure before its slash; all
+        without a name. ParamsError for a name that nobody has."""
+        if not names:
+            return self
+        called = [
+            *(member.name for member in self.members.networks),
+            *(member.name for member in self.members.trees),
+        ]
+        known = list(dict.fromkeys([*(name.split("/")[0] for name in called), *called]))
+        for name in names:
+            choose("member of the pool", name, known, "members in params.yaml", "correct the name")
+        chosen = {name for name in called if {name, name.split("/")[0]} & {*names}}
+        networks, trees = self.members.networks, self.members.trees
+        kept = {
+            "networks": [n for n, member in enumerate(networks) if member.name in chosen],
+            "trees": [n for n, member in enumerate(trees) if member.name in chosen],
+        }
+        tensors = {
+            f"{kind}.{new}.{key}": tensor
+            for kind, numbers in kept.items()
+            for new, old in enumerate(numbers)
+            for key, tensor in self.part(f"{kind}.{old}").items()
+        }
+        members = Members(
+            tuple(networks[n] for n in kept["networks"]), tuple(trees[n] for n in kept["trees"])
+        )
+        return replace(self, members=members, tensors=tensors)
+
+    def describe(self) -> dict[str, Any]:
         """The members as plain JSON, from which a fused model can be built again."""
-        return [asdict(member) for member in self.members]
+        return asdict(self.members)
+
+
+def _of_task(members: Sequence[Member | TreeMember], task: int) -> tuple[int, ...]:
+    return tuple(number for number, member in enumerate(members) if member.task == task)
 
 
 def _component(model: nn.Module, names: Sequence[str]) -> Component:
@@ -137,16 +197,12 @@ def load_pool(folder: Path, schema_sha256: str) -> Pool:
     if about.get("schema_sha256") != schema_sha256:
         raise _refused(folder, "were trained on data with another encoding")
     errors: list[str] = []
-    members = bind(tuple[Member, ...], about.get("members"), "members", errors)
+    members: Members = bind(Members, about.get("members"), "members", errors)
+    tasks: tuple[str, ...] = bind(tuple[str, ...], about.get("tasks"), "tasks", errors)
+    seed: int = bind(int, about.get("seed"), "seed", errors)
     if errors:
         raise _refused(folder, f"are damaged: {'; '.join(errors)}")
-    return Pool(
-        members,
-        load_weights(folder / COMPONENTS),
-        tuple(about["tasks"]),
-        about["schema_sha256"],
-        about["seed"],
-    )
+    return Pool(members, load_weights(folder / COMPONENTS), tasks, schema_sha256, seed)
 
 
 def _refused(folder: Path, what: str) -> ModelFileError:

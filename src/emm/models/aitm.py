@@ -10,8 +10,8 @@ from emm.core.binding import Count, NotNegative, Share
 from emm.nn.embedding import FeatureFront
 from emm.nn.grouped import Towers, grouped_mlp
 from emm.nn.inputs import Inputs
-from emm.nn.losses import multi_task_bce
 from emm.nn.mlp import mlp
+from emm.nn.numeric import DenseEncoding
 
 
 class Transfer(nn.Module):
@@ -56,10 +56,11 @@ class AITM(nn.Module):
         tower: Sequence[int],
         dropout: Share,
         calibrator_weight: NotNegative,
+        dense_encoding: DenseEncoding = "scaled",
     ) -> None:
         super().__init__()
         self.calibrator_weight = calibrator_weight
-        self.front = FeatureFront(inputs, embedding_dim)
+        self.front = FeatureFront(inputs, embedding_dim, dense_encoding)
         self.bottoms = grouped_mlp(tasks, self.front.width, bottom, dropout)
         self.transfers = nn.ModuleList(Transfer(bottom[-1], dropout) for _ in range(tasks - 1))
         self.towers = Towers(tasks, bottom[-1], tower, dropout)
@@ -73,9 +74,9 @@ class AITM(nn.Module):
         logits: Tensor = self.towers(torch.stack(sequence, dim=1))  # [B, T]
         return logits
 
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Cross-entropy plus ``calibrator_weight`` times the calibrator; both [B, T] -> scalar."""
-        return multi_task_bce(logits, labels) + self.calibrator_weight * calibrator(logits)
+    def penalty(self, logits: Tensor) -> Tensor:
+        """What joins the tasks' losses: the calibrator, weighted; [B, T] -> scalar."""
+        return self.calibrator_weight * calibrator(logits)
 
 
 def calibrator(logits: Tensor) -> Tensor:

@@ -109,12 +109,31 @@ def fit(
     for task in range(train.labels.shape[1]):
         labels, wanted = (table.labels[:, task].cpu().numpy() for table in (train, validation))
         estimator = _estimator(boosting, sets_of_ids, seed)
-        estimator.fit(columns, labels, X_val=held_out, y_val=wanted)
+        estimator.fit(columns, labels, _weights(train), X_val=held_out, y_val=wanted)
         runs.append(_run(estimator, columns, labels))
         ensembles.append(from_sklearn(estimator, inputs, runs[-1].best_iteration))
         if report:
             report(task + 1, f"{runs[-1].best_iteration} trees")
     return _assemble(inputs, ensembles), runs
+
+
+def grow(
+    train: Table, inputs: Inputs, boosting: Boosting, iterations: Sequence[int], *, seed: int
+) -> GradientBoosting:
+    """Boost exactly so many ``iterations`` of each task, with nothing to choose them by.
+
+    Raises DataError for rows with labels of one class only.
+    """
+    _check_labels(train, "train")
+    columns = _columns(train)
+    sets_of_ids = [False] * inputs.dense + categorical_fields(inputs)
+    ensembles = []
+    for task, count in enumerate(iterations):
+        estimator = _estimator(boosting, sets_of_ids, seed)
+        estimator.set_params(early_stopping=False, max_iter=count)
+        estimator.fit(columns, train.labels[:, task].cpu().numpy(), _weights(train))
+        ensembles.append(from_sklearn(estimator, inputs, count))
+    return _assemble(inputs, ensembles)
 
 
 def _estimator(boosting: Boosting, sets_of_ids: list[bool], seed: int) -> Any:
@@ -141,6 +160,10 @@ def _columns(table: Table) -> Array:
     """Dense features, then ids: [N, D + F] float64, which is what scikit-learn computes in."""
     dense, sparse = table.dense.cpu().numpy(), table.sparse.cpu().numpy()
     return np.concatenate([dense.astype(np.float64), sparse.astype(np.float64)], axis=1)
+
+
+def _weights(table: Table) -> Array | None:
+    return None if table.weights is None else table.weights.cpu().numpy()
 
 
 def _run(estimator: Any, columns: Array, labels: Array) -> Run:

@@ -9,6 +9,7 @@ from emm.nn.embedding import FeatureFront
 from emm.nn.gates import Gates, mix
 from emm.nn.grouped import Towers, grouped_mlp
 from emm.nn.inputs import Inputs
+from emm.nn.numeric import DenseEncoding
 
 
 class MMoE(nn.Module):
@@ -30,9 +31,10 @@ class MMoE(nn.Module):
         expert: Sequence[int],
         tower: Sequence[int],
         dropout: Share,
+        dense_encoding: DenseEncoding = "scaled",
     ) -> None:
         super().__init__()
-        self.front = FeatureFront(inputs, embedding_dim)
+        self.front = FeatureFront(inputs, embedding_dim, dense_encoding)
         self.experts = grouped_mlp(experts, self.front.width, expert, dropout)
         self.gates = Gates(tasks, self.front.width, experts)
         self.towers = Towers(tasks, expert[-1], tower, dropout)

@@ -10,6 +10,7 @@ from emm.nn.embedding import FeatureFront
 from emm.nn.gates import Gates, mix, own_experts
 from emm.nn.grouped import Towers, grouped_mlp
 from emm.nn.inputs import Inputs
+from emm.nn.numeric import DenseEncoding
 
 
 class Extraction(nn.Module):
@@ -82,9 +83,10 @@ class PLE(nn.Module):
         expert: Sequence[int],
         tower: Sequence[int],
         dropout: Share,
+        dense_encoding: DenseEncoding = "scaled",
     ) -> None:
         super().__init__()
-        self.front = FeatureFront(inputs, embedding_dim)
+        self.front = FeatureFront(inputs, embedding_dim, dense_encoding)
         extractions = (
             Extraction(
                 tasks,

@@ -9,6 +9,7 @@ from emm.nn.embedding import FeatureFront
 from emm.nn.grouped import Towers
 from emm.nn.inputs import Inputs
 from emm.nn.mlp import mlp
+from emm.nn.numeric import DenseEncoding
 
 
 class SharedBottom(nn.Module):
@@ -26,9 +27,10 @@ class SharedBottom(nn.Module):
         bottom: Sequence[int],
         tower: Sequence[int],
         dropout: Share,
+        dense_encoding: DenseEncoding = "scaled",
     ) -> None:
         super().__init__()
-        self.front = FeatureFront(inputs, embedding_dim)
+        self.front = FeatureFront(inputs, embedding_dim, dense_encoding)
         self.bottom = mlp(self.front.width, bottom, dropout)
         self.towers = Towers(tasks, [self.front.width, *bottom][-1], tower, dropout)
 

@@ -8,6 +8,7 @@ from emm.core.binding import Count, Share
 from emm.nn.embedding import FeatureFront
 from emm.nn.inputs import Inputs
 from emm.nn.mlp import mlp
+from emm.nn.numeric import DenseEncoding
 
 
 class SingleTask(nn.Module):
@@ -26,9 +27,10 @@ class SingleTask(nn.Module):
         blocks: Sequence[Sequence[int]],
         tower: Sequence[int],
         dropout: Share,
+        dense_encoding: DenseEncoding = "scaled",
     ) -> None:
         super().__init__()
-        self.front = FeatureFront(inputs, embedding_dim)
+        self.front = FeatureFront(inputs, embedding_dim, dense_encoding)
         ends = [self.front.width, *(block[-1] for block in blocks)]
         chain = (mlp(start, block, dropout) for start, block in zip(ends, blocks, strict=False))
         self.blocks = nn.Sequential(*chain)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from emm.core.binding import bind
 from emm.core.errors import ModelFileError
 from emm.core.files import sha256, write_json
+from emm.data.schema import Schema
 from emm.models import MODELS, model_class
 from emm.nn.inputs import Inputs
 
@@ -44,6 +45,11 @@ class Description:
         model_type: Any = model_class(self.architecture)
         module: nn.Module = model_type(self.inputs, len(self.tasks), **self.arguments)
         return module
+
+
+def inputs_of(schema: Schema) -> Inputs:
+    """What a model of processed data reads."""
+    return Inputs(len(schema.dense), schema.cardinalities, schema.edges)
 
 
 def save_model(folder: Path, model: nn.Module, description: Description) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from emm.nn.inputs import Inputs
+from emm.nn.numeric import numeric_embedding
 
 # Small, as is usual for click models: an id that train shows rarely stays close to zero, the
 # neutral value, instead of keeping a large random vector. Far from zero enough to tell ids apart.
@@ -36,14 +37,20 @@ class EmbeddingTable(nn.Module):
 
 
 class FeatureFront(nn.Module):
-    """Dense features beside the embedded sparse ones; ``width`` is D + F*E."""
+    """Dense features beside the embedded sparse ones; ``width`` is D + F*E, or D + (D + F)*E.
 
-    def __init__(self, inputs: Inputs, embedding_dim: int) -> None:
+    ``dense_encoding``: how dense features are read (`emm.nn.numeric.DenseEncoding`).
+    """
+
+    def __init__(self, inputs: Inputs, embedding_dim: int, dense_encoding: str = "scaled") -> None:
         super().__init__()
         self.table = EmbeddingTable(inputs.cardinalities, embedding_dim)
-        self.width = inputs.dense + self.table.width
+        self.numeric = numeric_embedding(inputs, dense_encoding, embedding_dim)
+        vectors = 0 if self.numeric is None else inputs.dense * embedding_dim
+        self.width = inputs.dense + vectors + self.table.width
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """Concatenate; dense [B, D], sparse [B, F] -> [B, D + F*E]."""
+        """Concatenate; dense [B, D], sparse [B, F] -> [B, width]."""
+        vectors = [] if self.numeric is None else [self.numeric(dense)]  # [B, D*E]
         embedded: Tensor = self.table(sparse)  # [B, F, E]
-        return torch.cat([dense, embedded.flatten(1)], dim=1)  # [B, D + F*E]
+        return torch.cat([dense, *vectors, embedded.flatten(1)], dim=1)

@@ -8,8 +8,10 @@ class Inputs:
     """Shape of a dataset's features.
 
     ``dense``: number of dense features D. ``cardinalities``: for each of the F sparse fields the
-    number of ids, 0 (unknown or rare) included; ids are 0..cardinality-1.
+    number of ids, 0 (unknown or rare) included; ids are 0..cardinality-1. ``edges``: for each
+    dense feature the rising quantiles of train, in the units that models read.
     """
 
     dense: int
     cardinalities: tuple[int, ...]
+    edges: tuple[tuple[float, ...], ...] = ()

@@ -1,5 +1,7 @@
 """Ensembles of decision trees as plain tensors, evaluated for all rows and trees at once."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -70,9 +72,23 @@ class TreeEnsemble(nn.Module):
 
     def decision(self, dense: Tensor, sparse: Tensor) -> Tensor:
         """Logits in full precision: dense [B, D], sparse [B, F] -> [B] float64."""
-        rows = max(1, PAIRS // max(1, len(self.starts)))
-        chunks = torch.split(self._values(dense, sparse), rows)
-        return torch.cat([self._sum_of_leaves(values) for values in chunks]) + self.baseline
+        return torch.cat([each.sum(1) for each in self._leaves(dense, sparse)]) + self.baseline
+
+    def shares(self, dense: Tensor, sparse: Tensor, levels: int) -> Tensor:
+        """The logit as ``levels`` sums over runs of trees in turn, equal in length to within one.
+
+        The first holds the baseline too: dense [B, D], sparse [B, F] -> [B, levels] float64.
+        """
+        runs = torch.arange(len(self.starts), device=self.starts.device)
+        level = (runs * levels).div(max(1, len(runs)), rounding_mode="floor")  # [trees]
+        sums = torch.cat(
+            [
+                leaves.new_zeros(len(leaves), levels).index_add(1, level, leaves)
+                for leaves in self._leaves(dense, sparse)
+            ]
+        )  # [B, levels]
+        sums[:, 0] += self.baseline
+        return sums
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
         """Dense [B, D] float32, sparse [B, F] int32 -> logits [B, 1] float32."""
@@ -83,7 +99,13 @@ class TreeEnsemble(nn.Module):
         ids = sparse.masked_fill(outside, OUTSIDE)
         return torch.cat([dense.to(torch.float32), ids.to(torch.float32)], dim=1)  # [B, D + F]
 
-    def _sum_of_leaves(self, values: Tensor) -> Tensor:
+    def _leaves(self, dense: Tensor, sparse: Tensor) -> Iterator[Tensor]:
+        """Values [b, trees] of the leaves that rows end in, for some rows at a time."""
+        rows = max(1, PAIRS // max(1, len(self.starts)))
+        for values in torch.split(self._values(dense, sparse), rows):
+            yield self._walk(values)
+
+    def _walk(self, values: Tensor) -> Tensor:
         node = self.starts.repeat(len(values))  # [B * trees], the trees of a row side by side
         live = torch.arange(len(node), device=node.device)  # pairs that aren't at a leaf yet
         for _ in range(0, self.depth, STRIDE):
@@ -93,8 +115,7 @@ class TreeEnsemble(nn.Module):
                 here = self._step(values.flatten(), cell, here)
             node[live] = here
             live = live[self.left.index_select(0, here) != here]
-        leaves = self.value.index_select(0, node).view(len(values), len(self.starts))  # [B, trees]
-        return leaves.sum(1)
+        return self.value.index_select(0, node).view(len(values), len(self.starts))  # [b, trees]
 
     def _step(self, values: Tensor, cell: Tensor, node: Tensor) -> Tensor:
         value = values.index_select(0, cell + self.column.index_select(0, node))

@@ -139,12 +139,17 @@ def _frame_training(axes: Axes, runs: Sequence[Run], task: str) -> None:
     span = max(max(peaks) - min(peaks), 0.002)
     lowest = max(min(map(min, scores)), min(peaks) - 2 * span)
     axes.set_ylim(lowest - 0.1 * span, max(peaks) + 0.25 * span)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]))
+    seen = [e.epoch for run in runs for e in run.epochs if e.auc[task] >= lowest]
+    if min(seen) > 0:
+        axes.set_xscale("log")
+        axes.set_xlim(0.9 * min(seen), 1.1 * max(seen))
+    else:
+        # Fused models have an epoch 0, before training, which a logarithm has no place for.
+        axes.set_xscale("symlog", linthresh=1, linscale=0.3)
+        axes.set_xlim(-0.2, 1.1 * max(*seen, 1))
+    axes.xaxis.set_major_locator(FixedLocator([0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]))
     axes.xaxis.set_major_formatter(_plain)
     axes.xaxis.set_minor_locator(NullLocator())
-    seen = [e.epoch for run in runs for e in run.epochs if e.auc[task] >= lowest]
-    axes.set_xlim(0.9 * min(seen), 1.1 * max(seen))
     axes.set_title(f"{task}: validation AUC")
     axes.set_xlabel("epoch (boosting: iteration)")
 

@@ -1,8 +1,11 @@
 """How models are called in tables and figures."""
 
+from collections.abc import Sequence
+
 _PRINTED = {
     "tm-1": "TM-1",
     "tm-2": "TM-2",
+    "tm-3": "TM-3",
     "shared_bottom": "SharedBottom",
     "mmoe": "MMoE",
     "ple": "PLE",
@@ -11,6 +14,22 @@ _PRINTED = {
     "gbdt": "GBDT",
     "emm": "EMM",
     "emm_paper": "EMM (paper)",
+    "ensemble": "Ensemble",
+    "ensemble_networks": "Ensemble (networks)",
+    "emm_networks": "EMM (networks)",
+    "paper_scratch": "EMM (paper), from scratch, no MTM",
+    "paper_scratch_mtm": "EMM (paper), from scratch",
+    "paper_pool": "EMM (paper), no MTM",
+    "aligned_merge": "EMM (merge)",
+    "aligned_feature_gates": "EMM (feature gates)",
+    "aligned_trained_towers": "EMM (trained towers)",
+    "aligned_fresh_towers": "EMM (fresh towers)",
+    "aligned_fresh_embeddings": "EMM (fresh embeddings)",
+    "aligned_shared_paths": "EMM (shared paths)",
+    "aligned_random_start": "EMM (random start)",
+    "aligned_second_phase": "EMM (second phase)",
+    "aligned_fit_on_train": "EMM (fit on train)",
+    "aligned_held_out": "EMM (fit on held-out rows)",
 }
 
 
@@ -19,6 +38,6 @@ def printed(model: str) -> str:
     return _PRINTED.get(model, model)
 
 
-def listed(names: list[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """ "A", "A and B", "A, B and C"."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

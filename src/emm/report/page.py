@@ -54,8 +54,9 @@ def _results(facts: DatasetFacts, summaries: Mapping[str, Summary], trained: Seq
 def _quality(summaries: Mapping[str, Summary]) -> str:
     return (
         "## Calibration and size\n\nOn the test split; log loss in nats, ECE: expected "
-        "calibration error; lower is better. Best epoch: mean over a model's runs (boosting: "
-        "iterations).\n\n" + quality_table(summaries)
+        "calibration error; lower is better. Operations: multiplications and additions of matrix "
+        "products for one row's prediction; trees have none. Best epoch: mean over a model's runs "
+        "(boosting: iterations).\n\n" + quality_table(summaries)
     )
 
 
@@ -66,7 +67,7 @@ def _figures(tasks: Sequence[str], folder: str, summaries: Mapping[str, Summary]
     parts = [
         "## Training",
         "Validation AUC; a dot marks the epoch whose weights were kept. The axes leave out "
-        f"what lies far below the best epochs.{faint}",
+        f"what lies far below the best epochs. Epoch 0 is a fused model before training.{faint}",
         _image("Validation AUC per epoch", folder, TRAINING),
         "## ROC",
         "Left the curves on a logarithmic axis, because it is the few highest-ranked rows that "

@@ -1,4 +1,4 @@
-"""Read a row's test predictions, one seed at a time: safetensors, nothing that could run code."""
+"""Read a row's test predictions, of one seed or all: safetensors, nothing that could run code."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,8 @@ from emm.report.rows import Row, refuse
 
 @dataclass(frozen=True)
 class Predictions:
-    """Test predictions of a model's first seed: logits [N, T] float32 and labels [N, T] uint8."""
+    """Test predictions: logits [N, T] float32 of one seed, or [S, N, T] of all, and labels [N, T]
+    uint8."""
 
     logits: Tensor
     labels: Tensor
@@ -24,13 +25,22 @@ def read_predictions(row: Row, rows: int, tasks: int) -> Predictions:
 
     Raises DataError if the file is absent, truncated, of other shapes or types, or not finite.
     """
+    return _read(row, rows, tasks, 0)
+
+
+def read_all_predictions(row: Row, rows: int, tasks: int) -> Predictions:
+    """Read the predictions of all seeds [S, N, T]; otherwise as ``read_predictions``."""
+    return _read(row, rows, tasks, slice(None))
+
+
+def _read(row: Row, rows: int, tasks: int, seeds: int | slice) -> Predictions:
     path = row.folder / "predictions.safetensors"
     try:
         with safe_open(path, framework="pt") as file:
             shape = [len(row.evaluation.seeds), rows, tasks]
             _check_header(path, file, "logits", "F32", shape)
             _check_header(path, file, "labels", "U8", shape[1:])
-            found = Predictions(file.get_slice("logits")[0], file.get_tensor("labels"))
+            found = Predictions(file.get_slice("logits")[seeds], file.get_tensor("labels"))
     except FileNotFoundError:
         refuse(path, "is missing", "no such file", None)
     except (OSError, SafetensorError) as error:

@@ -13,7 +13,7 @@ NEXT_STEP = "run `dvc repro`; if the file stays as it is, `dvc repro --force eva
 
 Kind = TypeVar("Kind")
 Share = Annotated[float, Range(0, 1)]
-Count = Annotated[int, Range(1)]
+Number = Annotated[int, Range(0)]
 NotNegative = Annotated[float, Range(0)]
 
 
@@ -33,14 +33,16 @@ class Evaluation:
     model: str
     seeds: tuple[Annotated[int, Range(0)], ...]
     parameters: Annotated[int, Range(0)]
+    operations: Annotated[int, Range(0)]
     tasks: Mapping[str, Scores]
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch of training, or one iteration of boosting; ``auc``: validation AUC per task."""
+    """One epoch of training (0: before it), or one iteration of boosting; ``auc``: validation AUC
+    per task."""
 
-    epoch: Count
+    epoch: Number
     train_loss: float
     auc: Mapping[str, Share]
 
@@ -51,7 +53,7 @@ class Run:
 
     seed: Annotated[int, Range(0)]
     task: str | None
-    best_epoch: Count
+    best_epoch: Number
     epochs: tuple[Epoch, ...]
 
     def covers(self, task: str) -> bool:

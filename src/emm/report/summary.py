@@ -31,10 +31,14 @@ class TaskSummary:
 
 @dataclass(frozen=True)
 class Totals:
-    """What a model has once; ``seeds`` is their number, ``best_epoch`` a mean over its runs."""
+    """What a model has once; ``seeds`` is their number, ``best_epoch`` a mean over its runs.
+
+    ``operations``: multiplications and additions of matrix products for one row's prediction.
+    """
 
     mean_auc: float
     parameters: int
+    operations: int
     seeds: int
     best_epoch: float
 
@@ -92,10 +96,11 @@ def read_metrics(folder: Path, models: Sequence[str]) -> dict[str, Summary]:
 def _summary(row: Row, bars: Mapping[str, float]) -> Summary:
     scores = row.evaluation.tasks
     totals = Totals(
-        mean_auc=_rounded(fmean(fmean(task.auc) for task in scores.values())),
+        mean_auc=rounded(fmean(fmean(task.auc) for task in scores.values())),
         parameters=row.evaluation.parameters,
+        operations=row.evaluation.operations,
         seeds=len(row.evaluation.seeds),
-        best_epoch=_whole(_rounded(fmean(run.best_epoch for run in row.runs))),
+        best_epoch=whole(rounded(fmean(run.best_epoch for run in row.runs))),
     )
     return Summary({task: _task(s, bars.get(task)) for task, s in scores.items()}, totals)
 
@@ -103,20 +108,21 @@ def _summary(row: Row, bars: Mapping[str, float]) -> Summary:
 def _task(scores: Scores, bar: float | None) -> TaskSummary:
     auc = fmean(scores.auc)
     return TaskSummary(
-        auc=_rounded(auc),
-        auc_std=_rounded(stdev(scores.auc)) if len(scores.auc) > 1 else None,
-        auc_gain=None if bar is None else _rounded(auc - bar),
-        logloss=_rounded(fmean(scores.logloss)),
-        ece=_rounded(fmean(scores.ece)),
+        auc=rounded(auc),
+        auc_std=rounded(stdev(scores.auc)) if len(scores.auc) > 1 else None,
+        auc_gain=None if bar is None else rounded(auc - bar),
+        logloss=rounded(fmean(scores.logloss)),
+        ece=rounded(fmean(scores.ece)),
     )
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
+    """A number as metrics files hold it."""
     # Sums on other numbers of threads differ in the last bits; adding 0 turns -0.0 into 0.0.
     return round(value, DECIMALS) + 0.0
 
 
-def _whole(value: float) -> float:
+def whole(value: float) -> float:
     """12 instead of 12.0, as people write the number of an epoch."""
     return int(value) if value.is_integer() else value
 

@@ -43,8 +43,9 @@ def quality_table(summaries: Mapping[str, Summary]) -> str:
         columns.append([decimals(summary.tasks[task].logloss) for summary in summaries.values()])
         columns.append([decimals(summary.tasks[task].ece) for summary in summaries.values()])
     totals = [summary.totals for summary in summaries.values()]
-    header += ["parameters", "best epoch"]
+    header += ["parameters", "operations per row", "best epoch"]
     columns.append([f"{total.parameters:,}" for total in totals])
+    columns.append([count_or_nothing(total.operations) for total in totals])
     columns.append([f"{total.best_epoch:.1f}".removesuffix(".0") for total in totals])
     return markdown_table(header, list(zip(*columns, strict=True)))
 
@@ -79,6 +80,11 @@ def signed(value: float | None) -> str:
     """Five decimals with a sign; what rounds to zero has none."""
     text = NOTHING if value is None else f"{value:+.5f}"
     return "0.00000" if text in ("+0.00000", "-0.00000") else text
+
+
+def count_or_nothing(value: float) -> str:
+    """A whole number with separators; none for 0."""
+    return f"{value:,.0f}" if value else NOTHING
 
 
 def seeds_phrase(summaries: Mapping[str, Summary]) -> str:

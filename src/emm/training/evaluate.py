@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from emm.core.errors import ModelFileError
 from emm.core.files import write_json
@@ -32,18 +34,19 @@ def evaluate(
     bins: int,
     device: str,
     threads: int,
+    deterministic: bool,
 ) -> None:
     """Score one row of the table on test; writes metrics.json, predictions.safetensors and the
     runs' history.json to ``out``."""
     schema = load_schema(processed / "schema.json")
-    where = use_device(device, threads)
+    where = use_device(device, threads, deterministic=deterministic)
     test = load_table(processed / "test.parquet", schema).to(where)
     identity = schema_hash(processed / "schema.json")
-    logits, parameters = [], []
+    logits, sizes = [], []
     for seed in seeds:
         found, size = _predict_row(models / f"seed-{seed}", schema.tasks, identity, test)
         logits.append(found)
-        parameters.append(size)
+        sizes.append(size)
     predictions = {"logits": torch.stack(logits), "labels": test.labels.cpu()}  # [S, N, T], [N, T]
     save_file(predictions, out / "predictions.safetensors")
     write_json(
@@ -51,7 +54,8 @@ def evaluate(
         {
             "model": name,
             "seeds": list(seeds),
-            "parameters": parameters[0],
+            "parameters": sizes[0].parameters,
+            "operations": sizes[0].operations,
             "tasks": {
                 task: _scores(predictions["logits"][:, :, t], predictions["labels"][:, t], bins)
                 for t, task in enumerate(schema.tasks)
@@ -61,13 +65,22 @@ def evaluate(
     write_json(out / HISTORY, _history(models / HISTORY))
 
 
+@dataclass(frozen=True)
+class Size:
+    """``parameters``: learned numbers; ``operations``: multiplications and additions of the matrix
+    products for one row's prediction."""
+
+    parameters: int
+    operations: int
+
+
 def _predict_row(
     folder: Path, tasks: Sequence[str], identity: str, test: Table
-) -> tuple[Tensor, int]:
+) -> tuple[Tensor, Size]:
     """Logits [N, T] of the model in ``folder``, or of the single-task models in its subfolders."""
     together = (folder / DESCRIPTION).exists()
     folders = [folder] if together else [folder / task for task in tasks]
-    columns, size = [], 0
+    columns, sizes = [], []
     for each in folders:
         model, description = load_model(each, identity)
         expected = tuple(tasks) if together else (each.name,)
@@ -80,15 +93,19 @@ def _predict_row(
                 next_step="dvc repro",
             )
         columns.append(predict(model.to(test.labels.device), test).cpu())
-        size += _size(model)
-    return torch.cat(columns, dim=1), size
+        sizes.append(_size(model, test))
+    total = Size(sum(x.parameters for x in sizes), sum(x.operations for x in sizes))
+    return torch.cat(columns, dim=1), total
 
 
-def _size(model: torch.nn.Module) -> int:
-    """Learned numbers: weights of a network; of trees, one per node (a threshold or a value)."""
-    return count_parameters(model) or sum(
-        len(buffer) for name, buffer in model.named_buffers() if name.endswith(".value")
-    )
+@torch.inference_mode()
+def _size(model: torch.nn.Module, test: Table) -> Size:
+    """Weights of networks, and of trees one number per node (a threshold or a value)."""
+    nodes = sum(len(value) for name, value in model.named_buffers() if name.endswith(".value"))
+    row = test.rows(torch.zeros(1, dtype=torch.int64, device=test.labels.device))
+    with FlopCounterMode(display=False) as counter:
+        model(*row.inputs)
+    return Size(count_parameters(model) + nodes, counter.get_total_flops())
 
 
 def _scores(logits: Tensor, labels: Tensor, bins: int) -> dict[str, list[float]]:

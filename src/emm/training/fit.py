@@ -1,32 +1,35 @@
-"""The training loop: Adam, early stopping on validation AUC, the best epoch's weights restored."""
+"""The training loop: early stopping on validation AUC, the best epoch's weights restored."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from emm.core.errors import DataError
 from emm.core.progress import Report
-from emm.data.batches import Table, shuffled
+from emm.data.batches import Table, count_batches, shuffled
 from emm.metrics.ranking import auc
-from emm.nn.losses import multi_task_bce
+from emm.nn.losses import task_losses
+from emm.training.optimisers import Optimisation, Stepper
 from emm.training.seeds import order_generator, seed_dropout
+from emm.training.weighting import Weighting, make_weighting
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Penalty = Callable[[Tensor], Tensor]
 EVALUATION_ROWS = 65_536
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How to train: Adam's ``learning_rate`` and L2 ``weight_decay``, rows per batch, and when to
-    stop: after ``max_epochs``, or ``patience`` epochs without a better mean validation AUC."""
+    """How to train: the steps, rows per batch, and when to stop: after ``max_epochs``, or
+    ``patience`` epochs without a better mean validation AUC."""
 
-    learning_rate: float
-    weight_decay: float
+    optimisation: Optimisation
     batch_size: int
     max_epochs: int
     patience: int
+    weighting: Mapping[str, Any] = field(default_factory=lambda: {"rule": "equal"})
 
 
 @dataclass(frozen=True)
@@ -50,34 +53,46 @@ def fit(
     *,
     seed: int,
     names: Sequence[object] = (),
+    history: Sequence[Epoch] = (),
     report: Report | None = None,
 ) -> list[Epoch]:
     """Train ``model`` in place and leave it with the weights of its best epoch, in eval mode.
 
     Only parameters that require a gradient are touched; a module that keeps itself in eval mode
-    keeps its buffers. Model and tables are on one device. ``names`` tell this run's random
-    streams apart from others of the same seed. Gives every epoch that ran; the best is the first
-    with the highest mean AUC (`best_epoch`). Raises DataError when the loss is no longer a number.
+    keeps its buffers. A model's ``penalty(logits)``, if it has one, joins the loss. Model and
+    tables are on one device. ``names`` tell this run's random streams apart from others of the
+    same seed. ``history``: the epochs that the model has behind it, if it has its best one's
+    weights. Gives these and every epoch that ran; the best is the first with the highest mean AUC
+    (`best_epoch`). Raises DataError when the loss is no longer a number.
     """
-    loss: Loss = getattr(model, "loss", multi_task_bce)
-    optimiser = _adam(model, schedule)
+    weighting = make_weighting(train.labels.shape[1], **schedule.weighting).to(train.labels.device)
+    steps = schedule.max_epochs * count_batches(len(train), schedule.batch_size)
+    stepper = Stepper(model, list(weighting.parameters()), schedule.optimisation, steps)
     order = order_generator(seed, train.labels.device, *names)
     seed_dropout(seed, *names)
-    history: list[Epoch] = []
-    best: dict[str, Tensor] = {}
-    for number in range(1, schedule.max_epochs + 1):
-        mean = train_epoch(model, train, loss, optimiser, schedule.batch_size, order)
-        history.append(Epoch(number, mean, validation_aucs(model, validation)))
+    history = list(history)
+    best = _copy(model)
+    first = history[-1].epoch + 1 if history else 1
+    for number in range(first, first + schedule.max_epochs):
+        batches = shuffled(len(train), schedule.batch_size, order)
+        mean = train_epoch(model, train, batches, weighting, stepper)
+        history.append(Epoch(number, mean, validation_aucs(stepper.kept, validation)))
         chosen = best_epoch(history)
         if chosen == number:
-            best = {key: value.clone() for key, value in model.state_dict().items()}
+            best = _copy(stepper.kept)
         if report:
             report(number, f"loss {mean:.5f}  validation AUC {history[-1].mean_auc:.5f}")
-        if number - chosen >= schedule.patience:
+        if number - max(chosen, first - 1) >= schedule.patience:
             break
     model.load_state_dict(best)
     model.eval()
     return history
+
+
+def before_training(model: nn.Module, train: Table, validation: Table) -> Epoch:
+    """Epoch 0 of a model that starts out trained."""
+    losses = task_losses(predict(model, train), train.labels.float(), train.weights)
+    return Epoch(0, float(losses.mean()), validation_aucs(model, validation))
 
 
 def best_epoch(history: Sequence[Epoch]) -> int:
@@ -88,23 +103,26 @@ def best_epoch(history: Sequence[Epoch]) -> int:
 def train_epoch(
     model: nn.Module,
     train: Table,
-    loss: Loss,
-    optimiser: torch.optim.Optimizer,
-    batch_size: int,
-    order: torch.Generator,
+    batches: Iterable[Tensor],
+    weighting: Weighting,
+    stepper: Stepper,
 ) -> float:
-    """One pass over train in random order; gives the mean loss per row."""
+    """One pass over the rows that ``batches`` number; gives the mean loss per row and task."""
     model.train()
+    penalty: Penalty | None = getattr(model, "penalty", None)
     # Summed where the model is: reading it after each step would stall a GPU.
-    total = torch.zeros((), dtype=torch.float64, device=train.labels.device)
-    for index in shuffled(len(train), batch_size, order):
+    total = torch.zeros(train.labels.shape[1], dtype=torch.float64, device=train.labels.device)
+    for index in batches:
         batch = train.rows(index)
-        value = loss(model(batch.dense, batch.sparse), batch.labels.float())
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        total += value.detach() * len(index)
-    mean = float(total) / len(train)
+        logits = model(*batch.inputs)
+        losses = task_losses(logits, batch.labels.float(), batch.weights)
+        stepper.zero_grad()
+        weighting.backward(losses, stepper.weights, penalty(logits) if penalty else None)
+        stepper.step()
+        total += losses.detach() * len(index)
+    means = total / len(train)
+    weighting.end_epoch(means)
+    mean = float(means.mean())
     if mean != mean:
         raise DataError(
             "the training loss is not a number",
@@ -114,12 +132,16 @@ def train_epoch(
     return mean
 
 
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {key: value.clone() for key, value in model.state_dict().items()}
+
+
 @torch.inference_mode()
 def predict(model: nn.Module, table: Table) -> Tensor:
     """Logits [N, T] of every row, in eval mode."""
     model.eval()
-    dense, sparse = (torch.split(part, EVALUATION_ROWS) for part in (table.dense, table.sparse))
-    return torch.cat([model(*rows) for rows in zip(dense, sparse, strict=True)])
+    parts = (torch.split(part, EVALUATION_ROWS) for part in table.inputs)
+    return torch.cat([model(*rows) for rows in zip(*parts, strict=True)])
 
 
 def validation_aucs(model: nn.Module, validation: Table) -> tuple[float, ...]:
@@ -127,11 +149,4 @@ def validation_aucs(model: nn.Module, validation: Table) -> tuple[float, ...]:
     logits = predict(model, validation)
     return tuple(
         auc(logits[:, task], validation.labels[:, task]) for task in range(logits.shape[1])
-    )
-
-
-def _adam(model: nn.Module, schedule: Schedule) -> torch.optim.Adam:
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return torch.optim.Adam(
-        trainable, lr=schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True
     )

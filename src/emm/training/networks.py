@@ -1,6 +1,6 @@
 """Training of a row of the table: one network per seed, or one per seed and task."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from torch import nn
 from emm.core.progress import progress, say
 from emm.data.batches import Table
 from emm.models.store import save_model
-from emm.params import OptimiserParams, TrainingParams
-from emm.training.fit import Epoch, best_epoch, fit
+from emm.params import FusionParams, OptimiserParams, TrainingParams
+from emm.training.fit import Epoch, Schedule, best_epoch, fit
 from emm.training.history import run_record, write_history
+from emm.training.parts import parts
 from emm.training.seeds import seed_init
 from emm.training.workbench import Workbench, schedule_of
 
@@ -31,9 +32,10 @@ def train_together(
 ) -> None:
     """Train a model of all tasks with every seed; writes ``out``/seed-S and history.json."""
     runs = []
+    schedule = schedule_of(training, optimiser)
     for seed in training.seeds:
-        model, arguments = _fresh(build, seed, bench, name)
-        epochs = _run(model, bench.train, bench.validation, training, optimiser, seed, (name,))
+        model, arguments = fresh(build, seed, bench, name)
+        epochs = train_run(model, bench.train, bench.validation, schedule, seed, (name,))
         runs.append(run_record(seed, bench.schema.tasks, epochs))
         save_model(out / f"seed-{seed}", model, bench.describe(name, architecture, arguments, seed))
     write_history(out, runs)
@@ -46,41 +48,63 @@ def train_single(
     build: Build,
     training: TrainingParams,
     optimiser: OptimiserParams,
+    fusion: FusionParams,
 ) -> None:
-    """Train a model of one task with every seed, for each task; writes ``out``/seed-S/TASK."""
+    """Train a model of one task with every seed, for each task; writes ``out``/seed-S/TASK.
+
+    ``fusion.fit_on`` says on which rows, and whether there are models of the folds beside it,
+    ``out``/seed-S/fold-K/TASK (`emm.training.parts`).
+    """
     runs = []
+    schedule = schedule_of(training, optimiser)
     for seed in training.seeds:
-        for number, task in enumerate(bench.schema.tasks):
-            train, validation = bench.train.task(number), bench.validation.task(number)
-            model, arguments = _fresh(build, seed, bench, name, task)
-            epochs = _run(model, train, validation, training, optimiser, seed, (name, task))
-            runs.append(run_record(seed, [task], epochs, task))
-            about = bench.describe(name, "single_task", arguments, seed)
-            save_model(out / f"seed-{seed}" / task, model, replace(about, tasks=(task,)))
+        for part in parts(fusion, in_pool=not fusion.networks or name in fusion.networks):
+            rows = part.rows(bench.train, fusion, seed)
+            for number, task in enumerate(bench.schema.tasks):
+                tables = rows.task(number), bench.validation.task(number)
+                # From the same first weights: the folds' hidden units then stay comparable.
+                model, arguments = fresh(build, seed, bench, name, task)
+                names = (name, task, *part.names)
+                epochs = train_run(model, *tables, schedule, seed, names)
+                if not part.names:
+                    runs.append(run_record(seed, [task], epochs, task))
+                about = bench.describe(name, "single_task", arguments, seed)
+                folder = part.folder(out / f"seed-{seed}")
+                save_model(folder / task, model, replace(about, tasks=(task,)))
     write_history(out, runs)
 
 
-def _fresh(
+def fresh(
     build: Build, seed: int, bench: Workbench, *names: str
 ) -> tuple[nn.Module, Mapping[str, Any]]:
+    """A model with the first weights of this seed, on the device, and its arguments."""
     seed_init(seed, *names)
     model, arguments = build(seed)
     return model.to(bench.device), arguments
 
 
-def _run(
+def train_run(
     model: nn.Module,
     train: Table,
     validation: Table,
-    training: TrainingParams,
-    optimiser: OptimiserParams,
+    schedule: Schedule,
     seed: int,
     names: tuple[str, ...],
+    history: Sequence[Epoch] = (),
 ) -> list[Epoch]:
+    """Train one model with one seed (`fit`), showing how it goes."""
     title = f"{' '.join(names)} seed {seed}"
-    with progress(title, training.max_epochs) as report:
-        schedule = schedule_of(training, optimiser)
-        epochs = fit(model, train, validation, schedule, seed=seed, names=names, report=report)
-    best = epochs[best_epoch(epochs) - 1]
+    with progress(title, schedule.max_epochs) as report:
+        epochs = fit(
+            model,
+            train,
+            validation,
+            schedule,
+            seed=seed,
+            names=names,
+            history=history,
+            report=report,
+        )
+    best = epochs[best_epoch(epochs) - epochs[0].epoch]
     say(f"{title}: best of {len(epochs)} epochs is {best.epoch}, AUC {best.mean_auc:.5f}")
     return epochs

@@ -4,24 +4,44 @@ from pathlib import Path
 from typing import Any
 
 from emm.core.progress import progress, say
-from emm.models.gbdt import Boosting, Run, fit
+from emm.models.gbdt import Boosting, Run, fit, grow
 from emm.models.store import save_model
+from emm.params import FusionParams
 from emm.training.history import write_history
+from emm.training.parts import parts
 from emm.training.workbench import Workbench
 
 
-def train_trees(out: Path, bench: Workbench, boosting: Boosting, seeds: tuple[int, ...]) -> None:
-    """Boost one ensemble per task with every seed; writes ``out``/seed-S and history.json."""
+def train_trees(
+    out: Path,
+    bench: Workbench,
+    boosting: Boosting,
+    seeds: tuple[int, ...],
+    fusion: FusionParams,
+) -> None:
+    """Boost one ensemble per task with every seed; writes ``out``/seed-S and history.json.
+
+    ``fusion.fit_on`` says on which rows, and whether there are models of the folds beside it,
+    ``out``/seed-S/fold-K, with the main model's numbers of trees (`emm.training.parts`).
+    """
     runs: list[dict[str, Any]] = []
     tasks = bench.schema.tasks
     for seed in seeds:
         with progress(f"gbdt seed {seed}", len(tasks)) as report:
+            own, *folds = parts(fusion, in_pool="gbdt" in fusion.trees)
+            rows = own.rows(bench.train, fusion, seed)
             model, boosted = fit(
-                bench.train, bench.validation, bench.inputs, boosting, seed=seed, report=report
+                rows, bench.validation, bench.inputs, boosting, seed=seed, report=report
             )
         about = bench.describe("gbdt", "gbdt", model.arguments(), seed)
         save_model(out / f"seed-{seed}", model, about)
         runs.extend(_record(seed, task, run) for task, run in zip(tasks, boosted, strict=True))
+        for part in folds:
+            rows = part.rows(bench.train, fusion, seed)
+            iterations = [run.best_iteration for run in boosted]
+            twin = grow(rows, bench.inputs, boosting, iterations, seed=seed)
+            about = bench.describe("gbdt", "gbdt", twin.arguments(), seed)
+            save_model(part.folder(out / f"seed-{seed}"), twin, about)
         counts = ", ".join(f"{run.best_iteration} trees" for run in boosted)
         say(f"gbdt seed {seed}: {counts}")
     write_history(out, runs)

@@ -9,11 +9,12 @@ import torch
 
 from emm.data.batches import Table, load_table
 from emm.data.schema import Schema, load_schema, schema_hash
-from emm.models.store import Description
+from emm.models.store import Description, inputs_of
 from emm.nn.inputs import Inputs
 from emm.params import OptimiserParams, TrainingParams
 from emm.training.devices import use_device
 from emm.training.fit import Schedule
+from emm.training.optimisers import Optimisation
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,16 @@ class Workbench:
         )
 
 
-def set_up(processed: Path, recipe: str, device: str, threads: int) -> Workbench:
+def set_up(processed: Path, recipe: str, training: TrainingParams) -> Workbench:
     """Load train and validation (never test) and move them to the device."""
     schema = load_schema(processed / "schema.json")
-    where = use_device(device, threads)
+    where = use_device(training.device, training.threads, deterministic=training.deterministic)
+    train = load_table(processed / "train.parquet", schema, weighted=training.sample_weights)
     return Workbench(
         schema=schema,
         schema_sha256=schema_hash(processed / "schema.json"),
-        inputs=Inputs(len(schema.dense), schema.cardinalities),
-        train=load_table(processed / "train.parquet", schema).to(where),
+        inputs=inputs_of(schema),
+        train=train.to(where),
         validation=load_table(processed / "validation.parquet", schema).to(where),
         device=where,
         recipe=recipe,
@@ -63,8 +65,14 @@ def set_up(processed: Path, recipe: str, device: str, threads: int) -> Workbench
 def schedule_of(training: TrainingParams, optimiser: OptimiserParams) -> Schedule:
     """The loop's settings from the recipe's and the model's sections."""
     return Schedule(
-        learning_rate=optimiser.learning_rate,
-        weight_decay=optimiser.weight_decay,
+        optimisation=Optimisation(
+            learning_rate=optimiser.learning_rate,
+            weight_decay=optimiser.weight_decay,
+            optimiser=training.optimiser,
+            course=training.course,
+            average=training.average,
+        ),
+        weighting=optimiser.weighting,
         batch_size=training.batch_size,
         max_epochs=training.max_epochs,
         patience=training.patience,

@@ -95,8 +95,8 @@ _DENSE = (
     "weeks_worked",
 )
 
-# The survey's instance weight says how a row was sampled, and its documentation forbids it as a
-# feature. Marital status and income are the labels whichever tasks are chosen.
+# The survey's instance weight says for how many people a row stands; its documentation forbids it
+# as a feature. Marital status and income are the labels whichever tasks are chosen.
 _NO_FEATURES = ("instance_weight", "marital_status", "income")
 
 _INCOMES = {"- 50000.": 0, "50000+.": 1}
@@ -108,6 +108,40 @@ _MARITAL_STATUSES = (
     "Separated",
     "Divorced",
     "Widowed",
+)
+
+# At least some time at a college, as "education at college level" in the MMoE paper (KDD 2018).
+_COLLEGE = (
+    "Some college but no degree",
+    "Associates degree-occup /vocational",
+    "Associates degree-academic program",
+    "Bachelors degree(BA AB BS)",
+    "Masters degree(MA MS MEng MEd MSW MBA)",
+    "Prof school degree (MD DDS DVM LLB JD)",
+    "Doctorate degree(PhD EdD)",
+)
+_EDUCATIONS = (
+    *_COLLEGE,
+    "Children",
+    "Less than 1st grade",
+    "1st 2nd 3rd or 4th grade",
+    "5th or 6th grade",
+    "7th and 8th grade",
+    "9th grade",
+    "10th grade",
+    "11th grade",
+    "12th grade no diploma",
+    "High school graduate",
+)
+_EMPLOYMENTS = (
+    "Full-time schedules",
+    "Children or Armed Forces",
+    "Not in labor force",
+    "PT for econ reasons usually FT",
+    "PT for econ reasons usually PT",
+    "PT for non-econ reasons usually FT",
+    "Unemployed full-time",
+    "Unemployed part- time",
 )
 
 
@@ -132,6 +166,19 @@ DATASET = Dataset(
             ),
             made_from=("marital_status",),
         ),
+        "college": Task(
+            pl.when(pl.col("education").is_in(_EDUCATIONS)).then(
+                pl.col("education").is_in(_COLLEGE)
+            ),
+            made_from=("education",),
+        ),
+        "full-time": Task(
+            pl.when(pl.col("employment_status").is_in(_EMPLOYMENTS)).then(
+                pl.col("employment_status") == "Full-time schedules"
+            ),
+            made_from=("employment_status",),
+        ),
     },
     read=_read,
+    weight="instance_weight",
 )

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from emm.models.tree_files import Array, TreeFile, content, damaged, unsupported
-from emm.models.tree_nodes import ids_of_categories
+from emm.models.native.files import Array, TreeFile, content, damaged, unsupported
+from emm.models.native.nodes import ids_of_categories
 
 VERSIONS = ("v2", "v3", "v4")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emm.models.tree_files import (
+from emm.models.native.files import (
     Array,
     TreeFile,
     columns_in_order,
@@ -19,8 +19,8 @@ from emm.models.tree_files import (
     feature_columns,
     unsupported,
 )
-from emm.models.tree_nodes import Tree, assemble, bits, depth, ids_of_categories, reached, rows
-from emm.models.xgboost_json import Part, integers, margin, part, read_learner, reals, size
+from emm.models.native.nodes import Tree, assemble, bits, depth, ids_of_categories, reached, rows
+from emm.models.native.xgboost_json import Part, integers, margin, part, read_learner, reals, size
 from emm.nn.inputs import Inputs
 from emm.nn.trees import TreeEnsemble
 

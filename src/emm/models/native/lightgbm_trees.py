@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from emm.models.lightgbm_text import check_kind, ids_of_codes, numbers, sigmoid, split_text
-from emm.models.tree_files import Array, TreeFile, damaged, feature_columns, unsupported
-from emm.models.tree_nodes import Tree, assemble, bits, depth, reached, rows
+from emm.models.native.files import Array, TreeFile, damaged, feature_columns, unsupported
+from emm.models.native.lightgbm_text import check_kind, ids_of_codes, numbers, sigmoid, split_text
+from emm.models.native.nodes import Tree, assemble, bits, depth, reached, rows
 from emm.nn.inputs import Inputs
 from emm.nn.trees import TreeEnsemble
 

@@ -10,8 +10,8 @@ import xgboost
 from numpy.typing import NDArray
 
 from emm.core.errors import DataError, ModelFileError
-from emm.models import tree_files
-from emm.models.native_trees import load_native_trees
+from emm.models.native import files
+from emm.models.native.load import load_native_trees
 from emm.nn.inputs import Inputs
 from emm.nn.trees import TreeEnsemble
 
@@ -112,7 +112,7 @@ def test_a_file_that_is_too_large_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boosted_by_lightgbm().save_model(tmp_path / "m.txt")
-    monkeypatch.setattr(tree_files, "LARGEST_FILE", 100)
+    monkeypatch.setattr(files, "LARGEST_FILE", 100)
     with pytest.raises(ModelFileError, match="too large"):
         load_native_trees(tmp_path / "m.txt", INPUTS, NAMES)
 

@@ -8,10 +8,10 @@ import pytest
 import xgboost
 
 from emm.core.errors import ModelFileError
-from emm.models.xgboost_trees import read_xgboost
+from emm.models.native.xgboost_trees import read_xgboost
 from emm.nn.inputs import Inputs
 from emm.nn.trees import TreeEnsemble
-from tests.models.foreign_trees import (
+from tests.models.native.foreign_trees import (
     INPUTS,
     NAMES,
     ROWS,

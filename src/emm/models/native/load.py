@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from emm.core.errors import DataError, ModelFileError
-from emm.models.lightgbm_trees import read_lightgbm
-from emm.models.xgboost_trees import read_xgboost
+from emm.models.native.lightgbm_trees import read_lightgbm
+from emm.models.native.xgboost_trees import read_xgboost
 from emm.nn.inputs import Inputs
 from emm.nn.trees import TreeEnsemble
 

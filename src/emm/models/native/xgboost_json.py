@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from emm.models.tree_files import Array, TreeFile, content, damaged, unsupported
+from emm.models.native.files import Array, TreeFile, content, damaged, unsupported
 
 OBJECTIVES = ("binary:logistic", "binary:logitraw")
 SURE = np.float32(1e-6)  # XGBoost reads a probability of 0 or 1 as one that is so far from it

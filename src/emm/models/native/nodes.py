@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from emm.core.errors import ModelFileError
-from emm.models.tree_files import TreeFile, cardinality, damaged, unsupported
+from emm.models.native.files import TreeFile, cardinality, damaged, unsupported
 from emm.nn.inputs import Inputs
 from emm.nn.trees import OUTSIDE, WORDS, TreeEnsemble
 

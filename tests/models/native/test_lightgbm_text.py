@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emm.core.errors import ModelFileError
-from emm.models.lightgbm_trees import read_lightgbm
+from emm.models.native.lightgbm_trees import read_lightgbm
 from emm.nn.inputs import Inputs
 from emm.nn.trees import TreeEnsemble
-from tests.models.foreign_trees import (
+from tests.models.native.foreign_trees import (
     INPUTS,
     NAMES,
     SETS,

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from emm.core.errors import ModelFileError
-from emm.models.lightgbm_trees import read_lightgbm
+from emm.models.native.lightgbm_trees import read_lightgbm
 from emm.nn.inputs import Inputs
 from emm.nn.trees import TreeEnsemble
-from tests.models.foreign_trees import (
+from tests.models.native.foreign_trees import (
     BINARY,
     INPUTS,
     NAMES,

@@ -1,0 +1,1 @@
+"""Boosted trees that other libraries trained, read from the files these libraries save."""

@@ -1,0 +1,125 @@
+"""Training of a fused row: a start from the pool, then one or two phases of learning."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from emm.core.binding import Count, OneOf, Positive
+from emm.data.batches import Table
+from emm.data.folds import fold_only
+from emm.fusion.emm import EMM
+from emm.fusion.given import load_given
+from emm.fusion.pool import Pool, load_pool
+from emm.fusion.start import Start, load_pool_into
+from emm.models.store import save_model
+from emm.params import FusionParams, OptimiserParams, TrainingParams
+from emm.training.fit import Epoch, before_training
+from emm.training.history import run_record, write_history
+from emm.training.networks import train_run
+from emm.training.seeds import seed_init
+from emm.training.workbench import Workbench, schedule_of
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Learning of everything, the trained networks too, at a step size of its own."""
+
+    learning_rate: Positive
+    max_epochs: Count
+
+
+@dataclass(frozen=True)
+class FusedParams(OptimiserParams):
+    """How a fused row is trained: ``members`` of the pool (all if none is named), its ``start``,
+    and its phases: at most ``max_epochs`` (by default as every model) with the networks frozen,
+    then, if there is one, the ``second``, in which they learn too. ``fit_on: train`` learns on
+    what the pool has memorised, whatever `FusionParams.fit_on` says, for comparison."""
+
+    members: tuple[str, ...] = ()
+    start: Start = field(default_factory=Start)
+    max_epochs: Count | None = None
+    second: Phase | None = None
+    fit_on: Annotated[str, OneOf("train")] | None = None
+
+
+def train_fused(
+    out: Path,
+    bench: Workbench,
+    name: str,
+    components: Path,
+    *,
+    training: TrainingParams,
+    fusion: FusionParams,
+    settings: FusedParams,
+    arguments: Mapping[str, Any],
+) -> None:
+    """Fuse the pool of every seed in ``components``; writes ``out``/seed-S and history.json."""
+    runs = []
+    for seed in training.seeds:
+        folder = components / f"seed-{seed}"
+        pool = load_pool(folder, bench.schema_sha256).only(settings.members)
+        model, epochs = fuse(
+            bench,
+            name,
+            folder,
+            pool,
+            training=training,
+            fusion=fusion,
+            settings=settings,
+            arguments=arguments,
+        )
+        runs.append(run_record(seed, bench.schema.tasks, epochs))
+        about = {"pool": pool.describe(), **arguments}
+        save_model(out / f"seed-{seed}", model, bench.describe(name, "emm", about, seed))
+    write_history(out, runs)
+
+
+def fuse(
+    bench: Workbench,
+    name: str,
+    folder: Path,
+    pool: Pool,
+    *,
+    training: TrainingParams,
+    fusion: FusionParams,
+    settings: FusedParams,
+    arguments: Mapping[str, Any],
+) -> tuple[EMM, list[Epoch]]:
+    """Fuse one ``pool``, kept in ``folder``; ``arguments`` are those of `EMM` but the pool.
+
+    Gives the model with the weights of its best epoch, and all epochs, the start as epoch 0.
+    """
+    seed_init(pool.seed, name)
+    model = EMM(bench.inputs, len(bench.schema.tasks), pool=pool.describe(), **arguments)
+    load_pool_into(model, pool, settings.start)
+    model = model.to(bench.device)
+    train, validation = tables(bench, folder, pool, fusion, settings)
+    epochs = [before_training(model, train, validation)]
+    first = schedule_of(training, settings)
+    if settings.max_epochs is not None:
+        first = replace(first, max_epochs=settings.max_epochs)
+    if any(weight.requires_grad for weight in model.parameters()):
+        epochs = train_run(model, train, validation, first, pool.seed, (name,), epochs)
+    if settings.second is not None:
+        model.thaw()
+        slow = replace(first.optimisation, learning_rate=settings.second.learning_rate)
+        second = replace(first, optimisation=slow, max_epochs=settings.second.max_epochs)
+        names = (name, "second")
+        epochs = train_run(model, train, validation, second, pool.seed, names, epochs)
+    return model, epochs
+
+
+def tables(
+    bench: Workbench, folder: Path, pool: Pool, fusion: FusionParams, settings: FusedParams
+) -> tuple[Table, Table]:
+    """Train and validation as the fusion learns on them, with what the pool says of each row."""
+    fit_on = settings.fit_on or fusion.fit_on
+    split = "out-of-fold" if fit_on == "out-of-fold" else "train"
+    train, validation = (
+        replace(table, given=load_given(folder, pool.members, name, len(table)).to(bench.device))
+        for name, table in ((split, bench.train), ("validation", bench.validation))
+    )
+    if fit_on == "held-out":
+        train = fold_only(train, 0, fusion.folds, pool.seed)
+    return train, validation

@@ -1,0 +1,39 @@
+"""Write the metrics files, the figure and the page of the study."""
+
+from pathlib import Path
+
+from emm.core.command import ParamsFile, stage
+from emm.core.paths import Paths
+from emm.data.schema import load_schema
+from emm.report.facts import DatasetFacts
+from emm.report.study import write_study
+from emm.report.study_params import STUDY_FILE, load_study
+
+
+def main(file: ParamsFile = STUDY_FILE) -> None:
+    """Report on the study: study/data/evaluation -> metrics/study and reports/study.md."""
+    study, root = load_study(file), file.parent
+    write_study(
+        study,
+        {table.dataset: _facts(table.dataset, root) for table in study.tables.values()},
+        root=root,
+        metrics=Path("metrics/study"),
+        report=Path("reports/study.md"),
+    )
+
+
+def _facts(dataset: str, root: Path) -> DatasetFacts:
+    schema = load_schema(Paths(dataset, "", root).schema)
+    return DatasetFacts(
+        name=dataset,
+        title=schema.title,
+        tasks=schema.tasks,
+        rows={name: split.rows for name, split in schema.splits.items()},
+        positive_rates={name: split.positive_rate for name, split in schema.splits.items()},
+        source=schema.origin,
+        licence=schema.licence,
+    )
+
+
+if __name__ == "__main__":
+    stage(main)()

@@ -1,0 +1,134 @@
+"""Fused models of small pools, rows for them, and what their members say on their own."""
+
+import torch
+from torch import Tensor, nn
+
+from emm.fusion.emm import EMM
+from emm.fusion.layout import Lift
+from emm.fusion.pool import Pool
+from emm.fusion.start import Start, load_pool_into
+from emm.nn.trees import TreeEnsemble
+from tests.fusion.conftest import INPUTS
+
+KNOBS = {"embedding_dim": 2, "tower": [4], "dropout": 0.0}
+
+
+def build(
+    pool: Pool, variant: str = "aligned", start: Start | None = None, **settings: object
+) -> EMM:
+    """A fused model that has taken over its pool."""
+    torch.manual_seed(1)
+    model = EMM(
+        INPUTS, len(pool.tasks), variant=variant, pool=pool.describe(), **{**KNOBS, **settings}
+    )
+    load_pool_into(model, pool, start or Start())
+    return model
+
+
+def rows(count: int) -> tuple[Tensor, Tensor]:
+    """dense [B, D], sparse [B, F]."""
+    generator = torch.Generator().manual_seed(count)
+    sparse = [torch.randint(0, c, (count,), generator=generator) for c in INPUTS.cardinalities]
+    dense = torch.rand(count, INPUTS.dense, generator=generator)
+    return 3 * dense - 1, torch.stack(sparse, 1).int()
+
+
+def step(model: EMM, count: int = 16, rate: float = 0.01) -> None:
+    """One optimiser step on random labels; the gradients stay."""
+    learning = [weight for weight in model.parameters() if weight.requires_grad]
+    optimiser = torch.optim.Adam(learning, lr=rate)
+    logits = model.train()(*rows(count))
+    labels = torch.randint(0, 2, logits.shape, generator=torch.Generator().manual_seed(0))
+    model.zero_grad()
+    nn.functional.binary_cross_entropy_with_logits(logits, labels.float()).backward()
+    optimiser.step()
+
+
+def without_gradient(model: EMM) -> list[str]:
+    """Names of what learns but got no gradient, where there is anything to choose: with two tasks
+    there is one partner, and a gate over a single member always takes it."""
+    counts = model.fusion.layout.counts
+    fixed = [f"gates.{task}." for task, count in enumerate(counts) if count == 1]
+    fixed += ["selection."] if len(counts) == 2 else []
+    return [
+        name
+        for name, weight in model.named_parameters()
+        if weight.requires_grad
+        and (weight.grad is None or not weight.grad.any())
+        and not any(part in name for part in fixed)
+    ]
+
+
+def states(module: nn.Module) -> dict[str, Tensor]:
+    """A copy of a module's weights and statistics."""
+    return {key: value.clone() for key, value in module.state_dict().items()}
+
+
+def moved(module: nn.Module, before: dict[str, Tensor]) -> list[str]:
+    """Names of what differs from ``before``."""
+    after = module.state_dict()
+    assert after.keys() == before.keys()
+    return [key for key, value in after.items() if not torch.equal(value, before[key])]
+
+
+def of_task(pool: Pool, kind: str, task: int) -> list[int]:
+    """Numbers of the ``networks`` or ``trees`` of one task."""
+    return [n for n, member in enumerate(getattr(pool.members, kind)) if member.task == task]
+
+
+def ensemble(pool: Pool, number: int) -> TreeEnsemble:
+    """A tree ensemble of the pool, by itself."""
+    model = TreeEnsemble(INPUTS, **pool.members.trees[number].sizes)
+    model.load_state_dict(pool.part(f"trees.{number}"))
+    return model
+
+
+def member_logits(pool: Pool, dense: Tensor, sparse: Tensor) -> list[Tensor]:
+    """The logits of each task's members [B, M], networks first."""
+    found = []
+    for task in range(len(pool.tasks)):
+        own = []
+        for number in of_task(pool, "networks", task):
+            cut = pool.members.networks[number].build(INPUTS).to(dense.dtype).eval()
+            cut.load_state_dict(pool.part(f"networks.{number}"))
+            own.append(cut(dense, sparse)[:, 0])
+        own += [
+            ensemble(pool, number).decision(dense, sparse).to(dense.dtype)
+            for number in of_task(pool, "trees", task)
+        ]
+        found.append(torch.stack(own, dim=1))
+    return found
+
+
+def mean_logits(pool: Pool, dense: Tensor, sparse: Tensor) -> Tensor:
+    """The mean of each task's members' logits [B, T]."""
+    return torch.stack([own.mean(1) for own in member_logits(pool, dense, sparse)], dim=1)
+
+
+def plain_lift(lift: Lift, pool: Pool, found: list[Tensor], shares: Tensor) -> list[Tensor]:
+    """One level's outputs by task [B, M, H]: networks [B, width] each, shares [B, trees]."""
+    lines = lift.trees
+    lifted = []
+    for task in range(len(pool.tasks)):
+        own = [plain_adapter(lift.adapters[n], found[n]) for n in of_task(pool, "networks", task)]
+        for n in of_task(pool, "trees", task):
+            line = [lines.weight[n, :, 0] * share + lines.bias[n] for share in shares[:, n]]
+            own.append(torch.stack(line))
+        lifted.append(torch.stack(own, dim=1))
+    return lifted
+
+
+def plain_adapter(adapter: nn.Module, x: Tensor) -> Tensor:
+    """A linear layer with or without a bias, or nothing."""
+    if not list(adapter.parameters()):
+        return x
+    return torch.stack(
+        [adapter.weight @ row + (0 if adapter.bias is None else adapter.bias) for row in x]
+    )
+
+
+def plain_shares(pool: Pool, levels: int, dense: Tensor, sparse: Tensor) -> Tensor:
+    """Shares of the pool's trees [B, trees, C]."""
+    count = len(pool.members.trees)
+    shares = [ensemble(pool, n).shares(dense, sparse, levels) for n in range(count)]
+    return torch.stack(shares, dim=1) if shares else dense.new_zeros(len(dense), 0, levels)

@@ -1,0 +1,41 @@
+"""Trees that other libraries boosted on rows of the small models, and what they say."""
+
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import xgboost
+
+from tests.fusion.fused import rows
+
+COLUMNS = ["age", "gains", "weeks", "sex", "job", "state"]
+
+
+def boosted_table() -> tuple[np.ndarray, np.ndarray]:
+    """Columns [N, D + F] of INPUTS, and labels."""
+    dense, sparse = (column.numpy() for column in rows(200))
+    columns = np.concatenate([dense, sparse.astype(np.float32)], axis=1)
+    return columns, (columns[:, 0] * columns[:, 5] > 0.3).astype(np.uint8)
+
+
+def save_native(folder: Path, library: str) -> Path:
+    """Three trees, as their library saves them."""
+    columns, labels = boosted_table()
+    if library == "lightgbm":
+        quiet = {"objective": "binary", "verbosity": -1, "num_threads": 1}
+        data = lightgbm.Dataset(columns, labels, feature_name=COLUMNS, params=quiet)
+        lightgbm.train(quiet, data, 3).save_model(folder / "model.txt")
+        return folder / "model.txt"
+    data = xgboost.DMatrix(columns, labels, feature_names=COLUMNS, nthread=1)
+    booster = xgboost.train({"objective": "binary:logistic", "nthread": 1}, data, 3)
+    booster.save_model(folder / "model.json")
+    return folder / "model.json"
+
+
+def predictions(path: Path) -> np.ndarray:
+    """The library's own logits of `boosted_table`."""
+    columns, _ = boosted_table()
+    if path.suffix == ".txt":
+        return lightgbm.Booster(model_file=path).predict(columns, raw_score=True)
+    data = xgboost.DMatrix(columns, feature_names=COLUMNS, nthread=1)
+    return xgboost.Booster(model_file=path).predict(data, output_margin=True)

@@ -1,0 +1,155 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from emm.core.errors import DecompositionError, ModelFileError
+from emm.fusion.emm import EMM
+from emm.fusion.factories import trusting
+from emm.fusion.gather import Grown, build_pool, outside_models, own_models, own_trees
+from emm.fusion.pool import Pool, load_pool, save_pool
+from emm.fusion.start import Start, load_pool_into
+from emm.models.store import load_model
+from emm.params import OutsideModel
+from tests.fusion.conftest import (
+    INPUTS,
+    SCHEMA,
+    make_pool,
+    pool_of_kind,
+    save_boosted,
+    save_trained,
+)
+from tests.fusion.fused import KNOBS, mean_logits, rows
+from tests.fusion.native import COLUMNS, save_native
+from tests.fusion.outside import Deep, Shallow
+from tests.nn.forest import random_ensemble
+
+DEEP, SHALLOW = "tests.fusion.outside:Deep", "tests.fusion.outside:Shallow"
+TASKS = ["t0", "t1"]
+
+
+@pytest.fixture
+def pool(tmp_path: Path, weights: dict[str, Path]) -> Pool:
+    """Two of the pipeline's own networks of each task and its trees, two networks and one tree
+    ensemble from outside."""
+    folders = save_trained(tmp_path / "models", 2, ("narrow", "wide"))
+    entries = [
+        OutsideModel("t0", DEEP, str(weights[DEEP])),
+        OutsideModel("t1", SHALLOW, str(weights[SHALLOW]), "head"),
+        OutsideModel("t1", trees=str(save_native(tmp_path, "lightgbm"))),
+    ]
+    with trusting([DEEP, SHALLOW]):
+        networks, trees = outside_models(entries, TASKS, INPUTS, COLUMNS)
+    networks = [*own_models(folders, TASKS, SCHEMA, "seed-0"), *networks]
+    boosted = save_boosted(tmp_path / "models", 2)
+    trees = [*own_trees(boosted, TASKS, SCHEMA, "seed-0"), *trees]
+    return build_pool(networks, trees, INPUTS, TASKS, SCHEMA, 0)
+
+
+def test_members_are_networks_and_trees_of_both_kinds(pool: Pool, weights: dict[str, Path]) -> None:
+    networks = [member.name.rsplit("/", 1)[-1] for member in pool.members.networks]
+    assert networks == ["t0", "t1", "t0", "t1", "Deep.safetensors", "Shallow.safetensors"]
+    trees = [member.name.rsplit("/", 1)[-1] for member in pool.members.trees]
+    assert trees == ["t0", "t1", "model.txt"]
+    assert [member.task for member in pool.members.trees] == [0, 1, 1]
+
+
+def test_models_of_other_depth_and_layout_are_cut_into_the_same_levels(pool: Pool) -> None:
+    assert {len(member.levels) for member in pool.members.networks} == {2}
+    assert {member.widths for member in pool.members.networks} == {(8, 8)}
+    deep, shallow = pool.members.networks[-2:]
+    assert deep.tower == ("out",)
+    assert shallow.tower == ("head.0", "head.1", "head.2")
+    assert deep.levels[0][:3] == ("embed", "in_layer", "act")
+
+
+def test_putting_the_parts_of_an_outside_model_together_gives_its_output(
+    pool: Pool, weights: dict[str, Path]
+) -> None:
+    x = rows(5)
+    for number, (factory, model) in enumerate(((DEEP, Deep), (SHALLOW, Shallow)), start=4):
+        original = model(INPUTS)
+        original.load_state_dict(load_file(weights[factory]))
+        with trusting([factory]):
+            cut = pool.members.networks[number].build(INPUTS).eval()
+        cut.load_state_dict(pool.part(f"networks.{number}"))
+        assert torch.equal(cut(*x), original.eval()(*x))
+
+
+@pytest.mark.parametrize("variant", ["paper", "aligned"])
+def test_they_are_fused_with_the_pipelines_own_also_after_a_stay_on_disk(
+    pool: Pool, tmp_path: Path, variant: str
+) -> None:
+    save_pool(pool, tmp_path / "pool")
+    again = load_pool(tmp_path / "pool", SCHEMA)
+    x = rows(5)
+    with trusting([DEEP, SHALLOW]):
+        model = EMM(INPUTS, 2, variant=variant, pool=again.describe(), **KNOBS)
+        mean = mean_logits(again, *x)
+    load_pool_into(model, again, Start())
+    logits = model.eval()(*x)
+    assert logits.shape == (5, 2)
+    if variant == "aligned":
+        torch.testing.assert_close(logits, mean)
+
+
+def test_a_stored_pool_runs_no_code_that_params_yaml_does_not_name(pool: Pool) -> None:
+    error = pytest.raises(ModelFileError, match=r"wants to run tests\.fusion\.outside:Shallow")
+    with trusting([DEEP]), error:
+        EMM(INPUTS, 2, variant="paper", pool=pool.describe(), **KNOBS)
+
+
+def test_a_tower_that_does_not_exist_names_the_layers(weights: dict[str, Path]) -> None:
+    entry = OutsideModel("t0", DEEP, str(weights[DEEP]), "top")
+    with trusting([DEEP]):
+        networks, trees = outside_models([entry], TASKS, INPUTS, COLUMNS)
+    with pytest.raises(DecompositionError, match=r"(?s)got: embed -> in_layer.*then top"):
+        build_pool(networks, trees, INPUTS, TASKS, SCHEMA, 0)
+
+
+def test_two_structures_for_each_task_make_three_levels_of_width_8() -> None:
+    members = pool_of_kind(3, "networks").members.networks
+    assert {member.widths for member in members} == {(8, 8, 8)}
+    assert [member.task for member in members] == [0, 1, 2] * 2
+
+
+def test_the_front_stays_with_the_first_component_also_if_all_models_embed_alike() -> None:
+    members = pool_of_kind(2, "networks").members.networks
+    narrow = members[0]
+    assert narrow.arguments["embedding_dim"] == members[-1].arguments["embedding_dim"]
+    assert narrow.levels[0] == ("front", *(f"blocks.0.{n}" for n in range(8)))
+
+
+@pytest.mark.parametrize("adapt", [True, False])
+def test_composing_a_members_parts_gives_back_its_models_output(
+    tmp_path: Path, adapt: bool
+) -> None:
+    pool = make_pool(tmp_path, 2, ("narrow", "slim" if adapt else "wide"), adapt=adapt)
+    for number, member in enumerate(pool.members.networks):
+        structure, task = member.name.split("/")
+        model, _ = load_model(tmp_path / structure / "seed-0" / task, SCHEMA)
+        cut = member.build(INPUTS).eval()
+        cut.load_state_dict(pool.part(f"networks.{number}"))
+        assert torch.equal(cut(*rows(5)), model(*rows(5)))
+
+
+def test_to_adapt_networks_keep_the_widths_of_their_own(tmp_path: Path) -> None:
+    pool = make_pool(tmp_path, 2, ("narrow", "slim"), adapt=True)
+    assert {m.name: m.widths for m in pool.members.networks} == {
+        "narrow/t0": (8, 8, 8),
+        "narrow/t1": (8, 8, 8),
+        "slim/t0": (6, 5, 7),
+        "slim/t1": (6, 5, 7),
+    }
+
+
+def test_networks_that_share_no_layer_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DecompositionError, match=r"narrow/t0 and odd/t0"):
+        make_pool(tmp_path, 2, ("narrow", "odd"))
+
+
+def test_trees_alone_have_no_levels(tmp_path: Path) -> None:
+    trees = [Grown("gbdt/t0", 0, random_ensemble(3, 9, 0, INPUTS), "")]
+    with pytest.raises(DecompositionError, match=r"(?s)no network to take apart.*1 tree ensemble"):
+        build_pool([], trees, INPUTS, TASKS, SCHEMA, 0)

@@ -1,0 +1,64 @@
+import torch
+from torch import nn
+
+from emm.fusion.layout import Layout, Lift, adapter
+
+# Task 1 has no network, task 0 no trees; numbers are not in the tasks' order.
+LAYOUT = Layout(
+    networks=((2, 0), (), (1,)), trees=((), (1, 2), (0,)), widths=((3, 5), (4, 5), (3, 2))
+)
+ROWS = 6
+
+
+def test_a_tasks_members_are_its_networks_and_its_trees() -> None:
+    assert LAYOUT.counts == [2, 2, 2]
+
+
+def test_a_level_is_as_wide_as_its_widest_component() -> None:
+    assert LAYOUT.level_widths == [4, 5]
+
+
+def test_each_tree_ensemble_knows_its_task() -> None:
+    assert LAYOUT.task_of_tree == [2, 1, 1]
+
+
+def test_members_are_stacked_by_task_networks_first() -> None:
+    networks = [torch.full((ROWS, 2), float(n)) for n in range(3)]
+    trees = torch.arange(10.0, 13.0)[None, :, None].expand(ROWS, 3, 2)
+    stacked = LAYOUT.by_task(networks, trees)
+    assert [own.shape for own in stacked] == [(ROWS, 2, 2)] * 3
+    assert [own[0, :, 0].tolist() for own in stacked] == [[2, 0], [11, 12], [1, 10]]
+
+
+def test_a_task_without_trees_needs_none() -> None:
+    layout = Layout(networks=((0,), (1,)), trees=((), ()), widths=((3,), (3,)))
+    found = [torch.rand(ROWS, 3) for _ in range(2)]
+    lift = Lift(layout, 0)
+    assert list(lift.parameters()) == []
+    lifted = lift(found, torch.zeros(ROWS, 0))
+    assert all(torch.equal(own[:, 0], made) for own, made in zip(lifted, found, strict=True))
+
+
+def test_a_lift_adapts_narrow_networks_and_gives_each_tree_a_line() -> None:
+    torch.manual_seed(0)
+    lift = Lift(LAYOUT, 0)
+    found = [torch.rand(ROWS, own[0]) for own in LAYOUT.widths]
+    shares = torch.rand(ROWS, 3)
+    lifted = lift(found, shares)
+    narrow, fits, _ = lift.adapters
+    line = [shares[:, n, None] * lift.trees.weight[n, :, 0] + lift.trees.bias[n] for n in range(3)]
+    expected = [
+        [lift.adapters[2](found[2]), found[0] @ narrow.weight.T + narrow.bias],
+        [line[1], line[2]],
+        [found[1], line[0]],
+    ]
+    assert isinstance(fits, nn.Identity)
+    for own, members in zip(lifted, expected, strict=True):
+        torch.testing.assert_close(own, torch.stack(members, dim=1))
+
+
+def test_an_adapter_is_linear_and_nothing_where_widths_are_equal() -> None:
+    x = torch.rand(ROWS, 3)
+    assert adapter(3, 3)(x) is x
+    assert adapter(3, 5)(x).shape == (ROWS, 5)
+    assert not adapter(3, 5, bias=False)(torch.zeros(1, 3)).any()

@@ -1,0 +1,74 @@
+import pytest
+import torch
+from torch import Tensor
+
+from emm.fusion.emm import EMM
+from emm.fusion.pool import Pool
+from tests.fusion.fused import (
+    build,
+    of_task,
+    plain_adapter,
+    plain_lift,
+    plain_shares,
+    rows,
+    step,
+    without_gradient,
+)
+from tests.fusion.test_akf import plain_fusion, plain_within
+from tests.models.conftest import plain_chain, plain_front
+
+
+def plain_paper(model: EMM, pool: Pool, dense: Tensor, sparse: Tensor) -> Tensor:
+    """Algorithm 2, with the trees' lifted shares among each task's components."""
+    tasks = len(pool.tasks)
+    shares = plain_shares(pool, model.trees.levels, dense, sparse)
+    z = torch.stack([plain_front(model.front, dense, sparse)] * tasks, dim=1)
+    for level, fusion in enumerate(model.fusion.levels):
+        found = []
+        for number, member in enumerate(pool.members.networks):
+            component = model.networks.members[number][level]
+            if level == 0:
+                found.append(component(dense, sparse))
+            else:
+                entry = model.fusion.entries[level - 1][number]
+                found.append(component(plain_adapter(entry, z[:, member.task])))
+        lifted = plain_lift(model.fusion.lifts[level], pool, found, shares[:, :, level])
+        fuse = plain_within if fusion.merge is None else plain_fusion
+        z = fuse(fusion, z, lifted)
+    towers = model.fusion.towers.layers
+    return torch.cat([plain_chain(towers, z[:, task], task) for task in range(tasks)], dim=1)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_it_equals_a_plain_restatement_of_algorithm_2(any_pool: Pool, count: int) -> None:
+    model = build(any_pool, "paper").double().eval()
+    dense, sparse = rows(count)
+    dense = dense.double()
+    expected = plain_paper(model, any_pool, dense, sparse)
+    torch.testing.assert_close(model(dense, sparse), expected)
+
+
+def test_without_merge_each_task_keeps_what_its_gates_fuse(mixed: Pool) -> None:
+    model = build(mixed, "paper", merge=False).double().eval()
+    dense, sparse = rows(5)
+    dense = dense.double()
+    expected = plain_paper(model, mixed, dense, sparse)
+    torch.testing.assert_close(model(dense, sparse), expected)
+
+
+def test_trees_change_what_their_task_says(mixed: Pool) -> None:
+    model = build(mixed, "paper").eval()
+    dense, sparse = rows(5)
+    networks, trees = len(mixed.members.networks), len(mixed.members.trees)
+    given = torch.zeros(5, trees * model.trees.levels + networks)
+    first = of_task(mixed, "trees", 0)[0] * model.trees.levels
+    other = given.clone()
+    other[:, first] = 10.0
+    gap = model(dense, sparse, given) - model(dense, sparse, other)
+    assert gap[:, 0].abs().min() > 0
+
+
+def test_gradients_reach_all_that_learns(any_pool: Pool) -> None:
+    model = build(any_pool, "paper")
+    step(model)
+    assert without_gradient(model) == []

@@ -1,0 +1,116 @@
+"""Sentences and cells of the study, from numbers that are given."""
+
+import pytest
+
+from emm.report.study_findings import findings
+from emm.report.study_params import TableParams
+from emm.report.study_rows import Difference, Result, StudyTable
+from emm.report.study_tables import cost_table, p_text, scores_table
+from emm.report.summary import Summary, TaskSummary, Totals
+
+
+def result(auc: float, p: float | None, *, operations: int = 200) -> Result:
+    task = TaskSummary(auc=auc, auc_std=None, auc_gain=None, logloss=0.1, ece=0.01)
+    summary = Summary({"income": task}, Totals(auc, 1234, operations, 3, 2))
+    differences = {} if p is None else {"income": Difference(auc - 0.95, p)}
+    return Result(summary, {"income": 0.955}, 4.5, differences)
+
+
+def table(rows: dict[str, tuple[float, float]], **options: object) -> StudyTable:
+    """Rows (AUC, p) beside an EMM of AUC 0.95."""
+    names = (*rows, "emm")
+    params = TableParams("One", "movies", "tuned", names, "emm")
+    params = TableParams(**{**vars(params), **options})  # type: ignore[arg-type]
+    results = {name: result(auc, p) for name, (auc, p) in rows.items()}
+    return StudyTable(params, ("income",), results | {"emm": result(0.95, None)})
+
+
+@pytest.mark.parametrize(
+    ("rows", "first", "second"),
+    [
+        (
+            {"ple": (0.94, 0.01), "gbdt": (0.93, 0.049)},
+            "EMM is above every other row, each with p < 0.05.",
+            "no row has a higher mean AUC than EMM.",
+        ),
+        (
+            {"ple": (0.94, 0.01), "gbdt": (0.96, 0.02), "mmoe": (0.951, 0.3)},
+            "EMM is above PLE with p < 0.05; below GBDT with p < 0.05; "
+            "not told apart from MMoE (p = 0.3).",
+            "a higher mean AUC than EMM has GBDT (+0.01000) and MMoE (+0.00100).",
+        ),
+        (
+            {"paper_pool": (0.95, 1.0)},
+            'EMM is not told apart from "EMM (paper), no MTM" (p = 1).',
+            "no row has a higher mean AUC than EMM.",
+        ),
+        ({}, "EMM stands alone.", "no row has a higher mean AUC than EMM."),
+        (
+            {"ple": (0.94, 0.05)},
+            "EMM is not told apart from PLE (p = 0.05).",
+            "no row has a higher mean AUC than EMM.",
+        ),
+    ],
+)
+def test_how_the_reference_stands(
+    rows: dict[str, tuple[float, float]], first: str, second: str
+) -> None:
+    assert findings(table(rows)) == [f"income: {first}", f"income: {second}"]
+
+
+@pytest.mark.parametrize(
+    ("goal", "sentence"),
+    [
+        (0.9562, "income: EMM has 0.95000, with the goal of 0.9562: 0.00620 short of it."),
+        (0.95, "income: EMM has 0.95000, with the goal of 0.95 reached."),
+    ],
+)
+def test_a_goal_is_reached_or_missed_by_so_much(goal: float, sentence: str) -> None:
+    assert findings(table({}, goals={"income": goal}))[-1] == sentence
+
+
+@pytest.mark.parametrize(
+    ("auc", "sentence"),
+    [
+        (0.94051, "income: no row is below its published value."),
+        (0.94041, "income: below the published value: MMoE (-0.00010)."),
+    ],
+)
+def test_rows_below_the_published_values_are_named(auc: float, sentence: str) -> None:
+    assert findings(table({"mmoe": (auc, 0.5)}, dataset="census-income"))[-1] == sentence
+
+
+def test_a_row_may_stand_beside_the_published_value_of_another() -> None:
+    found = table({}, dataset="census-income", published={"emm": "emm_paper"})
+    assert found.published("emm", "income") == 0.94108
+
+
+def test_scores_table() -> None:
+    rows = table({"mmoe": (0.949, 0.0123)}, dataset="census-income")
+    assert scores_table(rows, "income").splitlines() == [
+        "| model |       test AUC | validation AUC | less EMM |      p |   paper | log loss |"
+        "     ECE |",
+        "| :---- | -------------: | -------------: | -------: | -----: | ------: | -------: |"
+        " ------: |",
+        "| MMoE  | <u>0.94900</u> |        0.95500 | -0.00100 | 0.012* | 0.94051 |  0.10000 |"
+        " 0.01000 |",
+        "| EMM   |    **0.95000** |        0.95500 |        - |      - |       - |  0.10000 |"
+        " 0.01000 |",
+    ]
+
+
+def test_cost_table() -> None:
+    results = {"gbdt": result(0.9, 0.5, operations=0), "emm": result(0.95, None)}
+    found = cost_table(StudyTable(table({}).params, ("income",), results)).splitlines()
+    assert found[2:] == [
+        "| GBDT  |     3 |      1,234 |                  - |    4.5 |             - |",
+        "| EMM   |     3 |      1,234 |                200 |    4.5 |           900 |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(1.0, "1"), (0.05, "0.05"), (0.0499, "0.05*"), (1.234e-9, "1.2e-09*"), (0.0, "<1e-300*")],
+)
+def test_p_values_are_printed_and_marked(p: float, text: str) -> None:
+    assert p_text(p) == text

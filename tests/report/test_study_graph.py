@@ -1,0 +1,64 @@
+"""The study's tables and the study's graph name the same rows."""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from emm.graph import read_stages, uncovered
+from emm.report.study_params import load_study
+
+ROOT = Path(__file__).parent.parent.parent
+STAGES = read_stages(ROOT / "study/dvc.yaml")
+EVALUATION = "study/data/evaluation/"
+
+
+def outs(stage: Mapping[str, Any]) -> Iterator[str]:
+    """The stage's outs, once for each of its cells."""
+    items = stage.get("foreach", [None])
+    axes = stage.get("matrix", {"": items})
+    for values in itertools.product(*axes.values()):
+        cell = dict(zip(axes, values, strict=True))
+        for out in stage["outs"]:
+            if isinstance(out, str):
+                found = re.sub(r"\$\{item\.(\w+)\}", lambda m, c=cell: c[m[1]], out)
+                yield found.replace("${item}", str(cell.get("")))
+
+
+def rows_of_the_tables() -> set[str]:
+    return {
+        f"{EVALUATION}{dataset}/{table.recipe}/{row}"
+        for table in load_study(ROOT / "study/params.yaml").tables.values()
+        for dataset, row, _ in table.sources
+    }
+
+
+def rows_of_the_report() -> set[str]:
+    return {dep for dep in STAGES["report"]["deps"] if dep.startswith(EVALUATION)}
+
+
+def test_the_report_waits_for_the_rows_of_the_tables_and_no_others() -> None:
+    assert rows_of_the_report() == rows_of_the_tables()
+
+
+def test_every_row_of_the_tables_is_made() -> None:
+    made = {out for stage in STAGES.values() for out in outs(stage)}
+    assert rows_of_the_tables() - made == set()
+
+
+def test_every_evaluation_but_those_of_borrowed_pools_stands_in_a_table() -> None:
+    made = {out for stage in STAGES.values() for out in outs(stage) if out.startswith(EVALUATION)}
+    unused = made - rows_of_the_tables()
+    pool = ("gbdt", "tm-2", "tm-3")
+    assert unused == {f"{EVALUATION}census-income-held-out/tuned/{row}" for row in pool}
+
+
+def test_the_report_waits_for_the_schemas_of_its_datasets() -> None:
+    datasets = {t.dataset for t in load_study(ROOT / "study/params.yaml").tables.values()}
+    schemas = {dep for dep in STAGES["report"]["deps"] if dep.endswith("schema.json")}
+    assert schemas == {f"study/data/processed/{dataset}/schema.json" for dataset in datasets}
+
+
+def test_the_report_depends_on_all_the_code_it_imports() -> None:
+    assert uncovered(Path("stages/study.py"), STAGES["report"]["deps"], ROOT) == []

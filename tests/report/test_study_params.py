@@ -1,0 +1,77 @@
+"""The section `study`: what is bound, and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from emm.core.errors import ParamsError
+from emm.params import load_params
+from emm.report.study_params import load_study
+
+ROOT = Path(__file__).parent.parent.parent
+TABLE = {
+    "title": "One",
+    "dataset": "census-income",
+    "recipe": "tuned",
+    "rows": ["tm-1", "emm"],
+    "reference": "emm",
+}
+
+
+def load(folder: Path, **change: Any) -> Any:
+    study = {"tables": {"one": TABLE | change.pop("table", {})}, **change}
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump({"study": study}))
+    return load_study(path)
+
+
+def test_a_borrowed_row_comes_last_under_its_own_name(tmp_path: Path) -> None:
+    borrowed = {"dataset": "held-out", "row": "emm", "name": "aligned_held_out"}
+    table = load(tmp_path, table={"borrowed": [borrowed]}).tables["one"]
+    assert table.names == ("tm-1", "emm", "aligned_held_out")
+    assert table.sources[-1] == ("held-out", "emm", "aligned_held_out")
+
+
+def test_notes_are_kept_in_their_order(tmp_path: Path) -> None:
+    assert load(tmp_path, notes=["b", "a"]).notes == ("b", "a")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"table": {"reference": "emn"}}, r"one\.reference: 'emn' is none.*did you mean 'emm'"),
+        ({"table": {"trained": ["tm-2"]}}, r"one\.trained: 'tm-2' is none of its rows"),
+        ({"table": {"published": {"ple": "ple"}}}, r"one\.published: 'ple' is none of its rows"),
+        ({"table": {"rows": ["emm", "emm"]}}, r"one\.rows: a name stands there twice"),
+        ({"table": {"recipe": "best"}}, "expected paper or tuned"),
+        ({"table": {"goals": {"income": 2}}}, "at most 1"),
+        ({"table": {"row": []}}, "did you mean 'rows'"),
+        ({"tasks": ["two"]}, r"study\.tasks: no table is called 'two'"),
+        ({"tables": {}}, "expected at least one table"),
+    ],
+)
+def test_what_misfits_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParamsError, match=message):
+        load(tmp_path, **change)
+
+
+def test_a_file_without_the_section_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("recipe: paper\n")
+    with pytest.raises(ParamsError, match="study: got None"):
+        load_study(tmp_path / "params.yaml")
+
+
+def test_the_section_is_no_dataset_to_the_pipeline() -> None:
+    assert "study" not in load_params(ROOT / "study/params.yaml").blocks
+
+
+def test_remarks_on_the_protocol_hold() -> None:
+    params = load_params(ROOT / "study/params.yaml", "paper")
+    patience = {
+        table.dataset: params.recipe_of(table.dataset).training.patience
+        for table in load_study(ROOT / "study/params.yaml").tables.values()
+        if "Figure 3" in table.title
+    }
+    assert patience == {"census-income-3": 3, "census-income-4": 3}

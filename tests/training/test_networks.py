@@ -1,0 +1,104 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from emm.data.folds import without_fold
+from emm.models.single_task import SingleTask
+from emm.models.store import load_model
+from emm.training.fit import fit, validation_aucs
+from emm.training.networks import fresh, train_together
+from emm.training.workbench import schedule_of
+from tests.training.tiny import (
+    IDENTITY,
+    OPTIMISER,
+    STRUCTURES,
+    TASKS,
+    fusion,
+    make_bench,
+    train_structure,
+    training,
+)
+
+BENCH = make_bench()
+ARGUMENTS = STRUCTURES["narrow"]
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def test_single_task_models_are_written_for_every_seed_and_task(tmp_path: Path) -> None:
+    train_structure(tmp_path, BENCH, "narrow", fusion("train"), training(seeds=(0, 2)))
+    found = sorted(str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("model.json"))
+    assert found == ["seed-0/t0", "seed-0/t1", "seed-2/t0", "seed-2/t1"]
+    runs = json.loads((tmp_path / "history.json").read_text())["runs"]
+    assert [(run["seed"], run["task"]) for run in runs] == [
+        (seed, task) for seed in (0, 2) for task in TASKS
+    ]
+    model, about = load_model(tmp_path / "seed-2/t1", IDENTITY)
+    assert (about.tasks, about.seed) == (("t1",), 2)
+    epochs = {epoch["epoch"]: epoch["auc"] for epoch in runs[3]["epochs"]}
+    own = validation_aucs(model, BENCH.validation.task(1))[0]
+    assert epochs[runs[3]["best_epoch"]] == {"t1": own}
+
+
+def test_out_of_fold_adds_models_of_each_fold_and_leaves_the_main_ones(tmp_path: Path) -> None:
+    for fit_on in ("train", "out-of-fold"):
+        train_structure(tmp_path / fit_on, BENCH, "narrow", fusion(fit_on), training())
+    names = ["fold-0", "fold-1", "fold-2"]
+    seed = tmp_path / "out-of-fold/seed-0"
+    assert sorted(path.name for path in seed.iterdir()) == [*names, *TASKS]
+    main, alone = (weights(tmp_path / f / "seed-0/t0") for f in ("out-of-fold", "train"))
+    assert all(torch.equal(main[key], alone[key]) for key in alone)
+    found = [weights(seed / name / "t0")["tower.0.weight"] for name in names]
+    assert len({tuple(x.flatten().tolist()) for x in [main["tower.0.weight"], *found]}) == 4
+    histories = [tmp_path / f / "history.json" for f in ("out-of-fold", "train")]
+    assert histories[0].read_bytes() == histories[1].read_bytes()
+
+
+def test_held_out_models_ignore_the_first_fold(tmp_path: Path) -> None:
+    how = fusion("held-out", folds=3)
+    train_structure(tmp_path, BENCH, "narrow", how, training(max_epochs=1))
+    model, _ = fresh(
+        lambda _: (SingleTask(BENCH.inputs, **ARGUMENTS), {}), 0, BENCH, "narrow", "t0"
+    )
+    rows = without_fold(BENCH.train, 0, 3, seed=0).task(0)
+    schedule = schedule_of(training(max_epochs=1), OPTIMISER)
+    fit(model, rows, BENCH.validation.task(0), schedule, seed=0, names=("narrow", "t0"))
+    stored = weights(tmp_path / "seed-0/t0")
+    assert all(torch.equal(stored[key], value) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_a_model_of_all_tasks_is_written_for_every_seed(
+    tmp_path: Path, seeds: tuple[int, ...]
+) -> None:
+    def build(_seed: int) -> tuple[SingleTask, dict]:
+        return SingleTask(BENCH.inputs, 2, **ARGUMENTS), dict(ARGUMENTS)
+
+    protocol = training(seeds=seeds)
+    train_together(tmp_path, BENCH, "both", "single_task", build, protocol, OPTIMISER)
+    runs = json.loads((tmp_path / "history.json").read_text())["runs"]
+    assert [run["seed"] for run in runs] == list(seeds)
+    for run in runs:
+        model, about = load_model(tmp_path / f"seed-{run['seed']}", IDENTITY)
+        best = run["epochs"][run["best_epoch"] - 1]
+        assert best["auc"] == dict(
+            zip(TASKS, validation_aucs(model, BENCH.validation), strict=True)
+        )
+        assert (about.tasks, about.seed) == (TASKS, run["seed"])
+
+
+def test_first_weights_depend_on_the_seed_and_the_names() -> None:
+    def first(seed: int, *names: str) -> Tensor:
+        torch.rand(3)
+        model, _ = fresh(lambda _: (SingleTask(BENCH.inputs, **ARGUMENTS), {}), seed, BENCH, *names)
+        return model.get_parameter("tower.0.weight")
+
+    assert torch.equal(first(0, "a"), first(0, "a"))
+    assert not torch.equal(first(0, "a"), first(1, "a"))
+    assert not torch.equal(first(0, "a"), first(0, "b"))

@@ -1,0 +1,123 @@
+"""A tiny dataset in memory, and trained models of it on disk."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import nn
+
+from emm.data.batches import Table
+from emm.data.schema import (
+    FORMAT,
+    WEIGHT,
+    DenseColumn,
+    Schema,
+    SparseColumn,
+    label_column,
+    write_schema,
+)
+from emm.models.gbdt import Boosting
+from emm.models.single_task import SingleTask
+from emm.models.store import inputs_of
+from emm.params import FusionParams, OptimiserParams, TrainingParams
+from emm.training.networks import train_single
+from emm.training.trees import train_trees
+from emm.training.workbench import Workbench
+
+TASKS = ("t0", "t1")
+IDENTITY = "0" * 64
+NUMBERS = ("x", "y")
+SCHEMA = Schema(
+    format=FORMAT,
+    dataset="tiny",
+    title="Tiny",
+    licence="",
+    origin="",
+    tasks=TASKS,
+    key=None,
+    weight="counts",
+    dense=tuple(
+        DenseColumn(name, 0.0, 1.0, 0.5, 0.3, 0, constant=False, quantiles=(0.25, 0.5, 0.75))
+        for name in NUMBERS
+    ),
+    sparse=(SparseColumn("id", 4, 0, constant=False),),
+    splits={},
+    vocabularies={},
+)
+OPTIMISER = OptimiserParams(learning_rate=0.02, weight_decay=0.0)
+BOOSTING = Boosting(0.3, 6, 4, 10, 0.0, patience=3)
+STRUCTURES: Mapping[str, Mapping[str, Any]] = {
+    "narrow": {"embedding_dim": 2, "blocks": [[4, 3]] * 2, "tower": [3], "dropout": 0.0},
+    "wide": {"embedding_dim": 2, "blocks": [[6, 3]] * 2, "tower": [3], "dropout": 0.0},
+    "apart": {"embedding_dim": 2, "blocks": [[7, 5]] * 2, "tower": [3], "dropout": 0.0},
+}
+
+
+def table(rows: int, seed: int) -> Table:
+    """Two tasks that follow a number each, and the id."""
+    generator = torch.Generator().manual_seed(seed)
+    dense = torch.rand(rows, 2, generator=generator)
+    ids = torch.randint(0, 4, (rows, 1), generator=generator).int()
+    noise = 0.3 * torch.randn(rows, 2, generator=generator)
+    return Table(dense, ids, (dense + noise + 0.3 * (ids == 1) > 0.6).byte())
+
+
+def make_bench(rows: int = 150) -> Workbench:
+    return Workbench(
+        schema=SCHEMA,
+        schema_sha256=IDENTITY,
+        inputs=inputs_of(SCHEMA),
+        train=table(rows, 0),
+        validation=table(120, 1),
+        device=torch.device("cpu"),
+        recipe="tuned",
+    )
+
+
+def training(**changes: Any) -> TrainingParams:
+    values = {"seeds": (0,), "batch_size": 64, "max_epochs": 2, "patience": 2, "device": "cpu"}
+    return TrainingParams(**{**values, "threads": 1, **changes})
+
+
+def fusion(fit_on: str = "train", **changes: Any) -> FusionParams:
+    return FusionParams(**{"pool": (), "trees": ("gbdt",), "fit_on": fit_on, "folds": 3, **changes})
+
+
+def train_structure(
+    out: Path, bench: Workbench, structure: str, how: FusionParams, protocol: TrainingParams
+) -> None:
+    def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
+        return SingleTask(bench.inputs, **STRUCTURES[structure]), STRUCTURES[structure]
+
+    train_single(out, bench, structure, build, protocol, OPTIMISER, how)
+
+
+def train_members(
+    folder: Path,
+    bench: Workbench,
+    how: FusionParams,
+    structures: Sequence[str] = ("narrow", "wide"),
+    seeds: Sequence[int] = (0,),
+) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Networks and trees of each seed; gives their folders by row."""
+    protocol = training(seeds=tuple(seeds))
+    for structure in structures:
+        train_structure(folder / structure, bench, structure, how, protocol)
+    train_trees(folder / "gbdt", bench, BOOSTING, tuple(seeds), how)
+    return {name: folder / name for name in structures}, {"gbdt": folder / "gbdt"}
+
+
+def save_processed(folder: Path, rows: int = 150) -> None:
+    """The dataset as preprocessing would leave it, without test rows."""
+    folder.mkdir(parents=True)
+    write_schema(SCHEMA, folder / "schema.json")
+    bench = make_bench(rows)
+    for split, part in (("train", bench.train), ("validation", bench.validation)):
+        columns = {name: part.dense[:, n].numpy() for n, name in enumerate(NUMBERS)}
+        columns["id"] = part.sparse[:, 0].numpy()
+        labels = {label_column(task): part.labels[:, n].numpy() for n, task in enumerate(TASKS)}
+        weights = {WEIGHT: np.arange(len(part), dtype=np.float32) % 3 + 1}
+        pl.DataFrame(columns | labels | weights).write_parquet(folder / f"{split}.parquet")
