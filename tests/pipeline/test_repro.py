@@ -14,7 +14,8 @@ from emm.models.store import inputs_of
 from tests.fusion import outside
 from tests.pipeline.workspace import CENSUS, ROOT, Workspace
 
-ROWS = ("tm-1", "tm-2", "gbdt", "shared_bottom", "mmoe", "ple", "aitm", "adatt", "emm_paper", "emm")
+BASELINES = ("gbdt", "shared_bottom", "mmoe", "ple", "aitm", "adatt")
+ROWS = ("tm-1", "tm-2", *BASELINES, "ensemble", "emm_paper", "emm")
 Change = Callable[[dict[str, Any]], object]
 
 
@@ -73,7 +74,9 @@ def tolerance(tree: dict[str, Any]) -> None:
                 "decompose",
                 "train-emm-emm",
                 "train-emm-emm_paper",
+                "train-emm-ensemble",
                 "evaluate-tm-2",
+                "evaluate-ensemble",
                 "evaluate-emm",
                 "evaluate-emm_paper",
                 "report",

@@ -65,13 +65,3 @@ def test_a_file_without_the_section_is_refused(tmp_path: Path) -> None:
 
 def test_the_section_is_no_dataset_to_the_pipeline() -> None:
     assert "study" not in load_params(ROOT / "study/params.yaml").blocks
-
-
-def test_remarks_on_the_protocol_hold() -> None:
-    params = load_params(ROOT / "study/params.yaml", "paper")
-    patience = {
-        table.dataset: params.recipe_of(table.dataset).training.patience
-        for table in load_study(ROOT / "study/params.yaml").tables.values()
-        if "Figure 3" in table.title
-    }
-    assert patience == {"census-income-3": 3, "census-income-4": 3}

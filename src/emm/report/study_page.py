@@ -67,9 +67,9 @@ def _data(facts: Mapping[str, DatasetFacts], tables: Mapping[str, StudyTable]) -
             "choices. The project had seen this test split before the study, though: first trials "
             "and `reports/census-income.md` were measured on it.",
             "A recipe is a set of hyper-parameters for every model. `paper`: those that the paper "
-            "published. `tuned`: chosen on validation; `searches/` has the logs, the same number "
-            "of trials for each model in it. EMM's elements were chosen in further trials on "
-            f"validation. Here: {listed([f'`{recipe}`' for recipe in recipes])}.",
+            "published. `tuned`: chosen on validation; `searches/` has the trials of `emm search`. "
+            "EMM's elements were chosen in further trials on validation: see what was tried. "
+            f"Here: {listed([f'`{recipe}`' for recipe in recipes])}.",
             f"Every row was trained from {_seeds(tables)}.",
         ]
     )

@@ -98,11 +98,12 @@ def _predict_row(
     return torch.cat(columns, dim=1), total
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _size(model: torch.nn.Module, test: Table) -> Size:
     """Weights of networks, and of trees one number per node (a threshold or a value)."""
     nodes = sum(len(value) for name, value in model.named_buffers() if name.endswith(".value"))
     row = test.rows(torch.zeros(1, dtype=torch.int64, device=test.labels.device))
+    model.requires_grad_(requires_grad=False)  # the counter looks for the gradient of what has one
     with FlopCounterMode(display=False) as counter:
         model(*row.inputs)
     return Size(count_parameters(model) + nodes, counter.get_total_flops())
