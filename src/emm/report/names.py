@@ -25,8 +25,6 @@ _PRINTED = {
     "aligned_trained_towers": "EMM (trained towers)",
     "aligned_fresh_towers": "EMM (fresh towers)",
     "aligned_fresh_embeddings": "EMM (fresh embeddings)",
-    "aligned_shared_paths": "EMM (shared paths)",
-    "aligned_random_start": "EMM (random start)",
     "aligned_second_phase": "EMM (second phase)",
     "aligned_fit_on_train": "EMM (fit on train)",
     "aligned_held_out": "EMM (fit on held-out rows)",
