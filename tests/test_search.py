@@ -88,6 +88,10 @@ def test_the_projects_own_spaces_give_every_model_as_many_trials() -> None:
         ("census-income: {trials: 0, seed: 0, networks: {}, alone: [], models: {}}", "trials"),
         ("census-income: {trials: 1, seed: 0, networks: {}, alone: []}", "models: missing"),
         ("", "no dataset is called 'census-income'"),
+        (
+            "census-income: {trials: 1, seed: 0, networks: {a: []}, alone: [], models: {}}",
+            r"networks\.a: got \[\], expected at least one value",
+        ),
     ],
 )
 def test_a_damaged_space_is_an_error(tmp_path: Path, text: str, message: str) -> None:

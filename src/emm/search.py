@@ -75,6 +75,15 @@ def load_space(dataset: str, path: Path = SPACES) -> Space:
     choose("dataset", dataset, tree, path, "add its lists there")
     errors: list[str] = []
     space: Space = bind(Space, tree[dataset], dataset, errors)
+    if not errors:
+        groups = {"networks": space.networks}
+        groups |= {f"models.{model}": lists for model, lists in space.models.items()}
+        errors.extend(
+            f"{dataset}.{group}.{key}: got [], expected at least one value"
+            for group, lists in groups.items()
+            for key, values in lists.items()
+            if not values
+        )
     raise_all(errors)
     return space
 
