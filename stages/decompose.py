@@ -13,7 +13,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     params = load_params(file, recipe)
     chosen = params.recipe_of(dataset)
     paths = params.paths(dataset)
-    bench = set_up(paths.processed, params.recipe, chosen.training)
+    bench = set_up(paths.processed, params.recipe, chosen.training, params.data.memory_gib)
     networks = chosen.fusion.networks or params.trained
     folders = {name: paths.model(name) for name in networks}
     trees = {name: paths.model(name) for name in chosen.fusion.trees}

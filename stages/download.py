@@ -6,7 +6,9 @@ from emm.core.binding import choose
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.data.dataset import DATASETS, load_dataset
 from emm.data.download import fetch
-from emm.params import PARAMS_FILE, load_params
+from emm.data.own.source import own_source
+from emm.data.sources import Source
+from emm.params import PARAMS_FILE, Params, load_params
 
 CACHE = Path(".cache/downloads")
 
@@ -14,17 +16,23 @@ CACHE = Path(".cache/downloads")
 def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Download DATASET: -> data/raw/DATASET."""
     params = load_params(file, recipe)
-    section = params.dataset(dataset)
-    source = params.source(dataset)
-    choose("dataset", source, DATASETS, file, "choose one of the known datasets")
-    local = Path(section.source.path) if section.source.path else None
+    path = params.dataset(dataset).source.path
     fetch(
-        load_dataset(source).source,
+        _source(params, dataset, file),
         params.paths(dataset).raw,
         dataset=dataset,
         cache=CACHE,
-        local=local,
+        local=Path(path) if path else None,
     )
+
+
+def _source(params: Params, dataset: str, file: Path) -> Source:
+    """Where the block's raw files come from: own files, or those of a registered dataset."""
+    name, table = params.source(dataset), params.dataset(dataset).table
+    if table is not None:
+        return own_source(name, table.patterns)
+    choose("dataset", name, DATASETS, file, "choose one of the known datasets")
+    return load_dataset(name).source
 
 
 if __name__ == "__main__":

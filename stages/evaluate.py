@@ -24,6 +24,7 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
             device=training.device,
             threads=training.threads,
             deterministic=training.deterministic,
+            memory_gib=params.data.memory_gib,
         )
 
 

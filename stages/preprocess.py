@@ -1,10 +1,10 @@
 """Raw files to encoded splits and schema.json."""
 
-from emm.core.binding import choose
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
-from emm.data.dataset import DATASETS, load_dataset
 from emm.data.preprocess import preprocess
+from emm.data.sample import Sample
+from emm.own import dataset_of
 from emm.params import PARAMS_FILE, load_params
 
 
@@ -12,20 +12,20 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     """Preprocess DATASET: data/raw/DATASET -> data/processed/DATASET."""
     params = load_params(file, recipe)
     section = params.dataset(dataset)
-    source = params.source(dataset)
-    choose("dataset", source, DATASETS, file, "choose one of the known datasets")
-    spec = load_dataset(source)
-    for task in section.tasks:
-        choose("task", task, spec.tasks, f"{dataset}.tasks in params.yaml", "correct the name")
     paths = params.paths(dataset)
+    sample = section.preprocess.sample
     with atomic_folder(paths.processed) as out:
         preprocess(
-            spec,
+            dataset_of(params, dataset),
             paths.raw,
             out,
             tasks=section.tasks,
             seed=section.preprocess.seed,
             rare_below=section.preprocess.rare_below,
+            rejected=paths.rejected,
+            max_rejected=section.preprocess.max_rejected,
+            sample=Sample(**vars(sample)) if sample else None,
+            bags=section.preprocess.bags,
         )
 
 

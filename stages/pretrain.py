@@ -27,7 +27,7 @@ def main(
         section, SingleTask, f"{where}.{structure}", OptimiserParams
     )
     paths = params.paths(dataset)
-    bench = set_up(paths.processed, params.recipe, training)
+    bench = set_up(paths.processed, params.recipe, training, params.data.memory_gib)
 
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
         return SingleTask(bench.inputs, **arguments), arguments

@@ -3,7 +3,7 @@
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.data.schema import load_schema
 from emm.params import PARAMS_FILE, load_params
-from emm.report.facts import DatasetFacts
+from emm.report.facts import facts_of
 from emm.report.write import write_report
 
 
@@ -11,19 +11,9 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     """Report on DATASET: data/evaluation -> metrics/DATASET/RECIPE and reports/DATASET.md."""
     params = load_params(file, recipe)
     paths = params.paths(dataset)
-    schema = load_schema(paths.schema)
-    facts = DatasetFacts(
-        name=dataset,
-        title=schema.title,
-        tasks=schema.tasks,
-        rows={name: split.rows for name, split in schema.splits.items()},
-        positive_rates={name: split.positive_rate for name, split in schema.splits.items()},
-        source=schema.origin,
-        licence=schema.licence,
-    )
     write_report(
         [(model, paths.evaluation(model)) for model in params.table],
-        facts,
+        facts_of(dataset, load_schema(paths.schema)),
         params.recipe,
         trained=params.trained,
         fused=params.fused,

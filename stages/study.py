@@ -5,7 +5,7 @@ from pathlib import Path
 from emm.core.command import ParamsFile, stage
 from emm.core.paths import Paths
 from emm.data.schema import load_schema
-from emm.report.facts import DatasetFacts
+from emm.report.facts import DatasetFacts, facts_of
 from emm.report.study import write_study
 from emm.report.study_params import STUDY_FILE, load_study
 
@@ -23,16 +23,7 @@ def main(file: ParamsFile = STUDY_FILE) -> None:
 
 
 def _facts(dataset: str, root: Path) -> DatasetFacts:
-    schema = load_schema(Paths(dataset, "", root).schema)
-    return DatasetFacts(
-        name=dataset,
-        title=schema.title,
-        tasks=schema.tasks,
-        rows={name: split.rows for name, split in schema.splits.items()},
-        positive_rates={name: split.positive_rate for name, split in schema.splits.items()},
-        source=schema.origin,
-        licence=schema.licence,
-    )
+    return facts_of(dataset, load_schema(Paths(dataset, "", root).schema))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
     architecture: Any = model_class(model)
     optimiser, arguments = split_section(section, architecture, f"{where}.{model}", OptimiserParams)
     paths = params.paths(dataset)
-    bench = set_up(paths.processed, params.recipe, training)
+    bench = set_up(paths.processed, params.recipe, training, params.data.memory_gib)
 
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
         return architecture(bench.inputs, len(bench.schema.tasks), **arguments), arguments

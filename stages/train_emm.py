@@ -23,7 +23,7 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
         section, EMM, f"{where}.{model}", FusedParams, given=("pool",)
     )
     paths = params.paths(dataset)
-    bench = set_up(paths.processed, params.recipe, training)
+    bench = set_up(paths.processed, params.recipe, training, params.data.memory_gib)
     with atomic_folder(paths.model(model)) as out, trusting(chosen.fusion.factories):
         train_fused(
             out,

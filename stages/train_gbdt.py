@@ -20,7 +20,9 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     section = section_of(chosen.train, "gbdt", where)
     boosting: Boosting = bind_section(section, Boosting, f"{where}.gbdt")
     paths = params.paths(dataset)
-    bench = set_up(paths.processed, params.recipe, replace(training, device="cpu"))
+    bench = set_up(
+        paths.processed, params.recipe, replace(training, device="cpu"), params.data.memory_gib
+    )
     with atomic_folder(paths.model("gbdt")) as out:
         train_trees(out, bench, boosting, training.seeds, chosen.fusion)
 

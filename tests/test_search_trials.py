@@ -46,20 +46,20 @@ def by_hand(
     """Best validation AUC of each task of one trial."""
     if model == "gbdt":
         _, runs = boost(bench.train, bench.validation, bench.inputs, Boosting(**section), seed=3)
-        return [max(iteration.auc for iteration in run.iterations) for run in runs]
+        return [max(iteration.score for iteration in run.iterations) for run in runs]
     optimiser, arguments = split(section)
     schedule = schedule_of(params.recipe_of(CENSUS).training, optimiser)
     if model == "shared_bottom":
         seed_init(3, model)
         network = SharedBottom(bench.inputs, 2, **arguments)
         tables = bench.train, bench.validation
-        return list(fit(network, *tables, schedule, seed=3, names=(model,))[0].auc)
+        return list(fit(network, *tables, schedule, seed=3, names=(model,))[0].scores)
     found = []
     for number, task in enumerate(TASKS):
         seed_init(3, model, task)
         single = SingleTask(bench.inputs, 1, **arguments)
         tables = bench.train.task(number), bench.validation.task(number)
-        found += fit(single, *tables, schedule, seed=3, names=(model, task))[0].auc
+        found += fit(single, *tables, schedule, seed=3, names=(model, task))[0].scores
     return found
 
 

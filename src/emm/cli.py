@@ -65,7 +65,7 @@ def decompose(
 def results(
     dataset: Annotated[str, typer.Argument(help="a dataset that has been reported")] = "",
 ) -> None:
-    """Print the table of test AUCs from metrics/, of one dataset or of all active ones."""
+    """Print the table of test scores from metrics/, of one dataset or of all active ones."""
     for table in _tables(dataset):
         typer.echo(table)
 

@@ -23,6 +23,7 @@ from emm.training.fit import best_epoch
 from emm.training.fused import FusedParams, fuse
 from emm.training.networks import train_run
 from emm.training.seeds import seed_init
+from emm.training.trees import in_memory
 from emm.training.workbench import Workbench, schedule_of, set_up
 
 Section = Mapping[str, Any]
@@ -104,7 +105,7 @@ def search(params: Params, dataset: str, model: str, space: Space, log: Path) ->
         )
     training = params.recipe_of(dataset).training
     processed = params.paths(dataset).processed
-    bench = set_up(processed, params.recipe, training)
+    bench = set_up(processed, params.recipe, training, params.data.memory_gib)
     log.parent.mkdir(parents=True, exist_ok=True)
     for number in range(len(done), len(sections)):
         aucs = _try(bench, params, dataset, model, sections[number], space.seed)
@@ -156,8 +157,12 @@ def _try(
     tasks = bench.schema.tasks
     if model == "gbdt":
         boosting: Boosting = bind_section(section, Boosting, f"{SPACES}: {model}")
-        _, runs = fit(bench.train, bench.validation, bench.inputs, boosting, seed=seed)
-        best = [max(run.iterations, key=lambda each: each.auc).auc for run in runs]
+        rows = (
+            in_memory(bench.train, "train", seed),
+            in_memory(bench.validation, "validation", seed),
+        )
+        _, runs = fit(*rows, bench.inputs, boosting, seed=seed)
+        best = [max(iteration.score for iteration in run.iterations) for run in runs]
         return dict(zip(tasks, best, strict=True))
     if model in params.fused:
         return _try_fused(bench, params, dataset, model, section, seed)
@@ -177,7 +182,7 @@ def _try(
         if single:
             train, validation = (x.task(tasks.index(own[0])) for x in (train, validation))
         epochs = train_run(network, train, validation, schedule, seed, names)
-        found |= dict(zip(own, epochs[best_epoch(epochs) - 1].auc, strict=True))
+        found |= dict(zip(own, epochs[best_epoch(epochs) - 1].scores, strict=True))
     return found
 
 
@@ -201,4 +206,4 @@ def _try_fused(
             settings=settings,
             arguments=arguments,
         )
-    return dict(zip(bench.schema.tasks, epochs[best_epoch(epochs)].auc, strict=True))
+    return dict(zip(bench.schema.tasks, epochs[best_epoch(epochs)].scores, strict=True))

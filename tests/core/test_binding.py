@@ -158,3 +158,43 @@ def test_settings_beside_a_signature_may_have_a_factorys_default(
     bound = bind_keywords(Model, value, "m", errors, beside=Chosen)
     assert errors == []
     assert bound["inner"] == inner
+
+
+@dataclass(frozen=True)
+class Circle:
+    radius: float
+
+
+@dataclass(frozen=True)
+class Box:
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Shapes:
+    shapes: Mapping[str, Circle | Box]
+
+
+def test_of_several_dataclasses_the_one_that_knows_the_keys_is_bound() -> None:
+    errors: list[str] = []
+    found = bind(
+        Shapes, {"shapes": {"a": {"radius": 1}, "b": {"width": 2, "height": 3}}}, "", errors
+    )
+    assert errors == []
+    assert found == Shapes({"a": Circle(1.0), "b": Box(2.0, 3.0)})
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({"width": 2}, "shapes.a.height: missing; expected a number"),
+        ({"size": 2}, "shapes.a.size: unknown key; known: radius"),
+        (None, "shapes.a: got None, expected the keys radius"),
+        (7, "shapes.a: got 7, expected the keys radius"),
+    ],
+)
+def test_a_misfit_of_several_dataclasses_is_told_of_the_closest(tree: object, message: str) -> None:
+    errors: list[str] = []
+    bind(Shapes, {"shapes": {"a": tree}}, "", errors)
+    assert message in errors

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emm.core.errors import DataError
-from emm.data.batches import Table, count_batches, load_table, shuffled
+from emm.data.batches import Table, batch_sizes, count_batches, joined, shuffled
+from emm.data.loading import load_table
 from emm.data.schema import WEIGHT
 from tests.data.test_checks import frame, schema_of
 
@@ -87,6 +88,7 @@ def test_one_tasks_table_keeps_the_rows() -> None:
 def test_as_many_batches_are_counted_as_are_given(rows: int, batch_size: int) -> None:
     batches = list(shuffled(rows, batch_size, torch.Generator().manual_seed(0)))
     assert count_batches(rows, batch_size) == len(batches)
+    assert batch_sizes(rows, batch_size) == [len(batch) for batch in batches]
 
 
 def full() -> Table:
@@ -134,3 +136,40 @@ def test_a_model_reads_dense_and_sparse_and_what_is_given() -> None:
     assert list(map(id, table.inputs)) == list(map(id, (table.dense, table.sparse, table.given)))
     bare = Table(table.dense, table.sparse, table.labels, weights=table.weights)
     assert list(map(id, bare.inputs)) == list(map(id, (bare.dense, bare.sparse)))
+
+
+def test_batches_are_the_rows_of_the_order() -> None:
+    table = full()
+    order = shuffled(4, 2, torch.Generator().manual_seed(3))
+    batches = list(table.shuffled(2, torch.Generator().manual_seed(3)))
+    assert [b.sparse.flatten().tolist() for b in batches] == [index.tolist() for index in order]
+
+
+@pytest.mark.parametrize(("size", "parts"), [(3, [[0, 1, 2], [3]]), (4, [[0, 1, 2, 3]]), (9, None)])
+def test_rows_come_in_their_order(size: int, parts: list[list[int]] | None) -> None:
+    found = [part.sparse.flatten().tolist() for part in full().in_order(size)]
+    assert found == (parts or [[0, 1, 2, 3]])
+
+
+def test_parts_are_joined_with_every_column() -> None:
+    table = replace(full(), labels=full().labels.float(), kinds=("binary", "regression"))
+    again = joined([table.part(0, 1), table.part(1, 4)])
+    assert again.kinds == table.kinds
+    pairs = ((again.dense, table.dense), (again.sparse, table.sparse), (again.labels, table.labels))
+    assert all(torch.equal(left, right) for left, right in pairs)
+    assert again.given is not None
+    assert again.weights is not None
+    assert torch.equal(again.given, torch.tensor([[0.0], [10], [20], [30]]))
+    assert torch.equal(again.weights, torch.tensor([0.0, 100, 200, 300]))
+
+
+def test_labels_are_bytes_where_all_tasks_are_binary() -> None:
+    table = replace(full(), labels=full().labels.float() / 2, kinds=("regression", "binary"))
+    first, second = table.task(0), table.task(1)
+    assert (first.labels.dtype, first.kinds) == (torch.float32, ("regression",))
+    assert (second.labels.dtype, second.kinds) == (torch.uint8, ())
+
+
+def test_a_table_is_in_memory() -> None:
+    table = full()
+    assert table.in_memory(4, seed=0) is table

@@ -15,6 +15,7 @@ from emm.data.schema import (
     Schema,
     SparseColumn,
     Split,
+    Target,
     label_column,
 )
 
@@ -157,3 +158,72 @@ def test_all_findings_come_in_one_error(tmp_path: Path, splits: dict[str, pl.Dat
         run(tmp_path, {**splits, "train": broken})
     assert "'number' is constant" in str(caught.value)
     assert "outside its vocabulary" in str(caught.value)
+
+
+def regression(seed: int) -> pl.DataFrame:
+    """The same columns beside a standardised value instead of a class."""
+    rows = frame(seed)
+    value = rows["number"] + np.random.default_rng(seed + 10).normal(0, 1, ROWS)
+    standardised = ((value - value.mean()) / value.std(ddof=0)).cast(pl.Float32)
+    return rows.with_columns(standardised.alias(LABEL))
+
+
+def schema_of_regression(splits: dict[str, pl.DataFrame]) -> Schema:
+    return replace(
+        schema_of(splits),
+        splits={n: Split(len(s), {}, {"t": float(s[LABEL].mean())}) for n, s in splits.items()},  # type: ignore[arg-type]
+        kinds={"t": "regression"},
+        targets={"t": Target(500.0, 20.0)},
+    )
+
+
+@pytest.fixture
+def values() -> dict[str, pl.DataFrame]:
+    return {name: regression(seed) for seed, name in enumerate(SPLITS)}
+
+
+def test_a_sound_regression_passes_and_gives_its_means(
+    tmp_path: Path, values: dict[str, pl.DataFrame]
+) -> None:
+    seen = run(tmp_path, values, schema_of_regression(values))
+    assert seen["mean"] == {n: {"t": pytest.approx(0, abs=1e-6)} for n in SPLITS}
+    assert seen["positive_rate"] == {name: {} for name in SPLITS}
+
+
+def test_all_binary_data_gives_no_means(tmp_path: Path, splits: dict[str, pl.DataFrame]) -> None:
+    assert "mean" not in run(tmp_path, splits)
+
+
+def test_a_dense_columns_auc_is_that_of_labels_above_the_mean(
+    values: dict[str, pl.DataFrame],
+) -> None:
+    train = values["train"]
+    found = column_aucs(train.lazy(), schema_of_regression(values))["t"]["number"]
+    assert found == pytest.approx(roc_auc_score(train[LABEL] > 0, train["number"]), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["number", "id"])
+def test_a_regressions_label_as_a_feature_is_found(
+    tmp_path: Path, values: dict[str, pl.DataFrame], name: str
+) -> None:
+    kind = {"number": pl.Float32, "id": pl.Int32}[name]
+    leak = pl.col(LABEL) * -3 if name == "number" else pl.col(LABEL) > 0
+    leaky = {n: s.with_columns(leak.cast(kind).alias(name)) for n, s in values.items()}
+    with pytest.raises(DataError, match=rf"'{name}' alone ranks 't' with AUC 1\.0000"):
+        run(tmp_path, leaky, schema_of_regression(leaky))
+
+
+@pytest.mark.parametrize("shift", [0.21, -0.21])
+def test_a_drifting_mean_is_found(
+    tmp_path: Path, values: dict[str, pl.DataFrame], shift: float
+) -> None:
+    values["test"] = values["test"].with_columns(pl.col(LABEL) + shift)
+    with pytest.raises(DataError, match=rf"test: the mean of 't' lies [+]?{shift:.4f} standard"):
+        run(tmp_path, values, schema_of_regression(values))
+
+
+def test_a_mean_within_the_tolerance_passes(
+    tmp_path: Path, values: dict[str, pl.DataFrame]
+) -> None:
+    values["test"] = values["test"].with_columns(pl.col(LABEL) + 0.19)
+    assert run(tmp_path, values, schema_of_regression(values))

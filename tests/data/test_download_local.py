@@ -77,8 +77,9 @@ def test_a_wrong_local_folder_is_an_error(
 
 
 def test_a_wrong_local_path_says_what_next(place: Place) -> None:
+    source = replace(SOURCE, urls=("http://127.0.0.1:1/c.zip",))
     with pytest.raises(DownloadError) as error:
-        place.fetch(local=place.local / "none")
+        place.fetch(source, place.local / "none")
     assert str(error.value).splitlines() == [
         "tiny.source.path in params.yaml does not lead to the published files",
         f"  where: {place.local / 'none'}",

@@ -24,8 +24,8 @@ def vocabulary(values: list[str | None], rare_below: int = 1) -> pl.DataFrame:
 
 
 def encode(fitted: pl.DataFrame, values: list[str | None]) -> list[int]:
-    frame = pl.DataFrame({"x": values}, schema={"x": pl.String})
-    return frame.select(encode_sparse(fitted, ["x"]))["x"].to_list()
+    rows = pl.LazyFrame({"x": values}, schema={"x": pl.String})
+    return encode_sparse(rows, fitted, ["x"]).collect()["x"].to_list()
 
 
 @given(VALUES, VALUES, st.integers(1, 4))
@@ -54,8 +54,34 @@ def test_unseen_rare_and_missing_values_become_0() -> None:
 
 
 def test_ids_are_int32() -> None:
-    frame = pl.DataFrame({"x": ["a"]}).select(encode_sparse(vocabulary(["a"]), ["x"]))
-    assert frame["x"].dtype == pl.Int32
+    rows = encode_sparse(pl.LazyFrame({"x": ["a"]}), vocabulary(["a"]), ["x"])
+    assert rows.collect()["x"].dtype == pl.Int32
+
+
+@pytest.mark.parametrize(
+    ("kind", "largest"), [(pl.UInt32, 50), (pl.UInt32, 2**26), (pl.Int64, 50), (pl.UInt64, 2**40)]
+)
+@pytest.mark.parametrize("distinct", [20, 6000])
+def test_whole_numbers_are_encoded_as_their_text_would_be(
+    kind: type[pl.DataType], largest: int, distinct: int
+) -> None:
+    draw = np.random.default_rng(0)
+    pool = draw.integers(0, largest, distinct)
+    train, other = (pl.Series("x", draw.choice(pool, 9000)).cast(kind) for _ in range(2))
+    other = pl.concat([other, pl.Series("x", [largest + 5, None]).cast(kind)])
+    numbers = fit_vocabularies(pl.LazyFrame([train]), ["x"], 2)
+    found = encode_sparse(pl.LazyFrame([other]), numbers, ["x"]).collect()["x"]
+    counts = Counter(train)
+    ranked = sorted(counts, key=lambda value: (-counts[value], value))
+    ids = {v: i for i, v in enumerate((v for v in ranked if counts[v] >= 2), start=1)}
+    assert found.to_list() == [ids.get(value, 0) for value in other]
+
+
+def test_many_texts_are_encoded_as_few_are() -> None:
+    train = [f"v{n % 9000}" for n in range(20_000)]
+    fitted = vocabulary(train)
+    ids = dict(fitted.select("value", "id").iter_rows())
+    assert encode(fitted, [*train, None, "new"]) == [*(ids[value] for value in train), 0, 0]
 
 
 def test_dense_statistics_equal_numpys() -> None:

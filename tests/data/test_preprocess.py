@@ -1,4 +1,7 @@
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -13,9 +16,10 @@ from tests.census import lines, write_raw
 TASKS = ("income", "never-married")
 
 
-def run(raw: Path, out: Path, seed: int = 0, rare_below: int = 1) -> Path:
+def run(raw: Path, out: Path, tasks: Sequence[str] = TASKS, **changed: Any) -> Path:
     out.mkdir()
-    preprocess(DATASET, raw, out, tasks=TASKS, seed=seed, rare_below=rare_below)
+    settings = {"seed": 0, "rare_below": 1, "rejected": out.parent / "rejected.jsonl", **changed}
+    preprocess(DATASET, raw, out, tasks=tasks, **settings)
     return out
 
 
@@ -124,9 +128,7 @@ def test_vocabularies_come_from_train_alone(raw: Path, processed: Path, tmp_path
 
 
 def test_columns_that_reveal_a_task_are_no_features(raw: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    preprocess(DATASET, raw, out, tasks=["income"], seed=0, rare_below=1)
+    out = run(raw, tmp_path / "out", tasks=["income"])
     names = pl.read_parquet_schema(out / "train.parquet")
     assert label_column("income") in names
     assert label_column("never-married") not in names
@@ -165,3 +167,36 @@ def test_a_missing_column_is_an_error(tmp_path: Path) -> None:
     file.write_text("\n".join(line.partition(", ")[2] for line in file.read_text().splitlines()))
     with pytest.raises(DataError, match=r"(?s)line 1\n.*got: 41 fields"):
         run(tmp_path / "raw", tmp_path / "out")
+
+
+def test_few_bad_lines_are_left_out_and_listed(tmp_path: Path) -> None:
+    write_raw(tmp_path / "raw")
+    file = tmp_path / "raw" / "census-income.data"
+    text = file.read_text().splitlines()
+    text[6] = "old" + text[6][text[6].index(",") :]
+    text[9] = text[9].rpartition(", ")[0]
+    file.write_text("\n".join(text) + "\n")
+    out = run(tmp_path / "raw", tmp_path / "out", max_rejected=0.01)
+    assert load_schema(out / "schema.json").splits["train"].rows == 598
+    records = [json.loads(line) for line in (tmp_path / "rejected.jsonl").read_text().splitlines()]
+    assert sorted((each["line"], each["reason"]) for each in records) == [
+        (7, "the column 'age' isn't a number"),
+        (10, "41 fields instead of 42"),
+    ]
+
+
+def test_no_bad_line_leaves_an_empty_list(raw: Path, tmp_path: Path) -> None:
+    run(raw, tmp_path / "out")
+    assert (tmp_path / "rejected.jsonl").read_text() == ""
+
+
+def test_nothing_but_the_results_stays(processed: Path) -> None:
+    names = sorted(path.name for path in processed.iterdir())
+    assert names == [
+        "bags.parquet",
+        "schema.json",
+        "test.parquet",
+        "train.parquet",
+        "validation.parquet",
+        "vocabularies.parquet",
+    ]

@@ -69,9 +69,18 @@ class Place:
 
     def __init__(self, root: Path) -> None:
         self.raw, self.cache, self.local = root / "raw" / "tiny", root / "cache", root / "mine"
+        self.placed, self.pins = root / "placed", root / "pins"
 
     def fetch(self, source: Source = SOURCE, local: Path | None = None) -> None:
-        fetch(source, self.raw, dataset="tiny", cache=self.cache, local=local)
+        fetch(
+            source,
+            self.raw,
+            dataset="tiny",
+            cache=self.cache,
+            local=local,
+            placed=self.placed,
+            pins=self.pins,
+        )
 
     def put(self, files: Mapping[str, bytes]) -> Path:
         self.local.mkdir()

@@ -60,6 +60,14 @@ def test_calibrator_leaves_a_falling_funnel_alone():
     assert not logits.grad.any()
 
 
+@pytest.mark.parametrize("tasks", [0, 1])
+def test_fewer_than_two_binary_tasks_are_no_funnel(tasks):
+    logits = torch.randn(5, tasks, requires_grad=True)
+    calibrator(logits).backward()
+    assert calibrator(logits).item() == 0
+    assert not logits.grad.any()
+
+
 @pytest.mark.parametrize("weight", [0.0, 0.7])
 def test_the_penalty_is_the_weighted_calibrator(weight, small):
     model = AITM(small.inputs, 2, **ARGUMENTS, calibrator_weight=weight)

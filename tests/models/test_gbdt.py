@@ -56,7 +56,7 @@ def trained() -> tuple[GradientBoosting, list[Run]]:
 
 def at(run: Run, iteration: int) -> tuple[float, float]:
     (found,) = (each for each in run.iterations if each.iteration == iteration)
-    return found.train_loss, found.auc
+    return found.train_loss, found.score
 
 
 @pytest.mark.parametrize("task", [0, 1])
@@ -90,7 +90,7 @@ def test_boosting_stops_patience_trees_after_the_best(
 @pytest.mark.parametrize("task", [0, 1])
 def test_no_iteration_shown_beats_the_best(trained: tuple[GradientBoosting, list[Run]], task: int):
     run = trained[1][task]
-    assert max(each.auc for each in run.iterations) == at(run, run.best_iteration)[1]
+    assert max(each.score for each in run.iterations) == at(run, run.best_iteration)[1]
 
 
 def test_it_learns_both_kinds_of_columns(trained: tuple[GradientBoosting, list[Run]]):

@@ -4,8 +4,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import mean_squared_error
 
-from emm.nn.losses import task_losses
+from emm.nn.losses import of_binary_tasks, task_losses
 
 ROW = st.tuples(st.floats(-20, 20), st.integers(0, 1), st.integers(0, 4))
 
@@ -52,3 +53,68 @@ def test_a_row_of_no_weight_has_no_gradient() -> None:
 def test_extreme_logits_keep_a_finite_loss() -> None:
     losses = task_losses(torch.tensor([[-1e4, 1e4]]), torch.tensor([[1.0, 0.0]]))
     assert losses.tolist() == [1e4, 1e4]
+
+
+MIXED = ("binary", "regression", "binary")
+
+
+def mixed() -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits and labels [6, 3] of a binary task, a regression task and another binary one."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(6, 3, generator=generator, dtype=torch.float64)
+    labels = (torch.randn(6, 3, generator=generator) > 0).double()
+    labels[:, 1] = torch.randn(6, generator=generator)
+    return logits, labels
+
+
+def test_a_regression_task_has_the_mean_squared_error() -> None:
+    logits, labels = mixed()
+    expected = mean_squared_error(labels[:, 1], logits[:, 1])
+    assert task_losses(logits, labels, kinds=MIXED)[1].item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_regression_task_is_a_mean_by_the_rows_weights() -> None:
+    logits, labels = mixed()
+    weights = torch.tensor([1.0, 0.0, 2.0, 0.5, 3.0, 1.0]).double()
+    expected = mean_squared_error(labels[:, 1], logits[:, 1], sample_weight=weights)
+    found = task_losses(logits, labels, weights, MIXED)[1].item()
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_binary_tasks_beside_a_regression_keep_their_losses() -> None:
+    logits, labels = mixed()
+    both = [0, 2]
+    alone = task_losses(logits[:, both], labels[:, both])
+    torch.testing.assert_close(task_losses(logits, labels, kinds=MIXED)[both], alone)
+
+
+def test_naming_every_task_binary_changes_no_bit() -> None:
+    logits, labels = torch.randn(64, 3), torch.randint(0, 2, (64, 3)).float()
+    named = task_losses(logits, labels, kinds=("binary",) * 3)
+    assert torch.equal(named, task_losses(logits, labels))
+
+
+def test_each_task_has_a_gradient_from_its_own_label_alone() -> None:
+    logits, labels = mixed()
+    logits.requires_grad_()
+    task_losses(logits, labels, kinds=MIXED)[1].backward()
+    assert logits.grad is not None
+    expected = 2 * (logits - labels).detach() / len(logits)
+    expected[:, [0, 2]] = 0
+    torch.testing.assert_close(logits.grad, expected)
+
+
+def test_the_binary_tasks_logits_stand_in_their_order() -> None:
+    logits, _ = mixed()
+    assert torch.equal(of_binary_tasks(logits, MIXED), logits[:, [0, 2]])
+
+
+@pytest.mark.parametrize("kinds", [(), ("binary",) * 3])
+def test_all_logits_of_binary_tasks_are_the_tensor_itself(kinds: tuple[str, ...]) -> None:
+    logits, _ = mixed()
+    assert of_binary_tasks(logits, kinds) is logits
+
+
+def test_regressions_alone_have_no_logits() -> None:
+    logits, _ = mixed()
+    assert of_binary_tasks(logits, ("regression",) * 3).shape == (6, 0)

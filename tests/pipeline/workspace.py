@@ -109,6 +109,7 @@ def pin_raw(workspace: Workspace) -> None:
 def _make_small(tree: dict[str, Any]) -> None:
     block = tree[CENSUS]
     block["source"]["path"] = "given"
+    block["preprocess"]["max_rejected"] = 0.0
     block["check-data"]["rate_tolerance"] = 0.9
     block["paper"]["training"].update(batch_size=128, max_epochs=2, device="cpu")
     block["paper"]["train"]["gbdt"].update(max_iterations=5, min_samples_leaf=5)

@@ -106,7 +106,7 @@ def test_tasks_in_another_order_are_refused(folder: Path) -> None:
         (lambda run: run.update(task="click"), "unknown task"),
         (lambda run: run.update(best_epoch=9), "isn't among its epochs"),
         (lambda run: run.update(epochs=[]), "isn't among its epochs"),
-        (lambda run: run["epochs"][1]["auc"].pop("income"), "lacks an AUC in epoch 2"),
+        (lambda run: run["epochs"][1]["auc"].pop("income"), "lacks a score in epoch 2"),
         (lambda run: run["epochs"][1].update(epoch=-1), "at least 0"),
     ],
 )

@@ -48,7 +48,7 @@ def test_seeds_are_averaged_with_the_sample_deviation(rows: MakeRows) -> None:
     assert summary.tasks["income"].auc == 0.93
     assert summary.tasks["income"].auc_std == 0.02645751  # sqrt((4 + 1 + 9) / 2) hundredths
     assert summary.tasks["never-married"].auc_std == 0
-    assert (summary.totals.mean_auc, summary.totals.seeds) == (0.96, 3)
+    assert (summary.totals.mean_score, summary.totals.seeds) == (0.96, 3)
 
 
 def test_a_trained_model_without_a_row_is_an_error(rows: MakeRows) -> None:

@@ -3,7 +3,14 @@
 import pytest
 
 from emm.report.summary import Summary, TaskSummary, Totals
-from emm.report.tables import auc_table, markdown_table, marked, quality_table, seeds_phrase, signed
+from emm.report.tables import (
+    markdown_table,
+    marked,
+    quality_table,
+    score_table,
+    seeds_phrase,
+    signed,
+)
 
 
 def summary(
@@ -21,8 +28,8 @@ SUMMARIES = {
 }
 
 
-def test_auc_table_beside_the_paper() -> None:
-    table = auc_table("census-income", SUMMARIES, ("tm-1", "tm-2"), published=True)
+def test_score_table_beside_the_paper() -> None:
+    table = score_table("census-income", SUMMARIES, ("tm-1", "tm-2"), published=True)
     assert table.splitlines() == [
         "| model |     income AUC |     Gain |   paper |",
         "| :---- | -------------: | -------: | ------: |",
@@ -34,14 +41,14 @@ def test_auc_table_beside_the_paper() -> None:
 
 
 @pytest.mark.parametrize(("dataset", "published"), [("census-income", False), ("movies", True)])
-def test_auc_table_without_the_paper(dataset: str, published: bool) -> None:
-    table = auc_table(dataset, SUMMARIES, ("tm-1", "tm-2"), published=published)
+def test_score_table_without_the_paper(dataset: str, published: bool) -> None:
+    table = score_table(dataset, SUMMARIES, ("tm-1", "tm-2"), published=published)
     assert table.splitlines()[0] == "| model |     income AUC |     Gain |"
 
 
 def test_deviation_stands_outside_the_mark() -> None:
     several = {"emm": summary(0.95, 0.0, std=0.00123, seeds=3)}
-    table = auc_table("movies", several, (), published=False)
+    table = score_table("movies", several, (), published=False)
     assert table.splitlines()[-1] == "| EMM   | **0.95000** ± 0.00123 | 0.00000 |"
 
 

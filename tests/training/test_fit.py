@@ -15,7 +15,7 @@ from tests.training.fitting import TRAIN, VALIDATION, Constant, Linear, mmoe, ru
 def test_training_learns() -> None:
     history = run(mmoe(), max_epochs=15)
     assert history[-1].train_loss < history[0].train_loss
-    assert max(epoch.mean_auc for epoch in history) > 0.75
+    assert max(epoch.mean_score for epoch in history) > 0.75
 
 
 def test_the_best_epochs_weights_are_restored() -> None:
@@ -25,7 +25,7 @@ def test_the_best_epochs_weights_are_restored() -> None:
     found = tuple(auc(logits[:, t], VALIDATION.labels[:, t]) for t in range(2))
     best = best_epoch(history)
     assert best < len(history)
-    assert found == history[best - 1].auc
+    assert found == history[best - 1].scores
     assert not model.training
 
 
@@ -42,7 +42,7 @@ def test_it_stops_after_patience_epochs_without_a_better_auc(
     monkeypatch: pytest.MonkeyPatch, aucs: list[float], patience: int, epochs: int, best: int
 ) -> None:
     values = iter(aucs)
-    monkeypatch.setattr("emm.training.fit.validation_aucs", lambda *_: (next(values),))
+    monkeypatch.setattr("emm.training.fit.validation_scores", lambda *_: (next(values),))
     model = Constant(aucs).eval()
     history = run(model, max_epochs=len(aucs), patience=patience)
     assert (len(history), best_epoch(history)) == (epochs, best)

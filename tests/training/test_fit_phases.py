@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from emm.nn.losses import task_losses
-from emm.training.fit import Epoch, before_training, best_epoch, fit, validation_aucs
+from emm.training.fit import Epoch, before_training, best_epoch, fit, validation_scores
 from emm.training.seeds import order_generator
 from emm.training.weighting.uncertainty import Uncertainty
 from tests.training.fitting import TRAIN, VALIDATION, Constant, Linear, mmoe, run, schedule
@@ -17,7 +17,7 @@ from tests.training.fitting import TRAIN, VALIDATION, Constant, Linear, mmoe, ru
 def test_what_is_kept_is_the_averaged_model_that_was_evaluated() -> None:
     model = mmoe()
     history = run(model, average=0.9, learning_rate=0.05)
-    assert validation_aucs(model, VALIDATION) == history[best_epoch(history) - 1].auc
+    assert validation_scores(model, VALIDATION) == history[best_epoch(history) - 1].scores
 
 
 def test_averaged_weights_are_the_moving_mean_of_the_steps() -> None:
@@ -83,7 +83,7 @@ def continued(
 ) -> tuple[list[Epoch], Constant]:
     """A phase with the given AUCs after epochs 0, 1, ... with those of ``start``."""
     values = iter(aucs)
-    monkeypatch.setattr("emm.training.fit.validation_aucs", lambda *_: (next(values),))
+    monkeypatch.setattr("emm.training.fit.validation_scores", lambda *_: (next(values),))
     model = Constant(aucs).eval()
     behind = [Epoch(number, 0.0, (value,)) for number, value in enumerate(start)]
     found = fit(
@@ -119,7 +119,7 @@ def test_a_phase_goes_on_from_the_epochs_before_it(
 ) -> None:
     history, model = continued(monkeypatch, start, aucs, patience)
     assert [epoch.epoch for epoch in history] == list(range(epochs))
-    assert [epoch.auc[0] for epoch in history] == (start + aucs)[:epochs]
+    assert [epoch.scores[0] for epoch in history] == (start + aucs)[:epochs]
     assert best_epoch(history) == best
     assert model.epoch.item() == kept
     assert not model.training
@@ -136,4 +136,4 @@ def test_epoch_0_is_the_model_as_it_stands() -> None:
     )
     assert epoch.epoch == 0
     assert epoch.train_loss == pytest.approx(float(each / weights.sum() / 2), rel=1e-5)
-    assert epoch.auc == validation_aucs(model, VALIDATION)
+    assert epoch.scores == validation_scores(model, VALIDATION)

@@ -11,7 +11,7 @@ from emm.fusion.start import Start
 from emm.metrics.ranking import auc
 from emm.models.store import load_model
 from emm.training import fused
-from emm.training.fit import Epoch, Schedule, validation_aucs
+from emm.training.fit import Epoch, Schedule, validation_scores
 from emm.training.fused import Phase
 from tests.training.fusing import BENCH, numbers, settings, train
 from tests.training.tiny import IDENTITY, TASKS, training
@@ -52,7 +52,7 @@ def test_what_is_stored_has_the_auc_of_the_best_epoch(tmp_path: Path, components
     model, run = train(tmp_path, components, settings(learning_rate=0.05), protocol=protocol)
     best = run["epochs"][run["best_epoch"]]
     assert best["auc"] == pytest.approx(
-        dict(zip(TASKS, validation_aucs(model, BENCH.validation), strict=True)), abs=2e-3
+        dict(zip(TASKS, validation_scores(model, BENCH.validation), strict=True)), abs=2e-3
     )
 
 
@@ -84,7 +84,7 @@ def rising(monkeypatch: pytest.MonkeyPatch) -> None:
         value = next(course)
         return value, value
 
-    monkeypatch.setattr("emm.training.fit.validation_aucs", aucs)
+    monkeypatch.setattr("emm.training.fit.validation_scores", aucs)
 
 
 def test_in_the_second_phase_the_networks_learn_too(

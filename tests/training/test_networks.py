@@ -9,7 +9,7 @@ from torch import Tensor
 from emm.data.folds import without_fold
 from emm.models.single_task import SingleTask
 from emm.models.store import load_model
-from emm.training.fit import fit, validation_aucs
+from emm.training.fit import fit, validation_scores
 from emm.training.networks import fresh, train_together
 from emm.training.workbench import schedule_of
 from tests.training.tiny import (
@@ -42,7 +42,7 @@ def test_single_task_models_are_written_for_every_seed_and_task(tmp_path: Path) 
     model, about = load_model(tmp_path / "seed-2/t1", IDENTITY)
     assert (about.tasks, about.seed) == (("t1",), 2)
     epochs = {epoch["epoch"]: epoch["auc"] for epoch in runs[3]["epochs"]}
-    own = validation_aucs(model, BENCH.validation.task(1))[0]
+    own = validation_scores(model, BENCH.validation.task(1))[0]
     assert epochs[runs[3]["best_epoch"]] == {"t1": own}
 
 
@@ -88,7 +88,7 @@ def test_a_model_of_all_tasks_is_written_for_every_seed(
         model, about = load_model(tmp_path / f"seed-{run['seed']}", IDENTITY)
         best = run["epochs"][run["best_epoch"] - 1]
         assert best["auc"] == dict(
-            zip(TASKS, validation_aucs(model, BENCH.validation), strict=True)
+            zip(TASKS, validation_scores(model, BENCH.validation), strict=True)
         )
         assert (about.tasks, about.seed) == (TASKS, run["seed"])
 

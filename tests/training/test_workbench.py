@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from emm.data.batches import Table
 from emm.data.schema import schema_hash
+from emm.data.stream import Stream
 from emm.nn.inputs import Inputs
 from emm.params import OptimiserParams
 from emm.training.optimisers import Optimisation
@@ -58,3 +60,13 @@ def test_train_rows_alone_are_weighed_and_only_if_that_is_wanted(processed: Path
     assert bench.train.weights is not None
     assert bench.train.weights[:4].tolist() == [1, 2, 3, 1]
     assert bench.validation.weights is None
+
+
+def test_memory_decides_whether_a_split_is_streamed(processed: Path) -> None:
+    held = set_up(processed, "paper", training(sample_weights=True), memory_gib=1.0)
+    small = set_up(processed, "paper", training(sample_weights=True), memory_gib=1e-6)
+    assert (type(held.train), type(held.validation)) == (Table, Table)
+    assert (type(small.train), type(small.validation)) == (Stream, Stream)
+    assert small.train.weights is not None
+    assert torch.equal(small.train.weights, held.train.weights)
+    assert torch.equal(small.validation.labels, held.validation.labels)

@@ -78,7 +78,7 @@ def bind(kind: type, value: Any, where: str, errors: list[str]) -> Any:
     if origin is Annotated:
         return _bind_annotated(kind, value, where, errors)
     if origin in (Union, types.UnionType):
-        return _bind_optional(kind, value, where, errors)
+        return _bind_union(kind, value, where, errors)
     if origin is tuple or (isinstance(origin, type) and issubclass(origin, Sequence)):
         return _bind_sequence(get_args(kind)[0], value, where, errors)
     if isinstance(origin, type) and issubclass(origin, Mapping):
@@ -184,9 +184,15 @@ def _bind_annotated(kind: Any, value: Any, where: str, errors: list[str]) -> Any
     return bound
 
 
-def _bind_optional(kind: Any, value: Any, where: str, errors: list[str]) -> Any:
+def _bind_union(kind: Any, value: Any, where: str, errors: list[str]) -> Any:
+    """None, or the dataclass that knows most of the value's keys; otherwise the first choice."""
     choices = [choice for choice in get_args(kind) if choice is not type(None)]
-    return None if value is None else bind(choices[0], value, where, errors)
+    if value is None and type(None) in get_args(kind):
+        return None
+    keys = set(value) if isinstance(value, Mapping) else set()
+    known = [_fields(each) if dataclasses.is_dataclass(each) else {} for each in choices]
+    counts = [len(keys & set(fields)) for fields in known]
+    return bind(choices[counts.index(max(counts))], value, where, errors)
 
 
 def _bind_sequence(kind: Any, value: Any, where: str, errors: list[str]) -> Any:

@@ -30,6 +30,10 @@ class Paths:
         return self.processed / "schema.json"
 
     @property
+    def rejected(self) -> Path:
+        return self.root / Path("data/rejected", f"{self.dataset}.jsonl")
+
+    @property
     def checks(self) -> Path:
         return self.root / Path("data/checks", f"{self.dataset}.json")
 

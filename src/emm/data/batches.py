@@ -1,25 +1,20 @@
-"""Processed Parquet as contiguous tensors, from which a batch is one gather."""
+"""A split's rows as contiguous tensors, from which a batch is one gather."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from math import ceil
-from pathlib import Path
+from typing import Any, Protocol, Self
 
-import numpy as np
-import polars as pl
 import torch
 from torch import Tensor
-
-from emm.core.errors import DataError
-from emm.data.schema import WEIGHT, Schema, label_column
 
 
 @dataclass(frozen=True)
 class Table:
-    """A split: dense [N, D] float32, sparse [N, F] int32 ids, labels [N, T] uint8.
+    """Rows in memory: dense [N, D] float32, sparse [N, F] int32 ids, labels [N, T] uint8.
 
     ``given`` [N, K] float32: what a fused model's frozen members say of each row, where that was
-    worked out beforehand. ``weights`` [N] float32: of the rows in the training loss.
+    worked out beforehand. ``weights`` [N] float32: of the rows in the training loss. ``kinds`` of
+    the tasks in their order, () if all are binary; otherwise labels are float32.
     """
 
     dense: Tensor
@@ -27,6 +22,7 @@ class Table:
     labels: Tensor
     given: Tensor | None = None
     weights: Tensor | None = None
+    kinds: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -40,67 +36,119 @@ class Table:
         """The same rows on ``device``."""
         return self._each(lambda column: column.to(device))
 
+    def shuffled(self, batch_size: int, generator: torch.Generator) -> Iterator["Table"]:
+        """An epoch's batches: see `Rows`."""
+        return map(self.rows, shuffled(len(self), batch_size, generator))
+
+    def in_order(self, batch_size: int) -> Iterator["Table"]:
+        """All rows in their order: see `Rows`."""
+        for start in range(0, max(len(self), 1), batch_size):
+            yield self.part(start, start + batch_size)
+
     def rows(self, index: Tensor) -> "Table":
         """The rows at ``index`` [B]."""
         return self._each(lambda column: column.index_select(0, index))
 
+    def part(self, start: int, stop: int) -> "Table":
+        """The rows from ``start`` to before ``stop``, without a copy."""
+        return self._each(lambda column: column[start:stop])
+
     def task(self, number: int) -> "Table":
         """The same rows with the label of one task alone: labels [N, 1]."""
-        return replace(self, labels=self.labels[:, number : number + 1].contiguous())
+        labels, kinds = label_of(self.labels, self.kinds, number)
+        return replace(self, labels=labels, kinds=kinds)
+
+    def with_given(self, given: Tensor) -> "Table":
+        """The same rows with ``given`` [N, K]."""
+        return replace(self, given=given)
+
+    def in_memory(self, copies: int, seed: int) -> "Table":
+        """These very rows: see `Rows`."""
+        return self
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Table":
-        columns = {field.name: getattr(self, field.name) for field in fields(self)}
-        held = {name: column for name, column in columns.items() if column is not None}
-        return replace(self, **{name: change(column) for name, column in held.items()})
+        columns: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        tensors = {name: value for name, value in columns.items() if isinstance(value, Tensor)}
+        return Table(**columns | {name: change(column) for name, column in tensors.items()})
 
 
-def load_table(path: Path, schema: Schema, *, weighted: bool = False) -> Table:
-    """Read one split, ``weighted`` with the dataset's own weights of its rows.
+class Rows(Protocol):
+    """A split's rows, wherever they are: a `Table`, or a `Stream` of what doesn't fit into memory.
 
-    Raises DataError when the file lacks columns or can't be read, and where there are no weights.
+    What is small is at hand, as in a `Table`; dense and sparse columns come in batches.
     """
-    labels = [label_column(task) for task in schema.tasks]
-    weight = [WEIGHT] if weighted else []
-    if weighted and schema.weight is None:
-        raise DataError(
-            f"{schema.dataset} has no weights of its rows",
-            where="training.sample_weights in params.yaml",
-            next_step="set it to false",
-        )
-    columns = [*schema.dense_names, *schema.sparse_names, *labels, *weight]
-    try:
-        frame = pl.read_parquet(path, columns=columns)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(
-            f"{path} can't be read: {error}",
-            where=path,
-            next_step="dvc repro preprocess, or dvc checkout",
-        ) from error
+
+    @property
+    def labels(self) -> Tensor: ...
+    @property
+    def weights(self) -> Tensor | None: ...
+    @property
+    def kinds(self) -> tuple[str, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def shuffled(self, batch_size: int, generator: torch.Generator) -> Iterator[Table]:
+        """An epoch's batches in random order, each row once, of the sizes of `batch_sizes`."""
+
+    def in_order(self, batch_size: int) -> Iterator[Table]:
+        """All rows in their order, ``batch_size`` at a time."""
+
+    def rows(self, index: Tensor) -> Self:
+        """The rows at ``index`` [B], which rises."""
+
+    def task(self, number: int) -> Self:
+        """The same rows with the label of one task alone: labels [N, 1]."""
+
+    def with_given(self, given: Tensor) -> Self:
+        """The same rows with ``given`` [N, K] for models to read."""
+
+    def in_memory(self, copies: int, seed: int) -> Table:
+        """For those who need all rows at once: the rows, or as many as fit ``copies`` times into
+        memory, a random choice by ``seed`` in their order."""
+
+
+def label_of(labels: Tensor, kinds: tuple[str, ...], number: int) -> tuple[Tensor, tuple[str, ...]]:
+    """Labels [N, 1] and kinds of one task out of labels [N, T]."""
+    own = labels[:, number : number + 1].contiguous()
+    if kinds and kinds[number] != "binary":
+        return own, (kinds[number],)
+    return own.to(torch.uint8), ()
+
+
+def joined(parts: list[Table]) -> Table:
+    """The rows of ``parts``, one after another."""
+    if len(parts) == 1:
+        return parts[0]
+    given = [part.given for part in parts if part.given is not None]
+    weights = [part.weights for part in parts if part.weights is not None]
     return Table(
-        _tensor(frame, schema.dense_names, np.float32),
-        _tensor(frame, schema.sparse_names, np.int32),
-        _tensor(frame, labels, np.uint8),
-        weights=_tensor(frame, weight, np.float32).squeeze(1) if weighted else None,
+        torch.cat([part.dense for part in parts]),
+        torch.cat([part.sparse for part in parts]),
+        torch.cat([part.labels for part in parts]),
+        torch.cat(given) if given else None,
+        torch.cat(weights) if weights else None,
+        parts[0].kinds,
     )
 
 
-def count_batches(rows: int, batch_size: int) -> int:
-    """Number of batches that `shuffled` gives."""
-    return max(1, ceil(rows / batch_size) - (rows > batch_size and rows % batch_size == 1))
-
-
-def shuffled(rows: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Row numbers of an epoch's batches in random order, each row once.
+def batch_sizes(rows: int, batch_size: int) -> list[int]:
+    """Rows of each batch of an epoch.
 
     A last batch of a single row joins the one before: batch norm has no variance over one row.
     """
+    full, rest = divmod(rows, batch_size)
+    sizes = [batch_size] * full + [rest] * (rest > 0)
+    if len(sizes) > 1 and sizes[-1] == 1:
+        sizes[-2:] = [sizes[-2] + 1]
+    return sizes or [0]
+
+
+def count_batches(rows: int, batch_size: int) -> int:
+    """Number of an epoch's batches."""
+    return len(batch_sizes(rows, batch_size))
+
+
+def shuffled(rows: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Row numbers of an epoch's batches in random order, each row once."""
     order = torch.randperm(rows, generator=generator, device=generator.device)
-    batches = list(torch.split(order, batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return iter(batches)
-
-
-def _tensor(frame: pl.DataFrame, columns: Sequence[str], kind: type[np.generic]) -> Tensor:
-    values = frame.select(columns).to_numpy().astype(kind, order="C", copy=True)
-    return torch.from_numpy(values.reshape(len(frame), len(columns)))
+    return iter(torch.split(order, batch_sizes(rows, batch_size)))

@@ -8,7 +8,9 @@ from typing import Any
 import polars as pl
 
 from emm.core.errors import DataError
-from emm.data.schema import SPLITS, Schema, label_column
+from emm.data.schema import BINARY, SPLITS, Schema, label_column
+
+_ABOVE = "__above"
 
 
 def check(
@@ -41,10 +43,12 @@ def check(
             where=folder,
             next_step=f"mend the data, or the limits in {schema.dataset}.check-data of params.yaml",
         )
+    means = {name: dict(split.mean) for name, split in schema.splits.items() if split.mean}
     return {
         "column_auc": {task: dict(_highest(found)) for task, found in aucs.items()},
         "shared_keys": shared,
         "positive_rate": {name: dict(split.positive_rate) for name, split in schema.splits.items()},
+        **({"mean": means} if means else {}),
         "rows": {name: split.rows for name, split in schema.splits.items()},
     }
 
@@ -54,11 +58,13 @@ def column_aucs(train: pl.LazyFrame, schema: Schema) -> dict[str, dict[str, floa
 
     A dense column ranks by its value. A sparse column ranks by the label's mean per id, learned
     on every other row and tried on the rest: a key that is merely unique proves nothing.
+    A regression task counts as positive what lies above its mean over train, which no label but a
+    constant one can leave without rows on both sides.
     """
     queries = [
         query.select(pl.lit(task).alias("task"), pl.lit(column).alias("column"), _auc())
         for task in schema.tasks
-        for column, query in _rankings(train, schema, label_column(task))
+        for column, query in _rankings(*_with_classes(train, schema, task), schema)
     ]
     found: dict[str, dict[str, float]] = {task: {} for task in schema.tasks}
     for frame in pl.collect_all(queries):
@@ -73,7 +79,16 @@ def shared_keys(left: pl.LazyFrame, right: pl.LazyFrame, key: str) -> int:
     return int(both.select(pl.len()).collect().item())
 
 
-def _rankings(train: pl.LazyFrame, schema: Schema, label: str) -> list[tuple[str, pl.LazyFrame]]:
+def _with_classes(train: pl.LazyFrame, schema: Schema, task: str) -> tuple[pl.LazyFrame, str]:
+    """Train with a column of two classes for a task, and the column's name."""
+    label = label_column(task)
+    if schema.kind(task) == BINARY:
+        return train, label
+    # Stored labels are standardised over train, so their mean is 0.
+    return train.with_columns((pl.col(label) > 0).alias(_ABOVE)), _ABOVE
+
+
+def _rankings(train: pl.LazyFrame, label: str, schema: Schema) -> list[tuple[str, pl.LazyFrame]]:
     """Per column: rows and positives of each distinct score."""
     counts = (pl.len().alias("rows"), pl.col(label).cast(pl.Int64).sum().alias("positives"))
     dense = [
@@ -153,13 +168,22 @@ def _strays(split: str, rows: pl.LazyFrame, schema: Schema) -> list[str]:
 
 
 def _drifts(schema: Schema, tolerance: float) -> list[str]:
+    """Binary tasks: positive rates too far from train's. Regression tasks: means, in train's
+    standard deviations, which the stored labels are in."""
     faults = []
-    base = schema.splits["train"].positive_rate
+    train = schema.splits["train"]
+    base = train.positive_rate
     for name, split in schema.splits.items():
         for task, rate in split.positive_rate.items():
             if abs(rate - base[task]) > tolerance * base[task]:
                 faults.append(
                     f"{name}: {rate:.4%} of {task!r} are positive, {base[task]:.4%} in train; "
                     f"expected at most {tolerance:.1%} of that apart"
+                )
+        for task, mean in split.mean.items():
+            if abs(mean - train.mean[task]) > tolerance:
+                faults.append(
+                    f"{name}: the mean of {task!r} lies {mean - train.mean[task]:+.4f} standard "
+                    f"deviations from train's; expected at most {tolerance:g}"
                 )
     return faults

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emm.data.batches import Table
+from emm.data.batches import Rows
 
 
 def folds_of(rows: int, folds: int, seed: int) -> Tensor:
@@ -16,16 +16,16 @@ def folds_of(rows: int, folds: int, seed: int) -> Tensor:
     return torch.from_numpy(order % folds)
 
 
-def without_fold(table: Table, fold: int, folds: int, seed: int) -> Table:
+def without_fold(table: Rows, fold: int, folds: int, seed: int) -> Rows:
     """The rows outside of one part, in their order."""
     return table.rows(_where(table, fold, folds, seed, inside=False))
 
 
-def fold_only(table: Table, fold: int, folds: int, seed: int) -> Table:
+def fold_only(table: Rows, fold: int, folds: int, seed: int) -> Rows:
     """The rows of one part, in their order."""
     return table.rows(_where(table, fold, folds, seed, inside=True))
 
 
-def _where(table: Table, fold: int, folds: int, seed: int, *, inside: bool) -> Tensor:
+def _where(table: Rows, fold: int, folds: int, seed: int, *, inside: bool) -> Tensor:
     mask = folds_of(len(table), folds, seed) == fold
     return (mask if inside else ~mask).nonzero().squeeze(1).to(table.labels.device)

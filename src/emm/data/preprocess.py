@@ -1,15 +1,15 @@
-"""Raw files to processed splits: labels, encoding, scaling and schema, lazily in Polars."""
+"""Raw files to processed splits: labels, encoding, scaling and schema, streaming in Polars."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from emm.core.errors import DataError
 from emm.core.files import sha256
 from emm.data import schema as contract
-from emm.data.dataset import Dataset, Task
+from emm.data.bags import number_bags, write_bags
+from emm.data.dataset import Dataset, Reading
 from emm.data.encode import (
     describe_sparse,
     encode_sparse,
@@ -17,139 +17,154 @@ from emm.data.encode import (
     fit_vocabularies,
     scale_dense,
 )
-from emm.data.schema import WEIGHT, label_column
-from emm.data.split import stratified_half
+from emm.data.ingest import Wanted, ingest, wanted_of
+from emm.data.reading.rejected import Rejected
+from emm.data.sample import Sample, sampled
+from emm.data.schema import BAG, BAGS, BINARY, WEIGHT, BagColumn, Target, label_column
+from emm.data.split import assign
 
 VOCABULARIES = "vocabularies.parquet"
-_LINE = "__line"
+ROW_GROUP = 262_144  # rows; what streamed training reads at a time
 
-
-@dataclass(frozen=True)
-class Parts:
-    """The three splits with raw feature values and finished labels."""
-
-    train: pl.LazyFrame
-    validation: pl.LazyFrame
-    test: pl.LazyFrame
-
-    def items(self) -> Iterable[tuple[str, pl.LazyFrame]]:
-        return (("train", self.train), ("validation", self.validation), ("test", self.test))
+Splits = Mapping[str, pl.LazyFrame]
 
 
 def preprocess(
-    dataset: Dataset, raw: Path, out: Path, *, tasks: Sequence[str], seed: int, rare_below: int
+    dataset: Dataset,
+    raw: Path,
+    out: Path,
+    *,
+    tasks: Sequence[str],
+    seed: int,
+    rare_below: int,
+    rejected: Path,
+    max_rejected: float = 0.0,
+    sample: Sample | None = None,
+    bags: bool = False,
 ) -> None:
     """Write train, validation and test.parquet, vocabularies.parquet and schema.json to ``out``.
 
-    Vocabularies and statistics come from train alone; validation and test are halves of the
-    official test part, stratified on all labels together. Raises DataError on rows that can't be
-    read or labelled.
+    With ``bags`` whole bags of multi-valued fields too, in bags.parquet, which is empty otherwise.
+
+    Vocabularies and statistics come from train alone. Lines that can't be used are listed in the
+    file ``rejected``; DataError if they are more than the share ``max_rejected``. What is held in
+    memory grows with the number of distinct values, and by a few bytes a row.
     """
-    chosen = {name: dataset.tasks[name] for name in tasks}
-    parts = split_official(dataset, raw, chosen, seed)
-    sparse = _features(dataset.sparse, chosen)
-    dense = _features(dataset.dense, chosen)
-    vocabularies = fit_vocabularies(parts.train, sparse, rare_below)
-    statistics = fit_dense(parts.train, dense)
-    key = [pl.col(dataset.key)] if dataset.key else []
-    weight = [pl.col(dataset.weight).cast(pl.Float32).alias(WEIGHT)] if dataset.weight else []
+    with TemporaryDirectory(dir=out) as folder:
+        scratch = Path(folder)
+        reading = Reading(raw, Rejected(dataset.name, max_rejected), scratch / "reading", bags)
+        wanted = wanted_of(dataset, tasks, _others(dataset, sample, bags=bags))
+        parts = _read(dataset, reading, wanted, scratch / "parts", rejected)
+        if sample:
+            parts = sampled(parts, sample, seed)
+        binary = [label_column(task) for task in tasks if dataset.tasks[task].kind == BINARY]
+        splits = assign(dataset.split, parts, binary, seed)
+        if not bags:
+            write_splits(dataset, splits, wanted, out, rare_below)
+            pl.DataFrame().write_parquet(out / BAGS)
+            return
+        splits, found = number_bags(dataset, reading, splits)
+        columns = write_bags(found, dataset.bags, rare_below, out, scratch)
+        write_splits(dataset, splits, wanted, out, rare_below, *columns)
+
+
+def _others(dataset: Dataset, sample: Sample | None, *, bags: bool) -> list[str | None]:
+    own = dataset.bags if dataset.read_bags is None else [dataset.bag_key]
+    return [sample.key if sample else None, *(own if bags else ())]
+
+
+def _read(
+    dataset: Dataset, reading: Reading, wanted: Wanted, folder: Path, record: Path
+) -> dict[str, pl.LazyFrame]:
+    folder.mkdir()
+    reading.scratch.mkdir()
+    try:
+        return ingest(dataset, reading, wanted, folder)
+    finally:
+        # The record is there for who looks for the reason of an error, too.
+        reading.rejected.write(record)
+        reading.rejected.check(record)
+
+
+def write_splits(
+    dataset: Dataset,
+    splits: Splits,
+    wanted: Wanted,
+    out: Path,
+    rare_below: int,
+    bags: tuple[BagColumn, ...] = (),
+    bag_vocabularies: pl.DataFrame | None = None,
+) -> None:
+    """Fit on train, then encode and write every split and its description."""
+    train, tasks = splits["train"], tuple(wanted.tasks)
+    vocabularies = fit_vocabularies(train, wanted.sparse, rare_below)
+    statistics = fit_dense(train, wanted.dense)
+    targets = _fit_targets(train, wanted)
     columns = [
         *scale_dense(statistics),
-        *encode_sparse(vocabularies, sparse),
-        *(pl.col(label_column(task)) for task in tasks),
-        *key,
-        *weight,
+        *(pl.col(name) for name in wanted.sparse),
+        *([pl.col(BAG)] if bags else []),
+        *(_label(task, targets.get(task)) for task in tasks),
+        *([pl.col(dataset.key)] if dataset.key and dataset.key not in wanted.sparse else []),
+        *([pl.col(WEIGHT)] if dataset.weight else []),
     ]
-    vocabularies.write_parquet(out / VOCABULARIES)
-    for split, rows in parts.items():
-        rows.select(columns).sink_parquet(out / f"{split}.parquet")
+    written = [vocabularies, *([] if bag_vocabularies is None else [bag_vocabularies])]
+    pl.concat(written).write_parquet(out / VOCABULARIES)
+    for split, rows in splits.items():
+        encoded = encode_sparse(rows, vocabularies, wanted.sparse).select(columns)
+        encoded.sink_parquet(out / f"{split}.parquet", row_group_size=ROW_GROUP)
+    kinds = {name: task.kind for name, task in wanted.tasks.items()}
     schema = contract.Schema(
         format=contract.FORMAT,
         dataset=dataset.name,
         title=dataset.source.title,
         licence=dataset.source.licence,
         origin=dataset.source.homepage,
-        tasks=tuple(tasks),
+        tasks=tasks,
         key=dataset.key,
         weight=dataset.weight,
         dense=statistics,
-        sparse=describe_sparse(vocabularies, sparse),
-        splits={split: _count(out / f"{split}.parquet", tasks) for split in contract.SPLITS},
+        sparse=describe_sparse(vocabularies, wanted.sparse),
+        splits={split: _count(out / f"{split}.parquet", kinds) for split in contract.SPLITS},
         vocabularies={"file": VOCABULARIES, "sha256": sha256(out / VOCABULARIES)},
+        kinds=kinds if targets else {},
+        targets=targets,
+        bags=bags,
     )
     contract.write_schema(schema, out / "schema.json")
 
 
-def split_official(dataset: Dataset, raw: Path, tasks: Mapping[str, Task], seed: int) -> Parts:
-    """Official train as it is, official test in two halves, seeded and stratified."""
-    train = _labelled(dataset, raw, "train", tasks)
-    held_out = _labelled(dataset, raw, "test", tasks)
-    labels = held_out.select(label_column(task) for task in tasks).collect()
-    mask = pl.Series("__validation", stratified_half(labels.to_numpy(), seed))
-    marked = held_out.with_columns(mask)
-    return Parts(train, marked.filter("__validation"), marked.filter(~pl.col("__validation")))
-
-
-def _features(columns: Sequence[str], tasks: Mapping[str, Task]) -> tuple[str, ...]:
-    revealing = {column for task in tasks.values() for column in task.made_from}
-    return tuple(column for column in columns if column not in revealing)
-
-
-def _labelled(dataset: Dataset, raw: Path, part: str, tasks: Mapping[str, Task]) -> pl.LazyFrame:
-    """Rows with number-valued dense columns and one uint8 label column a task."""
-    text = dataset.read(raw, part)
-    numbers = [pl.col(name).cast(pl.Float64, strict=False) for name in dataset.dense]
-    labels = {label_column(name): task.label for name, task in tasks.items()}
-    _reject_unreadable(dataset, text, part, labels)
-    return text.with_columns(
-        *numbers, **{name: label.cast(pl.UInt8) for name, label in labels.items()}
-    )
-
-
-def _reject_unreadable(
-    dataset: Dataset, text: pl.LazyFrame, part: str, labels: Mapping[str, pl.Expr]
-) -> None:
-    """One pass over the raw rows; raises DataError that names the first line that doesn't fit."""
-    faults = {
-        **{
-            f"the column {name!r} isn't a number": pl.col(name).is_not_null()
-            & pl.col(name).cast(pl.Float64, strict=False).is_null()
-            for name in dataset.dense
-        },
-        **{
-            f"{name.replace(':', ' ')!r} has no known value": e.is_null()
-            for name, e in labels.items()
-        },
+def _fit_targets(train: pl.LazyFrame, wanted: Wanted) -> dict[str, Target]:
+    """Mean and standard deviation of the regression tasks' labels; 1 for a constant label."""
+    names = [name for name, task in wanted.tasks.items() if task.kind != BINARY]
+    if not names:
+        return {}
+    columns = {name: pl.col(label_column(name)) for name in names}
+    found = train.select(
+        *(value.mean().alias(f"mean:{name}") for name, value in columns.items()),
+        *(value.std(ddof=0).alias(f"std:{name}") for name, value in columns.items()),
+    ).collect(engine="streaming")
+    row = found.row(0, named=True)
+    return {
+        # Rounded: the order of a parallel sum is not fixed.
+        name: Target(float(f"{row[f'mean:{name}']:.10g}"), float(f"{row[f'std:{name}']:.10g}") or 1)
+        for name in names
     }
-    if dataset.weight:
-        weight = pl.col(dataset.weight).cast(pl.Float64, strict=False)
-        usable = (weight.is_finite() & (weight > 0)).fill_null(value=False)
-        faults[f"the weight {dataset.weight!r} isn't a number above 0"] = ~usable
-    rows = text.with_row_index(_LINE, offset=1)
-    found = (
-        rows.select(
-            pl.col(_LINE).filter(fault).first().alias(what) for what, fault in faults.items()
-        )
-        .collect()
-        .row(0, named=True)
-    )
-    bad = {what: line for what, line in found.items() if line is not None}
-    if bad:
-        what, line = min(bad.items(), key=lambda item: item[1])
-        raise DataError(
-            f"{dataset.name}: {what}",
-            where=f"the {part} part, line {line}",
-            got=text.slice(line - 1, 1).collect().row(0),
-            next_step="check the raw file, then `dvc repro`",
-        )
 
 
-def _count(path: Path, tasks: Sequence[str]) -> contract.Split:
+def _label(task: str, target: Target | None) -> pl.Expr:
+    label = pl.col(label_column(task))
+    return label if target is None else ((label - target.mean) / target.std).cast(pl.Float32)
+
+
+def _count(path: Path, kinds: Mapping[str, str]) -> contract.Split:
     row = (
         pl.scan_parquet(path)
-        .select(pl.len().alias("rows"), *(pl.col(label_column(t)).mean() for t in tasks))
+        .select(pl.len().alias("rows"), *(pl.col(label_column(t)).mean() for t in kinds))
         .collect()
         .row(0, named=True)
     )
-    rates = {task: float(row[label_column(task)] or 0.0) for task in tasks}
-    return contract.Split(rows=row["rows"], positive_rate=rates)
+    means = {task: float(row[label_column(task)] or 0.0) for task in kinds}
+    rates = {task: mean for task, mean in means.items() if kinds[task] == BINARY}
+    others = {task: float(f"{means[task]:.10g}") for task in kinds if task not in rates}
+    return contract.Split(rows=row["rows"], positive_rate=rates, mean=others)

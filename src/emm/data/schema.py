@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,14 @@ from emm.core.files import sha256, write_json
 
 FORMAT = 2
 SPLITS = ("train", "validation", "test")
-
+BINARY, REGRESSION = "binary", "regression"
 
 WEIGHT = "weight"
 """Name of the processed column that weighs a row in the training loss, where a dataset has one."""
+
+BAGS = "bags.parquet"
+BAG = "bag"
+"""Name of the processed column that says which row of the file BAGS holds a row's bags."""
 
 
 def label_column(task: str) -> str:
@@ -59,16 +63,43 @@ class SparseColumn:
 
 
 @dataclass(frozen=True)
+class BagColumn:
+    """A multi-valued sparse field: ``items`` in all bags together, ids as in `SparseColumn`."""
+
+    name: str
+    cardinality: int
+    rare: int
+    items: int
+
+
+@dataclass(frozen=True)
+class Target:
+    """Mean and standard deviation over train of a regression task, in its own units.
+
+    The stored label is (y - mean) / std.
+    """
+
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
 class Split:
-    """Rows of a split and the share of positive labels of each task."""
+    """Rows of a split, the share of positive labels of each binary task, and the mean of the
+    stored labels of each regression task."""
 
     rows: int
     positive_rate: Mapping[str, float]
+    mean: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The contract between preprocessing and everything that reads processed data."""
+    """The contract between preprocessing and everything that reads processed data.
+
+    ``kinds`` names the kind of each task where not all are binary, ``targets`` the regression ones.
+    What is empty of these and of ``bags`` isn't in the file.
+    """
 
     format: int
     dataset: str
@@ -82,6 +113,18 @@ class Schema:
     sparse: tuple[SparseColumn, ...]
     splits: Mapping[str, Split]
     vocabularies: Mapping[str, str]
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    bags: tuple[BagColumn, ...] = ()
+
+    def kind(self, task: str) -> str:
+        """Kind of a task: binary or regression."""
+        return self.kinds.get(task, BINARY)
+
+    @property
+    def task_kinds(self) -> tuple[str, ...]:
+        """Kinds of all tasks in their order; () if all are binary."""
+        return tuple(map(self.kind, self.tasks)) if self.kinds else ()
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
@@ -104,7 +147,14 @@ class Schema:
 
 def write_schema(schema: Schema, path: Path) -> None:
     """Write schema.json."""
-    write_json(path, asdict(schema))
+    tree = asdict(schema)
+    for key in ("kinds", "targets", "bags"):
+        if not tree[key]:
+            del tree[key]
+    for split in tree["splits"].values():
+        if not split["mean"]:
+            del split["mean"]
+    write_json(path, tree)
 
 
 def load_schema(path: Path) -> Schema:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from emm.nn.bags import BagStore, attach_bags
 from emm.nn.inputs import Inputs
 
 Shape = tuple[int, ...]
@@ -78,8 +79,9 @@ def unfold(model: nn.Module, inputs: Inputs) -> list[Layer]:
     """
     rows = (
         torch.zeros(2, inputs.dense),
-        torch.zeros(2, len(inputs.cardinalities), dtype=torch.int32),
+        torch.zeros(2, inputs.sparse, dtype=torch.int32),
     )
+    attach_bags(model, BagStore.empty(len(inputs.bags)))
     training = model.training
     with _recording(model) as calls:
         model.eval()(*rows)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from emm.data.batches import Table
+from emm.data.batches import Rows
 from emm.data.folds import folds_of
 from emm.fusion.gather import Grown, Trained
 from emm.fusion.given import Columns
@@ -19,16 +19,16 @@ from emm.fusion.members import Trees
 ROWS = 16_384  # a time: more would only need more memory
 
 
-def as_trained(trees: Sequence[Grown], levels: int, table: Table) -> Columns:
+def as_trained(trees: Sequence[Grown], levels: int, table: Rows) -> Columns:
     """The shares of the pool's own trees; networks need nothing."""
-    return {each.name: _shares(each, levels, table) for each in trees}
+    return _said([], trees, levels, table)
 
 
 def out_of_fold(
     networks: Sequence[Trained],
     folds: Sequence[tuple[Sequence[Trained], Sequence[Grown]]],
     levels: int,
-    table: Table,
+    table: Rows,
     seed: int,
 ) -> Columns:
     """What each fold's own models say of its rows, which they weren't trained on.
@@ -37,27 +37,29 @@ def out_of_fold(
     are replaced by those of the fold; to a network's logit the fold's less its own is added.
     """
     fold = folds_of(len(table), len(folds), seed).to(table.labels.device)
-    own = {each.name: _logits(each.model, table) for each in networks}  # each [N, 1]
+    own = _said(networks, [], levels, table)  # logits [N, 1]
     found: Columns = {}
     for number, (trained, grown) in enumerate(folds):
         rows = (fold == number).nonzero().squeeze(1)
-        part = table.rows(rows)
-        columns = {each.name: _shares(each, levels, part) for each in grown}
-        columns |= {each.name: _logits(each.model, part) - own[each.name][rows] for each in trained}
+        columns = _said(trained, grown, levels, table.rows(rows))
+        for each in trained:
+            columns[each.name] = columns[each.name] - own[each.name][rows]
         for name, values in columns.items():
             found.setdefault(name, values.new_empty(len(table), values.shape[1]))[rows] = values
     return found
 
 
 @torch.inference_mode()
-def _shares(grown: Grown, levels: int, table: Table) -> Tensor:
-    module = Trees([grown.model], levels).to(table.labels.device)
-    parts = zip(torch.split(table.dense, ROWS), torch.split(table.sparse, ROWS), strict=True)
-    return torch.cat([module(dense, sparse).squeeze(1) for dense, sparse in parts])  # [N, C]
-
-
-@torch.inference_mode()
-def _logits(model: nn.Module, table: Table) -> Tensor:
-    model = model.to(table.labels.device).eval()
-    parts = zip(torch.split(table.dense, ROWS), torch.split(table.sparse, ROWS), strict=True)
-    return torch.cat([model(dense, sparse) for dense, sparse in parts])  # [N, 1]
+def _said(networks: Sequence[Trained], trees: Sequence[Grown], levels: int, table: Rows) -> Columns:
+    """Logits [N, 1] of each network and shares [N, C] of each tree ensemble, in one pass."""
+    device = table.labels.device
+    members: dict[str, nn.Module] = {each.name: each.model for each in networks}
+    members |= {each.name: Trees([each.model], levels) for each in trees}
+    for module in members.values():
+        module.to(device).eval()
+    parts: dict[str, list[Tensor]] = {name: [] for name in members}
+    for batch in table.in_order(ROWS) if members else ():
+        for name, module in members.items():
+            said = module(batch.dense, batch.sparse)  # [B, 1], or trees [B, 1, C]
+            parts[name].append(said.flatten(start_dim=1))  # [B, 1] or [B, C]
+    return {name: torch.cat(values) for name, values in parts.items()}

@@ -7,14 +7,7 @@ from emm.core.errors import DataError
 
 def check_pair(scores: Tensor, labels: Tensor) -> None:
     """Raise DataError unless scores and labels are [N] with N > 0, labels 0 or 1, no score NaN."""
-    if scores.ndim != 1 or scores.shape != labels.shape:
-        raise DataError(
-            "scores and labels don't belong together",
-            got=f"scores {list(scores.shape)}, labels {list(labels.shape)}",
-            expected="two vectors of the same length [N]",
-        )
-    if scores.numel() == 0:
-        raise DataError("a metric needs at least one row", got="scores [0], labels [0]")
+    _check_shapes(scores, labels)
     if not bool(((labels == 0) | (labels == 1)).all()):
         raise DataError("a label is neither 0 nor 1", expected="labels of 0 and 1")
     missing = int(scores.isnan().sum())
@@ -24,3 +17,27 @@ def check_pair(scores: Tensor, labels: Tensor) -> None:
             got=f"NaN in {missing} of {scores.numel()} rows",
             next_step="look for a training loss that became NaN",
         )
+
+
+def check_values(predictions: Tensor, labels: Tensor) -> None:
+    """Raise DataError unless predictions and labels are [N] with N > 0, and finite."""
+    _check_shapes(predictions, labels)
+    for what, values in (("prediction", predictions), ("label", labels)):
+        wrong = int((~values.isfinite()).sum())
+        if wrong:
+            raise DataError(
+                f"a {what} is no finite number",
+                got=f"NaN or infinity in {wrong} of {values.numel()} rows",
+                next_step="look for a training loss that became NaN",
+            )
+
+
+def _check_shapes(scores: Tensor, labels: Tensor) -> None:
+    if scores.ndim != 1 or scores.shape != labels.shape:
+        raise DataError(
+            "scores and labels don't belong together",
+            got=f"scores {list(scores.shape)}, labels {list(labels.shape)}",
+            expected="two vectors of the same length [N]",
+        )
+    if scores.numel() == 0:
+        raise DataError("a metric needs at least one row", got="scores [0], labels [0]")

@@ -39,7 +39,8 @@ class AITM(nn.Module):
     """z_1 = q_1, z_t = AIT(g(z_{t-1}), q_t), y_t = tower_t(z_t), with q_t = bottom_t(x).
 
     Tasks must come in the order of the funnel (click before purchase): information flows forward,
-    and the calibrator holds that a later step is no likelier than the one before.
+    and the calibrator holds that a later step is no likelier than the one before. Of regression
+    tasks it knows nothing: among the binary ones, each follows the last before it.
     ``bottom``, ``tower``: hidden widths of one task's; ``calibrator_weight``: its factor in
     the loss, 0 where the tasks are no funnel. Raises ParamsError if ``bottom`` is empty.
     Xi et al., "Modeling the Sequential Dependence among Audience Multi-step Conversions with
@@ -75,7 +76,8 @@ class AITM(nn.Module):
         return logits
 
     def penalty(self, logits: Tensor) -> Tensor:
-        """What joins the tasks' losses: the calibrator, weighted; [B, T] -> scalar."""
+        """What joins the tasks' losses: the calibrator, weighted; binary tasks' logits [B, T'] ->
+        scalar, 0 for fewer than two."""
         return self.calibrator_weight * calibrator(logits)
 
 

@@ -25,7 +25,7 @@ Array = NDArray[Any]
 class Boosting:
     """How to boost: shrinkage ``learning_rate``, at most ``max_iterations`` trees a task of at most
     ``max_leaf_nodes`` leaves with ``min_samples_leaf`` rows each, ``l2_regularization`` of the
-    leaf values, and ``patience`` trees without a better validation AUC before it stops."""
+    leaf values, and ``patience`` trees without a better validation score before it stops."""
 
     learning_rate: Annotated[float, Range(0, open_low=True)]
     max_iterations: Annotated[int, Range(1)]
@@ -37,11 +37,12 @@ class Boosting:
 
 @dataclass(frozen=True)
 class Iteration:
-    """The first ``iteration`` trees: mean log loss per train row and validation AUC."""
+    """The first ``iteration`` trees: mean loss per train row (log loss in nats, or squared error)
+    and validation score (AUC, or R squared)."""
 
     iteration: int
     train_loss: float
-    auc: float
+    score: float
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class GradientBoosting(nn.Module):
     ``ensembles``: sizes of each task's ensemble (trees, nodes, bitsets, depth), so that a stored
     model can be built empty and loaded. ModelFileError unless there are as many as ``tasks``.
     Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Annals of Statistics
-    2001, algorithm 5, with second-order leaf values.
+    2001, algorithms 5 (binary) and 2 (regression), with second-order leaf values.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class GradientBoosting(nn.Module):
         return {"ensembles": [ensemble.sizes() for ensemble in self._each()]}
 
     def decision(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """Logits in full precision: dense [B, D], sparse [B, F] -> [B, T] float64."""
+        """Outputs in full precision: dense [B, D], sparse [B, F] -> [B, T] float64."""
         return torch.stack([each.decision(dense, sparse) for each in self._each()], dim=1)
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
@@ -95,22 +96,25 @@ def fit(
 ) -> tuple[GradientBoosting, list[Run]]:
     """Boost one ensemble per task on ``train``; ``validation`` chooses the number of trees.
 
-    A task stops after ``patience`` trees without a better validation AUC, the rule of the
-    networks, and keeps the trees up to its first best AUC. Fields of at most 255 ids are split
-    by sets of ids; larger ones by the order of their ids, which fall by frequency, with 0
-    (unknown or rare) below all. The same input and ``seed`` give the same bytes. ``report``
-    hears of each finished task. Raises DataError for a split with labels of one class only.
+    A binary task follows the log loss and is scored by the AUC; a regression task follows the
+    squared error, is scored by R squared, and its trees' sum is the prediction. A task stops after
+    ``patience`` trees without a better validation score, the rule of the networks, and keeps the
+    trees up to its first best score. Fields of at most 255 ids are split by sets of ids; larger
+    ones by the order of their ids, which fall by frequency, with 0 (unknown or rare) below all.
+    The same input and ``seed`` give the same bytes. ``report`` hears of each finished task. Raises
+    DataError for a split with labels of one class, or of one value, only.
     """
     _check_labels(train, "train")
     _check_labels(validation, "validation")
-    columns, held_out = _columns(train), _columns(validation)
+    fields = len(inputs.cardinalities)
+    columns, held_out = _columns(train, fields), _columns(validation, fields)
     sets_of_ids = [False] * inputs.dense + categorical_fields(inputs)
     ensembles, runs = [], []
-    for task in range(train.labels.shape[1]):
-        labels, wanted = (table.labels[:, task].cpu().numpy() for table in (train, validation))
-        estimator = _estimator(boosting, sets_of_ids, seed)
+    for task, kind in enumerate(_kinds(train)):
+        labels, wanted = (_labels(table, task, kind) for table in (train, validation))
+        estimator = _estimator(boosting, sets_of_ids, seed, kind)
         estimator.fit(columns, labels, _weights(train), X_val=held_out, y_val=wanted)
-        runs.append(_run(estimator, columns, labels))
+        runs.append(_run(estimator, columns, labels, kind))
         ensembles.append(from_sklearn(estimator, inputs, runs[-1].best_iteration))
         if report:
             report(task + 1, f"{runs[-1].best_iteration} trees")
@@ -122,25 +126,31 @@ def grow(
 ) -> GradientBoosting:
     """Boost exactly so many ``iterations`` of each task, with nothing to choose them by.
 
-    Raises DataError for rows with labels of one class only.
+    Raises DataError for rows with labels of one class, or of one value, only.
     """
     _check_labels(train, "train")
-    columns = _columns(train)
+    columns = _columns(train, len(inputs.cardinalities))
     sets_of_ids = [False] * inputs.dense + categorical_fields(inputs)
     ensembles = []
-    for task, count in enumerate(iterations):
-        estimator = _estimator(boosting, sets_of_ids, seed)
+    for task, (kind, count) in enumerate(zip(_kinds(train), iterations, strict=True)):
+        estimator = _estimator(boosting, sets_of_ids, seed, kind)
         estimator.set_params(early_stopping=False, max_iter=count)
-        estimator.fit(columns, train.labels[:, task].cpu().numpy(), _weights(train))
+        estimator.fit(columns, _labels(train, task, kind), _weights(train))
         ensembles.append(from_sklearn(estimator, inputs, count))
     return _assemble(inputs, ensembles)
 
 
-def _estimator(boosting: Boosting, sets_of_ids: list[bool], seed: int) -> Any:
+def _estimator(boosting: Boosting, sets_of_ids: list[bool], seed: int, kind: str) -> Any:
     # Imported late: it takes a second, and using or describing a stored model doesn't need it.
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn import ensemble
 
-    return HistGradientBoostingClassifier(
+    regression = kind == "regression"
+    family: Any = (
+        ensemble.HistGradientBoostingRegressor
+        if regression
+        else ensemble.HistGradientBoostingClassifier
+    )
+    return family(
         learning_rate=boosting.learning_rate,
         max_iter=boosting.max_iterations,
         max_leaf_nodes=boosting.max_leaf_nodes,
@@ -149,30 +159,43 @@ def _estimator(boosting: Boosting, sets_of_ids: list[bool], seed: int) -> Any:
         max_bins=CATEGORIES,
         categorical_features=sets_of_ids,
         early_stopping=True,
-        scoring="roc_auc",
+        scoring="r2" if regression else "roc_auc",
         n_iter_no_change=boosting.patience,
         tol=0.0,
         random_state=seed,
     )
 
 
-def _columns(table: Table) -> Array:
+def _kinds(table: Table) -> tuple[str, ...]:
+    return table.kinds or ("binary",) * table.labels.shape[1]
+
+
+def _columns(table: Table, fields: int) -> Array:
     """Dense features, then ids: [N, D + F] float64, which is what scikit-learn computes in."""
-    dense, sparse = table.dense.cpu().numpy(), table.sparse.cpu().numpy()
+    # Trees read no bags: what points at them stands behind the fields.
+    dense, sparse = table.dense.cpu().numpy(), table.sparse[:, :fields].cpu().numpy()
     return np.concatenate([dense.astype(np.float64), sparse.astype(np.float64)], axis=1)
+
+
+def _labels(table: Table, task: int, kind: str) -> Array:
+    labels: Array = table.labels[:, task].cpu().numpy()
+    return labels.astype(np.float64) if kind == "regression" else labels.astype(np.uint8)
 
 
 def _weights(table: Table) -> Array | None:
     return None if table.weights is None else table.weights.cpu().numpy()
 
 
-def _run(estimator: Any, columns: Array, labels: Array) -> Run:
-    aucs = estimator.validation_score_[1:]  # without that of no tree at all
-    best, last = int(aucs.argmax()) + 1, len(aucs)
+def _run(estimator: Any, columns: Array, labels: Array, kind: str) -> Run:
+    scores = estimator.validation_score_[1:]  # without that of no tree at all
+    best, last = int(scores.argmax()) + 1, len(scores)
     shown = {best, last, *range(HISTORY_EVERY, last, HISTORY_EVERY)}
+    regression = kind == "regression"
+    stages = estimator.staged_predict if regression else estimator.staged_decision_function
+    loss = _squared_error if regression else _log_loss
     iterations = tuple(
-        Iteration(number, _log_loss(logits, labels), float(aucs[number - 1]))
-        for number, logits in enumerate(estimator.staged_decision_function(columns), start=1)
+        Iteration(number, loss(outputs, labels), float(scores[number - 1]))
+        for number, outputs in enumerate(stages(columns), start=1)
         if number in shown
     )
     return Run(best, iterations)
@@ -180,6 +203,10 @@ def _run(estimator: Any, columns: Array, labels: Array) -> Run:
 
 def _log_loss(logits: Array, labels: Array) -> float:
     return float((np.logaddexp(0, logits) - labels * logits).mean())
+
+
+def _squared_error(predictions: Array, labels: Array) -> float:
+    return float(np.square(predictions - labels).mean())
 
 
 def _assemble(inputs: Inputs, ensembles: Sequence[TreeEnsemble]) -> GradientBoosting:
@@ -191,14 +218,20 @@ def _assemble(inputs: Inputs, ensembles: Sequence[TreeEnsemble]) -> GradientBoos
 
 
 def _check_labels(table: Table, split: str) -> None:
-    for task, positives in enumerate(table.labels.sum(0, dtype=torch.int64).tolist()):
-        if not 0 < positives < len(table):
+    for task, kind in enumerate(_kinds(table)):
+        labels = table.labels[:, task]
+        if not bool((labels != labels[:1]).any()):
+            what, wanted = (
+                ("value", "at least two values")
+                if kind == "regression"
+                else ("class", "rows of both classes")
+            )
             raise DataError(
-                "trees can't be fitted: all labels are of one class",
+                f"trees can't be fitted: all labels are of one {what}",
                 where=f"task {task} in {split}",
-                got=f"{positives} positives in {len(table)} rows",
-                expected="rows of both classes",
-                next_step="check-data shows the positive rates of every split",
+                got=f"{len(table)} rows with the same label",
+                expected=wanted,
+                next_step="check-data shows what the labels of every split are like",
             )
 
 

@@ -1,4 +1,4 @@
-"""Trees of a fitted scikit-learn HistGradientBoostingClassifier, as a `TreeEnsemble`.
+"""Trees of a scikit-learn HistGradientBoostingClassifier or Regressor, as a `TreeEnsemble`.
 
 The only module that knows scikit-learn's private fields; tests compare with its predictions.
 """
@@ -43,7 +43,7 @@ class _Parts:
 
 
 def from_sklearn(estimator: Any, inputs: Inputs, iterations: int) -> TreeEnsemble:
-    """The first ``iterations`` trees of a fitted binary ``estimator``.
+    """The first ``iterations`` trees of a fitted ``estimator``, binary or of squared errors.
 
     Its columns were the D dense features, then the F sparse fields. An id that its training rows
     didn't hold goes where scikit-learn sends it: with the missing values. Raises EmmError if

@@ -49,7 +49,8 @@ class Description:
 
 def inputs_of(schema: Schema) -> Inputs:
     """What a model of processed data reads."""
-    return Inputs(len(schema.dense), schema.cardinalities, schema.edges)
+    bags = tuple(column.cardinality for column in schema.bags)
+    return Inputs(len(schema.dense), schema.cardinalities, schema.edges, bags)
 
 
 def save_model(folder: Path, model: nn.Module, description: Description) -> None:

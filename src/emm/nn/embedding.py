@@ -6,6 +6,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor, nn
 
+from emm.nn.bags import BagEmbedding
 from emm.nn.inputs import Inputs
 from emm.nn.numeric import numeric_embedding
 
@@ -39,6 +40,7 @@ class EmbeddingTable(nn.Module):
 class FeatureFront(nn.Module):
     """Dense features beside the embedded sparse ones; ``width`` is D + F*E, or D + (D + F)*E.
 
+    Each of K multi-valued fields adds E.
     ``dense_encoding``: how dense features are read (`emm.nn.numeric.DenseEncoding`).
     """
 
@@ -46,11 +48,16 @@ class FeatureFront(nn.Module):
         super().__init__()
         self.table = EmbeddingTable(inputs.cardinalities, embedding_dim)
         self.numeric = numeric_embedding(inputs, dense_encoding, embedding_dim)
+        self.bags = BagEmbedding(inputs.bags, embedding_dim) if inputs.bags else None
         vectors = 0 if self.numeric is None else inputs.dense * embedding_dim
         self.width = inputs.dense + vectors + self.table.width
+        self.width += 0 if self.bags is None else self.bags.width
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """Concatenate; dense [B, D], sparse [B, F] -> [B, width]."""
+        """Concatenate; dense [B, D], sparse [B, F] or [B, F + 1] -> [B, width]."""
         vectors = [] if self.numeric is None else [self.numeric(dense)]  # [B, D*E]
+        if self.bags is not None:
+            sparse, owners = sparse[:, :-1], sparse[:, -1]
+            vectors.append(self.bags(owners))  # [B, K*E]
         embedded: Tensor = self.table(sparse)  # [B, F, E]
         return torch.cat([dense, *vectors, embedded.flatten(1)], dim=1)

@@ -24,6 +24,8 @@ STRIDE = 4
 class TreeEnsemble(nn.Module):
     """Sum of decision trees: dense [B, D], sparse [B, F] -> logits [B, 1].
 
+    Of a regression the sum is the predicted value itself, and so wherever it says logit here.
+
     The nodes of all trees lie one after another; ``left`` and ``right`` are positions in that
     one list, and a leaf is its own child, so every tree may take ``depth`` steps. Tree k begins
     at ``starts[k]``: any share of the trees can be summed by walking from their starts alone.
@@ -95,6 +97,7 @@ class TreeEnsemble(nn.Module):
         return self.decision(dense, sparse).to(torch.float32).unsqueeze(1)
 
     def _values(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        sparse = sparse[:, : len(self.categorical)]  # less the column of bags
         outside = self.categorical & ((sparse < 0) | (sparse >= OUTSIDE))  # [B, F]
         ids = sparse.masked_fill(outside, OUTSIDE)
         return torch.cat([dense.to(torch.float32), ids.to(torch.float32)], dim=1)  # [B, D + F]

@@ -46,7 +46,7 @@ def calibration_file(task: str) -> str:
 def draw_training(
     path: Path, rows: Sequence[Row], tasks: Sequence[str], looks: Mapping[str, Style]
 ) -> None:
-    """Validation AUC per epoch, a panel per task; a dot marks the epoch whose weights were kept.
+    """Validation AUC or R squared per epoch, a panel per task; a dot marks the epoch that was kept.
 
     Every model's first seed is drawn in full, its others faintly.
     """
@@ -115,7 +115,7 @@ def _smoothed(rates: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
 
 
 def _draw_run(axes: Axes, run: Run, task: str, look: Style, *, first: bool) -> None:
-    scores = {epoch.epoch: epoch.auc[task] for epoch in run.epochs}
+    scores = {epoch.epoch: epoch.scores[task] for epoch in run.epochs}
     if not first:
         axes.plot(list(scores), list(scores.values()), **look | _FAINT)
         return
@@ -133,13 +133,13 @@ def _draw_run(axes: Axes, run: Run, task: str, look: Style, *, first: bool) -> N
 
 
 def _frame_training(axes: Axes, runs: Sequence[Run], task: str) -> None:
-    scores = [[epoch.auc[task] for epoch in run.epochs] for run in runs]
+    scores = [[epoch.scores[task] for epoch in run.epochs] for run in runs]
     peaks = [max(run) for run in scores]
     # The first epochs would press the plateaus, which matter, into one line.
     span = max(max(peaks) - min(peaks), 0.002)
     lowest = max(min(map(min, scores)), min(peaks) - 2 * span)
     axes.set_ylim(lowest - 0.1 * span, max(peaks) + 0.25 * span)
-    seen = [e.epoch for run in runs for e in run.epochs if e.auc[task] >= lowest]
+    seen = [e.epoch for run in runs for e in run.epochs if e.scores[task] >= lowest]
     if min(seen) > 0:
         axes.set_xscale("log")
         axes.set_xlim(0.9 * min(seen), 1.1 * max(seen))
@@ -150,7 +150,8 @@ def _frame_training(axes: Axes, runs: Sequence[Run], task: str) -> None:
     axes.xaxis.set_major_locator(FixedLocator([0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]))
     axes.xaxis.set_major_formatter(_plain)
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_title(f"{task}: validation AUC")
+    measure = "AUC" if any(task in epoch.auc for epoch in runs[0].epochs) else "R²"
+    axes.set_title(f"{task}: validation {measure}")
     axes.set_xlabel("epoch (boosting: iteration)")
 
 

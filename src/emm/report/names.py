@@ -21,6 +21,8 @@ _PRINTED = {
     "paper_scratch_mtm": "EMM (paper), from scratch",
     "paper_pool": "EMM (paper), no MTM",
     "aligned_merge": "EMM (merge)",
+    "aligned_shared_paths": "EMM (shared paths)",
+    "aligned_random_start": "EMM (networks from scratch)",
     "aligned_feature_gates": "EMM (feature gates)",
     "aligned_trained_towers": "EMM (trained towers)",
     "aligned_fresh_towers": "EMM (fresh towers)",

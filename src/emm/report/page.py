@@ -8,7 +8,14 @@ from emm.report.figures import TRAINING, calibration_file, roc_file
 from emm.report.names import listed, printed
 from emm.report.published import CITATION, PUBLISHED
 from emm.report.summary import Summary
-from emm.report.tables import auc_table, markdown_table, quality_table, seeds_phrase
+from emm.report.tables import (
+    markdown_table,
+    measures,
+    quality_table,
+    score_table,
+    seeds_phrase,
+)
+from emm.report.value_figure import values_file
 
 
 def page(
@@ -25,7 +32,7 @@ def page(
         _data(facts),
         _results(facts, summaries, trained),
         _quality(summaries),
-        _figures(facts.tasks, figures, summaries),
+        _figures(facts, figures, summaries),
         _reading(facts, summaries, trained),
         _repeating(facts, recipe),
     ]
@@ -33,9 +40,10 @@ def page(
 
 
 def _data(facts: DatasetFacts) -> str:
-    header = ["split", "rows", *(f"{task} positive" for task in facts.tasks)]
+    what = {task: "positive" if task in facts.binary else "mean" for task in facts.tasks}
+    header = ["split", "rows", *(f"{task} {word}" for task, word in what.items())]
     rows = [
-        [split, f"{count:,}", *(_percent(facts.positive_rates[split][t]) for t in facts.tasks)]
+        [split, f"{count:,}", *(_typical(facts, split, task) for task in facts.tasks)]
         for split, count in facts.rows.items()
     ]
     table = markdown_table(header, rows)
@@ -43,45 +51,81 @@ def _data(facts: DatasetFacts) -> str:
 
 
 def _results(facts: DatasetFacts, summaries: Mapping[str, Summary], trained: Sequence[str]) -> str:
-    table = auc_table(facts.name, summaries, trained, published=True)
+    table = score_table(facts.name, summaries, trained, published=True)
     paper = f" Paper: AUC as printed in {CITATION}." if facts.name in PUBLISHED else ""
     return (
-        f"## Results\n\nAUC on the test split, {seeds_phrase(summaries)}. "
+        f"## Results\n\n{measures(summaries)} on the test split, {seeds_phrase(summaries)}. "
         f"**Bold**: best of the column; <u>underlined</u>: second best.{paper}\n\n{table}"
     )
 
 
 def _quality(summaries: Mapping[str, Summary]) -> str:
+    title, errors = _errors(measures(summaries))
     return (
-        "## Calibration and size\n\nOn the test split; log loss in nats, ECE: expected "
-        "calibration error; lower is better. Operations: multiplications and additions of matrix "
+        f"## {title}\n\nOn the test split; {errors}; "
+        "lower is better. Operations: multiplications and additions of matrix "
         "products for one row's prediction; trees have none. Best epoch: mean over a model's runs "
         "(boosting: iterations).\n\n" + quality_table(summaries)
     )
 
 
-def _figures(tasks: Sequence[str], folder: str, summaries: Mapping[str, Summary]) -> str:
+def _errors(scored_by: str) -> tuple[str, str]:
+    """The title of the section on quality, and its errors' names explained."""
+    binary = "log loss in nats, ECE: expected calibration error"
+    regression = "RMSE: root mean squared error, and MAE: mean absolute error, in the label's units"
+    return {
+        "AUC": ("Calibration and size", binary),
+        "R²": ("Errors and size", regression),
+    }.get(scored_by, ("Calibration, errors and size", f"{binary}; {regression}"))
+
+
+def _figures(facts: DatasetFacts, folder: str, summaries: Mapping[str, Summary]) -> str:
+    scored_by = measures(summaries)
     several = any(summary.totals.seeds > 1 for summary in summaries.values())
     first = " Drawn: each model's first seed." if several else ""
     faint = " Each model's first seed is drawn in full, the others faintly." if several else ""
     parts = [
         "## Training",
-        "Validation AUC; a dot marks the epoch whose weights were kept. The axes leave out "
-        f"what lies far below the best epochs. Epoch 0 is a fused model before training.{faint}",
-        _image("Validation AUC per epoch", folder, TRAINING),
+        f"Validation {scored_by}; a dot marks the epoch whose weights were kept. The axes leave "
+        "out what lies far below the best epochs. "
+        f"Epoch 0 is a fused model before training.{faint}",
+        _image(f"Validation {scored_by} per epoch", folder, TRAINING),
+    ]
+    parts += _curves(facts, folder, first) if facts.binary else []
+    parts += _values(facts, folder, first) if facts.targets else []
+    return "\n\n".join(parts)
+
+
+def _curves(facts: DatasetFacts, folder: str, first: str) -> list[str]:
+    """What the binary tasks alone have; ``first``: the remark on seeds."""
+    return [
         "## ROC",
         "Left the curves on a logarithmic axis, because it is the few highest-ranked rows that "
         "count; right their distance from the mean of all rows, smoothed over a fifth of a "
         f"decade; higher is better.{first}",
-        *(_image(f"ROC curves of {task}", folder, roc_file(task)) for task in tasks),
+        *(_image(f"ROC curves of {task}", folder, roc_file(task)) for task in facts.binary),
         "## Calibration",
         "Observed odds over predicted odds: on the dashed line a model is calibrated, above it "
         "predicts too little, below too much. Each point is a group of rows with similar "
         "predictions, the groups chosen so that all points are about equally certain; bars are "
         f"two standard errors to either side. The other models are grey.{first}",
-        *(_image(f"Calibration of {task}", folder, calibration_file(task)) for task in tasks),
+        *(
+            _image(f"Calibration of {task}", folder, calibration_file(task))
+            for task in facts.binary
+        ),
     ]
-    return "\n\n".join(parts)
+
+
+def _values(facts: DatasetFacts, folder: str, first: str) -> list[str]:
+    """What the regression tasks alone have; ``first``: the remark on seeds."""
+    return [
+        "## Predicted and true values",
+        "How far the true values lie from the predicted ones: on the dashed line a model is right "
+        "on average, above it predicts too little, below too much. Each point is a group of as "
+        "many rows with similar predictions; bars are two standard errors to either side. The "
+        f"other models are grey.{first}",
+        *(_image(f"Values of {task}", folder, values_file(task)) for task in facts.targets),
+    ]
 
 
 def _reading(facts: DatasetFacts, summaries: Mapping[str, Summary], trained: Sequence[str]) -> str:
@@ -89,7 +133,8 @@ def _reading(facts: DatasetFacts, summaries: Mapping[str, Summary], trained: Seq
         "Rows compare with each other: same data, same splits, epoch chosen on validation, "
         "test read once. Numbers that print alike share a mark."
     ]
-    if any(summary.totals.seeds == 1 for summary in summaries.values()):
+    scored_by = measures(summaries)
+    if facts.binary and any(summary.totals.seeds == 1 for summary in summaries.values()):
         points.append(
             "A model trained once says nothing about luck: take differences in AUC below about "
             "0.001 for noise until several seeds confirm them."
@@ -97,7 +142,8 @@ def _reading(facts: DatasetFacts, summaries: Mapping[str, Summary], trained: Seq
     if trained:
         bar = listed([printed(model) for model in trained])
         points.append(
-            f"Gain: AUC less the mean AUC of {bar}, networks that each learned one task alone."
+            f"Gain: {scored_by} less the mean {scored_by} of {bar}, networks that each learned "
+            "one task alone."
         )
     if facts.name in PUBLISHED:
         points.append(
@@ -119,6 +165,13 @@ def _repeating(facts: DatasetFacts, recipe: str) -> str:
 
 def _image(text: str, folder: str, name: str) -> str:
     return f"![{text}]({quote(f'{folder}/{name}')})"
+
+
+def _typical(facts: DatasetFacts, split: str, task: str) -> str:
+    """Share of positive rows, or mean of a regression task's label in its own units."""
+    if task in facts.binary:
+        return _percent(facts.positive_rates[split][task])
+    return f"{facts.means[split][task]:.5g}"
 
 
 def _percent(share: float) -> str:

@@ -14,7 +14,8 @@ from emm.report.rows import Row, refuse
 @dataclass(frozen=True)
 class Predictions:
     """Test predictions: logits [N, T] float32 of one seed, or [S, N, T] of all, and labels [N, T]
-    uint8."""
+    uint8. Where there is a regression task its "logits" are predicted values, and labels are
+    float32."""
 
     logits: Tensor
     labels: Tensor
@@ -39,7 +40,8 @@ def _read(row: Row, rows: int, tasks: int, seeds: int | slice) -> Predictions:
         with safe_open(path, framework="pt") as file:
             shape = [len(row.evaluation.seeds), rows, tasks]
             _check_header(path, file, "logits", "F32", shape)
-            _check_header(path, file, "labels", "U8", shape[1:])
+            labels = "F32" if "regression" in row.evaluation.kinds else "U8"
+            _check_header(path, file, "labels", labels, shape[1:])
             found = Predictions(file.get_slice("logits")[seeds], file.get_tensor("labels"))
     except FileNotFoundError:
         refuse(path, "is missing", "no such file", None)

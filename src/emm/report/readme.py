@@ -5,7 +5,7 @@ from pathlib import Path
 
 from emm.core.errors import DataError
 from emm.report.summary import read_metrics
-from emm.report.tables import auc_table, seeds_phrase
+from emm.report.tables import measures, score_table, seeds_phrase
 
 START = "<!-- results:start -->"
 END = "<!-- results:end -->"
@@ -14,14 +14,15 @@ END = "<!-- results:end -->"
 def results_table(
     metrics: Path, dataset: str, recipe: str, models: Sequence[str], trained: Sequence[str]
 ) -> str:
-    """One dataset's table of AUC and Gain, read from ``metrics``/<dataset>/<recipe>/<model>.json.
+    """One dataset's table of scores, read from ``metrics``/<dataset>/<recipe>/<model>.json.
 
     Raises DataError if a file is missing or misfits.
     """
     summaries = read_metrics(metrics / dataset / recipe, models)
-    table = auc_table(dataset, summaries, trained, published=False)
+    table = score_table(dataset, summaries, trained, published=False)
     return (
-        f"`{dataset}`, recipe `{recipe}`: AUC on the test split, {seeds_phrase(summaries)}; "
+        f"`{dataset}`, recipe `{recipe}`: {measures(summaries)} on the test split, "
+        f"{seeds_phrase(summaries)}; "
         f"best in bold, second underlined ([report](reports/{dataset}.md)).\n\n{table}"
     )
 

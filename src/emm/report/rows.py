@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, ClassVar, NoReturn, TypeVar
 
 from emm.core.binding import Range, bind
 from emm.core.errors import DataError
@@ -15,15 +15,29 @@ Kind = TypeVar("Kind")
 Share = Annotated[float, Range(0, 1)]
 Number = Annotated[int, Range(0)]
 NotNegative = Annotated[float, Range(0)]
+AtMostOne = Annotated[float, Range(float("-inf"), 1)]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Test scores of one task, one value per seed: AUC, log loss in nats, calibration error."""
+    """Test scores of a binary task, one value per seed: AUC, log loss in nats, calibration
+    error."""
 
+    kind: ClassVar[str] = "binary"
     auc: tuple[Share, ...]
     logloss: tuple[NotNegative, ...]
     ece: tuple[Share, ...]
+
+
+@dataclass(frozen=True)
+class RegressionScores:
+    """Test scores of a regression task, one value per seed: R squared, and RMSE and MAE in the
+    label's own units."""
+
+    kind: ClassVar[str] = "regression"
+    r2: tuple[AtMostOne, ...]
+    rmse: tuple[NotNegative, ...]
+    mae: tuple[NotNegative, ...]
 
 
 @dataclass(frozen=True)
@@ -34,17 +48,28 @@ class Evaluation:
     seeds: tuple[Annotated[int, Range(0)], ...]
     parameters: Annotated[int, Range(0)]
     operations: Annotated[int, Range(0)]
-    tasks: Mapping[str, Scores]
+    tasks: Mapping[str, Scores | RegressionScores]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kind of each task, binary or regression, in the tasks' order."""
+        return tuple(scores.kind for scores in self.tasks.values())
 
 
 @dataclass(frozen=True)
 class Epoch:
     """One epoch of training (0: before it), or one iteration of boosting; ``auc``: validation AUC
-    per task."""
+    per binary task; ``r2``: validation R squared per regression task."""
 
     epoch: Number
     train_loss: float
     auc: Mapping[str, Share]
+    r2: Mapping[str, AtMostOne] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """What the epoch was judged by, per task."""
+        return {**self.auc, **self.r2}
 
 
 @dataclass(frozen=True)
@@ -78,10 +103,11 @@ class Row:
     runs: tuple[Run, ...]
 
 
-def read_row(name: str, folder: Path, tasks: Sequence[str]) -> Row:
-    """Read one evaluation folder, its predictions left out.
+def read_row(name: str, folder: Path, tasks: Sequence[str], kinds: Sequence[str] = ()) -> Row:
+    """Read one evaluation folder, its predictions left out; ``kinds``: of the tasks, () for binary
+    ones alone.
 
-    Raises DataError if a file is absent, damaged, or holds other tasks, seeds or lengths.
+    Raises DataError if a file is absent, damaged, or holds other tasks, kinds, seeds or lengths.
     """
     if not folder.is_dir():
         raise DataError(
@@ -93,6 +119,10 @@ def read_row(name: str, folder: Path, tasks: Sequence[str]) -> Row:
         )
     evaluation = read_json(folder / "metrics.json", Evaluation)
     _check_evaluation(name, evaluation, tasks, folder / "metrics.json")
+    expected = tuple(kinds) or ("binary",) * len(tasks)
+    if evaluation.kinds != expected:
+        found, wanted = ", ".join(evaluation.kinds), ", ".join(expected)
+        refuse(folder / "metrics.json", "has tasks of other kinds than the dataset", found, wanted)
     history = read_json(folder / "history.json", History)
     _check_history(history.runs, evaluation.seeds, tasks, folder / "history.json")
     return Row(name, folder, evaluation, history.runs)
@@ -135,7 +165,7 @@ def _check_evaluation(name: str, evaluation: Evaluation, tasks: Sequence[str], p
     if not seeds or len(set(seeds)) < len(seeds):
         refuse(path, "has unusable seeds", list(seeds), "one or more, each once")
     for task, scores in evaluation.tasks.items():
-        lengths = {len(scores.auc), len(scores.logloss), len(scores.ece)}
+        lengths = {len(getattr(scores, each.name)) for each in fields(scores)}
         if lengths != {len(seeds)}:
             expected = f"{len(seeds)}, one value for each seed"
             refuse(path, f"has lists of a wrong length for {task}", sorted(lengths), expected)
@@ -158,9 +188,9 @@ def _check_run(run: Run, tasks: Sequence[str], path: Path) -> None:
     if run.best_epoch not in {epoch.epoch for epoch in run.epochs}:
         refuse(path, "has a best epoch that isn't among its epochs", run.best_epoch, None)
     for epoch in run.epochs:
-        missing = [task for task in tasks if run.covers(task) and task not in epoch.auc]
+        missing = [task for task in tasks if run.covers(task) and task not in epoch.scores]
         if missing:
-            refuse(path, f"lacks an AUC in epoch {epoch.epoch}", "no " + ", ".join(missing), None)
+            refuse(path, f"lacks a score in epoch {epoch.epoch}", "no " + ", ".join(missing), None)
 
 
 def _not_json(constant: str) -> NoReturn:

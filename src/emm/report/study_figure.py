@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from emm.report.drawing import new_figure, panels
 from emm.report.names import printed
 from emm.report.study_rows import StudyTable
+from emm.report.tables import measure
 
 # By number of tasks, the fewest first: colours that colour-blind people can tell apart.
 _MARKS = (("#0072B2", "o"), ("#E69F00", "s"), ("#D55E00", "D"), ("#000000", "^"))
@@ -17,7 +18,7 @@ _SPREAD = 0.24  # between the marks of one model, whose place is 1 high
 
 
 def draw_tasks(path: Path, tables: Sequence[StudyTable]) -> None:
-    """A panel a task: every model's mean AUC, a mark for each table that has the task.
+    """A panel a task: every model's mean AUC or R squared, a mark for each table with the task.
 
     Bars are one standard deviation over seeds to either side.
     """
@@ -32,7 +33,7 @@ def draw_tasks(path: Path, tables: Sequence[StudyTable]) -> None:
             for place, table in enumerate(shown):
                 shift = _SPREAD * (place - (len(shown) - 1) / 2)
                 _draw_marks(axes, table, task, models, shift, marks[len(table.tasks)])
-            axes.set_title(f"{task}: test AUC")
+            axes.set_title(f"{task}: test {measure(shown[0].summaries, task)}")
             axes.set_yticks(range(len(models)), [printed(model) for model in models])
             axes.set_ylim(len(models) - 0.5, -0.5)
             axes.tick_params(labelleft=True)
@@ -49,12 +50,12 @@ def _draw_marks(
     shift: float,
     mark: tuple[str, str],
 ) -> None:
-    scores = {name: summary.tasks[task] for name, summary in table.summaries.items()}
+    scores = {name: summary.tasks[task].score for name, summary in table.summaries.items()}
     colour, marker = mark
     axes.errorbar(
-        [score.auc for score in scores.values()],
+        [mean for mean, _, _ in scores.values()],
         [models.index(name) + shift for name in scores],
-        xerr=[score.auc_std or 0.0 for score in scores.values()],
+        xerr=[std or 0.0 for _, std, _ in scores.values()],
         linestyle="none",
         color=colour,
         marker=marker,

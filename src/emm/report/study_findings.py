@@ -9,10 +9,10 @@ from emm.report.tables import decimals, signed
 
 
 def findings(table: StudyTable) -> list[str]:
-    """For each task: how the reference stands to the rows, its goal, and the published numbers."""
+    """For each binary task: how the reference stands to the rows, its goal, published numbers."""
     return [
         f"{task}: {sentence}"
-        for task in table.tasks
+        for task in table.binary
         for sentence in (
             _significant(table, task),
             _highest(table, task),
@@ -62,7 +62,7 @@ def _goal(table: StudyTable, task: str) -> Iterable[str]:
     if goal is None:
         return
     reference = table.params.reference
-    auc = table.results[reference].summary.tasks[task].auc
+    auc, _, _ = table.results[reference].summary.tasks[task].score
     reached = f"{decimals(auc)}, with the goal of {goal:g}"
     short = f": {decimals(goal - auc)} short of it" if auc < goal else " reached"
     yield f"{printed(reference)} has {reached}{short}."
@@ -71,7 +71,7 @@ def _goal(table: StudyTable, task: str) -> Iterable[str]:
 def _published(table: StudyTable, task: str) -> Iterable[str]:
     """Which rows are below the published value that stands beside them."""
     pairs = {
-        name: (result.summary.tasks[task].auc, paper)
+        name: (result.summary.tasks[task].score[0], paper)
         for name, result in table.results.items()
         if (paper := table.published(name, task)) is not None
     }

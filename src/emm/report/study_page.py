@@ -140,7 +140,7 @@ def _repeating() -> str:
 
 def _rates(facts: DatasetFacts, split: str) -> str:
     rates = facts.positive_rates[split]
-    return ", ".join(f"{task} {100 * rates[task]:.2f} %" for task in facts.tasks)
+    return ", ".join(f"{task} {100 * rates[task]:.2f} %" for task in facts.binary)
 
 
 def _seeds(tables: Mapping[str, StudyTable]) -> str:

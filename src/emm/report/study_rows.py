@@ -1,7 +1,7 @@
 """A table of the study: its rows read, and each compared with the table's reference."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -34,8 +34,8 @@ class Difference:
 class Result:
     """What the study says about one row.
 
-    ``validation``: mean over seeds of the validation AUC at the kept epoch, by task; ``epochs``:
-    mean over runs of the epochs trained; ``differences`` by task, none for the reference.
+    ``validation``: mean over seeds of the validation score at the kept epoch, by task; ``epochs``:
+    mean over runs of the epochs trained; ``differences`` by binary task, none for the reference.
     """
 
     summary: Summary
@@ -58,6 +58,12 @@ class StudyTable:
     results: Mapping[str, Result]
 
     @property
+    def binary(self) -> tuple[str, ...]:
+        """The binary tasks, which alone have DeLong's test."""
+        found = next(iter(self.results.values())).summary.tasks
+        return tuple(task for task in self.tasks if found[task].key == "auc")
+
+    @property
     def summaries(self) -> dict[str, Summary]:
         """The rows' summaries, in the order of the table."""
         return {name: result.summary for name, result in self.results.items()}
@@ -76,7 +82,9 @@ def read_table(params: TableParams, facts: DatasetFacts, root: Path) -> StudyTab
     _check_goals(params, facts)
     rows = [
         # A borrowed row goes by its name in this table.
-        replace(read_row(row, _folder(root, dataset, params, row), facts.tasks), name=name)
+        replace(
+            read_row(row, _folder(root, dataset, params, row), facts.tasks, facts.kinds), name=name
+        )
         for dataset, row, name in params.sources
     ]
     summaries = summarise(rows, params.trained)
@@ -103,11 +111,11 @@ def write_study_metrics(folder: Path, tables: Mapping[str, StudyTable]) -> None:
 
 def _flat(table: StudyTable, result: Result) -> dict[str, object]:
     """A row's metrics; the reference's differences from itself are null."""
-    flat: dict[str, object] = asdict(result.summary)["tasks"] | asdict(result.summary.totals)
+    flat: dict[str, object] = result.summary.flat()
     flat["epochs"] = result.epochs
     for task in table.tasks:
         found = result.differences.get(task)
-        flat[f"validation_auc_{task}"] = result.validation[task]
+        flat[f"validation_{result.summary.tasks[task].key}_{task}"] = result.validation[task]
         flat[f"difference_{task}"] = None if found is None else found.auc
         flat[f"p_value_{task}"] = None if found is None else found.p
     return flat
@@ -133,7 +141,7 @@ def _differences(
 ) -> dict[str, dict[str, Difference]]:
     """By row and task; the predictions of the reference and one more row are in memory.
 
-    All rows and tasks of the table are one family of tests.
+    All rows and binary tasks of the table are one family of tests.
     """
     size = facts.rows["test"], len(facts.tasks)
     bar = next(row for row in rows if row.name == reference)
@@ -146,7 +154,8 @@ def _differences(
         if not torch.equal(predictions.labels, fixed.labels):
             path = row.folder / "predictions.safetensors"
             refuse(path, "has other labels", row.name, f"those of {reference}")
-        for t, task in enumerate(facts.tasks):
+        for task in facts.binary:
+            t = facts.tasks.index(task)
             found[row.name, task] = delong_over_seeds(
                 _scores(predictions, t), _scores(fixed, t), fixed.labels[:, t]
             )
@@ -166,7 +175,7 @@ def _scores(predictions: Predictions, task: int) -> Tensor:
 def _validation(row: Row, task: str) -> float:
     return rounded(
         fmean(
-            epoch.auc[task]
+            epoch.scores[task]
             for run in row.runs
             if run.covers(task)
             for epoch in run.epochs

@@ -4,11 +4,12 @@ from emm.report.names import printed
 from emm.report.study_rows import Difference, Result, StudyTable
 from emm.report.tables import (
     NOTHING,
-    auc_column,
     count_or_nothing,
     decimals,
     gain_column,
     markdown_table,
+    measure,
+    score_column,
     signed,
 )
 
@@ -17,23 +18,28 @@ SIGNIFICANCE = 0.05
 
 def scores_table(table: StudyTable, task: str) -> str:
     """Test and validation AUC of one task, the difference to the reference with its p value, Gain
-    and the published AUC where the table has them, log loss and calibration error."""
+    and the published AUC where the table has them, log loss and calibration error.
+
+    A regression task has R squared, RMSE and MAE instead, and neither a difference nor a p value.
+    """
     results = list(table.results.values())
     reference = printed(table.params.reference)
+    scored_by = measure(table.summaries, task)
     columns = {
         "model": [printed(name) for name in table.results],
-        "test AUC": auc_column(table.summaries, task),
-        "validation AUC": [decimals(result.validation[task]) for result in results],
-        f"less {reference}": [_difference(result, task) for result in results],
-        "p": [_p(result, task) for result in results],
+        f"test {scored_by}": score_column(table.summaries, task),
+        f"validation {scored_by}": [decimals(result.validation[task]) for result in results],
     }
+    if task in table.binary:
+        columns[f"less {reference}"] = [_difference(result, task) for result in results]
+        columns["p"] = [_p(result, task) for result in results]
     if table.params.trained:
         columns["Gain"] = gain_column(table.summaries, task, table.params.trained)
     paper = [table.published(name, task) for name in table.results]
     if any(paper):
         columns["paper"] = [decimals(auc) for auc in paper]
-    columns["log loss"] = [decimals(result.summary.tasks[task].logloss) for result in results]
-    columns["ECE"] = [decimals(result.summary.tasks[task].ece) for result in results]
+    for name in results[0].summary.tasks[task].errors:
+        columns[name] = [decimals(each.summary.tasks[task].errors[name]) for each in results]
     return markdown_table(list(columns), list(zip(*columns.values(), strict=True)))
 
 

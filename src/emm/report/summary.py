@@ -8,35 +8,73 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, ClassVar
 
 from emm.core.binding import bind
 from emm.core.errors import DataError
 from emm.core.files import atomic_folder, write_json
-from emm.report.rows import Row, Scores, read_tree, refuse
+from emm.report.rows import RegressionScores, Row, Scores, read_tree, refuse
 
 DECIMALS = 8
 
 
 @dataclass(frozen=True)
 class TaskSummary:
-    """Means over seeds on the test split; ``auc_std`` over seeds, ``auc_gain`` over the trained."""
+    """A binary task's means over seeds on the test split; ``auc_std`` over seeds, ``auc_gain`` over
+    the trained."""
 
+    measure: ClassVar[str] = "AUC"
+    key: ClassVar[str] = "auc"
     auc: float
     auc_std: float | None
     auc_gain: float | None
     logloss: float
     ece: float
 
+    @property
+    def score(self) -> tuple[float, float | None, float | None]:
+        """Mean, deviation over seeds and Gain."""
+        return self.auc, self.auc_std, self.auc_gain
+
+    @property
+    def errors(self) -> Mapping[str, float]:
+        """What else is measured, by its printed name; lower is better."""
+        return {"log loss": self.logloss, "ECE": self.ece}
+
+
+@dataclass(frozen=True)
+class RegressionSummary:
+    """A regression task's, likewise; ``rmse`` and ``mae`` in the label's own units."""
+
+    measure: ClassVar[str] = "R²"
+    key: ClassVar[str] = "r2"
+    r2: float
+    r2_std: float | None
+    r2_gain: float | None
+    rmse: float
+    mae: float
+
+    @property
+    def score(self) -> tuple[float, float | None, float | None]:
+        """Mean, deviation over seeds and Gain."""
+        return self.r2, self.r2_std, self.r2_gain
+
+    @property
+    def errors(self) -> Mapping[str, float]:
+        """What else is measured, by its printed name; lower is better."""
+        return {"RMSE": self.rmse, "MAE": self.mae}
+
 
 @dataclass(frozen=True)
 class Totals:
     """What a model has once; ``seeds`` is their number, ``best_epoch`` a mean over its runs.
 
-    ``operations``: multiplications and additions of matrix products for one row's prediction.
+    ``mean_score``: mean over tasks of the AUC, or R squared of a regression task; it is called
+    ``mean_auc`` in the file where all tasks are binary. ``operations``: multiplications and
+    additions of matrix products for one row's prediction.
     """
 
-    mean_auc: float
+    mean_score: float
     parameters: int
     operations: int
     seeds: int
@@ -47,18 +85,26 @@ class Totals:
 class Summary:
     """All that a metrics file says about one model."""
 
-    tasks: Mapping[str, TaskSummary]
+    tasks: Mapping[str, TaskSummary | RegressionSummary]
     totals: Totals
+
+    def flat(self) -> dict[str, Any]:
+        """As the metrics file holds it."""
+        tree = asdict(self)
+        totals = {_mean_key(tree["tasks"]): tree["totals"].pop("mean_score"), **tree["totals"]}
+        return {**tree["tasks"], **totals}
 
 
 def summarise(rows: Sequence[Row], trained: Sequence[str]) -> dict[str, Summary]:
     """Summaries by model, in the order of ``rows``.
 
-    Gain = AUC - mean AUC of the ``trained`` models on that task (EMM paper, section IV-D); there
-    is none without trained models. Raises DataError if a trained model has no row.
+    Gain = AUC - mean AUC of the ``trained`` models on that task (EMM paper, section IV-D), or so
+    with R squared; there is none without trained models. Raises DataError if a trained model has
+    no row.
     """
     means = {
-        row.name: {task: fmean(s.auc) for task, s in row.evaluation.tasks.items()} for row in rows
+        row.name: {task: fmean(_of_seeds(s)) for task, s in row.evaluation.tasks.items()}
+        for row in rows
     }
     missing = [name for name in trained if name not in means]
     if missing:
@@ -77,9 +123,7 @@ def write_metrics(folder: Path, summaries: Mapping[str, Summary]) -> None:
     """Write one <model>.json for each summary; whatever else the folder held is gone."""
     with atomic_folder(folder) as temporary:
         for name, summary in summaries.items():
-            write_json(
-                temporary / f"{name}.json", asdict(summary)["tasks"] | asdict(summary.totals)
-            )
+            write_json(temporary / f"{name}.json", summary.flat())
 
 
 def read_metrics(folder: Path, models: Sequence[str]) -> dict[str, Summary]:
@@ -96,7 +140,7 @@ def read_metrics(folder: Path, models: Sequence[str]) -> dict[str, Summary]:
 def _summary(row: Row, bars: Mapping[str, float]) -> Summary:
     scores = row.evaluation.tasks
     totals = Totals(
-        mean_auc=rounded(fmean(fmean(task.auc) for task in scores.values())),
+        mean_score=rounded(fmean(fmean(_of_seeds(task)) for task in scores.values())),
         parameters=row.evaluation.parameters,
         operations=row.evaluation.operations,
         seeds=len(row.evaluation.seeds),
@@ -105,15 +149,25 @@ def _summary(row: Row, bars: Mapping[str, float]) -> Summary:
     return Summary({task: _task(s, bars.get(task)) for task, s in scores.items()}, totals)
 
 
-def _task(scores: Scores, bar: float | None) -> TaskSummary:
-    auc = fmean(scores.auc)
-    return TaskSummary(
-        auc=rounded(auc),
-        auc_std=rounded(stdev(scores.auc)) if len(scores.auc) > 1 else None,
-        auc_gain=None if bar is None else rounded(auc - bar),
-        logloss=rounded(fmean(scores.logloss)),
-        ece=rounded(fmean(scores.ece)),
-    )
+def _task(scores: Scores | RegressionScores, bar: float | None) -> TaskSummary | RegressionSummary:
+    seeds = _of_seeds(scores)
+    mean = fmean(seeds)
+    std = rounded(stdev(seeds)) if len(seeds) > 1 else None
+    gain = None if bar is None else rounded(mean - bar)
+    if isinstance(scores, RegressionScores):
+        errors = rounded(fmean(scores.rmse)), rounded(fmean(scores.mae))
+        return RegressionSummary(rounded(mean), std, gain, *errors)
+    errors = rounded(fmean(scores.logloss)), rounded(fmean(scores.ece))
+    return TaskSummary(rounded(mean), std, gain, *errors)
+
+
+def _of_seeds(scores: Scores | RegressionScores) -> tuple[float, ...]:
+    """What rows are compared by, one value per seed."""
+    return scores.r2 if isinstance(scores, RegressionScores) else scores.auc
+
+
+def _mean_key(tasks: Mapping[str, Mapping[str, Any]]) -> str:
+    return "mean_score" if any("r2" in task for task in tasks.values()) else "mean_auc"
 
 
 def rounded(value: float) -> float:
@@ -132,7 +186,12 @@ def _read(path: Path) -> Summary:
     if not isinstance(tree, dict):
         refuse(path, "doesn't hold what it should", type(tree).__name__, "keys and values")
     tasks = {key: value for key, value in tree.items() if isinstance(value, dict)}
-    totals = {key: value for key, value in tree.items() if key not in tasks}
+    mean = _mean_key(tasks)
+    totals = {
+        "mean_score" if key == mean else key: value
+        for key, value in tree.items()
+        if key not in tasks
+    }
     errors: list[str] = []
     summary: Summary = bind(Summary, {"tasks": tasks, "totals": totals}, "", errors)
     if errors:

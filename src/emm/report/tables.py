@@ -17,17 +17,18 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(_line(row, widths) for row in [header, rule, *rows])
 
 
-def auc_table(
+def score_table(
     dataset: str, summaries: Mapping[str, Summary], trained: Sequence[str], *, published: bool
 ) -> str:
-    """Table I's layout: per task the AUC (with its deviation over seeds, if any) and the Gain.
+    """Table I's layout: per task the AUC, or R squared of a regression task (with its deviation
+    over seeds, if any), and the Gain.
 
     ``published`` adds the paper's AUC where the paper has the dataset's task.
     """
     header, columns = ["model"], [[printed(model) for model in summaries]]
     for task in _tasks(summaries):
-        header += [f"{task} AUC", "Gain"]
-        columns += [auc_column(summaries, task), gain_column(summaries, task, trained)]
+        header += [f"{task} {measure(summaries, task)}", "Gain"]
+        columns += [score_column(summaries, task), gain_column(summaries, task, trained)]
         paper = [published_auc(dataset, model, task) for model in summaries]
         if published and any(paper):
             header.append("paper")
@@ -36,12 +37,13 @@ def auc_table(
 
 
 def quality_table(summaries: Mapping[str, Summary]) -> str:
-    """Log loss and calibration error per task, then size and best epoch."""
+    """Log loss and calibration error per task, or RMSE and MAE; then size and best epoch."""
     header, columns = ["model"], [[printed(model) for model in summaries]]
     for task in _tasks(summaries):
-        header += [f"{task} log loss", "ECE"]
-        columns.append([decimals(summary.tasks[task].logloss) for summary in summaries.values()])
-        columns.append([decimals(summary.tasks[task].ece) for summary in summaries.values()])
+        first, *others = errors = _first(summaries).tasks[task].errors
+        header += [f"{task} {first}", *others]
+        for name in errors:
+            columns.append([decimals(each.tasks[task].errors[name]) for each in summaries.values()])
     totals = [summary.totals for summary in summaries.values()]
     header += ["parameters", "operations per row", "best epoch"]
     columns.append([f"{total.parameters:,}" for total in totals])
@@ -50,18 +52,28 @@ def quality_table(summaries: Mapping[str, Summary]) -> str:
     return markdown_table(header, list(zip(*columns, strict=True)))
 
 
-def auc_column(summaries: Mapping[str, Summary], task: str) -> list[str]:
-    """AUC of one task for all models, marked, with "± deviation" over several seeds."""
-    scores = [summary.tasks[task] for summary in summaries.values()]
-    means = marked([decimals(score.auc) for score in scores])
-    spreads = ["" if s.auc_std is None else f" ± {decimals(s.auc_std)}" for s in scores]
+def score_column(summaries: Mapping[str, Summary], task: str) -> list[str]:
+    """Score of one task for all models, marked, with "± deviation" over several seeds."""
+    scores = [summary.tasks[task].score for summary in summaries.values()]
+    means = marked([decimals(mean) for mean, _, _ in scores])
+    spreads = ["" if std is None else f" ± {decimals(std)}" for _, std, _ in scores]
     return [mean + spread for mean, spread in zip(means, spreads, strict=True)]
 
 
 def gain_column(summaries: Mapping[str, Summary], task: str, trained: Sequence[str]) -> list[str]:
     """Gain of one task; none for the trained models themselves, as in the paper."""
-    gains = {model: summary.tasks[task].auc_gain for model, summary in summaries.items()}
+    gains = {model: summary.tasks[task].score[2] for model, summary in summaries.items()}
     return [NOTHING if model in trained else signed(gain) for model, gain in gains.items()]
+
+
+def measure(summaries: Mapping[str, Summary], task: str) -> str:
+    """What a task is scored by: AUC or R²."""
+    return _first(summaries).tasks[task].measure
+
+
+def measures(summaries: Mapping[str, Summary]) -> str:
+    """What the tasks of a table are scored by: "AUC", "R²" or "AUC or R²"."""
+    return " or ".join(sorted({measure(summaries, task) for task in _tasks(summaries)}))
 
 
 def marked(values: Sequence[str]) -> list[str]:
@@ -95,8 +107,12 @@ def seeds_phrase(summaries: Mapping[str, Summary]) -> str:
     return f"mean ± standard deviation over {' to '.join(map(str, counts))} seeds"
 
 
+def _first(summaries: Mapping[str, Summary]) -> Summary:
+    return next(iter(summaries.values()))
+
+
 def _tasks(summaries: Mapping[str, Summary]) -> list[str]:
-    return list(next(iter(summaries.values())).tasks)
+    return list(_first(summaries).tasks)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -19,6 +19,7 @@ from emm.report.figures import (
 from emm.report.page import page
 from emm.report.rows import Row, read_row
 from emm.report.summary import summarise, write_metrics
+from emm.report.value_figure import draw_values, values_file
 
 
 def write_report(
@@ -40,7 +41,7 @@ def write_report(
     """
     if not evaluations:
         raise DataError("a report needs at least one row", next_step="fill `table` in params.yaml")
-    rows = [read_row(model, folder, facts.tasks) for model, folder in evaluations]
+    rows = [read_row(model, folder, facts.tasks, facts.kinds) for model, folder in evaluations]
     summaries = summarise(rows, trained)
     figures = report.with_suffix("")
     _draw(figures, rows, facts, trained, fused)
@@ -59,6 +60,8 @@ def _draw(
     looks = styles([row.name for row in rows], trained, fused)
     with atomic_folder(folder) as temporary:
         draw_training(temporary / TRAINING, rows, facts.tasks, looks)
-        for task in facts.tasks:
+        for task in facts.binary:
             draw_roc(temporary / roc_file(task), curves, task, looks)
             draw_calibration(temporary / calibration_file(task), curves, task, looks)
+        for task, target in facts.targets.items():
+            draw_values(temporary / values_file(task), curves, task, target, looks)

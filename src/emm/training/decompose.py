@@ -8,6 +8,7 @@ from emm.fusion.gather import Grown, Trained, build_pool, outside_models, own_mo
 from emm.fusion.given import Columns, save_given
 from emm.fusion.pool import save_pool
 from emm.fusion.sayings import as_trained, out_of_fold
+from emm.nn.bags import attach_bags
 from emm.params import FusionParams
 from emm.training.parts import parts
 from emm.training.workbench import Workbench
@@ -44,6 +45,8 @@ def decompose(
                 seed,
                 adapt=fusion.adapter is not None,
             )
+            for each in own[0]:
+                attach_bags(each.model, bench.bags)
             folder = out / f"seed-{seed}"
             save_pool(pool, folder)
             levels = len(pool.members.networks[0].levels)
@@ -72,6 +75,9 @@ def _out_of_fold(
         for part in parts(fusion)
         if not part.main
     ]
+    for trained, _ in folds:
+        for each in trained:
+            attach_bags(each.model, bench.bags)
     return out_of_fold(own[0], folds, levels, bench.train, seed) if folds else {}
 
 

@@ -13,12 +13,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from emm.core.errors import ModelFileError
 from emm.core.files import write_json
-from emm.data.batches import Table, load_table
-from emm.data.schema import load_schema, schema_hash
-from emm.metrics.calibration import expected_calibration_error, log_loss
-from emm.metrics.ranking import auc
+from emm.data.batches import Rows
+from emm.data.memory import open_splits
+from emm.data.schema import Schema, load_schema, schema_hash
+from emm.metrics.evaluation import task_scores
 from emm.models.store import DESCRIPTION, load_model
+from emm.nn.bags import BagStore, attach_bags
 from emm.nn.mlp import count_parameters
+from emm.training.bags import load_bags
 from emm.training.devices import use_device
 from emm.training.fit import predict
 from emm.training.history import HISTORY
@@ -35,16 +37,18 @@ def evaluate(
     device: str,
     threads: int,
     deterministic: bool,
+    memory_gib: float | None = None,
 ) -> None:
     """Score one row of the table on test; writes metrics.json, predictions.safetensors and the
-    runs' history.json to ``out``."""
+    runs' history.json to ``out``. ``memory_gib``: see `emm.data.memory.open_splits`."""
     schema = load_schema(processed / "schema.json")
     where = use_device(device, threads, deterministic=deterministic)
-    test = load_table(processed / "test.parquet", schema).to(where)
+    test = open_splits(processed, ("test",), schema, where, memory_gib=memory_gib)["test"]
     identity = schema_hash(processed / "schema.json")
+    bags = load_bags(processed, schema, where)
     logits, sizes = [], []
     for seed in seeds:
-        found, size = _predict_row(models / f"seed-{seed}", schema.tasks, identity, test)
+        found, size = _predict_row(models / f"seed-{seed}", schema.tasks, identity, test, bags)
         logits.append(found)
         sizes.append(size)
     predictions = {"logits": torch.stack(logits), "labels": test.labels.cpu()}  # [S, N, T], [N, T]
@@ -57,7 +61,9 @@ def evaluate(
             "parameters": sizes[0].parameters,
             "operations": sizes[0].operations,
             "tasks": {
-                task: _scores(predictions["logits"][:, :, t], predictions["labels"][:, t], bins)
+                task: _scores(
+                    schema, task, predictions["logits"][:, :, t], predictions["labels"][:, t], bins
+                )
                 for t, task in enumerate(schema.tasks)
             },
         },
@@ -75,7 +81,7 @@ class Size:
 
 
 def _predict_row(
-    folder: Path, tasks: Sequence[str], identity: str, test: Table
+    folder: Path, tasks: Sequence[str], identity: str, test: Rows, bags: BagStore | None
 ) -> tuple[Tensor, Size]:
     """Logits [N, T] of the model in ``folder``, or of the single-task models in its subfolders."""
     together = (folder / DESCRIPTION).exists()
@@ -92,6 +98,7 @@ def _predict_row(
                 expected=expected,
                 next_step="dvc repro",
             )
+        attach_bags(model, bags)
         columns.append(predict(model.to(test.labels.device), test).cpu())
         sizes.append(_size(model, test))
     total = Size(sum(x.parameters for x in sizes), sum(x.operations for x in sizes))
@@ -99,23 +106,23 @@ def _predict_row(
 
 
 @torch.no_grad()
-def _size(model: torch.nn.Module, test: Table) -> Size:
+def _size(model: torch.nn.Module, test: Rows) -> Size:
     """Weights of networks, and of trees one number per node (a threshold or a value)."""
     nodes = sum(len(value) for name, value in model.named_buffers() if name.endswith(".value"))
-    row = test.rows(torch.zeros(1, dtype=torch.int64, device=test.labels.device))
+    first = torch.zeros(1, dtype=torch.int64, device=test.labels.device)
+    row = next(test.rows(first).in_order(1))
     model.requires_grad_(requires_grad=False)  # the counter looks for the gradient of what has one
     with FlopCounterMode(display=False) as counter:
         model(*row.inputs)
     return Size(count_parameters(model) + nodes, counter.get_total_flops())
 
 
-def _scores(logits: Tensor, labels: Tensor, bins: int) -> dict[str, list[float]]:
+def _scores(
+    schema: Schema, task: str, logits: Tensor, labels: Tensor, bins: int
+) -> dict[str, list[float]]:
     """Metrics of one task, one number a seed; logits [S, N], labels [N]."""
-    return {
-        "auc": [auc(one, labels) for one in logits],
-        "logloss": [log_loss(one, labels) for one in logits],
-        "ece": [expected_calibration_error(one, labels, bins) for one in logits],
-    }
+    std = schema.targets[task].std if task in schema.targets else 1.0
+    return task_scores(schema.kind(task), logits, labels, bins=bins, std=std)
 
 
 def _history(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""The training loop: early stopping on validation AUC, the best epoch's weights restored."""
+"""The training loop: early stopping on validation scores, the best epoch's weights restored."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from emm.core.errors import DataError
 from emm.core.progress import Report
-from emm.data.batches import Table, count_batches, shuffled
-from emm.metrics.ranking import auc
-from emm.nn.losses import task_losses
+from emm.data.batches import Rows, Table, count_batches
+from emm.metrics.scores import scores
+from emm.nn.losses import of_binary_tasks, task_losses
 from emm.training.optimisers import Optimisation, Stepper
 from emm.training.seeds import order_generator, seed_dropout
 from emm.training.weighting import Weighting, make_weighting
@@ -23,7 +23,7 @@ EVALUATION_ROWS = 65_536
 @dataclass(frozen=True)
 class Schedule:
     """How to train: the steps, rows per batch, and when to stop: after ``max_epochs``, or
-    ``patience`` epochs without a better mean validation AUC."""
+    ``patience`` epochs without a better mean validation score."""
 
     optimisation: Optimisation
     batch_size: int
@@ -34,21 +34,22 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over train: mean loss per row and validation AUC of each task."""
+    """One pass over train: mean loss per row and validation score of each task, its AUC or, of a
+    regression, R squared."""
 
     epoch: int
     train_loss: float
-    auc: tuple[float, ...]
+    scores: tuple[float, ...]
 
     @property
-    def mean_auc(self) -> float:
-        return sum(self.auc) / len(self.auc)
+    def mean_score(self) -> float:
+        return sum(self.scores) / len(self.scores)
 
 
 def fit(
     model: nn.Module,
-    train: Table,
-    validation: Table,
+    train: Rows,
+    validation: Rows,
     schedule: Schedule,
     *,
     seed: int,
@@ -59,11 +60,11 @@ def fit(
     """Train ``model`` in place and leave it with the weights of its best epoch, in eval mode.
 
     Only parameters that require a gradient are touched; a module that keeps itself in eval mode
-    keeps its buffers. A model's ``penalty(logits)``, if it has one, joins the loss. Model and
-    tables are on one device. ``names`` tell this run's random streams apart from others of the
-    same seed. ``history``: the epochs that the model has behind it, if it has its best one's
-    weights. Gives these and every epoch that ran; the best is the first with the highest mean AUC
-    (`best_epoch`). Raises DataError when the loss is no longer a number.
+    keeps its buffers. A model's ``penalty(logits)`` of the binary tasks' logits, if it has one,
+    joins the loss. Model and batches are on one device. ``names`` tell this run's random streams
+    apart from others of the same seed. ``history``: the epochs that the model has behind it, if it
+    has its best one's weights. Gives these and every epoch that ran; the best is the first with
+    the highest mean score (`best_epoch`). Raises DataError when the loss is no longer a number.
     """
     weighting = make_weighting(train.labels.shape[1], **schedule.weighting).to(train.labels.device)
     steps = schedule.max_epochs * count_batches(len(train), schedule.batch_size)
@@ -74,14 +75,14 @@ def fit(
     best = _copy(model)
     first = history[-1].epoch + 1 if history else 1
     for number in range(first, first + schedule.max_epochs):
-        batches = shuffled(len(train), schedule.batch_size, order)
+        batches = train.shuffled(schedule.batch_size, order)
         mean = train_epoch(model, train, batches, weighting, stepper)
-        history.append(Epoch(number, mean, validation_aucs(stepper.kept, validation)))
+        history.append(Epoch(number, mean, validation_scores(stepper.kept, validation)))
         chosen = best_epoch(history)
         if chosen == number:
             best = _copy(stepper.kept)
         if report:
-            report(number, f"loss {mean:.5f}  validation AUC {history[-1].mean_auc:.5f}")
+            report(number, f"loss {mean:.5f}  validation {history[-1].mean_score:.5f}")
         if number - max(chosen, first - 1) >= schedule.patience:
             break
     model.load_state_dict(best)
@@ -89,37 +90,37 @@ def fit(
     return history
 
 
-def before_training(model: nn.Module, train: Table, validation: Table) -> Epoch:
+def before_training(model: nn.Module, train: Rows, validation: Rows) -> Epoch:
     """Epoch 0 of a model that starts out trained."""
-    losses = task_losses(predict(model, train), train.labels.float(), train.weights)
-    return Epoch(0, float(losses.mean()), validation_aucs(model, validation))
+    losses = task_losses(predict(model, train), train.labels.float(), train.weights, train.kinds)
+    return Epoch(0, float(losses.mean()), validation_scores(model, validation))
 
 
 def best_epoch(history: Sequence[Epoch]) -> int:
-    """Number (from 1) of the first epoch with the highest mean validation AUC."""
-    return max(history, key=lambda epoch: (epoch.mean_auc, -epoch.epoch)).epoch
+    """Number (from 1) of the first epoch with the highest mean validation score."""
+    return max(history, key=lambda epoch: (epoch.mean_score, -epoch.epoch)).epoch
 
 
 def train_epoch(
     model: nn.Module,
-    train: Table,
-    batches: Iterable[Tensor],
+    train: Rows,
+    batches: Iterable[Table],
     weighting: Weighting,
     stepper: Stepper,
 ) -> float:
-    """One pass over the rows that ``batches`` number; gives the mean loss per row and task."""
+    """One pass over an epoch's batches of ``train``; gives the mean loss per row and task."""
     model.train()
     penalty: Penalty | None = getattr(model, "penalty", None)
     # Summed where the model is: reading it after each step would stall a GPU.
     total = torch.zeros(train.labels.shape[1], dtype=torch.float64, device=train.labels.device)
-    for index in batches:
-        batch = train.rows(index)
+    for batch in batches:
         logits = model(*batch.inputs)
-        losses = task_losses(logits, batch.labels.float(), batch.weights)
+        losses = task_losses(logits, batch.labels.float(), batch.weights, batch.kinds)
         stepper.zero_grad()
-        weighting.backward(losses, stepper.weights, penalty(logits) if penalty else None)
+        extra = penalty(of_binary_tasks(logits, train.kinds)) if penalty else None
+        weighting.backward(losses, stepper.weights, extra)
         stepper.step()
-        total += losses.detach() * len(index)
+        total += losses.detach() * len(batch)
     means = total / len(train)
     weighting.end_epoch(means)
     mean = float(means.mean())
@@ -137,16 +138,12 @@ def _copy(model: nn.Module) -> dict[str, Tensor]:
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, table: Table) -> Tensor:
+def predict(model: nn.Module, rows: Rows) -> Tensor:
     """Logits [N, T] of every row, in eval mode."""
     model.eval()
-    parts = (torch.split(part, EVALUATION_ROWS) for part in table.inputs)
-    return torch.cat([model(*rows) for rows in zip(*parts, strict=True)])
+    return torch.cat([model(*batch.inputs) for batch in rows.in_order(EVALUATION_ROWS)])
 
 
-def validation_aucs(model: nn.Module, validation: Table) -> tuple[float, ...]:
-    """AUC of each task."""
-    logits = predict(model, validation)
-    return tuple(
-        auc(logits[:, task], validation.labels[:, task]) for task in range(logits.shape[1])
-    )
+def validation_scores(model: nn.Module, validation: Rows) -> tuple[float, ...]:
+    """AUC of each task, or R squared of a regression."""
+    return scores(predict(model, validation), validation.labels, validation.kinds)

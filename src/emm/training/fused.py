@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from emm.core.binding import Count, OneOf, Positive
-from emm.data.batches import Table
+from emm.data.batches import Rows
 from emm.data.folds import fold_only
 from emm.fusion.emm import EMM
 from emm.fusion.given import load_given
 from emm.fusion.pool import Pool, load_pool
 from emm.fusion.start import Start, load_pool_into
 from emm.models.store import save_model
+from emm.nn.bags import attach_bags
 from emm.params import FusionParams, OptimiserParams, TrainingParams
 from emm.training.fit import Epoch, before_training
 from emm.training.history import run_record, write_history
@@ -69,7 +70,8 @@ def train_fused(
             settings=settings,
             arguments=arguments,
         )
-        runs.append(run_record(seed, bench.schema.tasks, epochs))
+        kinds = bench.schema.task_kinds
+        runs.append(run_record(seed, bench.schema.tasks, epochs, kinds=kinds))
         about = {"pool": pool.describe(), **arguments}
         save_model(out / f"seed-{seed}", model, bench.describe(name, "emm", about, seed))
     write_history(out, runs)
@@ -93,6 +95,7 @@ def fuse(
     seed_init(pool.seed, name)
     model = EMM(bench.inputs, len(bench.schema.tasks), pool=pool.describe(), **arguments)
     load_pool_into(model, pool, settings.start)
+    attach_bags(model, bench.bags)
     model = model.to(bench.device)
     train, validation = tables(bench, folder, pool, fusion, settings)
     epochs = [before_training(model, train, validation)]
@@ -112,13 +115,13 @@ def fuse(
 
 def tables(
     bench: Workbench, folder: Path, pool: Pool, fusion: FusionParams, settings: FusedParams
-) -> tuple[Table, Table]:
+) -> tuple[Rows, Rows]:
     """Train and validation as the fusion learns on them, with what the pool says of each row."""
     fit_on = settings.fit_on or fusion.fit_on
     split = "out-of-fold" if fit_on == "out-of-fold" else "train"
     train, validation = (
-        replace(table, given=load_given(folder, pool.members, name, len(table)).to(bench.device))
-        for name, table in ((split, bench.train), ("validation", bench.validation))
+        rows.with_given(load_given(folder, pool.members, name, len(rows)).to(bench.device))
+        for name, rows in ((split, bench.train), ("validation", bench.validation))
     )
     if fit_on == "held-out":
         train = fold_only(train, 0, fusion.folds, pool.seed)

@@ -11,9 +11,14 @@ HISTORY = "history.json"
 
 
 def run_record(
-    seed: int, tasks: Sequence[str], epochs: Sequence[Epoch], task: str | None = None
+    seed: int,
+    tasks: Sequence[str],
+    epochs: Sequence[Epoch],
+    task: str | None = None,
+    *,
+    kinds: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """One run as plain JSON; ``task`` for a model of one task alone."""
+    """One run as plain JSON; ``task`` for a model of one task alone, ``kinds`` of ``tasks``."""
     return {
         "seed": seed,
         "task": task,
@@ -22,11 +27,22 @@ def run_record(
             {
                 "epoch": epoch.epoch,
                 "train_loss": epoch.train_loss,
-                "auc": dict(zip(tasks, epoch.auc, strict=True)),
+                **named_scores(tasks, epoch.scores, kinds),
             }
             for epoch in epochs
         ],
     }
+
+
+def named_scores(
+    tasks: Sequence[str], scores: Sequence[float], kinds: Sequence[str] = ()
+) -> dict[str, dict[str, float]]:
+    """Scores by task: ``auc`` of the binary ones and, if there are any, ``r2`` of regressions."""
+    each = list(zip(tasks, scores, kinds or ["binary"] * len(tasks), strict=True))
+    found = {"auc": {task: score for task, score, kind in each if kind == "binary"}}
+    if len(found["auc"]) < len(each):
+        found["r2"] = {task: score for task, score, kind in each if kind != "binary"}
+    return found
 
 
 def write_history(folder: Path, runs: Sequence[Mapping[str, Any]]) -> None:

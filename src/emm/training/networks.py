@@ -8,8 +8,9 @@ from typing import Any
 from torch import nn
 
 from emm.core.progress import progress, say
-from emm.data.batches import Table
+from emm.data.batches import Rows
 from emm.models.store import save_model
+from emm.nn.bags import attach_bags
 from emm.params import FusionParams, OptimiserParams, TrainingParams
 from emm.training.fit import Epoch, Schedule, best_epoch, fit
 from emm.training.history import run_record, write_history
@@ -36,7 +37,8 @@ def train_together(
     for seed in training.seeds:
         model, arguments = fresh(build, seed, bench, name)
         epochs = train_run(model, bench.train, bench.validation, schedule, seed, (name,))
-        runs.append(run_record(seed, bench.schema.tasks, epochs))
+        kinds = bench.schema.task_kinds
+        runs.append(run_record(seed, bench.schema.tasks, epochs, kinds=kinds))
         save_model(out / f"seed-{seed}", model, bench.describe(name, architecture, arguments, seed))
     write_history(out, runs)
 
@@ -67,7 +69,8 @@ def train_single(
                 names = (name, task, *part.names)
                 epochs = train_run(model, *tables, schedule, seed, names)
                 if not part.names:
-                    runs.append(run_record(seed, [task], epochs, task))
+                    kinds = [bench.schema.kind(task)]
+                    runs.append(run_record(seed, [task], epochs, task, kinds=kinds))
                 about = bench.describe(name, "single_task", arguments, seed)
                 folder = part.folder(out / f"seed-{seed}")
                 save_model(folder / task, model, replace(about, tasks=(task,)))
@@ -80,13 +83,14 @@ def fresh(
     """A model with the first weights of this seed, on the device, and its arguments."""
     seed_init(seed, *names)
     model, arguments = build(seed)
+    attach_bags(model, bench.bags)
     return model.to(bench.device), arguments
 
 
 def train_run(
     model: nn.Module,
-    train: Table,
-    validation: Table,
+    train: Rows,
+    validation: Rows,
     schedule: Schedule,
     seed: int,
     names: tuple[str, ...],
@@ -106,5 +110,5 @@ def train_run(
             report=report,
         )
     best = epochs[best_epoch(epochs) - epochs[0].epoch]
-    say(f"{title}: best of {len(epochs)} epochs is {best.epoch}, AUC {best.mean_auc:.5f}")
+    say(f"{title}: best of {len(epochs)} epochs is {best.epoch}, score {best.mean_score:.5f}")
     return epochs

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from emm.data.batches import Table
+from emm.data.batches import Rows
 from emm.data.folds import without_fold
 from emm.params import FusionParams
 
@@ -24,7 +24,7 @@ class Part:
         """What tells its run apart from that of the pool's own model."""
         return () if self.main else (f"fold-{self.fold}",)
 
-    def rows(self, train: Table, fusion: FusionParams, seed: int) -> Table:
+    def rows(self, train: Rows, fusion: FusionParams, seed: int) -> Rows:
         """The rows of ``train`` that it learns on."""
         if self.fold is None:
             return train

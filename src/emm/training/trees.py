@@ -4,12 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from emm.core.progress import progress, say
+from emm.data.batches import Rows, Table
 from emm.models.gbdt import Boosting, Run, fit, grow
 from emm.models.store import save_model
 from emm.params import FusionParams
-from emm.training.history import write_history
+from emm.training.history import named_scores, write_history
 from emm.training.parts import parts
 from emm.training.workbench import Workbench
+
+COPIES = 4  # of the rows, that boosting holds: its own in float64, and the bins
 
 
 def train_trees(
@@ -29,15 +32,17 @@ def train_trees(
     for seed in seeds:
         with progress(f"gbdt seed {seed}", len(tasks)) as report:
             own, *folds = parts(fusion, in_pool="gbdt" in fusion.trees)
-            rows = own.rows(bench.train, fusion, seed)
-            model, boosted = fit(
-                rows, bench.validation, bench.inputs, boosting, seed=seed, report=report
-            )
+            rows = in_memory(own.rows(bench.train, fusion, seed), "train", seed)
+            held_out = in_memory(bench.validation, "validation", seed)
+            model, boosted = fit(rows, held_out, bench.inputs, boosting, seed=seed, report=report)
         about = bench.describe("gbdt", "gbdt", model.arguments(), seed)
         save_model(out / f"seed-{seed}", model, about)
-        runs.extend(_record(seed, task, run) for task, run in zip(tasks, boosted, strict=True))
+        runs.extend(
+            _record(seed, task, run, bench.schema.kind(task))
+            for task, run in zip(tasks, boosted, strict=True)
+        )
         for part in folds:
-            rows = part.rows(bench.train, fusion, seed)
+            rows = in_memory(part.rows(bench.train, fusion, seed), "train", seed)
             iterations = [run.best_iteration for run in boosted]
             twin = grow(rows, bench.inputs, boosting, iterations, seed=seed)
             about = bench.describe("gbdt", "gbdt", twin.arguments(), seed)
@@ -47,13 +52,25 @@ def train_trees(
     write_history(out, runs)
 
 
-def _record(seed: int, task: str, run: Run) -> dict[str, Any]:
+def in_memory(rows: Rows, split: str, seed: int) -> Table:
+    """The rows of a split, or of one that is streamed as many as boosting has memory for."""
+    table = rows.in_memory(COPIES, seed)
+    if len(table) < len(rows):
+        say(f"gbdt uses a sample of {split}, {len(table):,} of {len(rows):,} rows, to fit memory")
+    return table
+
+
+def _record(seed: int, task: str, run: Run, kind: str) -> dict[str, Any]:
     return {
         "seed": seed,
         "task": task,
         "best_epoch": run.best_iteration,
         "epochs": [
-            {"epoch": i.iteration, "train_loss": i.train_loss, "auc": {task: i.auc}}
-            for i in run.iterations
+            {
+                "epoch": each.iteration,
+                "train_loss": each.train_loss,
+                **named_scores([task], [each.score], [kind]),
+            }
+            for each in run.iterations
         ],
     }

@@ -7,11 +7,14 @@ from typing import Any
 
 import torch
 
-from emm.data.batches import Table, load_table
+from emm.data.batches import Rows
+from emm.data.memory import open_splits
 from emm.data.schema import Schema, load_schema, schema_hash
 from emm.models.store import Description, inputs_of
+from emm.nn.bags import BagStore
 from emm.nn.inputs import Inputs
 from emm.params import OptimiserParams, TrainingParams
+from emm.training.bags import load_bags
 from emm.training.devices import use_device
 from emm.training.fit import Schedule
 from emm.training.optimisers import Optimisation
@@ -24,10 +27,11 @@ class Workbench:
     schema: Schema
     schema_sha256: str
     inputs: Inputs
-    train: Table
-    validation: Table
+    train: Rows
+    validation: Rows
     device: torch.device
     recipe: str
+    bags: BagStore | None = None
 
     def describe(
         self, name: str, architecture: str, arguments: Mapping[str, Any], seed: int
@@ -46,19 +50,30 @@ class Workbench:
         )
 
 
-def set_up(processed: Path, recipe: str, training: TrainingParams) -> Workbench:
-    """Load train and validation (never test) and move them to the device."""
+def set_up(
+    processed: Path, recipe: str, training: TrainingParams, memory_gib: float | None = None
+) -> Workbench:
+    """Open train and validation (never test) for the device, within ``memory_gib`` GiB of memory
+    (None: two thirds of what is free): what doesn't fit is streamed."""
     schema = load_schema(processed / "schema.json")
     where = use_device(training.device, training.threads, deterministic=training.deterministic)
-    train = load_table(processed / "train.parquet", schema, weighted=training.sample_weights)
+    splits = open_splits(
+        processed,
+        ("train", "validation"),
+        schema,
+        where,
+        weighted=("train",) if training.sample_weights else (),
+        memory_gib=memory_gib,
+    )
     return Workbench(
         schema=schema,
         schema_sha256=schema_hash(processed / "schema.json"),
         inputs=inputs_of(schema),
-        train=train.to(where),
-        validation=load_table(processed / "validation.parquet", schema).to(where),
+        train=splits["train"],
+        validation=splits["validation"],
         device=where,
         recipe=recipe,
+        bags=load_bags(processed, schema, where),
     )
 
 

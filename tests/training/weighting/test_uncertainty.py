@@ -42,3 +42,10 @@ def test_it_is_the_only_parameter() -> None:
     weighting = Uncertainty(3)
     (parameter,) = weighting.parameters()
     assert parameter.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_the_papers_form_for_squared_errors_is_this_one_shifted() -> None:
+    # Eq. 7 with s = log sigma^2: L / (2 sigma^2) + log sigma.
+    paper = [exp(-s) * x / 2 + s / 2 for s, x in zip((0.3, -0.7), LOSSES, strict=True)]
+    shifted = weighting_at(0.3 + log(2), -0.7 + log(2)).combine(torch.tensor(LOSSES))
+    assert shifted.item() == pytest.approx(sum(paper) / 2 + log(2) / 2)

@@ -1,11 +1,11 @@
 """Census-Income (KDD): the US Current Population Surveys of 1994 and 1995."""
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import polars as pl
 
-from emm.data.dataset import Dataset, Task
-from emm.data.delimited import read_delimited
+from emm.data.dataset import Chunk, Dataset, Reading, Task
+from emm.data.reading.delimited import read_delimited
 from emm.data.sources import Package, RawFile, Source
 
 SOURCE = Source(
@@ -145,9 +145,9 @@ _EMPLOYMENTS = (
 )
 
 
-def _read(folder: Path, part: str) -> pl.LazyFrame:
+def _read(reading: Reading, part: str) -> Iterator[Chunk]:
     name = {"train": "census-income.data", "test": "census-income.test"}[part]
-    return read_delimited(folder / name, _COLUMNS, separator=",")
+    return read_delimited(reading.raw / name, _COLUMNS, ",", reading.rejected)
 
 
 DATASET = Dataset(

@@ -1,0 +1,56 @@
+"""QB-video of Tenrec: videos shown to users of Tencent's QQ Browser, and what they did with them.
+
+One row an exposure, without a time: the split is random. How often a video was watched
+(watching_times) is an outcome and no feature. ``\\N`` stands for a missing value.
+"""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from emm.data.dataset import Chunk, Dataset, Reading, Task
+from emm.data.reading.delimited import read_delimited
+from emm.data.sources import RawFile, Source
+from emm.data.split import Randomly
+
+_FILE = "QB-video.csv"
+_SPARSE = ("user_id", "item_id", "video_category", "gender", "age")
+_TASKS = ("click", "follow", "like", "share")
+_MISSING = r"\N"
+
+SOURCE = Source(
+    title="Tenrec, QB-video",
+    homepage="https://tenrec0.github.io/",
+    doi=None,
+    licence="CC BY-NC 4.0, for research",
+    citation=(
+        "Yuan, G., Yuan, F., Li, Y., Kong, B., Li, S., Chen, L., Yang, M., Yu, C., Hu, B., Li, Z., "
+        "Xu, Y., & Qie, X. (2022). Tenrec: A Large-scale Multipurpose Benchmark Dataset for "
+        "Recommender Systems. NeurIPS 2022 Datasets and Benchmarks."
+    ),
+    files=(RawFile(_FILE),),
+    urls=(),
+    package=None,
+    max_bytes=64 * 2**30,  # Tenrec is one archive with all of its files
+    by_hand=f"agree to its terms, get the archive and take {_FILE} from it",
+)
+
+
+def _read(reading: Reading, _part: str) -> Iterator[Chunk]:
+    columns = (*_SPARSE, *_TASKS)
+    chunks = read_delimited(reading.raw / _FILE, columns, ",", reading.rejected, header=True)
+    for file, rows in chunks:
+        present = pl.when(pl.col(_SPARSE) != _MISSING).then(pl.col(_SPARSE))
+        yield Chunk(file, rows.with_columns(present))
+
+
+DATASET = Dataset(
+    name="qb-video",
+    source=SOURCE,
+    dense=(),
+    sparse=_SPARSE,
+    tasks={task: Task(pl.col(task), made_from=(task,)) for task in _TASKS},
+    read=_read,
+    parts=("all",),
+    split=Randomly(validation=0.1, test=0.1),
+)

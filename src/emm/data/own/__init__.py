@@ -1,0 +1,1 @@
+"""The user's own CSV or Parquet files as a dataset."""

@@ -1,0 +1,254 @@
+"""Delimited text in blocks, read so that a damaged line is set aside and never shifts a column."""
+
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from emm.core.errors import DataError
+from emm.data.dataset import LINE, Chunk
+from emm.data.reading.ahead import ahead
+from emm.data.reading.first_line import BOM, GET_IT, expect_header, expect_no_header, first_line
+from emm.data.reading.rejected import Rejected
+
+BLOCK = 16 * 2**20  # bytes: half a million short lines
+_LONGEST = 4 * BLOCK  # no line of a table is longer
+_SEPARATORS = (",", "\t", ";", "|", " ")
+_TEXT, _NUMBER, _REASON = "text", "number", "reason"
+
+Quick = Callable[[bytes], pl.DataFrame | None]
+
+
+@dataclass(frozen=True)
+class _Format:
+    """How a file's lines are made: its fields in the file's order, and those that are wanted."""
+
+    name: str
+    fields: tuple[str, ...]
+    wanted: tuple[str, ...]
+    separator: str
+    quotes: bool
+    controls: str
+
+
+def read_delimited(
+    path: Path,
+    columns: Sequence[str],
+    separator: str,
+    rejected: Rejected,
+    *,
+    header: bool = False,
+    quotes: bool = False,
+    name: str | None = None,
+    controls: str = "",
+    quick: Quick | None = None,
+) -> Iterator[Chunk]:
+    """Text columns named ``columns``, and the line's number from 1, in blocks of bounded size.
+
+    Blanks around values are removed; an empty value is null. A line goes to ``rejected`` if it has
+    another number of fields, a control character that isn't one of ``controls``, bytes that aren't
+    UTF-8, or quotes that RFC 4180 doesn't allow within a line (without ``quotes`` they are plain
+    text). With ``header`` the first line must hold all ``columns``, in any order; without, it must
+    not look like one. Raises DataError for a file that is absent, empty, compressed, without the
+    columns, or without a single good line in its first block.
+
+    ``quick`` is tried on a block first: it gives the rows, in columns of its own, if it knows that
+    every line is good, and None otherwise.
+    """
+    name = name or path.name
+    start, first = first_line(path, name)
+    names = [value.strip().strip('"') for value in first.split(separator)]
+    if header:
+        expect_header(path, names, columns)
+    else:
+        expect_no_header(path, names, columns)
+        names = list(columns)
+    fields = _Format(name, tuple(names), tuple(columns), separator, quotes, controls)
+    quick = quick or partial(_plain, format_=fields)
+    return _chunks(path, fields, quick, rejected, start if header else 0, 2 if header else 1)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """``rows`` that can be used, of so many ``lines``, and the lines at fault; numbered from 0."""
+
+    lines: int
+    rows: pl.DataFrame
+    bad: pl.DataFrame | None = None
+
+
+def _chunks(
+    path: Path, format_: _Format, quick: Quick, rejected: Rejected, start: int, number: int
+) -> Iterator[Chunk]:
+    """Chunks of the lines from byte ``start`` on, the first of which has the ``number``."""
+    first = True
+    for block in ahead(partial(_read, format_=format_, quick=quick), _blocks(path, start)):
+        if block.bad is not None:
+            bad = block.bad.with_columns(pl.col(_NUMBER) + number)
+            if first and len(bad) == block.lines:
+                raise _unusable(path, format_, bad)
+            rejected.add(format_.name, bad[_NUMBER], bad[_REASON], bad[_TEXT])
+        first = False
+        rejected.seen(block.lines)
+        if len(block.rows):
+            rows = block.rows.with_columns((pl.col(LINE) + number).cast(pl.UInt32))
+            yield Chunk(format_.name, rows)
+        number += block.lines
+    if first:
+        raise DataError(f"{path.name} has no rows", where=path, next_step=GET_IT)
+
+
+def _read(block: bytes, format_: _Format, quick: Quick) -> _Block:
+    """A block's rows the quick way, if that can be, or else line by line."""
+    rows = quick(block)
+    if rows is not None:
+        return _Block(len(rows), rows.with_columns(pl.int_range(pl.len()).alias(LINE)))
+    lines, bad = _examine(block, format_)
+    if bad.is_empty():
+        return _Block(len(lines), _parse(block, format_, lines[_NUMBER]))
+    kept = lines.join(bad, on=_NUMBER, how="anti", maintain_order="left")
+    if kept.is_empty():
+        return _Block(len(lines), kept.clear(), bad)
+    rows = _parse("\n".join(kept[_TEXT]).encode(), format_, kept[_NUMBER])
+    return _Block(len(lines), rows, bad)
+
+
+def _plain(block: bytes, format_: _Format) -> pl.DataFrame | None:
+    """The rows of a block that has no quotes, and on average as many fields a line as it should.
+
+    The CSV reader refuses a line with more fields; so no line has fewer either.
+    """
+    between = format_.separator.encode()
+    lines = block.count(b"\n") + (not block.endswith(b"\n"))
+    odd = format_.quotes and b'"' in block
+    if odd or block.count(between) != lines * (len(format_.fields) - 1) or b"\n\n" in block:
+        return None
+    if _has_controls(block, format_) or not _is_utf8(block):
+        return None
+    try:
+        return _values(block, format_)
+    except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
+        return None
+
+
+def _blocks(path: Path, start: int) -> Iterator[bytes]:
+    """The file from byte ``start`` on, cut after line ends."""
+    with path.open("rb") as file:
+        file.seek(start or len(BOM) * (file.read(len(BOM)) == BOM))
+        rest = b""
+        while block := file.read(BLOCK):
+            block = rest + block
+            end = block.rfind(b"\n") + 1
+            if not end and len(block) > _LONGEST:
+                raise DataError(
+                    f"{path.name} has a line of more than {_LONGEST:,} bytes",
+                    where=path,
+                    next_step=GET_IT,
+                )
+            rest = block[end:]
+            if end:
+                yield block[:end]
+        if rest:
+            yield rest
+
+
+def _examine(block: bytes, format_: _Format) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The lines of a block with their numbers, and those at fault with a reason."""
+    faults = {}
+    line = pl.col(_TEXT)
+    if _has_controls(block, format_):
+        allowed = format_.controls + format_.separator + "\t"
+        unwanted = "".join(f"\\x{code:02x}" for code in range(32) if chr(code) not in allowed)
+        faults["a control character"] = line.str.contains(f"[{unwanted}]")
+    if not _is_utf8(block):
+        # A replacement character that was there before is told as one, too: only in such a block.
+        block = block.decode(errors="replace").encode()
+        faults["bytes that aren't UTF-8"] = line.str.contains("\ufffd", literal=True)
+    unquoted = line
+    if format_.quotes and b'"' in block:
+        faults["an odd number of quotes"] = line.str.count_matches('"', literal=True) % 2 == 1
+        faults["a quote within a value"] = ~line.str.contains(_quoted(format_.separator))
+        unquoted = line.str.replace_all('"[^"]*"', "")
+    faults["an empty line"] = line == ""
+    fields = unquoted.str.count_matches(format_.separator, literal=True) + 1
+    at_fault = pl.any_horizontal(*faults.values(), fields != len(format_.fields))
+    lines = pl.read_lines(io.BytesIO(block), name=_TEXT).with_columns(
+        pl.int_range(pl.len(), dtype=pl.Int64).alias(_NUMBER)
+    )
+    reasons = [pl.when(fault).then(pl.lit(reason)) for reason, fault in faults.items()]
+    length = pl.format(f"{{}} fields instead of {len(format_.fields)}", fields)
+    return lines, lines.filter(at_fault).with_columns(pl.coalesce(*reasons, length).alias(_REASON))
+
+
+def _has_controls(block: bytes, format_: _Format) -> bool:
+    """Whether any byte is a control character other than a line end, a tab and those allowed."""
+    allowed = {*format_.controls, format_.separator, "\t", "\n", "\r"}
+    plain = bytes(code for code in range(256) if code >= 32 or chr(code) in allowed)
+    alone = b"\r" in block and block.count(b"\r") != block.count(b"\r\n")
+    return alone or bool(block.translate(None, plain))
+
+
+def _is_utf8(block: bytes) -> bool:
+    try:
+        return block.isascii() or bool(block.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+def _quoted(separator: str) -> str:
+    """A line whose values are free of quotes or wholly within them (RFC 4180, section 2)."""
+    value = f'(?:[^"{re.escape(separator)}]*|"(?:[^"]|"")*")'
+    return f"^{value}(?:{re.escape(separator)}{value})*$"
+
+
+def _parse(block: bytes, format_: _Format, numbers: pl.Series) -> pl.DataFrame:
+    """The wanted columns of lines that are known to be good, and their ``numbers``."""
+    rows = _values(block, format_)
+    if len(rows) != len(numbers):
+        raise DataError(
+            f"{format_.name} could not be cut into values",
+            got=f"{len(rows):,} rows",
+            expected=f"{len(numbers):,}",
+        )
+    return rows.with_columns(numbers.alias(LINE))
+
+
+def _values(block: bytes, format_: _Format) -> pl.DataFrame:
+    """The wanted columns of a block as text; an error of Polars for a line with too many fields."""
+    quotes = format_.quotes and b'"' in block
+    places = [format_.fields.index(column) for column in format_.wanted]
+    every = pl.read_csv(
+        block,
+        has_header=False,
+        separator=format_.separator,
+        quote_char='"' if quotes else None,
+        schema={str(place): pl.String for place in range(len(format_.fields))},
+    )
+    rows = every.select(
+        pl.col(str(place)).alias(column)
+        for place, column in zip(places, format_.wanted, strict=True)
+    )
+    if quotes or b" " in block or b"\t" in block or not block.isascii():
+        rows = rows.select(pl.all().str.strip_chars())
+        rows = rows.select(pl.when(pl.all() != "").then(pl.all()))
+    return rows
+
+
+def _unusable(path: Path, format_: _Format, bad: pl.DataFrame) -> DataError:
+    """What is wrong with a file that has no good line: mostly, its separator is another one."""
+    line = bad.row(0, named=True)
+    counts = {s: line[_TEXT].count(s) + 1 for s in _SEPARATORS if s != format_.separator}
+    other = max(counts, key=lambda s: (counts[s] == len(format_.fields), counts[s]))
+    hint = f"; {counts[other]} fields with the separator {other!r}" if counts[other] > 1 else ""
+    return DataError(
+        f"no line of {path.name} can be read",
+        where=f"{path}, line {line[_NUMBER]}",
+        got=f"{line[_REASON]}{hint}: {line[_TEXT][:200]!r}",
+        expected=f"{len(format_.fields)} fields, separator {format_.separator!r}: "
+        f"{', '.join(format_.fields)}"[:500],
+        next_step="check that it is the published file, then `dvc repro download`",
+    )

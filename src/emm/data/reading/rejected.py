@@ -1,0 +1,70 @@
+"""Lines that were left out: how many, which, and why."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from emm.core.errors import DataError
+from emm.core.files import atomic_file
+from emm.core.progress import say
+
+TEXT = 200  # characters of a line that are kept
+RECORDS = 100_000  # lines that are kept; more are counted
+
+
+class Rejected:
+    """What was read of a dataset, and what of it was left out.
+
+    At most ``max_share`` of the lines may be: see `check`.
+    """
+
+    def __init__(self, dataset: str, max_share: float) -> None:
+        self.dataset = dataset
+        self.max_share = max_share
+        self.lines = 0
+        self.count = 0
+        self._records: list[dict[str, Any]] = []
+
+    def seen(self, rows: int) -> None:
+        """Count lines that were read, good or bad."""
+        self.lines += rows
+
+    def add(
+        self,
+        file: str,
+        lines: pl.Series | Sequence[int],
+        reason: pl.Series | str,
+        texts: pl.Series | None = None,
+    ) -> None:
+        """Leave out lines of a file, by number from 1, each with its reason and its text."""
+        self.count += len(lines)
+        room = RECORDS - len(self._records)
+        numbers = list(lines)[:room]
+        reasons = [reason] * len(numbers) if isinstance(reason, str) else reason.to_list()
+        shown = [None] * len(numbers) if texts is None else texts.str.slice(0, TEXT).to_list()
+        for line, why, text in zip(numbers, reasons, shown, strict=False):
+            self._records.append({"file": file, "line": line, "reason": why, "text": text})
+
+    def write(self, path: Path) -> None:
+        """Write one JSON object a line; an empty file if nothing was left out."""
+        with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as out:
+            out.writelines(json.dumps(each, ensure_ascii=False) + "\n" for each in self._records)
+
+    def check(self, path: Path) -> None:
+        """Say how much was left out; DataError if it is more than may be. ``path``: its record."""
+        if not self.count:
+            return
+        share = self.count / max(self.lines, 1)
+        first = self._records[0]
+        if share > self.max_share:
+            raise DataError(
+                f"{self.dataset}: {first['reason']}",
+                where=f"{first['file']}, line {first['line']}",
+                got=f"{self.count:,} of {self.lines:,} lines can't be used ({share:.2%})",
+                expected=f"at most {self.max_share:.2%} (preprocess.max_rejected)",
+                next_step=f"look at {path}, check the raw file, then `dvc repro`",
+            )
+        say(f"{self.dataset}: left out {self.count:,} of {self.lines:,} lines: see {path}")

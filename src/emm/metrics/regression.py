@@ -1,0 +1,82 @@
+"""How far predicted values lie from the true ones: R squared, RMSE, MAE."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from emm.core.errors import DataError
+from emm.metrics.checks import check_values
+
+
+def r_squared(predictions: Tensor, labels: Tensor) -> float:
+    """1 - sum (y - f)^2 / sum (y - mean y)^2 of predictions f [N] and labels y [N].
+
+    1 is perfect, 0 what the mean of these labels gets, and there is no lowest value. The same in
+    any units that both share. Raises DataError for labels of one value only and for what isn't
+    finite.
+    """
+    check_values(predictions, labels)
+    labels = labels.double()
+    if bool((labels == labels[0]).all()):
+        raise DataError(
+            "R squared is undefined: all labels have one value",
+            got=f"{float(labels[0])} in {len(labels)} rows",
+            expected="at least two values",
+        )
+    spread = (labels - labels.mean()).square().sum()
+    return 1 - ((labels - predictions.double()).square().sum() / spread).item()
+
+
+def root_mean_squared_error(predictions: Tensor, labels: Tensor) -> float:
+    """Root of the mean squared error of predictions [N], in the units of labels [N].
+
+    Raises DataError for what isn't finite.
+    """
+    check_values(predictions, labels)
+    return (predictions.double() - labels.double()).square().mean().sqrt().item()
+
+
+def mean_absolute_error(predictions: Tensor, labels: Tensor) -> float:
+    """Mean absolute error of predictions [N], in the units of labels [N].
+
+    Raises DataError for what isn't finite.
+    """
+    check_values(predictions, labels)
+    return (predictions.double() - labels.double()).abs().mean().item()
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Per group of rows with similar predictions: mean prediction and mean label, the standard
+    error of their difference (float64; 0 of a single row), rows (int64); [K]."""
+
+    predicted: Tensor
+    observed: Tensor
+    error: Tensor
+    rows: Tensor
+
+
+def grouped(predictions: Tensor, labels: Tensor, groups: int) -> Groups:
+    """At most ``groups`` groups K of as many rows each; predictions, labels [N].
+
+    The edges are quantiles of the predictions; equal predictions share a group, and a group without
+    rows is left out. Raises DataError for what isn't finite.
+    """
+    check_values(predictions, labels)
+    predicted = predictions.double().contiguous()
+    last = torch.arange(1, groups, device=predicted.device) * len(predicted) // groups - 1
+    edges = predicted.sort().values[last.clamp(min=0)]
+    group = torch.bucketize(predicted, edges)  # edges[k - 1] < prediction <= edges[k]
+    rows = group.bincount(minlength=groups)
+    filled = rows > 0
+    residuals = labels.double() - predicted
+
+    def means(values: Tensor) -> Tensor:
+        sums = torch.zeros(groups, dtype=torch.float64, device=values.device)
+        return sums.index_add(0, group, values) / rows.clamp(min=1)
+
+    bias = means(residuals)
+    variance = means((residuals - bias[group]).square()) / (rows - 1).clamp(min=1)
+    centre = means(predicted)
+    return Groups(centre[filled], (centre + bias)[filled], variance.sqrt()[filled], rows[filled])

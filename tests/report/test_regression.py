@@ -1,0 +1,269 @@
+"""A report on a binary task and a regression task."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from emm.core.errors import DataError
+from emm.data.schema import FORMAT, Schema, Split, Target
+from emm.report.curves import read_curves
+from emm.report.facts import DatasetFacts, facts_of
+from emm.report.predictions import read_predictions
+from emm.report.readme import results_table
+from emm.report.rows import read_row
+from emm.report.study import write_study
+from emm.report.study_params import StudyParams, TableParams
+from emm.report.summary import read_metrics, summarise, write_metrics
+from emm.report.write import write_report
+
+TASKS, KINDS = ("click", "price"), ("binary", "regression")
+R2 = {"tm-1": [0.5, 0.7], "emm": [0.6, 0.8]}
+Write = Callable[..., Path]
+
+
+def mixed(root: Path, write_evaluation: Write, model: str) -> Path:
+    """Write a model's evaluation folder, its task "price" being a regression."""
+    aucs = {"click": [0.8, 0.9], "price": [0.5, 0.5]}
+    folder = write_evaluation(root / "data/evaluation/shop/tuned", model, aucs)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics["tasks"]["price"] = {"r2": R2[model], "rmse": [12.0, 14.0], "mae": [9.0, 10.0]}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    history = json.loads((folder / "history.json").read_text())
+    for epoch in (epoch for run in history["runs"] for epoch in run["epochs"]):
+        epoch["r2"] = {"price": epoch["auc"].pop("price") - 1.5}
+    (folder / "history.json").write_text(json.dumps(history))
+    stored = load_file(folder / "predictions.safetensors")
+    labels = stored["labels"].float()
+    labels[:, 1] = stored["logits"][0, :, 1] / 2
+    save_file({**stored, "labels": labels}, folder / "predictions.safetensors")
+    return folder
+
+
+@pytest.fixture
+def write_mixed(tmp_path: Path, write_evaluation: Write) -> Callable[[str], Path]:
+    return lambda model: mixed(tmp_path, write_evaluation, model)
+
+
+@pytest.fixture(scope="module")
+def facts() -> DatasetFacts:
+    splits = ("train", "validation", "test")
+    schema = Schema(
+        format=FORMAT,
+        dataset="shop",
+        title="Shop",
+        licence="MIT",
+        origin="here",
+        tasks=TASKS,
+        key=None,
+        weight=None,
+        dense=(),
+        sparse=(),
+        splits={name: Split(200, {"click": 0.25}, {"price": 0.5}) for name in splits},
+        vocabularies={},
+        kinds=dict(zip(TASKS, KINDS, strict=True)),
+        targets={"price": Target(mean=100.0, std=20.0)},
+    )
+    return facts_of("shop", schema)
+
+
+@pytest.fixture(scope="module")
+def written(
+    tmp_path_factory: pytest.TempPathFactory, write_evaluation: Write, facts: DatasetFacts
+) -> Path:
+    root = tmp_path_factory.mktemp("written")
+    write_report(
+        [(model, mixed(root, write_evaluation, model)) for model in R2],
+        facts,
+        "tuned",
+        trained=("tm-1",),
+        fused=("emm",),
+        metrics=root / "metrics/shop/tuned",
+        report=root / "reports/shop.md",
+    )
+    return root
+
+
+def test_the_file_of_a_model(written: Path) -> None:
+    assert json.loads((written / "metrics/shop/tuned/emm.json").read_text()) == {
+        "click": {
+            "auc": 0.85,
+            "auc_std": 0.07071068,
+            "auc_gain": 0,
+            "logloss": 0.25,
+            "ece": 0.0125,
+        },
+        "price": {"r2": 0.7, "r2_std": 0.14142136, "r2_gain": 0.1, "rmse": 13, "mae": 9.5},
+        "mean_score": 0.775,
+        "parameters": 1000,
+        "operations": 500,
+        "seeds": 2,
+        "best_epoch": 2,
+    }
+
+
+def test_what_is_written_is_read_again(tmp_path: Path, write_mixed: Callable[[str], Path]) -> None:
+    rows = [read_row(model, write_mixed(model), TASKS, KINDS) for model in R2]
+    summaries = summarise(rows, ("tm-1",))
+    write_metrics(tmp_path / "metrics", summaries)
+    assert read_metrics(tmp_path / "metrics", list(R2)) == summaries
+
+
+def test_the_table_has_each_tasks_own_score(written: Path) -> None:
+    table = results_table(written / "metrics", "shop", "tuned", list(R2), ["tm-1"])
+    assert table.splitlines()[0].startswith("`shop`, recipe `tuned`: AUC or R² on the test split, ")
+    header, _, first, second = table.splitlines()[2:]
+    assert [cell.strip() for cell in header.split("|")][1:-1] == [
+        "model",
+        "click AUC",
+        "Gain",
+        "price R²",
+        "Gain",
+    ]
+    assert "<u>0.60000</u> ± 0.14142" in first
+    assert second.endswith("**0.70000** ± 0.14142 | +0.10000 |")
+
+
+def test_the_page_tells_both_kinds_apart(written: Path) -> None:
+    text = (written / "reports/shop.md").read_text()
+    assert "| split      | rows | click positive | price mean |" in text
+    assert "| train      |  200 |        25.00 % |        110 |" in text
+    assert "| click log loss |     ECE | price RMSE |     MAE |" in text
+    assert "13.00000 | 9.50000" in text
+    assert "Validation AUC or R²; a dot marks" in text
+
+
+def test_a_regression_has_no_roc_and_no_calibration(written: Path) -> None:
+    drawn = {path.name for path in (written / "reports/shop").iterdir()}
+    binary = {"calibration-click.svg", "roc-click.svg"}
+    assert drawn == {*binary, "training.svg", "values-price.svg"}
+
+
+def test_every_figure_is_linked(written: Path) -> None:
+    text = (written / "reports/shop.md").read_text()
+    assert text.count("](shop/") == 4
+    assert "![Values of price](shop/values-price.svg)" in text
+
+
+def test_groups_are_of_the_first_seed(write_mixed: Callable[[str], Path]) -> None:
+    row = read_row("emm", write_mixed("emm"), TASKS, KINDS)
+    stored = load_file(row.folder / "predictions.safetensors")
+    found = read_curves([row], TASKS, 200)["emm"].groups["price"]
+    # These labels are half the first seed's predictions.
+    torch.testing.assert_close(found.observed, found.predicted / 2)
+    expected = stored["logits"][0, :, 1].double().mean()
+    torch.testing.assert_close((found.predicted * found.rows).sum() / 200, expected)
+
+
+def test_without_binary_tasks_there_is_no_word_of_them(
+    tmp_path: Path, write_mixed: Callable[[str], Path], facts: DatasetFacts
+) -> None:
+    folder = write_mixed("emm")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    del metrics["tasks"]["click"]
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    stored = load_file(folder / "predictions.safetensors")
+    one = {"logits": stored["logits"][:, :, 1:], "labels": stored["labels"][:, 1:]}
+    contiguous = {name: tensor.contiguous() for name, tensor in one.items()}
+    save_file(contiguous, folder / "predictions.safetensors")
+    alone = replace(facts, tasks=TASKS[1:], kinds=KINDS[1:])
+    report = tmp_path / "reports/shop.md"
+    write_report(
+        [("emm", folder)],
+        alone,
+        "tuned",
+        trained=(),
+        fused=(),
+        metrics=tmp_path / "m",
+        report=report,
+    )
+    text = report.read_text()
+    assert not [word for word in ("AUC", "ROC", "alibration", "log loss", "ECE") if word in text]
+    assert json.loads((tmp_path / "m/emm.json").read_text())["mean_score"] == 0.7
+
+
+def damaged(folder: Path, name: str, change: Callable[[Any], object]) -> None:
+    tree = json.loads((folder / name).read_text())
+    change(tree)
+    (folder / name).write_text(json.dumps(tree))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda task: task["r2"].pop(), "wrong length for price"),
+        (lambda task: task["mae"].pop(), "wrong length for price"),
+        (lambda task: task.update(r2=[1.1, 0.5]), r"price.r2\[0\]: got 1.1"),
+        (lambda task: task.update(rmse=[-1.0, 0.5]), r"price.rmse\[0\]: got -1.0"),
+        (lambda task: task.update(auc=[0.5, 0.5]), "price.auc: unknown key"),
+    ],
+)
+def test_odd_scores_are_refused(
+    write_mixed: Callable[[str], Path], change: Callable[[Any], object], message: str
+) -> None:
+    folder = write_mixed("emm")
+    damaged(folder, "metrics.json", lambda tree: change(tree["tasks"]["price"]))
+    with pytest.raises(DataError, match=message):
+        read_row("emm", folder, TASKS, KINDS)
+
+
+def test_a_negative_r_squared_is_as_good_as_any(write_mixed: Callable[[str], Path]) -> None:
+    folder = write_mixed("emm")
+    damaged(folder, "metrics.json", lambda tree: tree["tasks"]["price"].update(r2=[-3.0, 0.5]))
+    assert summarise([read_row("emm", folder, TASKS, KINDS)], ())["emm"].tasks["price"].score[
+        0
+    ] == (-1.25)
+
+
+@pytest.mark.parametrize("kinds", [(), ("regression", "binary")])
+def test_tasks_of_other_kinds_are_refused(
+    write_mixed: Callable[[str], Path], kinds: tuple[str, ...]
+) -> None:
+    with pytest.raises(DataError, match="tasks of other kinds than the dataset"):
+        read_row("emm", write_mixed("emm"), TASKS, kinds)
+
+
+def test_an_epoch_without_a_regressions_score_is_refused(
+    write_mixed: Callable[[str], Path],
+) -> None:
+    folder = write_mixed("emm")
+    damaged(folder, "history.json", lambda tree: tree["runs"][0]["epochs"][1].pop("r2"))
+    with pytest.raises(DataError, match="lacks a score in epoch 2"):
+        read_row("emm", folder, TASKS, KINDS)
+
+
+def test_labels_of_classes_alone_are_refused(write_mixed: Callable[[str], Path]) -> None:
+    folder = write_mixed("emm")
+    stored = load_file(folder / "predictions.safetensors")
+    save_file({**stored, "labels": stored["labels"].byte()}, folder / "predictions.safetensors")
+    with pytest.raises(DataError, match="labels of another type"):
+        read_predictions(read_row("emm", folder, TASKS, KINDS), 200, 2)
+
+
+def test_the_labels_of_a_regression_are_numbers(write_mixed: Callable[[str], Path]) -> None:
+    found = read_predictions(read_row("emm", write_mixed("emm"), TASKS, KINDS), 200, 2)
+    assert torch.equal(found.labels[:, 1], found.logits[:, 1] / 2)
+
+
+def test_the_study_tests_differences_of_binary_tasks_alone(
+    tmp_path: Path, write_mixed: Callable[[str], Path], facts: DatasetFacts
+) -> None:
+    for model in R2:
+        write_mixed(model)
+    table = TableParams("One", "shop", "tuned", tuple(R2), "emm", trained=("tm-1",))
+    study = StudyParams({"one": table}, tasks=("one",))
+    paths = {"metrics": tmp_path / "m", "report": tmp_path / "study.md"}
+    write_study(study, {"shop": facts}, root=tmp_path, **paths)
+    found = json.loads((tmp_path / "m/one/tm-1.json").read_text())
+    assert found["p_value_click"] <= 1
+    assert (found["p_value_price"], found["difference_price"]) == (None, None)
+    assert (found["validation_auc_click"], found["validation_r2_price"]) == (0.92, -0.58)
+    text = (tmp_path / "study.md").read_text()
+    assert "- click: " in text
+    assert "- price: " not in text
+    assert "| model | test R² | validation R² |" in " ".join(text.split()).replace("  ", " ")
