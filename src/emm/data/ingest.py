@@ -70,7 +70,9 @@ def _ingest_part(
             usable = usable_rows(chunk, wanted, reading.rejected)
             rows += len(usable)
             # Fast to write and read again; it is gone when the stage ends.
-            usable.write_parquet(folder / f"{number:06}.parquet", compression="lz4")
+            usable.write_parquet(
+                folder / f"{number:06}.parquet", compression="lz4", statistics=False
+            )
             report(rows)
     if not rows:
         raise DataError(

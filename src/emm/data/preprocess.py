@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
+from emm.core.allocation import keep_freed_memory
 from emm.core.files import sha256
 from emm.data import schema as contract
 from emm.data.bags import number_bags, write_bags
@@ -50,6 +51,7 @@ def preprocess(
     file ``rejected``; DataError if they are more than the share ``max_rejected``. What is held in
     memory grows with the number of distinct values, and by a few bytes a row.
     """
+    keep_freed_memory()
     with TemporaryDirectory(dir=out) as folder:
         scratch = Path(folder)
         reading = Reading(raw, Rejected(dataset.name, max_rejected), scratch / "reading", bags)
