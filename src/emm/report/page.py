@@ -47,7 +47,9 @@ def _data(facts: DatasetFacts) -> str:
         for split, count in facts.rows.items()
     ]
     table = markdown_table(header, rows)
-    return f"## Data\n\n{table}\n\n- Source: {facts.source}\n- Licence: {facts.licence}"
+    said = {"Source": facts.source, "Licence": facts.licence}
+    lines = "".join(f"\n- {name}: {text}" for name, text in said.items() if text)
+    return f"## Data\n\n{table}\n{lines}".rstrip()
 
 
 def _results(facts: DatasetFacts, summaries: Mapping[str, Summary], trained: Sequence[str]) -> str:
