@@ -28,7 +28,9 @@ def decomposition_plan(params: Params, dataset: str) -> Table:
     fusion = params.recipe_of(dataset).fusion
     with trusting(fusion.factories):
         columns = [*schema.dense_names, *schema.sparse_names]
-        outside, grown = outside_models(fusion.pool, schema.tasks, inputs, columns)
+        outside, grown = outside_models(
+            fusion.pool, schema.tasks, inputs, columns, regressions=schema.regressions
+        )
         trained = [*_own(params, dataset, inputs, schema.tasks), *outside]
         adapt = fusion.adapter is not None
         pool = build_pool(trained, grown, inputs, schema.tasks, "", 0, adapt=adapt)

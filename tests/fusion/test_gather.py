@@ -121,6 +121,12 @@ def test_a_task_that_does_not_exist_is_an_error(weights: dict[str, Path]) -> Non
         outside_models([entry], TASKS, INPUTS, COLUMNS)
 
 
+def test_trees_from_outside_are_for_binary_tasks(tmp_path: Path) -> None:
+    entry = OutsideModel("t1", trees=str(save_native(tmp_path, "lightgbm")))
+    with pytest.raises(ParamsError, match="binary tasks only"):
+        outside_models([entry], TASKS, INPUTS, COLUMNS, regressions=["t1"])
+
+
 def test_a_trained_model_that_was_altered_is_refused(tmp_path: Path) -> None:
     folders = save_trained(tmp_path, 2, ("narrow",))
     file = tmp_path / "narrow" / "seed-0" / "t1" / "model.safetensors"

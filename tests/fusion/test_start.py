@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emm.core.errors import ModelFileError
+from emm.core.errors import ModelFileError, ParamsError
 from emm.fusion.emm import EMM, VARIANTS
 from emm.fusion.pool import Pool
 from emm.fusion.start import Start, load_pool_into
@@ -133,3 +133,8 @@ def test_the_pool_stays_as_it_was(mixed: Pool) -> None:
     step(model)
     assert all(torch.equal(value, before[key]) for key, value in mixed.tensors.items())
     assert model.eval()(*rows(3)).shape == (3, 2)
+
+
+def test_towers_of_fresh_networks_cant_be_frozen() -> None:
+    with pytest.raises(ParamsError, match="would stay random"):
+        Start(networks="fresh", towers="frozen")

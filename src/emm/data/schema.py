@@ -122,6 +122,11 @@ class Schema:
         return self.kinds.get(task, BINARY)
 
     @property
+    def regressions(self) -> tuple[str, ...]:
+        """The regression tasks."""
+        return tuple(task for task in self.tasks if self.kind(task) == REGRESSION)
+
+    @property
     def task_kinds(self) -> tuple[str, ...]:
         """Kinds of all tasks in their order; () if all are binary."""
         return tuple(map(self.kind, self.tasks)) if self.kinds else ()

@@ -1,6 +1,6 @@
 """From trained models, the pipeline's own and others, to a pool of components."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,16 +100,28 @@ def own_trees(
 
 
 def outside_models(
-    pool: Sequence[OutsideModel], tasks: Sequence[str], inputs: Inputs, columns: Sequence[str]
+    pool: Sequence[OutsideModel],
+    tasks: Sequence[str],
+    inputs: Inputs,
+    columns: Sequence[str],
+    *,
+    regressions: Collection[str] = (),
 ) -> tuple[list[Trained], list[Grown]]:
     """The networks and trees that were trained elsewhere; the networks' factories must be trusted.
 
     ``columns``: names of the D + F processed columns, by which trees find theirs. Raises
-    ParamsError for a task that isn't there or an entry of neither kind, ModelFileError if weights
-    are damaged or aren't those of their model.
+    ParamsError for a task that isn't there, an entry of neither kind, or trees of a task that is
+    one of ``regressions``; ModelFileError if weights are damaged or aren't those of their model.
     """
     for entry in pool:
         choose("task", entry.task, tasks, POOL, "correct the entry")
+        if entry.trees is not None and entry.task in regressions:
+            raise ParamsError(
+                "trees from outside can join binary tasks only",
+                where=POOL,
+                got=f"{entry.trees} for the regression task {entry.task!r}",
+                next_step="take the entry out, or train trees here: fusion.trees: [gbdt]",
+            )
     networks = [_network(entry, tasks, inputs) for entry in pool if entry.trees is None]
     trees = [
         Grown(

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from emm.core.binding import OneOf
-from emm.core.errors import ModelFileError
+from emm.core.errors import ModelFileError, ParamsError
 from emm.fusion.aligned import AlignedFusion
 from emm.fusion.emm import EMM
 from emm.fusion.ensemble import Ensemble
@@ -28,6 +28,14 @@ class Start:
     networks: Kind = "trained"
     embeddings: Kind = "trained"
     towers: Annotated[str, OneOf("trained", "fresh", "frozen")] = "trained"
+
+    def __post_init__(self) -> None:
+        if self.networks == "fresh" and self.towers == "frozen":
+            raise ParamsError(
+                "fresh networks can't have frozen towers: these would stay random",
+                where="a fused row's `start`",
+                next_step="set towers to fresh, or networks to trained",
+            )
 
 
 def load_pool_into(model: EMM, pool: Pool, start: Start) -> None:

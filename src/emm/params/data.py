@@ -39,7 +39,8 @@ class PreprocessParams:
 @dataclass(frozen=True)
 class CheckParams:
     """``max_column_auc``: a single column that ranks a task better than this is taken for a leak;
-    ``rate_tolerance``: largest relative difference of a positive rate from that of train."""
+    ``rate_tolerance``: largest relative difference of a positive rate from that of train, and of a
+    regression task's mean in standard deviations of train."""
 
     max_column_auc: Annotated[float, Range(0.5, 1)]
     rate_tolerance: Positive

@@ -31,7 +31,9 @@ def decompose(
     """
     tasks = bench.schema.tasks
     columns = [*bench.schema.dense_names, *bench.schema.sparse_names]
-    outside, grown = outside_models(fusion.pool, tasks, bench.inputs, columns)
+    outside, grown = outside_models(
+        fusion.pool, tasks, bench.inputs, columns, regressions=bench.schema.regressions
+    )
     with progress("decompose", len(seeds)) as report:
         for number, seed in enumerate(seeds, start=1):
             own = _gather(bench, networks, trees, f"seed-{seed}")
