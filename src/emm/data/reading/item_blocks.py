@@ -1,13 +1,13 @@
 """Lines that end in a list of items, a whole block at a time, where nothing is out of order.
 
-One pass of Polars' CSV reader over the block suffices: in a copy every item stands on a line of
-its own, behind a line with the other columns. `emm.data.reading.items` is the careful way, for any
-block that isn't made exactly so, and says what is wrong with which line.
+In a copy of the block every item stands on a line of its own, behind a line with the other
+columns, so that one pass of Polars' CSV reader suffices. `emm.data.reading.items` is the careful
+way, for any block that isn't made exactly so, and says what is wrong with which line.
 
-Shapes: R lines, I items.
+Shapes: R lines, P columns before the list, I items.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -19,42 +19,40 @@ _COMMA, _LINE_END = ord(","), ord("\n")
 # What stays of a block: its structure, and control characters, which no good block has.
 _PLAIN = bytes(code for code in range(32, 256) if code != _COMMA)
 _TO_TABLE = bytes.maketrans(b"\x01\x02\x03", b"\n,,")
+_TYPES = {"text": pl.String, "number": pl.UInt32, "value": pl.Float32}
 _UNKNOWN = 255
-_TYPES = (pl.String, pl.UInt32, pl.Float32)
 
 
 def read_block(block: bytes, columns: Sequence[str], fields: Fields) -> pl.DataFrame | None:
     """The lines' other ``columns``, the last of which states the number of items, and their lists'.
 
-    None for a block with any line that isn't as it should be; ``columns`` are typed as they come.
+    Of these columns the second is a whole number, the third, unless it is the last, a number. None
+    for a block with any line that isn't as it should be.
     """
     if not block.isascii() or b" " in block or not block.endswith(b"\n"):
         return None
     counts = _counts(block, len(columns))
     if counts is None:
         return None
-    table = _table(block, len(columns))
+    table, others = _tables(block, len(columns))
+    if len(table) != len(counts) + counts.sum() or table["number"].has_nulls():
+        return None
     first = np.cumsum(counts + 1) - counts - 1  # [R], the table's rows of the other columns
-    if len(table) != len(counts) + int(counts.sum()):
-        return None
-    lines = table[first.astype(np.uint32)]
-    stated = lines.to_series(len(columns) - 1).cast(pl.Int64, strict=False)
-    if any(lines.to_series(n).has_nulls() for n in range(len(columns))):
-        return None
     is_item = np.ones(len(table), dtype=bool)
     is_item[first] = False
-    items = table.filter(pl.Series(is_item))
-    codes = items.to_series(0).cast(pl.Enum(fields.names), strict=False).to_physical()
-    ids, values = items.to_series(1), items.to_series(2)
-    wrong = codes.has_nulls() or ids.has_nulls() or not values.is_finite().fill_null(False).all()
-    if wrong or not np.array_equal(stated.to_numpy(), counts):
+    codes = _codes(table["text"], fields.names)[is_item]
+    values = table["value"].fill_null(float("nan")).to_numpy()
+    if (codes == _UNKNOWN).any() or not np.isfinite(values[is_item]).all():
         return None
-    found = columns_of_items(
-        codes.cast(pl.UInt8).to_numpy(), ids.to_numpy(), values.to_numpy(), counts, fields
-    )
-    others = lines[:, : len(columns)]
-    others.columns = list(columns)
-    return pl.concat([others, found.drop(FAULT)], how="horizontal")
+    heads = table[first.astype(np.uint32)].select(pl.all().name.prefix("own "))
+    lines = pl.concat([heads[:, : len(columns)], others], how="horizontal")
+    lines.columns = list(columns)
+    stated = lines[columns[-1]].cast(pl.Int64, strict=False)
+    if any(column.has_nulls() for column in lines) or (stated != pl.Series(counts)).any():
+        return None
+    ids = table["number"].to_numpy()[is_item]
+    found = columns_of_items(codes, ids, values[is_item], counts, fields)
+    return pl.concat([lines, found.drop(FAULT)], how="horizontal")
 
 
 def _counts(block: bytes, columns: int) -> NDArray[np.int64] | None:
@@ -79,19 +77,37 @@ def _counts(block: bytes, columns: int) -> NDArray[np.int64] | None:
     return lengths // 3 if right.all() and not (lengths % 3).any() else None
 
 
-def _table(block: bytes, columns: int) -> pl.DataFrame:
-    """A row of each line's other columns, and below it one of each of its items."""
+def _tables(block: bytes, columns: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """A row of each line's first three columns, and below it one of each of its items; beside
+    that the lines' columns from the fourth on, as text."""
     text = bytearray(block.translate(_TO_TABLE))
-    commas = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == _COMMA)
-    np.frombuffer(text, dtype=np.uint8)[commas[columns - 1 :: columns]] = _LINE_END
-    width = max(columns, len(_TYPES))
-    names = [f"column {place}" for place in range(width)]
-    types = [*_TYPES, *(pl.String for _ in range(width - len(_TYPES)))]
-    # The reader takes the number of columns from the first line: a header.
+    data = np.frombuffer(text, dtype=np.uint8)
+    commas = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == _COMMA).reshape(-1, columns)
+    data[commas[:, -1]] = _LINE_END
+    table = _read(text, _TYPES)
+    more = {str(place): pl.String for place in range(len(_TYPES), columns)}
+    if not more:
+        return table, pl.DataFrame()
+    starts, stops = commas[:, len(_TYPES) - 1] + 1, commas[:, -1] + 1
+    lengths = stops - starts
+    shifts = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+    return table, _read(data[shifts + np.arange(len(shifts))].tobytes(), more)
+
+
+def _read(text: bytes | bytearray, schema: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
+    # The reader takes the number of columns from the first line: a header. What a line has more
+    # is read beside this table.
     return pl.read_csv(
-        ",".join(names).encode() + b"\n" + text,
+        ",".join(schema).encode() + b"\n" + text,
         separator=",",
         quote_char=None,
-        schema=dict(zip(names, types, strict=True)),
+        schema=dict(schema),
         ignore_errors=True,
+        truncate_ragged_lines=True,
     )
+
+
+def _codes(texts: pl.Series, names: Sequence[str]) -> NDArray[np.uint8]:
+    """The place of each text among ``names``, or that it is none of them."""
+    places = texts.cast(pl.Enum(names), strict=False).to_physical().cast(pl.UInt8)
+    return places.fill_null(_UNKNOWN).to_numpy()
