@@ -1,4 +1,4 @@
-# make setup | repro | study | test | lock      (PYTHON=python3.12 chooses another interpreter)
+# make setup | repro | study | test | bench | lock      (PYTHON=python3.12 chooses another interpreter)
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro study test lint types lock readme
+.PHONY: help setup repro study test lint types bench lock readme
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -47,6 +47,12 @@ lint: setup
 types: setup
 	@echo "==> mypy"
 	mypy
+
+bench: setup ## Speed: preprocessing against a line parser, streamed training against resident
+	@echo "==> preprocessing (files of 0.7 GiB are generated for every million rows)"
+	python benchmarks/preprocess.py --rows 100000 --rows 1000000 --line-parser-rows 1000000
+	@echo "==> streamed training"
+	python benchmarks/stream.py
 
 readme: setup ## Put the current results into README.md
 	emm readme

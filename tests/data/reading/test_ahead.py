@@ -1,3 +1,4 @@
+import sys
 import threading
 
 import pytest
@@ -31,3 +32,12 @@ def test_few_things_are_taken_ahead() -> None:
 
 def test_the_work_is_done_beside_the_one_who_asks() -> None:
     assert threading.get_ident() not in set(ahead(lambda _: threading.get_ident(), range(4)))
+
+
+def test_the_interpreter_is_left_as_it_was() -> None:
+    before = sys.getswitchinterval()
+    results = ahead(lambda n: n, range(9))
+    next(results)
+    assert sys.getswitchinterval() < before
+    results.close()
+    assert sys.getswitchinterval() == before
