@@ -25,7 +25,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
             rejected=paths.rejected,
             max_rejected=section.preprocess.max_rejected,
             sample=Sample(**vars(sample)) if sample else None,
-            bags=section.preprocess.bags,
+            bags=section.reads_bags,
         )
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from emm.core.errors import DataError
 from emm.data.dataset import Chunk, Dataset, Reading, Task
 from emm.data.preprocess import preprocess
 from emm.data.schema import BAG, BAGS, load_schema
@@ -78,3 +79,8 @@ def test_a_users_bag_stands_there_once(tmp_path: Path) -> None:
     train = pl.read_parquet(tmp_path / "out" / "train.parquet")
     assert train[BAG].to_list() == [0, 1, 0]
     assert len(pl.read_parquet(tmp_path / "out" / BAGS)) == len(TAGS) + 1
+
+
+def test_a_dataset_without_multi_valued_fields_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no multi-valued fields"):
+        run(Dataset(**{**vars(OWN), "bags": ()}), tmp_path / "out")

@@ -6,6 +6,7 @@ such field the list of its ids. A user's bags, which may be long, stand there on
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -16,6 +17,13 @@ from emm.data.schema import BAG, BAGS, SPLITS, BagColumn
 _OWNER = "__owner"
 
 Splits = Mapping[str, pl.LazyFrame]
+
+
+class WrittenBags(NamedTuple):
+    """What is told of the bags: their fields, and the vocabularies of these."""
+
+    columns: tuple[BagColumn, ...]
+    vocabularies: pl.DataFrame
 
 
 def number_bags(
@@ -64,8 +72,8 @@ def _own_bags(names: Sequence[str], splits: Splits) -> tuple[dict[str, pl.LazyFr
 
 def write_bags(
     bags: Splits, names: Sequence[str], rare_below: int, out: Path, scratch: Path
-) -> tuple[tuple[BagColumn, ...], pl.DataFrame]:
-    """Fit on train's bags, write all of them to ``out``; gives their columns and vocabularies.
+) -> WrittenBags:
+    """Fit on train's bags, write all of them to ``out``.
 
     An item that is unknown or rare is left out of its bag.
     """
@@ -87,7 +95,7 @@ def write_bags(
         BagColumn(column.name, column.cardinality, column.rare, items[column.name])
         for column in describe_sparse(vocabularies, names)
     )
-    return columns, vocabularies
+    return WrittenBags(columns, vocabularies)
 
 
 def _batches(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:

@@ -7,9 +7,10 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from emm.core.allocation import keep_freed_memory
+from emm.core.errors import DataError
 from emm.core.files import sha256
 from emm.data import schema as contract
-from emm.data.bags import number_bags, write_bags
+from emm.data.bags import WrittenBags, number_bags, write_bags
 from emm.data.dataset import Dataset, Reading
 from emm.data.encode import (
     describe_sparse,
@@ -21,7 +22,7 @@ from emm.data.encode import (
 from emm.data.ingest import Wanted, ingest, wanted_of
 from emm.data.reading.rejected import Rejected
 from emm.data.sample import Sample, sampled
-from emm.data.schema import BAG, BAGS, BINARY, WEIGHT, BagColumn, Target, label_column
+from emm.data.schema import BAG, BAGS, BINARY, WEIGHT, DenseColumn, Target, label_column
 from emm.data.split import assign
 
 VOCABULARIES = "vocabularies.parquet"
@@ -51,6 +52,12 @@ def preprocess(
     file ``rejected``; DataError if they are more than the share ``max_rejected``. What is held in
     memory grows with the number of distinct values, and by a few bytes a row.
     """
+    if bags and not dataset.bags:
+        raise DataError(
+            f"{dataset.name} has no multi-valued fields",
+            where="preprocess.bags in params.yaml",
+            next_step="set it to false",
+        )
     keep_freed_memory()
     with TemporaryDirectory(dir=out) as folder:
         scratch = Path(folder)
@@ -66,8 +73,8 @@ def preprocess(
             pl.DataFrame().write_parquet(out / BAGS)
             return
         splits, found = number_bags(dataset, reading, splits)
-        columns = write_bags(found, dataset.bags, rare_below, out, scratch)
-        write_splits(dataset, splits, wanted, out, rare_below, *columns)
+        written = write_bags(found, dataset.bags, rare_below, out, scratch)
+        write_splits(dataset, splits, wanted, out, rare_below, written)
 
 
 def _others(dataset: Dataset, sample: Sample | None, *, bags: bool) -> list[str | None]:
@@ -81,11 +88,12 @@ def _read(
     folder.mkdir()
     reading.scratch.mkdir()
     try:
-        return ingest(dataset, reading, wanted, folder)
+        parts = ingest(dataset, reading, wanted, folder)
     finally:
         # The record is there for who looks for the reason of an error, too.
         reading.rejected.write(record)
-        reading.rejected.check(record)
+    reading.rejected.check(record)
+    return parts
 
 
 def write_splits(
@@ -94,24 +102,15 @@ def write_splits(
     wanted: Wanted,
     out: Path,
     rare_below: int,
-    bags: tuple[BagColumn, ...] = (),
-    bag_vocabularies: pl.DataFrame | None = None,
+    bags: WrittenBags | None = None,
 ) -> None:
     """Fit on train, then encode and write every split and its description."""
-    train, tasks = splits["train"], tuple(wanted.tasks)
+    train = splits["train"]
     vocabularies = fit_vocabularies(train, wanted.sparse, rare_below)
-    statistics = fit_dense(train, wanted.dense)
-    targets = _fit_targets(train, wanted)
-    columns = [
-        *scale_dense(statistics),
-        *(pl.col(name) for name in wanted.sparse),
-        *([pl.col(BAG)] if bags else []),
-        *(_label(task, targets.get(task)) for task in tasks),
-        *([pl.col(dataset.key)] if dataset.key and dataset.key not in wanted.sparse else []),
-        *([pl.col(WEIGHT)] if dataset.weight else []),
-    ]
-    written = [vocabularies, *([] if bag_vocabularies is None else [bag_vocabularies])]
-    pl.concat(written).write_parquet(out / VOCABULARIES)
+    statistics, targets = fit_dense(train, wanted.dense), _fit_targets(train, wanted)
+    columns = _columns(dataset, wanted, statistics, targets, pointing=bags is not None)
+    every = [vocabularies, bags.vocabularies] if bags else [vocabularies]
+    pl.concat(every).write_parquet(out / VOCABULARIES)
     for split, rows in splits.items():
         encoded = encode_sparse(rows, vocabularies, wanted.sparse).select(columns)
         encoded.sink_parquet(out / f"{split}.parquet", row_group_size=ROW_GROUP)
@@ -122,7 +121,7 @@ def write_splits(
         title=dataset.source.title,
         licence=dataset.source.licence,
         origin=dataset.source.homepage,
-        tasks=tasks,
+        tasks=tuple(wanted.tasks),
         key=dataset.key,
         weight=dataset.weight,
         dense=statistics,
@@ -131,9 +130,29 @@ def write_splits(
         vocabularies={"file": VOCABULARIES, "sha256": sha256(out / VOCABULARIES)},
         kinds=kinds if targets else {},
         targets=targets,
-        bags=bags,
+        bags=bags.columns if bags else (),
     )
     contract.write_schema(schema, out / "schema.json")
+
+
+def _columns(
+    dataset: Dataset,
+    wanted: Wanted,
+    statistics: Sequence[DenseColumn],
+    targets: Mapping[str, Target],
+    *,
+    pointing: bool,
+) -> list[pl.Expr]:
+    """The processed columns of rows with encoded sparse ones; with ``pointing``, at bags too."""
+    key = dataset.key if dataset.key not in wanted.sparse else None
+    return [
+        *scale_dense(statistics),
+        *(pl.col(name) for name in wanted.sparse),
+        *([pl.col(BAG)] if pointing else []),
+        *(_label(task, targets.get(task)) for task in wanted.tasks),
+        *([pl.col(key)] if key else []),
+        *([pl.col(WEIGHT)] if dataset.weight else []),
+    ]
 
 
 def _fit_targets(train: pl.LazyFrame, wanted: Wanted) -> dict[str, Target]:

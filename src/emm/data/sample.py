@@ -7,6 +7,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from emm.data.draws import drawn
+
 Mask = NDArray[np.bool_]
 
 
@@ -49,7 +51,7 @@ def sampled(
 def _drawn(count: int, share: float, seed: int) -> Mask:
     """A mask of exactly this share, at least one."""
     mask = np.zeros(count, dtype=bool)
-    mask[np.random.default_rng(seed).permutation(count)[: max(1, round(share * count))]] = True
+    mask[drawn(count, [max(share, 1 / count)], seed)] = True
     return mask
 
 

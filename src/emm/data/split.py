@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from emm.core.errors import DataError
+from emm.data.draws import drawn, stratified_half
 from emm.data.schema import SPLITS
 
 _TRAIN, _VALIDATION, _TEST = range(3)
@@ -114,28 +115,6 @@ def assign(split: Split, parts: Parts, labels: Sequence[str], seed: int) -> dict
     }
 
 
-def stratified_half(labels: NDArray[np.uint8], seed: int) -> NDArray[np.bool_]:
-    """Choose half of the rows such that every combination of binary labels is halved.
-
-    labels: [N, T], of a few tasks.
-
-    Gives a mask [N]. A combination with an odd number of rows gives its extra row in turn to one
-    half and the other. The choice depends on the labels' order and the seed alone.
-    """
-    generator = np.random.default_rng(seed)
-    chosen = np.zeros(len(labels), dtype=bool)
-    # A combination's number has its first label as the highest digit.
-    digits = 2 ** np.arange(labels.shape[1], dtype=np.int64)[::-1]
-    combinations = labels @ digits
-    extra = 0
-    for combination in np.flatnonzero(np.bincount(combinations)):
-        rows = generator.permutation(np.flatnonzero(combinations == combination))
-        half, odd = divmod(len(rows), 2)
-        chosen[rows[: half + (extra if odd else 0)]] = True
-        extra = 1 - extra if odd else extra
-    return chosen
-
-
 def _where(rows: pl.LazyFrame, places: Places, number: int) -> pl.LazyFrame:
     if (places == number).all():
         return rows
@@ -217,11 +196,9 @@ def _randomly(
 
 def _drawn(count: int, shares: tuple[float, float], seed: int) -> Places:
     """Exact shares of ``count`` things in random order."""
-    validation, test = (round(share * count) for share in shares)
     places = np.full(count, _TRAIN, np.uint8)
-    order = np.random.default_rng(seed).permutation(count)
-    places[order[:validation]] = _VALIDATION
-    places[order[validation : validation + test]] = _TEST
+    validation, test = drawn(count, shares, seed)
+    places[validation], places[test] = _VALIDATION, _TEST
     return places
 
 

@@ -33,6 +33,11 @@ class DatasetParams:
     dataset: str | None = None
     table: TableParams | None = None
 
+    @property
+    def reads_bags(self) -> bool:
+        """Whether whole bags are wanted: those that a table describes always are."""
+        return self.preprocess.bags or bool(self.table and self.table.bags)
+
 
 @dataclass(frozen=True)
 class Params:

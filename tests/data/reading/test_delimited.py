@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from emm.core.errors import DataError
 from emm.data.dataset import LINE
-from emm.data.reading import delimited
+from emm.data.reading import blocks
 from emm.data.reading.delimited import read_delimited
 from emm.data.reading.rejected import Rejected
 
@@ -159,15 +159,15 @@ def test_another_separator_is_told_apart_from_damage(tmp_path: Path) -> None:
 def test_a_block_without_a_good_line_is_rejected_if_others_had_some(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delimited, "BLOCK", 6)
+    monkeypatch.setattr(blocks, "BLOCK", 6)
     rows, rejected = read(tmp_path, "1,2,3\n1;2;3\n4,5,6\n")
     assert [row[-1] for row in rows] == [1, 3]
     assert rejected.count == 1
 
 
 def test_a_line_without_end_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "BLOCK", 8)
-    monkeypatch.setattr(delimited, "_LONGEST", 32)
+    monkeypatch.setattr(blocks, "BLOCK", 8)
+    monkeypatch.setattr(blocks, "LONGEST", 32)
     with pytest.raises(DataError, match="more than 32 bytes"):
         read(tmp_path, "1,2," + "x" * 100)
 
@@ -191,8 +191,8 @@ def plain(line: str) -> list[str] | None:
 def test_no_value_ever_moves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str], block: int, ends: str
 ) -> None:
-    monkeypatch.setattr(delimited, "BLOCK", block)
-    monkeypatch.setattr(delimited, "_LONGEST", 1000)
+    monkeypatch.setattr(blocks, "BLOCK", block)
+    monkeypatch.setattr(blocks, "LONGEST", 1000)
     expected = [
         (*(value.strip() or None for value in values), number)
         for number, line in enumerate(lines, start=2)

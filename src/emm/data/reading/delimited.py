@@ -12,11 +12,10 @@ import polars as pl
 from emm.core.errors import DataError
 from emm.data.dataset import LINE, Chunk
 from emm.data.reading.ahead import ahead
-from emm.data.reading.first_line import BOM, GET_IT, expect_header, expect_no_header, first_line
+from emm.data.reading.blocks import blocks
+from emm.data.reading.first_line import GET_IT, expect_header, expect_no_header, first_line
 from emm.data.reading.rejected import Rejected
 
-BLOCK = 16 * 2**20  # bytes: half a million short lines
-_LONGEST = 4 * BLOCK  # no line of a table is longer
 _SEPARATORS = (",", "\t", ";", "|", " ")
 _TEXT, _NUMBER, _REASON = "text", "number", "reason"
 
@@ -86,7 +85,7 @@ def _chunks(
 ) -> Iterator[Chunk]:
     """Chunks of the lines from byte ``start`` on, the first of which has the ``number``."""
     first = True
-    for block in ahead(partial(_read, format_=format_, quick=quick), _blocks(path, start)):
+    for block in ahead(partial(_read, format_=format_, quick=quick), blocks(path, start)):
         if block.bad is not None:
             bad = block.bad.with_columns(pl.col(_NUMBER) + number)
             if first and len(bad) == block.lines:
@@ -133,27 +132,6 @@ def _plain(block: bytes, format_: _Format) -> pl.DataFrame | None:
         return _values(block, format_)
     except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
         return None
-
-
-def _blocks(path: Path, start: int) -> Iterator[bytes]:
-    """The file from byte ``start`` on, cut after line ends."""
-    with path.open("rb") as file:
-        file.seek(start or len(BOM) * (file.read(len(BOM)) == BOM))
-        rest = b""
-        while block := file.read(BLOCK):
-            block = rest + block
-            end = block.rfind(b"\n") + 1
-            if not end and len(block) > _LONGEST:
-                raise DataError(
-                    f"{path.name} has a line of more than {_LONGEST:,} bytes",
-                    where=path,
-                    next_step=GET_IT,
-                )
-            rest = block[end:]
-            if end:
-                yield block[:end]
-        if rest:
-            yield rest
 
 
 def _examine(block: bytes, format_: _Format) -> tuple[pl.DataFrame, pl.DataFrame]:
