@@ -1,0 +1,101 @@
+"""What the comparison of models asks of each library, and how EMM answers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from emm.models import model_class
+from emm.nn.mlp import count_parameters
+from emm.params import OptimiserParams, load_params
+from emm.sections import split_section
+from emm.training.fit import Schedule, train_epoch, validation_scores
+from emm.training.optimisers import Stepper
+from emm.training.seeds import order_generator, seed_dropout, seed_init
+from emm.training.weighting import make_weighting
+from emm.training.workbench import Workbench, schedule_of, set_up
+
+DATASET, RECIPE = "census-income", "paper"
+_ROOT = Path(__file__).resolve().parents[1]
+
+Timed = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What both libraries get: rows, a model's sizes, how it is trained, the seed."""
+
+    bench: Workbench
+    model: str
+    arguments: dict[str, Any]
+    schedule: Schedule
+    seed: int
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A fresh model of one library.
+
+    ``train``: an epoch over so many of train's first rows; ``predict``: validation, in batches of
+    so many rows. Both make what they need, and give the call that is timed. ``scores``: AUC of
+    each task on validation.
+    """
+
+    parameters: int
+    train: Callable[[int], Timed]
+    predict: Callable[[int], Timed]
+    scores: Callable[[], list[float]]
+
+
+def read_setting(model: str, threads: int, seed: int) -> Setting:
+    """Processed rows, and the model's section of params.yaml; on the CPU."""
+    recipe = load_params(_ROOT / "params.yaml", RECIPE).recipe_of(DATASET)
+    training = replace(recipe.training, device="cpu", threads=threads)
+    bench = set_up(_ROOT / "data" / "processed" / DATASET, RECIPE, training)
+    where = f"{DATASET}.{RECIPE}.train.{model}"
+    optimiser, arguments = split_section(
+        recipe.train[model], model_class(model), where, OptimiserParams
+    )
+    return Setting(bench, model, arguments, schedule_of(training, optimiser), seed)
+
+
+def emm_model(setting: Setting) -> nn.Module:
+    """The model with fresh weights, as the train stage builds it."""
+    seed_init(setting.seed, setting.model)
+    bench = setting.bench
+    architecture: Any = model_class(setting.model)
+    model: nn.Module = architecture(bench.inputs, len(bench.schema.tasks), **setting.arguments)
+    return model
+
+
+def emm_runner(setting: Setting) -> Runner:
+    """The pipeline's own loop (`emm.training.fit`)."""
+    train, validation = setting.bench.train, setting.bench.validation
+    model = emm_model(setting)
+    weighting = make_weighting(train.labels.shape[1], **setting.schedule.weighting)
+    stepper = Stepper(model, list(weighting.parameters()), setting.schedule.optimisation, 1)
+    order = order_generator(setting.seed, torch.device("cpu"), setting.model)
+    seed_dropout(setting.seed, setting.model)
+
+    def train_rows(count: int) -> Timed:
+        rows = train.part(0, count)
+        batch_size = setting.schedule.batch_size
+        return lambda: train_epoch(
+            model, rows, rows.shuffled(batch_size, order), weighting, stepper
+        )
+
+    @torch.inference_mode()
+    def predict(batch_size: int) -> Tensor:
+        # As `emm.training.fit.predict`, whose batches are of one size.
+        model.eval()
+        return torch.cat([model(*batch.inputs) for batch in validation.in_order(batch_size)])
+
+    return Runner(
+        parameters=count_parameters(model),
+        train=train_rows,
+        predict=lambda batch_size: lambda: predict(batch_size),
+        scores=lambda: list(validation_scores(model, validation)),
+    )

@@ -1,0 +1,148 @@
+"""The models of torch-rechub, as its example for Census-Income builds, loads and trains them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torch_rechub.basic.features import DenseFeature, SparseFeature
+from torch_rechub.models.multi_task import AITM, MMOE, PLE, SharedBottom
+from torch_rechub.trainers import MTLTrainer
+from torch_rechub.utils.data import DataGenerator, PredictDataset
+
+from benchmarks.model_runners import Runner, Setting, Timed
+from emm.data.batches import Rows
+from emm.data.schema import Schema
+from emm.nn.mlp import count_parameters
+
+Columns = dict[str, NDArray[Any]]
+
+
+def rechub_runner(setting: Setting) -> Runner:
+    """A model of the same sizes with the library's own loader and trainer, and its defaults."""
+    torch.manual_seed(setting.seed)
+    bench, schema = setting.bench, setting.bench.schema
+    model = _MODELS[setting.model](_features(schema, setting), schema, setting.arguments)
+    optimisation = setting.schedule.optimisation
+    trainer = MTLTrainer(
+        model,
+        task_types=_types(schema),
+        optimizer_params={
+            "lr": optimisation.learning_rate,
+            "weight_decay": optimisation.weight_decay,
+        },
+        device="cpu",
+    )
+    x, y = _columns(bench.train, schema), _labels(bench.train)
+    x_validation, y_validation = _columns(bench.validation, schema), _labels(bench.validation)
+
+    def loaders(rows: int) -> tuple[DataLoader[Any], ...]:
+        generator = DataGenerator({name: values[:rows] for name, values in x.items()}, y[:rows])
+        found: tuple[DataLoader[Any], ...] = generator.generate_dataloader(
+            x_val=x_validation,
+            y_val=y_validation,
+            x_test=x_validation,
+            y_test=y_validation,
+            batch_size=setting.schedule.batch_size,
+        )
+        return found
+
+    def train(rows: int) -> Timed:
+        loader = loaders(rows)[0]
+        return lambda: trainer.train_one_epoch(loader)
+
+    def predict(batch_size: int) -> Timed:
+        loader = DataLoader(PredictDataset(x_validation), batch_size=batch_size)
+        return lambda: trainer.predict(trainer.model, loader)
+
+    def scores() -> list[float]:
+        return [float(score) for score in trainer.evaluate(trainer.model, loaders(1)[1])]
+
+    return Runner(count_parameters(model), train, predict, scores)
+
+
+def _features(schema: Schema, setting: Setting) -> list[object]:
+    width = setting.arguments["embedding_dim"]
+    sparse = [
+        SparseFeature(column.name, column.cardinality, embed_dim=width) for column in schema.sparse
+    ]
+    return [*sparse, *(DenseFeature(name) for name in schema.dense_names)]
+
+
+def _columns(rows: Rows, schema: Schema) -> Columns:
+    """A contiguous array for each column, of the type that the library turns it into."""
+    table = rows.in_memory(1, 0)
+    names = [*schema.sparse_names, *schema.dense_names]
+    values = [*table.sparse.long().unbind(1), *table.dense.unbind(1)]
+    return {name: _array(column) for name, column in zip(names, values, strict=True)}
+
+
+def _labels(rows: Rows) -> NDArray[Any]:
+    return _array(rows.labels.float())
+
+
+def _array(values: Tensor) -> NDArray[Any]:
+    return np.ascontiguousarray(values.numpy())
+
+
+def _types(schema: Schema) -> list[str]:
+    return ["classification"] * len(schema.tasks)
+
+
+def _network(sizes: Mapping[str, Any], widths: str) -> dict[str, Any]:
+    return {"dims": list(sizes[widths]), "dropout": sizes["dropout"]}
+
+
+def _towers(schema: Schema, sizes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [_network(sizes, "tower") for _ in schema.tasks]
+
+
+def _shared_bottom(features: list[object], schema: Schema, sizes: Mapping[str, Any]) -> nn.Module:
+    return SharedBottom(
+        features,
+        _types(schema),
+        bottom_params=_network(sizes, "bottom"),
+        tower_params_list=_towers(schema, sizes),
+    )
+
+
+def _mmoe(features: list[object], schema: Schema, sizes: Mapping[str, Any]) -> nn.Module:
+    return MMOE(
+        features,
+        _types(schema),
+        n_expert=sizes["experts"],
+        expert_params=_network(sizes, "expert"),
+        tower_params_list=_towers(schema, sizes),
+    )
+
+
+def _ple(features: list[object], schema: Schema, sizes: Mapping[str, Any]) -> nn.Module:
+    return PLE(
+        features,
+        _types(schema),
+        n_level=sizes["levels"],
+        n_expert_specific=sizes["specific_experts"],
+        n_expert_shared=sizes["shared_experts"],
+        expert_params=_network(sizes, "expert"),
+        tower_params_list=_towers(schema, sizes),
+    )
+
+
+def _aitm(features: list[object], schema: Schema, sizes: Mapping[str, Any]) -> nn.Module:
+    return AITM(
+        features,
+        len(schema.tasks),
+        bottom_params=_network(sizes, "bottom"),
+        tower_params_list=_towers(schema, sizes),
+    )
+
+
+_MODELS: Mapping[str, Callable[[list[object], Schema, Mapping[str, Any]], nn.Module]] = {
+    "shared_bottom": _shared_bottom,
+    "mmoe": _mmoe,
+    "ple": _ple,
+    "aitm": _aitm,
+}

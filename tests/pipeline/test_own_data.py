@@ -1,0 +1,74 @@
+"""A folder with a CSV and a few lines of YAML run through the whole pipeline."""
+
+import json
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from emm.data.schema import BAGS, load_schema
+from tests.pipeline.workspace import CENSUS, Workspace
+
+ROWS = 600
+
+
+def visits() -> pl.DataFrame:
+    """A funnel (visit, then purchase), an amount spent, and several genres in one field."""
+    draw = np.random.default_rng(0)
+    price = draw.lognormal(2, 1, ROWS).round(2)
+    visited = (draw.random(ROWS) < 0.5).astype(int)
+    orders = visited * draw.integers(0, 3, ROWS)
+    genres = [
+        draw.choice(["rock", "jazz", "pop"], n, replace=False) for n in draw.integers(0, 4, ROWS)
+    ]
+    return pl.DataFrame(
+        {
+            "day": [f"2026-03-{day:02}" for day in np.sort(draw.integers(1, 29, ROWS))],
+            "user": draw.integers(0, 60, ROWS),
+            "price": price,
+            "channel": draw.choice(["ads", "mail", "NA"], ROWS),
+            "genres": ["|".join(own) for own in genres],
+            "visited": visited,
+            "orders": orders,
+            "amount": (orders * price).round(2),
+        }
+    )
+
+
+def add_shop(tree: dict[str, Any]) -> None:
+    tree["datasets"] = ["shop"]
+    tree["shop"] = {
+        **tree[CENSUS],
+        "source": {"path": "mine"},
+        "tasks": ["visit", "purchase", "spend"],
+        "check-data": {"max_column_auc": 0.999, "rate_tolerance": 9.0},
+        "table": {
+            "tasks": {
+                "visit": "visited",
+                "purchase": "orders > 0",
+                "spend": {"expression": "amount", "kind": "regression"},
+            },
+            "bags": {"genres": "|"},
+            "split": {"by": "time", "column": "day", "validation": 0.2, "test": 0.2},
+        },
+    }
+
+
+def test_own_data_runs_from_the_file_to_the_report(untouched: Workspace) -> None:
+    folder = untouched.root / "mine"
+    folder.mkdir()
+    visits().write_csv(folder / "visits.csv")
+    untouched.change_params(add_shop)
+    assert "report@shop" in untouched.repro()
+    processed = untouched.root / "data/processed/shop"
+    schema = load_schema(processed / "schema.json")
+    assert schema.kinds == {"visit": "binary", "purchase": "binary", "spend": "regression"}
+    assert [column.name for column in schema.bags] == ["genres"]
+    assert len(pl.read_parquet(processed / BAGS)) == ROWS
+    assert {"visited", "orders", "amount"}.isdisjoint([*schema.dense_names, *schema.sparse_names])
+    found = json.loads((untouched.root / "metrics/shop/paper/emm.json").read_text())
+    assert "auc" in found["purchase"]
+    assert "r2" in found["spend"]
+    assert (untouched.root / "reports/shop.md").read_text().startswith("# shop")
+    assert json.loads((untouched.root / "pins/shop.json").read_text()).keys() == {"visits.csv"}
+    assert untouched.repro() == set()
