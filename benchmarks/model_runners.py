@@ -15,7 +15,7 @@ from emm.sections import split_section
 from emm.training.fit import Schedule, train_epoch, validation_scores
 from emm.training.optimisers import Stepper
 from emm.training.seeds import order_generator, seed_dropout, seed_init
-from emm.training.weighting import make_weighting
+from emm.training.weighting import Weighting, make_weighting
 from emm.training.workbench import Workbench, schedule_of, set_up
 
 DATASET, RECIPE = "census-income", "paper"
@@ -71,12 +71,18 @@ def emm_model(setting: Setting) -> nn.Module:
     return model
 
 
+def emm_stepper(setting: Setting, model: nn.Module) -> tuple[Weighting, Stepper]:
+    """What turns the tasks' losses into one gradient, and what takes the step."""
+    tasks, schedule = setting.bench.train.labels.shape[1], setting.schedule
+    weighting = make_weighting(tasks, **schedule.weighting)
+    return weighting, Stepper(model, list(weighting.parameters()), schedule.optimisation, 1)
+
+
 def emm_runner(setting: Setting) -> Runner:
     """The pipeline's own loop (`emm.training.fit`)."""
     train, validation = setting.bench.train, setting.bench.validation
     model = emm_model(setting)
-    weighting = make_weighting(train.labels.shape[1], **setting.schedule.weighting)
-    stepper = Stepper(model, list(weighting.parameters()), setting.schedule.optimisation, 1)
+    weighting, stepper = emm_stepper(setting, model)
     order = order_generator(setting.seed, torch.device("cpu"), setting.model)
     seed_dropout(setting.seed, setting.model)
 

@@ -46,7 +46,7 @@ def _found(options: argparse.Namespace) -> dict[str, Any]:
     phases = {"training": _rates(runner.train(used), used, options.repeats)}
     for size in (batch_size, EVALUATION_ROWS):
         rates = _rates(runner.predict(size), len(setting.bench.validation), options.repeats)
-        phases[f"prediction, batches of {size:,}"] = rates
+        phases[f"prediction by {size:,}"] = rates
     auc = _auc(options, setting) if options.epochs else None
     return {"parameters": runner.parameters, "rows_per_second": phases, "auc": auc}
 

@@ -99,7 +99,7 @@ def _measured(words: list[str]) -> dict[str, Any]:
 
 
 def _speeds(found: dict[str, Found]) -> Table:
-    table = Table("model", "", f"{_OURS} rows/s", f"{_PEER} rows/s", "ratio")
+    table = Table("model", "phase", f"{_OURS} rows/s", f"{_PEER} rows/s", "ratio")
     for model, by_library in found.items():
         for phase in by_library[_OURS]["rows_per_second"]:
             ours, theirs = (
@@ -111,7 +111,7 @@ def _speeds(found: dict[str, Found]) -> Table:
 
 
 def _aucs(found: dict[str, Found], epochs: int) -> Table:
-    title = f"AUC on validation after {epochs} epochs"
+    title = f"AUC on validation, epochs: {epochs}"
     table = Table("model", "task", _OURS, _PEER, "difference", title=title)
     for model, by_library in found.items():
         for task in by_library[_OURS]["auc"]:

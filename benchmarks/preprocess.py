@@ -7,6 +7,7 @@ Files are generated in a temporary folder, removed at the end: about 1 kB for ea
 
 import argparse
 import json
+import os
 import platform
 import resource
 import subprocess
@@ -79,6 +80,7 @@ def _run_size(rows: int, programs: list[str], folder: Path | None) -> list[Measu
         console.print(f"generating {rows:,} rows for each part")
         # In a process of its own: a child's peak counts from the size of the one that starts it.
         _python("benchmarks.ali_ccp_files", raw, "--rows", rows)
+        os.sync()  # or else writing the files to the disk goes on beside the first run
         size = sum(path.stat().st_size for path in raw.iterdir()) / 2**30
         runs = []
         for program in programs:

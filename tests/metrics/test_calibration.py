@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss as sklearn_log_loss
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from emm.core.errors import DataError
+from emm.metrics import calibration
 from emm.metrics.calibration import (
     Reliability,
     expected_calibration_error,
@@ -144,6 +146,51 @@ def test_equal_probabilities_share_a_bin_of_equal_evidence(logit: float) -> None
     curve = reliability_of_equal_evidence(torch.full((8,), logit), torch.tensor([0, 1] * 4), bins=5)
     assert curve.rows.tolist() == [8]
     assert curve.observed.tolist() == [0.5]
+
+
+def reliability_at_once(logits: Tensor, labels: Tensor, bins: int) -> Reliability:
+    """All rows in one step each."""
+    predicted = logits.double().sigmoid()
+    edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)[1:-1]
+    bin_of_row = torch.bucketize(predicted, edges)
+    rows = bin_of_row.bincount(minlength=bins)
+    nothing = torch.zeros(bins, dtype=torch.float64)
+    sums = nothing.index_add(0, bin_of_row, predicted)[rows > 0]
+    positives = nothing.index_add(0, bin_of_row, labels.double())[rows > 0]
+    rows = rows[rows > 0]
+    return Reliability(sums / rows, positives / rows, rows)
+
+
+@pytest.mark.parametrize("labels_dtype", [torch.bool, torch.uint8])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("levels", [2, 10**6])
+def test_blocks_change_no_bit(
+    levels: int, dtype: torch.dtype, labels_dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "BLOCK", 64)
+    logits, labels = drawn(2001, base=-2.0)
+    logits, labels = ((logits * levels).round() / levels).to(dtype), labels.to(labels_dtype)
+    wide = logits.double()
+    loss = -logsigmoid(torch.where(labels == 1, wide, -wide)).mean().item()
+    at_once = reliability_at_once(logits, labels, 15)
+    ece = ((at_once.observed - at_once.predicted).abs() * at_once.rows).sum().item() / 2001
+    column = torch.stack([logits, logits], dim=1)[:, 0]  # not contiguous
+    assert log_loss(logits, labels) == log_loss(column, labels) == loss
+    assert expected_calibration_error(logits, labels) == ece
+    for name, expected in vars(at_once).items():
+        assert torch.equal(getattr(reliability(logits, labels), name), expected)
+
+
+@pytest.mark.parametrize(
+    "metric", [log_loss, expected_calibration_error, reliability_of_equal_evidence]
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_logits_stay_as_they_are(metric: Callable[..., object], dtype: torch.dtype) -> None:
+    logits, labels = drawn(100)
+    logits = logits.to(dtype)
+    before = logits.clone()
+    metric(logits, labels)
+    assert torch.equal(logits, before)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from sklearn.metrics import roc_curve as sklearn_roc_curve
 from torch import Tensor
 
 from emm.core.errors import DataError
+from emm.metrics import ranking
 from emm.metrics.ranking import auc, aucs, roc_curve
 
 steady = settings(deadline=None, max_examples=60)  # a busy machine is no failure
@@ -85,6 +86,45 @@ def test_auc_ignores_the_order_of_rows(pair: tuple[Tensor, Tensor], random: Rand
     order = list(range(len(scores)))
     random.shuffle(order)
     assert auc(scores[order], labels[order]) == auc(scores, labels)
+
+
+def auc_of_one_sort(scores: Tensor, labels: Tensor) -> float:
+    """All rows at once: the area under the steps at the last row of each distinct score."""
+    ordered, order = scores.sort(descending=True)
+    last = torch.cat([ordered[1:] != ordered[:-1], torch.tensor([True])]).nonzero().squeeze(1)
+    true = torch.cat([torch.zeros(1).long(), labels[order].long().cumsum(0)[last]])
+    false = torch.cat([torch.zeros(1).long(), last + 1]) - true
+    twice_area = int((false.diff() * (true[1:] + true[:-1])).sum())
+    return twice_area / (2 * int(true[-1]) * int(false[-1]))
+
+
+@pytest.mark.parametrize("labels_dtype", [torch.bool, torch.uint8])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("levels", [1, 3, 300, 10**6])
+def test_auc_by_blocks_has_every_bit_of_that_of_one_sort(
+    levels: int, dtype: torch.dtype, labels_dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranking, "BLOCK", 64)
+    scores, labels = drawn(2001, levels)
+    scores, labels = scores.to(dtype), labels.to(labels_dtype)
+    column = torch.stack([scores, scores], dim=1)[:, 0]  # not contiguous
+    assert auc(scores, labels) == auc(column, labels) == auc_of_one_sort(scores, labels)
+
+
+def test_auc_orders_float32_from_end_to_end() -> None:
+    tiny, huge = 1e-45, 3.4e38
+    values = torch.tensor([-torch.inf, -huge, -1.0, -tiny, -0.0, 0.0, tiny, 1.0, huge, torch.inf])
+    generator = torch.Generator().manual_seed(0)
+    scores = values[torch.randint(10, (400,), generator=generator)]
+    labels = torch.rand(400, generator=generator) < 0.4
+    assert auc(scores, labels) == auc_of_one_sort(scores, labels)
+
+
+def test_auc_leaves_the_scores_as_they_are() -> None:
+    scores, labels = drawn(100, 6)
+    before = scores.clone()
+    auc(scores, labels)
+    assert torch.equal(scores, before)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.int32])

@@ -10,6 +10,7 @@ from emm.core.errors import DataError
 from emm.metrics.checks import check_pair
 
 BINS = 15  # of Guo et al. 2017, section 4
+BLOCK = 1 << 18  # rows at a time, so that what is made of them stays in the cache
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,13 @@ def log_loss(logits: Tensor, labels: Tensor) -> float:
             got=f"infinity in {int(logits.isinf().sum())} of {logits.numel()} rows",
             next_step="store logits instead of probabilities that were rounded to 0 or 1",
         )
-    logits = logits.double()
-    return -logsigmoid(torch.where(labels == 1, logits, -logits)).mean().item()
+    # One mean over all rows, not one a block: the order of a sum shows in its last digit.
+    gains = torch.empty(len(logits), dtype=torch.float64, device=logits.device)
+    blocks = (torch.split(each, BLOCK) for each in (gains, logits.detach(), labels))
+    for gain, logit, label in zip(*blocks, strict=True):
+        wide = logit.double()
+        gain.copy_(logsigmoid(torch.where(label == 1, wide, -wide)))
+    return -gains.mean().item()
 
 
 def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = BINS) -> float:
@@ -55,7 +61,7 @@ def reliability(logits: Tensor, labels: Tensor, bins: int = BINS) -> Reliability
     """
     check_pair(logits, labels)
     edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64, device=logits.device)
-    return _binned(logits.double().sigmoid(), labels, edges[1:-1])
+    return _binned(_probabilities(logits), labels, edges[1:-1])
 
 
 def reliability_of_equal_evidence(logits: Tensor, labels: Tensor, bins: int = BINS) -> Reliability:
@@ -66,7 +72,7 @@ def reliability_of_equal_evidence(logits: Tensor, labels: Tensor, bins: int = BI
     1 / sqrt(sum of p (1 - p)), however rare the positives; equal probabilities share a bin.
     """
     check_pair(logits, labels)
-    predicted = logits.double().sigmoid()
+    predicted = _probabilities(logits)
     ordered = predicted.sort().values
     evidence = (ordered * (1 - ordered)).cumsum(0)
     shares = torch.arange(1, bins, dtype=torch.float64, device=logits.device) / bins
@@ -74,13 +80,24 @@ def reliability_of_equal_evidence(logits: Tensor, labels: Tensor, bins: int = BI
     return _binned(predicted, labels, ordered[positions])
 
 
+def _probabilities(logits: Tensor) -> Tensor:
+    """Of the positive class, float64 [N]: one copy of the logits, which stay as they are."""
+    wide = logits.detach().double()
+    return wide.sigmoid() if logits.dtype == torch.float64 else wide.sigmoid_()
+
+
 def _binned(predicted: Tensor, labels: Tensor, edges: Tensor) -> Reliability:
-    bin_of_row = torch.bucketize(predicted, edges)  # edges[k - 1] < p <= edges[k]
     count = len(edges) + 1
-    rows = bin_of_row.bincount(minlength=count)
-    # index_add, because a weighted bincount has no deterministic version on CUDA.
-    nothing = torch.zeros(count, dtype=torch.float64, device=predicted.device)
-    sums = nothing.index_add(0, bin_of_row, predicted)
-    positives = nothing.index_add(0, bin_of_row, labels.double())
+    rows, positives = torch.zeros(2, count, dtype=torch.int64, device=predicted.device)
+    sums = torch.zeros(count, dtype=torch.float64, device=predicted.device)
+    blocks = (torch.split(each, BLOCK) for each in (predicted, labels))
+    for probability, label in zip(*blocks, strict=True):
+        bin_of_row = torch.bucketize(probability, edges)  # edges[k - 1] < p <= edges[k]
+        # index_add, because a weighted bincount has no deterministic version on CUDA.
+        sums.index_add_(0, bin_of_row, probability)
+        of_both = (2 * bin_of_row + (label == 1)).bincount(minlength=2 * count).view(count, 2)
+        rows += of_both.sum(1)
+        positives += of_both[:, 1]
     filled = rows > 0
-    return Reliability(sums[filled] / rows[filled], positives[filled] / rows[filled], rows[filled])
+    observed = positives.double()[filled] / rows[filled]
+    return Reliability(sums[filled] / rows[filled], observed, rows[filled])

@@ -10,11 +10,11 @@ def check_pair(scores: Tensor, labels: Tensor) -> None:
     _check_shapes(scores, labels)
     if not bool(((labels == 0) | (labels == 1)).all()):
         raise DataError("a label is neither 0 nor 1", expected="labels of 0 and 1")
-    missing = int(scores.isnan().sum())
-    if missing:
+    missing = scores.isnan()
+    if bool(missing.any()):
         raise DataError(
             "a score is not a number",
-            got=f"NaN in {missing} of {scores.numel()} rows",
+            got=f"NaN in {int(missing.sum())} of {scores.numel()} rows",
             next_step="look for a training loss that became NaN",
         )
 

@@ -1,0 +1,97 @@
+"""Where the time of a training step goes: by part of the step, and by operation.
+
+    python -m benchmarks.step_profile mmoe
+
+On Census-Income's processed rows with the paper recipe's sizes, on the CPU. The parts are timed
+without the profiler, whose own work counts into the operations.
+"""
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch.profiler import ProfilerActivity, profile
+
+from benchmarks.model_runners import Setting, emm_model, emm_runner, emm_stepper, read_setting
+from emm.nn.losses import task_losses
+from emm.training.seeds import order_generator
+
+_SEED, _WARM_UP = 0, 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", nargs="?", default="mmoe")
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--operations", type=int, default=16, help="the longest, that are shown")
+    options = parser.parse_args()
+    setting = read_setting(options.model, options.threads, _SEED)
+    console = Console()
+    console.print(_printed("part of a step", _parts(setting, options.steps), options.steps))
+    operations, calls = _operations(setting, options.steps)
+    shown = Counter(dict(operations.most_common(options.operations)))
+    shown["all others"] = operations.total() - shown.total()
+    console.print(_printed("operation", shown, options.steps, calls))
+
+
+def _parts(setting: Setting, steps: int) -> Counter[str]:
+    """Seconds of each part of the loop in `emm.training.fit.train_epoch`."""
+    model = emm_model(setting).train()
+    weighting, stepper = emm_stepper(setting, model)
+    order = order_generator(_SEED, torch.device("cpu"))
+    spent: Counter[str] = Counter()
+
+    @contextmanager
+    def part(name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        spent[name] += time.perf_counter() - start
+
+    batches = setting.bench.train.shuffled(setting.schedule.batch_size, order)
+    for number in range(_WARM_UP + steps):
+        if number == _WARM_UP:
+            spent.clear()
+        with part("batch"):
+            batch = next(batches)
+        with part("forward"):
+            logits = model(*batch.inputs)
+        with part("losses"):
+            losses = task_losses(logits, batch.labels.float(), batch.weights, batch.kinds)
+        stepper.zero_grad()
+        with part("backward"):
+            weighting.backward(losses, stepper.weights, None)
+        with part("optimiser"):
+            stepper.step()
+    return spent
+
+
+def _operations(setting: Setting, steps: int) -> tuple[Counter[str], dict[str, int]]:
+    """Seconds within each operation itself, and how often it was called."""
+    runner = emm_runner(setting)
+    runner.train(_WARM_UP * setting.schedule.batch_size)()
+    timed = runner.train(steps * setting.schedule.batch_size)
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        timed()
+    events = profiler.key_averages()
+    seconds = Counter({event.key: event.self_cpu_time_total / 1e6 for event in events})
+    return seconds, {event.key: event.count for event in events}
+
+
+def _printed(
+    title: str, seconds: Counter[str], steps: int, calls: dict[str, int] | None = None
+) -> Table:
+    table = Table(title, "microseconds a step", "share", "calls a step")
+    for name, spent in seconds.items():
+        count = f"{calls[name] / steps:.1f}" if calls and name in calls else ""
+        table.add_row(name, f"{1e6 * spent / steps:,.0f}", f"{spent / seconds.total():.1%}", count)
+    return table
+
+
+if __name__ == "__main__":
+    main()

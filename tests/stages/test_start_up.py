@@ -1,0 +1,39 @@
+"""What a stage loads before it starts."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emm.graph import imported_files
+
+ROOT = Path(__file__).parents[2]
+WITHOUT_TORCH = ["download", "preprocess", "check_data"]
+LOADED = """
+import runpy, sys
+script = sys.argv[1]
+sys.argv = [script, "--help"]
+try:
+    runpy.run_path(script, run_name="__main__")
+except SystemExit:
+    pass
+sys.stderr.write(" ".join({"torch", "sklearn", "scipy", "matplotlib", "dvc"} & {*sys.modules}))
+"""
+
+
+@pytest.mark.parametrize("name", WITHOUT_TORCH)
+def test_a_stage_of_data_alone_loads_no_models_library(name: str) -> None:
+    command = [sys.executable, "-c", LOADED, str(ROOT / "stages" / f"{name}.py")]
+    found = subprocess.run(command, capture_output=True, text=True)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "Usage" in found.stdout
+
+
+@pytest.mark.parametrize("name", WITHOUT_TORCH)
+def test_nor_does_any_module_that_it_can_reach(name: str) -> None:
+    """Also those that are imported only once the work runs."""
+    files = imported_files(Path("stages", f"{name}.py"), ROOT)
+    texts = {file: (ROOT / file).read_text(encoding="utf-8") for file in files}
+    assert texts
+    assert not [file for file, text in texts.items() if "import torch" in text]
