@@ -30,11 +30,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--operations", type=int, default=16, help="the longest, that are shown")
+    parser.add_argument("--shapes", action="store_true", help="tell operations apart by shapes")
     options = parser.parse_args()
     setting = read_setting(options.model, options.threads, _SEED)
     console = Console()
     console.print(_printed("part of a step", _parts(setting, options.steps), options.steps))
-    operations, calls = _operations(setting, options.steps)
+    operations, calls = _operations(setting, options.steps, options.shapes)
     shown = Counter(dict(operations.most_common(options.operations)))
     shown["all others"] = operations.total() - shown.total()
     console.print(_printed("operation", shown, options.steps, calls))
@@ -71,16 +72,21 @@ def _parts(setting: Setting, steps: int) -> Counter[str]:
     return spent
 
 
-def _operations(setting: Setting, steps: int) -> tuple[Counter[str], dict[str, int]]:
+def _operations(setting: Setting, steps: int, shapes: bool) -> tuple[Counter[str], dict[str, int]]:
     """Seconds within each operation itself, and how often it was called."""
     runner = emm_runner(setting)
     runner.train(_WARM_UP * setting.schedule.batch_size)()
     timed = runner.train(steps * setting.schedule.batch_size)
-    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+    with profile(activities=[ProfilerActivity.CPU], record_shapes=shapes) as profiler:
         timed()
-    events = profiler.key_averages()
-    seconds = Counter({event.key: event.self_cpu_time_total / 1e6 for event in events})
-    return seconds, {event.key: event.count for event in events}
+    seconds: Counter[str] = Counter()
+    calls: Counter[str] = Counter()
+    for event in profiler.key_averages(group_by_input_shape=shapes):
+        inputs = [shape for shape in event.input_shapes if shape] if shapes else ""
+        name = f"{event.key} {inputs}".strip()
+        seconds[name] += event.self_cpu_time_total / 1e6
+        calls[name] += event.count
+    return seconds, calls
 
 
 def _printed(
