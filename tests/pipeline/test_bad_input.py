@@ -80,8 +80,7 @@ def test_a_missing_column_or_field(
 ) -> None:
     message = refused(with_raw(untouched, change), "preprocess", CENSUS)
     assert f"line {line}\n" in message
-    assert "got: 41 fields" in message
-    assert "expected: 42" in message
+    assert "41 fields instead of 42" in message
 
 
 def set_unknown_key(tree: dict[str, Any]) -> None:
