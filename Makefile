@@ -48,11 +48,13 @@ types: setup
 	@echo "==> mypy"
 	mypy
 
-bench: setup ## Speed: preprocessing, streamed training, models against torch-rechub's
+bench: setup ## Speed: preprocessing, streamed training, metrics, models against torch-rechub's
 	@echo "==> preprocessing (files of 0.7 GiB are generated for every million rows)"
 	python benchmarks/preprocess.py --rows 100000 --rows 1000000 --line-parser-rows 1000000
 	@echo "==> streamed training"
 	python benchmarks/stream.py
+	@echo "==> metrics"
+	python benchmarks/metrics.py
 	@echo "==> models beside torch-rechub's (reads data/processed/census-income: make repro makes it)"
 	$(PIP) install --quiet --no-build-isolation --editable '.[bench]'
 	python benchmarks/models.py
