@@ -1,113 +1,166 @@
 """Lines that end in a list of items, a whole block at a time, where nothing is out of order.
 
-In a copy of the block every item stands on a line of its own, behind a line with the other
-columns, so that one pass of Polars' CSV reader suffices. `emm.data.reading.items` is the careful
-way, for any block that isn't made exactly so, and says what is wrong with which line.
+The marks of all lines are found in one pass; between them stand texts of a few bytes, which
+`emm.data.reading.words` parses side by side. `emm.data.reading.items` is the careful way, for any
+block that isn't made exactly so, and says what is wrong with which line.
 
-Shapes: R lines, P columns before the list, I items.
+Shapes: R lines, P columns before the list, M marks, I items.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from emm.data.reading.items import FAULT, Fields, columns_of_items
+from emm.data.reading.words import LONGEST, codes, decimals, whole_numbers, words
 
 _COMMA, _LINE_END = ord(","), ord("\n")
-# What stays of a block: its structure, and control characters, which no good block has.
-_PLAIN = bytes(code for code in range(32, 256) if code != _COMMA)
-_TO_TABLE = bytes.maketrans(b"\x01\x02\x03", b"\n,,")
-_TYPES = {"text": pl.String, "number": pl.UInt32, "value": pl.Float32}
-_UNKNOWN = 255
+_LAST_MARK = _COMMA  # control characters, blanks and quotes stand before it, digits and signs after
+_FEW = 32_768  # items whose words stay in the processor's cache
+_TYPES = (pl.String, pl.UInt32, pl.Float32)
+
+_Bytes = NDArray[np.uint8]
+_Places = NDArray[np.int64]
+
+
+class _Marks(NamedTuple):
+    """Where a block's lines and items begin and end.
+
+    ``ends`` [R] are the line ends, ``commas`` [R, P] end the columns; ``counts`` [R]: items of a
+    line. ``before`` [I] is the mark before an item; ``of_field``, ``of_id`` and ``of_value`` [I]
+    end its parts.
+    """
+
+    ends: _Places
+    commas: _Places
+    counts: _Places
+    before: _Places
+    of_field: _Places
+    of_id: _Places
+    of_value: _Places
+
+
+class _Items(NamedTuple):
+    codes: NDArray[np.uint8]
+    ids: NDArray[np.uint32]
+    values: NDArray[np.float32]
 
 
 def read_block(block: bytes, columns: Sequence[str], fields: Fields) -> pl.DataFrame | None:
     """The lines' other ``columns``, the last of which states the number of items, and their lists'.
 
-    Of these columns the second is a whole number, the third, unless it is the last, a number. None
-    for a block with any line that isn't as it should be.
+    Of these columns the second is a whole number, the third a number, the others are text. None for
+    a block with any line that isn't as it should be.
     """
-    if not block.isascii() or b" " in block or not block.endswith(b"\n"):
+    if not block.isascii() or not block.endswith(b"\n"):
         return None
-    counts = _counts(block, len(columns))
-    if counts is None:
+    data = np.frombuffer(block, dtype=np.uint8)
+    marks = _marks(data, len(columns))
+    if marks is None:
         return None
-    table, others = _tables(block, len(columns))
-    if len(table) != len(counts) + counts.sum() or table["number"].has_nulls():
+    lines = _lines(data, marks, columns)
+    if lines is None:
         return None
-    first = np.cumsum(counts + 1) - counts - 1  # [R], the table's rows of the other columns
-    is_item = np.ones(len(table), dtype=bool)
-    is_item[first] = False
-    codes = _codes(table["text"], fields.names)[is_item]
-    values = table["value"].fill_null(float("nan")).to_numpy()
-    if (codes == _UNKNOWN).any() or not np.isfinite(values[is_item]).all():
-        return None
-    heads = table[first.astype(np.uint32)].select(pl.all().name.prefix("own "))
-    lines = pl.concat([heads[:, : len(columns)], others], how="horizontal")
-    lines.columns = list(columns)
     stated = lines[columns[-1]].cast(pl.Int64, strict=False)
-    if any(column.has_nulls() for column in lines) or (stated != pl.Series(counts)).any():
+    if any(column.has_nulls() for column in lines) or (stated != pl.Series(marks.counts)).any():
         return None
-    ids = table["number"].to_numpy()[is_item]
-    found = columns_of_items(codes, ids, values[is_item], counts, fields)
+    items = _items(data, marks, fields.names)
+    if items is None:
+        return None
+    found = columns_of_items(*items, marks.counts, fields)
     return pl.concat([lines, found.drop(FAULT)], how="horizontal")
 
 
-def _counts(block: bytes, columns: int) -> NDArray[np.int64] | None:
-    """Number of items of each line [R]; None unless every line has its marks in their order."""
-    marks = np.frombuffer(block.translate(None, _PLAIN), dtype=np.uint8)
-    ends = np.flatnonzero(marks == _LINE_END)
+def _marks(data: _Bytes, columns: int) -> _Marks | None:
+    """None unless every line has its marks in their order, and no other low character."""
+    at = np.flatnonzero(data <= _LAST_MARK)
+    kinds = data[at]
+    ends = np.flatnonzero(kinds == _LINE_END)
     starts = np.concatenate([[0], ends[:-1] + 1])
     if (ends - starts).min(initial=columns) < columns:
         return None
-    rest = np.ones(len(marks), dtype=bool)
-    for column in range(columns):
-        if (marks[starts + column] != _COMMA).any():
-            return None
-        rest[starts + column] = False
-    of_items = marks[rest]
-    if len(of_items) % 3:
+    heads = starts[:, None] + np.arange(columns)  # [R, P]
+    if (kinds[heads] != _COMMA).any():
         return None
-    field, value, end = of_items.reshape(-1, 3).T
-    right = (field == 2) & (value == 3) & ((end == 1) | (end == _LINE_END))
+    of_items = np.ones(len(at), dtype=bool)
+    of_items[heads] = False
+    kinds, places = kinds[of_items], at[of_items]
+    if len(kinds) % 3:
+        return None
+    field, value, end = kinds.reshape(-1, 3).T
+    if not ((field == 2) & (value == 3) & ((end == 1) | (end == _LINE_END))).all():
+        return None
     lengths = ends - starts + 1 - columns
     # Each line ends with an item's end, and so has whole items.
-    return lengths // 3 if right.all() and not (lengths % 3).any() else None
+    if (lengths % 3).any():
+        return None
+    counts, commas = lengths // 3, at[heads]
+    of_field, of_id, of_value = places.reshape(-1, 3).T
+    before = np.roll(of_value, 1)
+    before[np.cumsum(counts) - counts] = commas[:, -1]
+    return _Marks(at[ends], commas, counts, before, of_field, of_id, of_value)
 
 
-def _tables(block: bytes, columns: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """A row of each line's first three columns, and below it one of each of its items; beside
-    that the lines' columns from the fourth on, as text."""
-    text = bytearray(block.translate(_TO_TABLE))
-    data = np.frombuffer(text, dtype=np.uint8)
-    commas = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == _COMMA).reshape(-1, columns)
-    data[commas[:, -1]] = _LINE_END
-    table = _read(text, _TYPES)
-    more = {str(place): pl.String for place in range(len(_TYPES), columns)}
-    if not more:
-        return table, pl.DataFrame()
-    starts, stops = commas[:, len(_TYPES) - 1] + 1, commas[:, -1] + 1
+def _lines(data: _Bytes, marks: _Marks, columns: Sequence[str]) -> pl.DataFrame | None:
+    """The columns before the lists; None if a number among them isn't one."""
+    starts, stops = np.concatenate([[0], marks.ends[:-1] + 1]), marks.commas[:, -1] + 1
     lengths = stops - starts
     shifts = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-    return table, _read(data[shifts + np.arange(len(shifts))].tobytes(), more)
+    text = data[shifts + np.arange(len(shifts))]
+    text[np.cumsum(lengths) - 1] = _LINE_END
+    types = [*_TYPES, *[pl.String] * len(columns)]
+    schema = dict(zip(columns, types, strict=False))
+    try:
+        return pl.read_csv(text.tobytes(), has_header=False, quote_char=None, schema=schema)
+    except pl.exceptions.ComputeError:
+        return None
 
 
-def _read(text: bytes | bytearray, schema: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
-    # The reader takes the number of columns from the first line: a header. What a line has more
-    # is read beside this table.
-    return pl.read_csv(
-        ",".join(schema).encode() + b"\n" + text,
-        separator=",",
-        quote_char=None,
-        schema=dict(schema),
-        ignore_errors=True,
-        truncate_ragged_lines=True,
+def _items(data: _Bytes, marks: _Marks, names: Sequence[str]) -> _Items | None:
+    """What all items say; None if one isn't made of a known field and two numbers."""
+    count = len(marks.before)
+    if count and marks.of_field[0] < LONGEST:
+        return None
+    items = _Items(
+        np.empty(count, np.uint8), np.empty(count, np.uint32), np.empty(count, np.float32)
     )
+    for first in range(0, count, _FEW):
+        some = slice(first, first + _FEW)
+        before, of_field, of_id, of_value = (place[some] for place in marks[3:])
+        known = codes(words(data, of_field), of_field - before - 1, names)
+        if (known == len(names)).any():
+            return None
+        items.codes[some] = known
+        ids, odd = whole_numbers(words(data, of_id), of_id - of_field - 1)
+        values, unusual = decimals(words(data, of_value), of_value - of_id - 1)
+        if not (
+            _longhand(data, of_field, of_id, odd, ids, pl.UInt32)
+            and _longhand(data, of_id, of_value, unusual, values, pl.Float32)
+        ):
+            return None
+        items.ids[some], items.values[some] = ids, values
+    return items
 
 
-def _codes(texts: pl.Series, names: Sequence[str]) -> NDArray[np.uint8]:
-    """The place of each text among ``names``, or that it is none of them."""
-    places = texts.cast(pl.Enum(names), strict=False).to_physical().cast(pl.UInt8)
-    return places.fill_null(_UNKNOWN).to_numpy()
+def _longhand(
+    data: _Bytes,
+    before: _Places,
+    ends: _Places,
+    odd: NDArray[np.bool_],
+    numbers: NDArray[np.uint32] | NDArray[np.float32],
+    type_: type[pl.DataType],
+) -> bool:
+    """Parse the texts that are ``odd`` [I] into ``numbers`` [I] one by one; whether all are such,
+    and finite."""
+    which = np.flatnonzero(odd)
+    if not len(which):
+        return True
+    texts = [data[before[i] + 1 : ends[i]].tobytes().decode() for i in which]
+    found = pl.Series(texts, dtype=pl.String).cast(type_, strict=False)
+    if found.has_nulls() or not found.cast(pl.Float64).is_finite().all():
+        return False
+    numbers[which] = found.to_numpy()
+    return True
