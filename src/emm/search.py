@@ -19,7 +19,7 @@ from emm.models.gbdt import Boosting, fit
 from emm.models.single_task import SingleTask
 from emm.params import OptimiserParams, Params
 from emm.sections import bind_section, split_section
-from emm.training.fit import best_epoch
+from emm.training.epochs import best_epoch
 from emm.training.fused import FusedParams, fuse
 from emm.training.networks import train_run
 from emm.training.seeds import seed_init

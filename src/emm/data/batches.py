@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from itertools import islice
 from typing import Any, Protocol, Self
 
 import torch
@@ -36,9 +37,16 @@ class Table:
         """The same rows on ``device``."""
         return self._each(lambda column: column.to(device))
 
-    def shuffled(self, batch_size: int, generator: torch.Generator) -> Iterator["Table"]:
+    @property
+    def arrangement(self) -> tuple[int, ...]:
+        """See `Rows`: here the number of rows alone."""
+        return (len(self),)
+
+    def shuffled(
+        self, batch_size: int, generator: torch.Generator, done: int = 0
+    ) -> Iterator["Table"]:
         """An epoch's batches: see `Rows`."""
-        return map(self.rows, shuffled(len(self), batch_size, generator))
+        return map(self.rows, islice(shuffled(len(self), batch_size, generator), done, None))
 
     def in_order(self, batch_size: int) -> Iterator["Table"]:
         """All rows in their order: see `Rows`."""
@@ -87,8 +95,16 @@ class Rows(Protocol):
 
     def __len__(self) -> int: ...
 
-    def shuffled(self, batch_size: int, generator: torch.Generator) -> Iterator[Table]:
-        """An epoch's batches in random order, each row once, of the sizes of `batch_sizes`."""
+    @property
+    def arrangement(self) -> tuple[int, ...]:
+        """What the order of an epoch's batches depends on beside their size and the generator."""
+
+    def shuffled(
+        self, batch_size: int, generator: torch.Generator, done: int = 0
+    ) -> Iterator[Table]:
+        """An epoch's batches in random order, each row once, of the sizes of `batch_sizes`.
+
+        The first ``done`` of them are passed over, without reading them where that can be."""
 
     def in_order(self, batch_size: int) -> Iterator[Table]:
         """All rows in their order, ``batch_size`` at a time."""

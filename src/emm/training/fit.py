@@ -12,7 +12,10 @@ from emm.core.progress import Report
 from emm.data.batches import Rows, Table, count_batches
 from emm.metrics.scores import scores
 from emm.nn.losses import of_binary_tasks, task_losses
+from emm.training.checkpoint import Checkpoint
+from emm.training.epochs import Epoch, best_epoch
 from emm.training.optimisers import Optimisation, Stepper
+from emm.training.resume import RunState, copy_of, restore, save
 from emm.training.seeds import order_generator, seed_dropout
 from emm.training.weighting import Weighting, make_weighting
 
@@ -32,20 +35,6 @@ class Schedule:
     weighting: Mapping[str, Any] = field(default_factory=lambda: {"rule": "equal"})
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over train: mean loss per row and validation score of each task, its AUC or, of a
-    regression, R squared."""
-
-    epoch: int
-    train_loss: float
-    scores: tuple[float, ...]
-
-    @property
-    def mean_score(self) -> float:
-        return sum(self.scores) / len(self.scores)
-
-
 def fit(
     model: nn.Module,
     train: Rows,
@@ -56,6 +45,7 @@ def fit(
     names: Sequence[object] = (),
     history: Sequence[Epoch] = (),
     report: Report | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> list[Epoch]:
     """Train ``model`` in place and leave it with the weights of its best epoch, in eval mode.
 
@@ -63,31 +53,48 @@ def fit(
     keeps its buffers. A model's ``penalty(logits)`` of the binary tasks' logits, if it has one,
     joins the loss. Model and batches are on one device. ``names`` tell this run's random streams
     apart from others of the same seed. ``history``: the epochs that the model has behind it, if it
-    has its best one's weights. Gives these and every epoch that ran; the best is the first with
-    the highest mean score (`best_epoch`). Raises DataError when the loss is no longer a number.
+    has its best one's weights. ``checkpoint``: where an interrupted run goes on, to the same bits.
+    Gives these and every epoch that ran; the best is the first with the highest mean score
+    (`best_epoch`). Raises DataError when the loss is no longer a number.
     """
     weighting = make_weighting(train.labels.shape[1], **schedule.weighting).to(train.labels.device)
     steps = schedule.max_epochs * count_batches(len(train), schedule.batch_size)
     stepper = Stepper(model, list(weighting.parameters()), schedule.optimisation, steps)
     order = order_generator(seed, train.labels.device, *names)
     seed_dropout(seed, *names)
-    history = list(history)
-    best = _copy(model)
-    first = history[-1].epoch + 1 if history else 1
-    for number in range(first, first + schedule.max_epochs):
-        batches = train.shuffled(schedule.batch_size, order)
-        mean = train_epoch(model, train, batches, weighting, stepper)
-        history.append(Epoch(number, mean, validation_scores(stepper.kept, validation)))
-        chosen = best_epoch(history)
+    run = RunState(model, weighting, stepper, order, train, list(history))
+    first = run.number
+    checkpoint = checkpoint or Checkpoint()
+    restore(run, checkpoint)
+    while not run.ended:
+        number, mean = run.number, _train_on(run, schedule.batch_size, checkpoint)
+        run.history.append(Epoch(number, mean, validation_scores(stepper.kept, validation)))
+        chosen = best_epoch(run.history)
         if chosen == number:
-            best = _copy(stepper.kept)
+            run.best = copy_of(stepper.kept)
         if report:
-            report(number, f"loss {mean:.5f}  validation {history[-1].mean_score:.5f}")
-        if number - max(chosen, first - 1) >= schedule.patience:
-            break
-    model.load_state_dict(best)
+            report(number, f"loss {mean:.5f}  validation {run.history[-1].mean_score:.5f}")
+        late = number - max(chosen, first - 1) >= schedule.patience
+        run.ended = late or run.number == first + schedule.max_epochs
+        run.start_epoch()
+        if run.ended or checkpoint.due:
+            save(run, checkpoint)
+    model.load_state_dict(run.best)
     model.eval()
-    return history
+    return run.history
+
+
+def _train_on(run: RunState, batch_size: int, checkpoint: Checkpoint) -> float:
+    """Train on the batches of the epoch that are left; gives its mean loss."""
+
+    def after_step() -> None:
+        run.batches += 1
+        if checkpoint.due:
+            save(run, checkpoint)
+
+    batches = run.remaining(batch_size)
+    own = run.train, batches, run.weighting, run.stepper
+    return train_epoch(run.model, *own, run.losses, after_step)
 
 
 def before_training(model: nn.Module, train: Rows, validation: Rows) -> Epoch:
@@ -96,23 +103,25 @@ def before_training(model: nn.Module, train: Rows, validation: Rows) -> Epoch:
     return Epoch(0, float(losses.mean()), validation_scores(model, validation))
 
 
-def best_epoch(history: Sequence[Epoch]) -> int:
-    """Number (from 1) of the first epoch with the highest mean validation score."""
-    return max(history, key=lambda epoch: (epoch.mean_score, -epoch.epoch)).epoch
-
-
 def train_epoch(
     model: nn.Module,
     train: Rows,
     batches: Iterable[Table],
     weighting: Weighting,
     stepper: Stepper,
+    total: Tensor | None = None,
+    after_step: Callable[[], None] | None = None,
 ) -> float:
-    """One pass over an epoch's batches of ``train``; gives the mean loss per row and task."""
+    """One pass over an epoch's batches of ``train``; gives the mean loss per row and task.
+
+    ``total`` [T] float64: sums over the rows of batches that came before, which go on here;
+    ``after_step`` is called after each batch.
+    """
     model.train()
     penalty: Penalty | None = getattr(model, "penalty", None)
-    # Summed where the model is: reading it after each step would stall a GPU.
-    total = torch.zeros(train.labels.shape[1], dtype=torch.float64, device=train.labels.device)
+    if total is None:
+        # Summed where the model is: reading it after each step would stall a GPU.
+        total = torch.zeros(train.labels.shape[1], dtype=torch.float64, device=train.labels.device)
     for batch in batches:
         logits = model(*batch.inputs)
         losses = task_losses(logits, batch.labels.float(), batch.weights, batch.kinds)
@@ -121,6 +130,8 @@ def train_epoch(
         weighting.backward(losses, stepper.weights, extra)
         stepper.step()
         total += losses.detach() * len(batch)
+        if after_step:
+            after_step()
     means = total / len(train)
     weighting.end_epoch(means)
     mean = float(means.mean())
@@ -131,10 +142,6 @@ def train_epoch(
             next_step="lower the learning_rate, or look for extreme dense values with check-data",
         )
     return mean
-
-
-def _copy(model: nn.Module) -> dict[str, Tensor]:
-    return {key: value.clone() for key, value in model.state_dict().items()}
 
 
 @torch.inference_mode()

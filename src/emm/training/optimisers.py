@@ -1,7 +1,10 @@
 """From gradients to weights: the optimiser, its learning rate's course, averaged weights."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +64,41 @@ class Stepper:
         if self._average is not None:
             self._average.update()
 
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What its next steps depend on beside the weights: tensors, and plain JSON."""
+        found = self._optimiser.state_dict()
+        tensors = {
+            f"{number}.{name}": value
+            for number, own in found["state"].items()
+            for name, value in own.items()
+        }
+        about = {
+            "groups": found["param_groups"],
+            "course": None if self._course is None else self._course.state_dict(),
+        }
+        if self._average is not None:
+            average = self._average.model.state_dict()
+            tensors |= {f"average.{name}": value for name, value in average.items()}
+            about["first"] = self._average.first
+        return tensors, about
+
+    def load(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+        """Take over what `state` gave."""
+        average, state = dict[str, Tensor](), defaultdict[int, dict[str, Tensor]](dict)
+        for name, value in tensors.items():
+            number, _, own = name.partition(".")
+            if number == "average":
+                average[own] = value
+            else:
+                state[int(number)][own] = value
+        groups = [{**group, "betas": tuple(group["betas"])} for group in about["groups"]]
+        self._optimiser.load_state_dict({"state": dict(state), "param_groups": groups})
+        if self._course is not None:
+            self._course.load_state_dict(about["course"])
+        if self._average is not None:
+            self._average.model.load_state_dict(average)
+            self._average.first = about["first"]
+
 
 def _course(optimiser: torch.optim.Optimizer, how: Optimisation, steps: int) -> LRScheduler | None:
     if how.course == "constant":
@@ -74,18 +112,18 @@ class _Average:
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.model = deepcopy(model)
         self._averages, self._values = _moving(self.model), _moving(model)
-        self._first = True
+        self.first = True
         self._update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def update(self) -> None:
         """Take the model's tensors as they are now into the average."""
-        if self._first:
+        if self.first:
             for average, value in zip(self._averages, self._values, strict=True):
                 average.copy_(value)
         else:
             self._update(self._averages, self._values, None)
-        self._first = False
+        self.first = False
 
 
 def _moving(model: nn.Module) -> list[Tensor]:
