@@ -1,6 +1,6 @@
 """Kill `dvc repro` again and again, let it come through, and compare with an undisturbed run.
 
-    PYTHONPATH=.:src python benchmarks/kills.py --kills 20 --seed 0
+    PYTHONPATH=. python benchmarks/kills.py --kills 20 --seed 0 [TARGET...]
 
 Runs the pipeline on tiny generated data in temporary repositories, with a checkpoint after every
 step. Every other kill takes dvc with all its children; the others take dvc alone, whose stage
@@ -21,8 +21,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from rich.console import Console
+
 from tests.pipeline.workspace import CENSUS, Workspace, make_workspace
 
+_CONSOLE = Console(soft_wrap=True, highlight=False)
 _CONSTANTS = {"EVERY_SECONDS = 20.0": "EVERY_SECONDS = 0.0", "SHARE = 0.02": "SHARE = 1e9"}
 _LEFT = {  # what a kill may leave, how dvc tells, and the remedy that README.md names
     "rwlock": ("RWLock-file", ".dvc/tmp/rwlock"),
@@ -34,23 +37,24 @@ def main() -> None:
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--kills", type=int, default=20)
     words.add_argument("--seed", type=int, default=0)
+    words.add_argument("targets", nargs="*", help="of dvc repro; none: everything")
     asked = words.parse_args()
     draw = random.Random(asked.seed)
     with TemporaryDirectory() as folder:
         fresh = _fresh(Path(folder) / "fresh")
         undisturbed = fresh.copy(Path(folder) / "undisturbed")
         start = time.monotonic()
-        undisturbed.repro()
+        undisturbed.repro(*asked.targets)
         seconds = time.monotonic() - start
-        print(f"undisturbed: {seconds:.0f} s")
+        _CONSOLE.print(f"undisturbed: {seconds:.0f} s")
         seen: Counter[str] = Counter()
         while seen["kills"] < asked.kills:
             killed = fresh.copy(Path(folder) / f"killed-{seen['runs']}")
-            _run(killed, asked.kills, seconds, draw, seen)
+            _run(killed, asked, seconds / 10, draw, seen)
             _compare(killed.root, undisturbed.root)
             seen["runs"] += 1
-    print(", ".join(f"{name}: {count}" for name, count in seen.items()))
-    print("dvc.lock, metrics, models and all else that was made: the same")
+    _CONSOLE.print(", ".join(f"{name}: {count}" for name, count in seen.items()))
+    _CONSOLE.print("dvc.lock, metrics, models and all else that was made: the same")
 
 
 def _fresh(root: Path) -> Workspace:
@@ -59,28 +63,33 @@ def _fresh(root: Path) -> Workspace:
         workspace.replace("src/emm/training/checkpoint.py", old, new)
 
     def lengthen(tree: dict[str, Any]) -> None:
-        tree[CENSUS]["paper"]["training"].update(max_epochs=10, patience=10)
+        tree[CENSUS]["paper"]["training"].update(max_epochs=5, patience=5)
 
     workspace.change_params(lengthen)
     return workspace
 
 
 def _run(
-    workspace: Workspace, kills: int, seconds: float, draw: random.Random, seen: Counter[str]
+    workspace: Workspace,
+    asked: argparse.Namespace,
+    mean: float,
+    draw: random.Random,
+    seen: Counter[str],
 ) -> None:
-    """One pipeline from nothing to its end, killed on its way as long as kills are left."""
+    """One pipeline from nothing to its end, killed on its way as long as kills are left, every
+    ``mean`` seconds."""
     while True:
         log = workspace.root.with_suffix(f".{seen['kills']}.log")
         with log.open("w") as file:
             process = subprocess.Popen(
-                ["dvc", "repro"],
+                ["dvc", "repro", *asked.targets],
                 cwd=workspace.root,
                 env=workspace.environment(),
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        delay = draw.uniform(1, max(10, seconds / 5)) if seen["kills"] < kills else None
+        delay = draw.uniform(0, 2 * mean) if seen["kills"] < asked.kills else None
         try:
             code = process.wait(delay)
         except subprocess.TimeoutExpired:
@@ -92,7 +101,9 @@ def _run(
             text = log.read_text()
             running = [line for line in text.splitlines() if line.startswith("Running stage")]
             _count(text, seen)
-            print(f"kill {seen['kills']} after {delay:.1f} s, {running[-1] if running else '-'}")
+            _CONSOLE.print(
+                f"kill {seen['kills']} after {delay:.1f} s, {running[-1] if running else '-'}"
+            )
             continue
         _count(log.read_text(), seen)
         if code == 0:

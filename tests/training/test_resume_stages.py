@@ -9,6 +9,7 @@ from torch import nn
 
 from emm.models.mmoe import MMoE
 from emm.models.single_task import SingleTask
+from emm.params import TrainingParams
 from emm.training import decompose as taking_apart
 from emm.training import trees
 from emm.training.checkpoint import Checkpoint
@@ -30,14 +31,14 @@ Work = Callable[[Path, Checkpoint | None], None]
 PROTOCOL = training(seeds=(0, 2), max_epochs=2, course="one-cycle", average=0.9)  # 3 steps each
 
 
-def single(out: Path, checkpoint: Checkpoint | None) -> None:
+def single(out: Path, checkpoint: Checkpoint | None, protocol: TrainingParams = PROTOCOL) -> None:
     arguments = {**STRUCTURES["narrow"], "dropout": 0.2}
 
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
         return SingleTask(BENCH.inputs, **arguments), arguments
 
     how = fusion("out-of-fold", folds=2)
-    train_single(out, BENCH, "narrow", build, PROTOCOL, OPTIMISER, how, checkpoint)
+    train_single(out, BENCH, "narrow", build, protocol, OPTIMISER, how, checkpoint)
 
 
 def together(out: Path, checkpoint: Checkpoint | None) -> None:
