@@ -7,32 +7,36 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emm.core.errors import DataError
+from emm.core.errors import DataError, ParamsError
 from emm.core.progress import Report
 from emm.data.batches import Rows, Table, count_batches
 from emm.metrics.scores import scores
-from emm.nn.losses import of_binary_tasks, task_losses
+from emm.nn.losses import task_losses
 from emm.training.checkpoint import Checkpoint
+from emm.training.compiling import choose_forward
 from emm.training.epochs import Epoch, best_epoch
-from emm.training.optimisers import Optimisation, Stepper
+from emm.training.forward import Forward, forward_of
+from emm.training.optimisers import LAZY, Optimisation, Stepper
 from emm.training.resume import RunState, copy_of, restore, save
 from emm.training.seeds import order_generator, seed_dropout
 from emm.training.weighting import Weighting, make_weighting
 
-Penalty = Callable[[Tensor], Tensor]
 EVALUATION_ROWS = 65_536
 
 
 @dataclass(frozen=True)
 class Schedule:
     """How to train: the steps, rows per batch, and when to stop: after ``max_epochs``, or
-    ``patience`` epochs without a better mean validation score."""
+    ``patience`` epochs without a better mean validation score. ``compile``: see
+    `emm.training.compiling`; ``precision``: see `emm.training.forward`."""
 
     optimisation: Optimisation
     batch_size: int
     max_epochs: int
     patience: int
     weighting: Mapping[str, Any] = field(default_factory=lambda: {"rule": "equal"})
+    compile: str = "never"
+    precision: str = "float32"
 
 
 def fit(
@@ -55,10 +59,12 @@ def fit(
     apart from others of the same seed. ``history``: the epochs that the model has behind it, if it
     has its best one's weights. ``checkpoint``: where an interrupted run goes on, to the same bits.
     Gives these and every epoch that ran; the best is the first with the highest mean score
-    (`best_epoch`). Raises DataError when the loss is no longer a number.
+    (`best_epoch`). Raises DataError when the loss is no longer a number, ParamsError for lazy-adam
+    with a weighting rule that needs the gradients of whole tables.
     """
     weighting = make_weighting(train.labels.shape[1], **schedule.weighting).to(train.labels.device)
     steps = schedule.max_epochs * count_batches(len(train), schedule.batch_size)
+    _refuse_lazy(weighting, schedule)
     stepper = Stepper(model, list(weighting.parameters()), schedule.optimisation, steps)
     order = order_generator(seed, train.labels.device, *names)
     seed_dropout(seed, *names)
@@ -66,8 +72,9 @@ def fit(
     first = run.number
     checkpoint = checkpoint or Checkpoint()
     restore(run, checkpoint)
+    forward = _forward(run, schedule)
     while not run.ended:
-        number, mean = run.number, _train_on(run, schedule.batch_size, checkpoint)
+        number, mean = run.number, _train_on(run, forward, schedule.batch_size, checkpoint)
         run.history.append(Epoch(number, mean, validation_scores(stepper.kept, validation)))
         chosen = best_epoch(run.history)
         if chosen == number:
@@ -84,7 +91,33 @@ def fit(
     return run.history
 
 
-def _train_on(run: RunState, batch_size: int, checkpoint: Checkpoint) -> float:
+def _refuse_lazy(weighting: Weighting, schedule: Schedule) -> None:
+    if schedule.optimisation.optimiser == LAZY and not weighting.one_gradient:
+        raise ParamsError(
+            f"the weighting rule {schedule.weighting['rule']!r} compares whole gradients, which "
+            f"{LAZY} doesn't have",
+            where="training.optimiser in params.yaml",
+            got=LAZY,
+            expected="adam or adamw",
+            next_step="take one of these, or another weighting rule",
+        )
+
+
+def _forward(run: RunState, schedule: Schedule) -> Forward:
+    """The losses of a batch, compiled if the schedule and the weighting rule allow it."""
+    plain = forward_of(run.model, schedule.precision)
+    epochs = min(schedule.max_epochs, schedule.patience + 1)  # that run in any case
+    return choose_forward(
+        plain,
+        # Rules with several gradients of one graph would have to keep what compiled steps reuse.
+        schedule.compile if run.weighting.one_gradient else "never",
+        batch_size=schedule.batch_size,
+        steps=epochs * count_batches(len(run.train), schedule.batch_size),
+        device=run.losses.device,
+    )
+
+
+def _train_on(run: RunState, forward: Forward, batch_size: int, checkpoint: Checkpoint) -> float:
     """Train on the batches of the epoch that are left; gives its mean loss."""
 
     def after_step() -> None:
@@ -94,7 +127,7 @@ def _train_on(run: RunState, batch_size: int, checkpoint: Checkpoint) -> float:
 
     batches = run.remaining(batch_size)
     own = run.train, batches, run.weighting, run.stepper
-    return train_epoch(run.model, *own, run.losses, after_step)
+    return train_epoch(run.model, *own, forward, run.losses, after_step)
 
 
 def before_training(model: nn.Module, train: Rows, validation: Rows) -> Epoch:
@@ -109,24 +142,23 @@ def train_epoch(
     batches: Iterable[Table],
     weighting: Weighting,
     stepper: Stepper,
+    forward: Forward | None = None,
     total: Tensor | None = None,
     after_step: Callable[[], None] | None = None,
 ) -> float:
     """One pass over an epoch's batches of ``train``; gives the mean loss per row and task.
 
-    ``total`` [T] float64: sums over the rows of batches that came before, which go on here;
-    ``after_step`` is called after each batch.
+    ``forward``: see `forward_of`, the default. ``total`` [T] float64: sums over the rows of batches
+    that came before, which go on here; ``after_step`` is called after each batch.
     """
     model.train()
-    penalty: Penalty | None = getattr(model, "penalty", None)
+    forward = forward or forward_of(model)
     if total is None:
         # Summed where the model is: reading it after each step would stall a GPU.
         total = torch.zeros(train.labels.shape[1], dtype=torch.float64, device=train.labels.device)
     for batch in batches:
-        logits = model(*batch.inputs)
-        losses = task_losses(logits, batch.labels.float(), batch.weights, batch.kinds)
+        losses, extra = forward(batch)
         stepper.zero_grad()
-        extra = penalty(of_binary_tasks(logits, train.kinds)) if penalty else None
         weighting.backward(losses, stepper.weights, extra)
         stepper.step()
         total += losses.detach() * len(batch)
