@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import yaml
 from rich.console import Console
 
 from tests.pipeline.workspace import CENSUS, Workspace, make_workspace
@@ -126,7 +127,10 @@ def _remedy(root: Path, text: str, seen: Counter[str]) -> None:
 
 
 def _made(root: Path) -> Iterator[tuple[str, str]]:
-    for place in ("data", "metrics", "reports", "dvc.lock"):
+    # By stage: their order is that in which they ran, which dvc doesn't promise.
+    for name, stage in yaml.safe_load((root / "dvc.lock").read_text())["stages"].items():
+        yield f"dvc.lock: {name}", str(stage)
+    for place in ("data", "metrics", "reports"):
         base = root / place
         for file in sorted([base, *base.rglob("*")]):
             if file.is_file():

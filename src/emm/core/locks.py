@@ -23,11 +23,11 @@ def hold(lock: Path, out: Path) -> None:
     """
     if lock in _held:
         return
-    with writing(lock):
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        file = _held[lock] = lock.open("a+", encoding="utf-8")
     try:
-        _take(file, lock, out)
+        with writing(lock):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            file = _held[lock] = lock.open("a+", encoding="utf-8")
+            _take(file, lock, out)
     except OSError as error:
         if error.errno not in _WITHOUT_LOCKS:
             raise
@@ -50,9 +50,8 @@ def _take(file: IO[str], lock: Path, out: Path) -> None:
         say(f"it has ended; making {out}")
     _mark(lock).unlink(missing_ok=True)
     file.truncate(0)
-    with writing(lock):
-        file.write(str(os.getpid()))
-        file.flush()
+    file.write(str(os.getpid()))
+    file.flush()
 
 
 def _mark(lock: Path) -> Path:

@@ -104,7 +104,8 @@ class Rows(Protocol):
     ) -> Iterator[Table]:
         """An epoch's batches in random order, each row once, of the sizes of `batch_sizes`.
 
-        The first ``done`` of them are passed over, without reading them where that can be."""
+        The first ``done`` of them are passed over, without reading them where that can be.
+        """
 
     def in_order(self, batch_size: int) -> Iterator[Table]:
         """All rows in their order, ``batch_size`` at a time."""

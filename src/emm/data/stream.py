@@ -58,7 +58,8 @@ class Stream:
     ) -> Iterator[Table]:
         """An epoch's batches in random order, each row once, of the sizes of `batch_sizes`.
 
-        Nothing is read of the windows whose rows are all in the first ``done`` batches."""
+        Nothing is read of the windows whose rows are all in the first ``done`` batches.
+        """
         blocks = self._blocks(self._shuffled_rows)
         order = torch.randperm(len(blocks), generator=generator, device=generator.device)
         groups = _groups([blocks[number] for number in order.tolist()], self._shuffled_rows)
