@@ -8,6 +8,7 @@ from typing import IO
 
 from emm.core.files import writing
 from emm.core.progress import say
+from emm.core.ranks import rank
 
 _WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _held: dict[Path, IO[str]] = {}
@@ -21,7 +22,7 @@ def hold(lock: Path, out: Path) -> None:
     ``lock`` stays, as a new one wouldn't be the one that others wait for. Raises OutOfSpaceError
     if it can't be made.
     """
-    if lock in _held:
+    if lock in _held or rank():
         return
     try:
         with writing(lock):

@@ -15,7 +15,8 @@ class Table:
 
     ``given`` [N, K] float32: what a fused model's frozen members say of each row, where that was
     worked out beforehand. ``weights`` [N] float32: of the rows in the training loss. ``kinds`` of
-    the tasks in their order, () if all are binary; otherwise labels are float32.
+    the tasks in their order, () if all are binary; otherwise labels are float32. ``share``: of a
+    part of a batch, by how much its mean loss counts beside the other parts', 1 on average.
     """
 
     dense: Tensor
@@ -24,6 +25,7 @@ class Table:
     given: Tensor | None = None
     weights: Tensor | None = None
     kinds: tuple[str, ...] = ()
+    share: float = 1.0
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -69,6 +71,10 @@ class Table:
     def with_given(self, given: Tensor) -> "Table":
         """The same rows with ``given`` [N, K]."""
         return replace(self, given=given)
+
+    def with_share(self, share: float) -> "Table":
+        """The same rows as a part of a batch."""
+        return replace(self, share=share)
 
     def in_memory(self, copies: int, seed: int) -> "Table":
         """These very rows: see `Rows`."""

@@ -27,6 +27,7 @@ from emm.core.files import atomic_file
 from emm.core.locks import awaited
 from emm.core.paths import Paths
 from emm.core.progress import say
+from emm.core.ranks import processes
 
 EVERY_SECONDS = 20.0  # at most this often,
 SHARE = 0.02  # and at most this part of the time
@@ -117,8 +118,12 @@ def checkpoints(paths: Paths, out: Path, fingerprint: Mapping[str, str]) -> Iter
     """Places for the runs of the stage that makes ``out``: what doesn't fit ``fingerprint`` goes
     first, and everything when the stage has ended well.
 
-    It stays if somebody waits for the end of this stage to make the same, and finds it done.
+    It stays if somebody waits for the end of this stage to make the same, and finds it done. Of
+    several processes' work, whose random numbers are many, none is kept.
     """
+    if processes() > 1:
+        yield Checkpoint()
+        return
     folder = paths.checkpoints(out)
     others: set[str] = set()
     for file in sorted(folder.glob("*.safetensors")):

@@ -24,7 +24,17 @@ def use_device(
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic)
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
-    return resolve_device(name)
+    return own_device(resolve_device(name))
+
+
+def own_device(device: torch.device) -> torch.device:
+    """Of several processes' on a machine with several GPUs, this one's."""
+    local = os.environ.get("LOCAL_RANK")
+    if local is None or device.type != "cuda" or device.index is not None:
+        return device
+    own = torch.device("cuda", int(local) % torch.cuda.device_count())
+    torch.cuda.set_device(own)
+    return own
 
 
 def resolve_device(name: str) -> torch.device:

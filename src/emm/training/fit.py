@@ -19,6 +19,7 @@ from emm.training.forward import Forward, forward_of
 from emm.training.optimisers import LAZY, Optimisation, Stepper
 from emm.training.resume import RunState, copy_of, restore, save
 from emm.training.seeds import order_generator, seed_dropout
+from emm.training.together import alone, gathered, own_rows, spread, summed
 from emm.training.weighting import Weighting, make_weighting
 
 EVALUATION_ROWS = 65_536
@@ -59,12 +60,12 @@ def fit(
     apart from others of the same seed. ``history``: the epochs that the model has behind it, if it
     has its best one's weights. ``checkpoint``: where an interrupted run goes on, to the same bits.
     Gives these and every epoch that ran; the best is the first with the highest mean score
-    (`best_epoch`). Raises DataError when the loss is no longer a number, ParamsError for lazy-adam
-    with a weighting rule that needs the gradients of whole tables.
+    (`best_epoch`). Raises DataError when the loss is no longer a number, ParamsError for a
+    weighting rule that can't go with the optimiser, or with several processes.
     """
     weighting = make_weighting(train.labels.shape[1], **schedule.weighting).to(train.labels.device)
     steps = schedule.max_epochs * count_batches(len(train), schedule.batch_size)
-    _refuse_lazy(weighting, schedule)
+    _refuse_pairs(weighting, schedule)
     stepper = Stepper(model, list(weighting.parameters()), schedule.optimisation, steps)
     order = order_generator(seed, train.labels.device, *names)
     seed_dropout(seed, *names)
@@ -91,26 +92,29 @@ def fit(
     return run.history
 
 
-def _refuse_lazy(weighting: Weighting, schedule: Schedule) -> None:
-    if schedule.optimisation.optimiser == LAZY and not weighting.one_gradient:
-        raise ParamsError(
-            f"the weighting rule {schedule.weighting['rule']!r} compares whole gradients, which "
-            f"{LAZY} doesn't have",
-            where="training.optimiser in params.yaml",
-            got=LAZY,
-            expected="adam or adamw",
-            next_step="take one of these, or another weighting rule",
-        )
+def _refuse_pairs(weighting: Weighting, schedule: Schedule) -> None:
+    """Raise ParamsError for what a rule that compares whole gradients can't go with."""
+    lazy = schedule.optimisation.optimiser == LAZY
+    if weighting.one_gradient or (alone() and not lazy):
+        return
+    raise ParamsError(
+        f"the weighting rule {schedule.weighting['rule']!r} compares whole gradients of all rows",
+        where="params.yaml",
+        got=f"training.optimiser: {LAZY}" if lazy else "a start in several processes",
+        expected="adam or adamw" if lazy else "one process",
+        next_step="change that, or take another weighting rule",
+    )
 
 
 def _forward(run: RunState, schedule: Schedule) -> Forward:
     """The losses of a batch, compiled if the schedule and the weighting rule allow it."""
-    plain = forward_of(run.model, schedule.precision)
+    call = spread(run.model)
+    plain = forward_of(run.model, schedule.precision, call)
     epochs = min(schedule.max_epochs, schedule.patience + 1)  # that run in any case
     return choose_forward(
         plain,
         # Rules with several gradients of one graph would have to keep what compiled steps reuse.
-        schedule.compile if run.weighting.one_gradient else "never",
+        schedule.compile if run.weighting.one_gradient and alone() else "never",
         batch_size=schedule.batch_size,
         steps=epochs * count_batches(len(run.train), schedule.batch_size),
         device=run.losses.device,
@@ -156,15 +160,16 @@ def train_epoch(
     if total is None:
         # Summed where the model is: reading it after each step would stall a GPU.
         total = torch.zeros(train.labels.shape[1], dtype=torch.float64, device=train.labels.device)
-    for batch in batches:
+    for batch in own_rows(iter(batches)):
         losses, extra = forward(batch)
         stepper.zero_grad()
         weighting.backward(losses, stepper.weights, extra)
         stepper.step()
-        total += losses.detach() * len(batch)
+        if batch.share:
+            total += losses.detach() * (len(batch) / batch.share)
         if after_step:
             after_step()
-    means = total / len(train)
+    means = summed(total) / len(train)
     weighting.end_epoch(means)
     mean = float(means.mean())
     if mean != mean:
@@ -180,7 +185,7 @@ def train_epoch(
 def predict(model: nn.Module, rows: Rows) -> Tensor:
     """Logits [N, T] of every row, in eval mode."""
     model.eval()
-    return torch.cat([model(*batch.inputs) for batch in rows.in_order(EVALUATION_ROWS)])
+    return torch.cat([gathered(model, batch) for batch in rows.in_order(EVALUATION_ROWS)])
 
 
 def validation_scores(model: nn.Module, validation: Rows) -> tuple[float, ...]:

@@ -15,19 +15,26 @@ Forward = Callable[[Table], tuple[Tensor, Tensor | None]]
 PRECISIONS = ("float32", "tf32", "bfloat16")
 
 
-def forward_of(model: nn.Module, precision: str = "float32") -> Forward:
+def forward_of(
+    model: nn.Module, precision: str = "float32", call: nn.Module | None = None
+) -> Forward:
     """The losses of ``model`` on a batch, and its ``penalty(logits)`` of the binary tasks' logits.
 
     ``precision`` bfloat16: layers that bear it compute in it, weights and losses stay float32.
+    ``call``: what computes the logits in the model's place.
     """
+    logits_of = call or model
     penalty: Callable[[Tensor], Tensor] | None = getattr(model, "penalty", None)
 
     def forward(batch: Table) -> tuple[Tensor, Tensor | None]:
         with _autocast(batch.labels.device.type, precision):
-            logits = model(*batch.inputs)
+            logits = logits_of(*batch.inputs)
             logits = logits.float() if precision == "bfloat16" else logits
         losses = task_losses(logits, batch.labels.float(), batch.weights, batch.kinds)
-        return losses, penalty(of_binary_tasks(logits, batch.kinds)) if penalty else None
+        extra = penalty(of_binary_tasks(logits, batch.kinds)) if penalty else None
+        if batch.share != 1.0:
+            losses, extra = losses * batch.share, None if extra is None else extra * batch.share
+        return losses, extra
 
     return forward
 

@@ -19,6 +19,7 @@ from emm.training.bags import load_bags
 from emm.training.devices import use_device
 from emm.training.fit import Schedule
 from emm.training.optimisers import Optimisation
+from emm.training.together import join
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def set_up(
         deterministic=training.deterministic,
         tf32=training.precision == "tf32",
     )
+    join(where)
     splits = open_splits(
         processed,
         ("train", "validation"),
