@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,51 +14,80 @@ from tests.pipeline.workspace import CENSUS, Workspace
 
 STAGE = f"train@{CENSUS}-mmoe"
 OUT = f"data/models/{CENSUS}/paper/mmoe"
+LOCK = f".emm/locks/{OUT}.lock"
 
 
-def lengthen(tree: dict[str, Any]) -> None:
-    tree[CENSUS]["paper"]["training"].update(max_epochs=150, patience=150)
+@pytest.fixture
+def workspace(untouched: Workspace) -> Workspace:
+    """Training takes some seconds, and keeps a checkpoint as often as it may."""
+
+    def lengthen(tree: dict[str, Any]) -> None:
+        tree[CENSUS]["paper"]["training"].update(max_epochs=60, patience=60)
+
+    untouched.change_params(lengthen)
+    untouched.replace("src/emm/training/checkpoint.py", "EVERY_SECONDS = 20", "EVERY_SECONDS = 0")
+    return untouched
 
 
-def start(workspace: Workspace) -> "subprocess.Popen[bytes]":
-    """A run that has come to the point where training has a checkpoint."""
-    process = subprocess.Popen(
-        ["dvc", "repro", STAGE],
-        cwd=workspace.root,
-        env=workspace.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    kept = workspace.root / ".emm/checkpoints" / OUT
-    while not list(kept.glob("*.safetensors")):
+def start(workspace: Workspace) -> "subprocess.Popen[str]":
+    """``dvc repro``, the leader of a group of processes, writing to ``log``."""
+    with (workspace.root / "log").open("w") as log:
+        return subprocess.Popen(
+            ["dvc", "repro", STAGE],
+            cwd=workspace.root,
+            env=workspace.environment(),
+            stdout=log,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+
+
+def until(condition: Any, process: "subprocess.Popen[str]") -> None:
+    while not condition():
         assert process.poll() is None
-        time.sleep(0.05)
+        time.sleep(0.02)
+
+
+def training(workspace: Workspace) -> "subprocess.Popen[str]":
+    """A run that has come to where a network's training has a checkpoint."""
+    process = start(workspace)
+    until(lambda: list((workspace.root / ".emm/checkpoints").rglob("*.safetensors")), process)
     return process
 
 
-def result(workspace: Workspace) -> Any:
-    return yaml.safe_load((workspace.root / "dvc.lock").read_text())["stages"][STAGE]["outs"]
+def assert_as_undisturbed(workspace: Workspace) -> None:
+    """The stage is recorded, gives the same again, and has left nothing but its lock."""
+    assert not (workspace.root / ".emm/checkpoints" / OUT).exists()
+    assert not list((workspace.root / OUT).parent.glob(".*"))
+    assert ".emm" not in workspace.run("git", "status", "--porcelain").stdout
+    lock = workspace.root / "dvc.lock"
+    found = yaml.safe_load(lock.read_text())["stages"][STAGE]
+    assert workspace.repro("--force", "--single-item", STAGE) == {STAGE}
+    assert yaml.safe_load(lock.read_text())["stages"][STAGE] == found
 
 
-@pytest.mark.parametrize(
-    ("alone", "said"),
-    [(True, ["waiting for process", "trained before"]), (False, ["goes on after epoch"])],
-    ids=["dvc-alone", "with-its-children"],
-)
-def test_the_next_run_takes_over_what_is_done(
-    untouched: Workspace, alone: bool, said: list[str]
-) -> None:
-    untouched.change_params(lengthen)
-    untouched.replace("src/emm/training/checkpoint.py", "EVERY_SECONDS = 20", "EVERY_SECONDS = 0")
-    process = start(untouched)
-    (os.kill if alone else os.killpg)(process.pid, signal.SIGKILL)
+def test_killed_with_its_children(workspace: Workspace) -> None:
+    process = training(workspace)
+    os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    found = untouched.run("dvc", "repro", STAGE)
-    assert f"Running stage '{STAGE}'" in found.stdout
-    assert [words for words in said if words not in found.stderr] == []
-    assert not (untouched.root / ".emm/checkpoints" / OUT).exists()
-    assert untouched.run("git", "status", "--porcelain", ".emm").stdout == ""
-    taken_over = result(untouched)
-    assert untouched.repro("--force", "--single-item", STAGE) == {STAGE}
-    assert result(untouched) == taken_over
+    assert "goes on after epoch" in workspace.run("dvc", "repro", STAGE).stderr
+    assert_as_undisturbed(workspace)
+
+
+def test_killed_alone_it_leaves_its_stage_to_the_next_run(workspace: Workspace) -> None:
+    process = training(workspace)
+    process.kill()
+    process.wait()
+    stage = int((workspace.root / LOCK).read_text())
+    os.kill(stage, signal.SIGSTOP)  # until the next run is there, however slow that is
+    try:
+        process = start(workspace)
+        until(Path(f"{workspace.root / LOCK}.awaited").exists, process)
+    finally:
+        os.kill(stage, signal.SIGCONT)
+    assert process.wait() == 0
+    said = (workspace.root / "log").read_text()
+    assert f"waiting for process {stage}, which is making {OUT}" in said
+    assert "seed-0+mmoe: trained before" in said
+    assert_as_undisturbed(workspace)
