@@ -89,7 +89,8 @@ def test_without_a_compiler_training_goes_on_with_a_line(
 @pytest.mark.filterwarnings("ignore")  # of what torch.compile imports
 def test_compiled_and_plain_training_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     """Within 1e-5 in losses and 1e-4 in logits, after four epochs without dropout. Logits by the
-    batch's own mean: before a batch norm, a bias has rounding for a gradient, which Adam enlarges."""
+    batch's own mean: before a batch norm a bias has rounding for its gradient, and Adam enlarges
+    it."""
     made: list[Forward] = []
 
     def traced(plain: Forward, device: torch.device) -> Forward:

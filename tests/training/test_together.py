@@ -61,7 +61,7 @@ def second_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("rows", "part", "share"), [(9, 3, 1.0), (8, 3, 9 / 8), (1, 1, 0.0)])
 def test_a_part_counts_as_its_rows_do(rows: int, part: int, share: float) -> None:
     (own,) = together.own_rows(iter([TRAIN.part(0, rows)]))
-    assert (len(own), own.share) == (part, share)
+    assert (len(own), own.piece) == (part, (share, rows / 3))
 
 
 def test_the_parts_of_a_batch_are_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +72,7 @@ def test_the_parts_of_a_batch_are_the_batch(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv("RANK", str(rank))
         parts += together.own_rows(iter([TRAIN.part(0, 50)]))
     assert torch.equal(torch.cat([part.dense for part in parts]), TRAIN.dense[:50])
-    assert sum(part.share for part in parts) == pytest.approx(3)
+    assert sum(part.piece.share for part in parts) == pytest.approx(3)
 
 
 @pytest.mark.usefixtures("second_of_three")

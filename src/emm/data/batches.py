@@ -3,10 +3,18 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from itertools import islice
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor
+
+
+class Piece(NamedTuple):
+    """Part of a batch: its mean loss counts ``share`` beside the other parts', 1 on average, and
+    stands for so many ``rows`` of the batch."""
+
+    share: float
+    rows: float
 
 
 @dataclass(frozen=True)
@@ -15,8 +23,8 @@ class Table:
 
     ``given`` [N, K] float32: what a fused model's frozen members say of each row, where that was
     worked out beforehand. ``weights`` [N] float32: of the rows in the training loss. ``kinds`` of
-    the tasks in their order, () if all are binary; otherwise labels are float32. ``share``: of a
-    part of a batch, by how much its mean loss counts beside the other parts', 1 on average.
+    the tasks in their order, () if all are binary; otherwise labels are float32. ``piece``:
+    what they are of a batch that several processes share.
     """
 
     dense: Tensor
@@ -25,7 +33,7 @@ class Table:
     given: Tensor | None = None
     weights: Tensor | None = None
     kinds: tuple[str, ...] = ()
-    share: float = 1.0
+    piece: Piece | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -72,9 +80,9 @@ class Table:
         """The same rows with ``given`` [N, K]."""
         return replace(self, given=given)
 
-    def with_share(self, share: float) -> "Table":
-        """The same rows as a part of a batch."""
-        return replace(self, share=share)
+    def as_piece(self, share: float, rows: float) -> "Table":
+        """The same rows as a part of a batch: see `Piece`."""
+        return replace(self, piece=Piece(share, rows))
 
     def in_memory(self, copies: int, seed: int) -> "Table":
         """These very rows: see `Rows`."""

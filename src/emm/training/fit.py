@@ -165,8 +165,7 @@ def train_epoch(
         stepper.zero_grad()
         weighting.backward(losses, stepper.weights, extra)
         stepper.step()
-        if batch.share:
-            total += losses.detach() * (len(batch) / batch.share)
+        total += losses.detach() * (batch.piece.rows if batch.piece else len(batch))
         if after_step:
             after_step()
     means = summed(total) / len(train)

@@ -32,9 +32,10 @@ def forward_of(
             logits = logits.float() if precision == "bfloat16" else logits
         losses = task_losses(logits, batch.labels.float(), batch.weights, batch.kinds)
         extra = penalty(of_binary_tasks(logits, batch.kinds)) if penalty else None
-        if batch.share != 1.0:
-            losses, extra = losses * batch.share, None if extra is None else extra * batch.share
-        return losses, extra
+        if batch.piece is None:
+            return losses, extra
+        share = batch.piece.share
+        return losses * share, None if extra is None else extra * share
 
     return forward
 

@@ -40,22 +40,20 @@ def spread(model: nn.Module) -> nn.Module:
 
 
 def own_rows(batches: Iterator[Table]) -> Iterator[Table]:
-    """This process's part of each batch, with its `Table.share` of the loss."""
-    if alone():
-        return batches
-    return map(_part, batches)
+    """This process's piece of each batch."""
+    return batches if alone() else map(_own_piece, batches)
 
 
-def _part(batch: Table) -> Table:
-    size = processes()
+def _own_piece(batch: Table) -> Table:
+    size, rows = processes(), len(batch) / processes()
     first, last = (len(batch) * (rank() + step) // size for step in (0, 1))
     if first == last:
         # Of a last batch with fewer rows than processes: a row that counts in batch norm alone.
-        return batch.part(0, 1).with_share(0.0)
+        return batch.part(0, 1).as_piece(0.0, rows)
     own = batch.part(first, last)
     if batch.weights is None or own.weights is None:
-        return own.with_share(size * len(own) / len(batch))
-    return own.with_share(size * float(own.weights.sum() / batch.weights.sum()))
+        return own.as_piece(size * len(own) / len(batch), rows)
+    return own.as_piece(size * float(own.weights.sum() / batch.weights.sum()), rows)
 
 
 def summed(totals: Tensor) -> Tensor:
