@@ -10,7 +10,8 @@ from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.models import model_class
 from emm.params import PARAMS_FILE, OptimiserParams, load_params
-from emm.sections import section_of, split_section
+from emm.sections import FROM_DATA, section_of, split_section
+from emm.training.from_data import arguments_of_data
 from emm.training.networks import train_together
 from emm.training.workbench import set_up
 
@@ -24,9 +25,12 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
     choose("model", model, params.baselines, "baselines in params.yaml", "add it there")
     section = section_of(chosen.train, model, where)
     architecture: Any = model_class(model)
-    optimiser, arguments = split_section(section, architecture, f"{where}.{model}", OptimiserParams)
+    optimiser, arguments = split_section(
+        section, architecture, f"{where}.{model}", OptimiserParams, FROM_DATA
+    )
     paths = params.paths(dataset)
     bench = set_up(paths.processed, params.recipe, training, params.data.memory_gib)
+    arguments |= arguments_of_data(architecture, bench.schema, bench.train)
 
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
         return architecture(bench.inputs, len(bench.schema.tasks), **arguments), arguments

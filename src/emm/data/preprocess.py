@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from emm.core.allocation import keep_freed_memory
-from emm.core.errors import DataError
+from emm.core.errors import DataError, ParamsError
 from emm.core.files import sha256
 from emm.data import schema as contract
 from emm.data.bags import WrittenBags, number_bags, write_bags
@@ -43,10 +43,12 @@ def preprocess(
     max_rejected: float = 0.0,
     sample: Sample | None = None,
     bags: bool = False,
+    funnel: Sequence[str] = (),
 ) -> None:
     """Write train, validation and test.parquet, vocabularies.parquet and schema.json to ``out``.
 
     With ``bags`` whole bags of multi-valued fields too, in bags.parquet, which is empty otherwise.
+    ``funnel``: two binary tasks, the second of which happens only after the first.
 
     Vocabularies and statistics come from train alone. Lines that can't be used are listed in the
     file ``rejected``; DataError if they are more than the share ``max_rejected``. What is held in
@@ -58,6 +60,7 @@ def preprocess(
             where="preprocess.bags in params.yaml",
             next_step="set it to false",
         )
+    _check_funnel(dataset, funnel)
     keep_freed_memory()
     with TemporaryDirectory(dir=out) as folder:
         scratch = Path(folder)
@@ -69,12 +72,23 @@ def preprocess(
         binary = [label_column(task) for task in tasks if dataset.tasks[task].kind == BINARY]
         splits = assign(dataset.split, parts, binary, seed)
         if not bags:
-            write_splits(dataset, splits, wanted, out, rare_below)
+            write_splits(dataset, splits, wanted, out, rare_below, funnel=funnel)
             pl.DataFrame().write_parquet(out / BAGS)
             return
         splits, found = number_bags(dataset, reading, splits)
         written = write_bags(found, dataset.bags, rare_below, out, scratch)
-        write_splits(dataset, splits, wanted, out, rare_below, written)
+        write_splits(dataset, splits, wanted, out, rare_below, written, funnel=funnel)
+
+
+def _check_funnel(dataset: Dataset, funnel: Sequence[str]) -> None:
+    others = [step for step in funnel if dataset.tasks[step].kind != BINARY]
+    if others:
+        raise ParamsError(
+            f"the funnel's step {others[0]!r} is no binary task",
+            where="preprocess.funnel in params.yaml",
+            got=dataset.tasks[others[0]].kind,
+            next_step="name two binary tasks, such as a click and the purchase after it",
+        )
 
 
 def _others(dataset: Dataset, sample: Sample | None, *, bags: bool) -> list[str | None]:
@@ -103,6 +117,8 @@ def write_splits(
     out: Path,
     rare_below: int,
     bags: WrittenBags | None = None,
+    *,
+    funnel: Sequence[str] = (),
 ) -> None:
     """Fit on train, then encode and write every split and its description."""
     train = splits["train"]
@@ -131,6 +147,7 @@ def write_splits(
         kinds=kinds if targets else {},
         targets=targets,
         bags=bags.columns if bags else (),
+        funnel=tuple(funnel),
     )
     contract.write_schema(schema, out / "schema.json")
 

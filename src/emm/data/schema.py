@@ -97,7 +97,8 @@ class Split:
 class Schema:
     """The contract between preprocessing and everything that reads processed data.
 
-    ``kinds`` names the kind of each task where not all are binary, ``targets`` the regression ones.
+    ``kinds`` names the kind of each task where not all are binary, ``targets`` the regression ones;
+    ``funnel``: the two tasks, if any, of which the second happens only after the first.
     What is empty of these and of ``bags`` isn't in the file.
     """
 
@@ -116,6 +117,7 @@ class Schema:
     kinds: Mapping[str, str] = field(default_factory=dict)
     targets: Mapping[str, Target] = field(default_factory=dict)
     bags: tuple[BagColumn, ...] = ()
+    funnel: tuple[str, ...] = ()
 
     def kind(self, task: str) -> str:
         """Kind of a task: binary or regression."""
@@ -130,6 +132,11 @@ class Schema:
     def task_kinds(self) -> tuple[str, ...]:
         """Kinds of all tasks in their order; () if all are binary."""
         return tuple(map(self.kind, self.tasks)) if self.kinds else ()
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Numbers of the funnel's tasks, () without one."""
+        return tuple(map(self.tasks.index, self.funnel))
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
@@ -153,7 +160,7 @@ class Schema:
 def write_schema(schema: Schema, path: Path) -> None:
     """Write schema.json."""
     tree = asdict(schema)
-    for key in ("kinds", "targets", "bags"):
+    for key in ("kinds", "targets", "bags", "funnel"):
         if not tree[key]:
             del tree[key]
     for split in tree["splits"].values():

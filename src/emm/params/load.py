@@ -143,6 +143,17 @@ def _cross_check(lists: Mapping[str, Any], blocks: Mapping[str, Any]) -> list[st
         for fault in table_faults(name, block.table, block.tasks)
     )
     errors.extend(
+        f"{name}.preprocess.funnel: got {list(funnel)}, expected two of the tasks in order, or []"
+        for name, block in blocks.items()
+        if block and (funnel := block.preprocess.funnel)
+        if len(funnel) != 2 or len({*funnel} & {*block.tasks}) != 2
+    )
+    errors.extend(
+        f"{name}.tasks: no task may be called 'funnel' beside preprocess.funnel"
+        for name, block in blocks.items()
+        if block and block.preprocess.funnel and "funnel" in block.tasks
+    )
+    errors.extend(
         f"{key}: a name stands there twice"
         for key in _LISTS
         if len(set(lists[key])) < len(lists[key])
