@@ -27,6 +27,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
             sample=Sample(**vars(sample)) if sample else None,
             bags=section.reads_bags,
             funnel=section.preprocess.funnel,
+            keep=section.preprocess.keep,
         )
 
 

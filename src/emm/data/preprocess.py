@@ -44,11 +44,13 @@ def preprocess(
     sample: Sample | None = None,
     bags: bool = False,
     funnel: Sequence[str] = (),
+    keep: Sequence[str] = (),
 ) -> None:
     """Write train, validation and test.parquet, vocabularies.parquet and schema.json to ``out``.
 
     With ``bags`` whole bags of multi-valued fields too, in bags.parquet, which is empty otherwise.
-    ``funnel``: two binary tasks, the second of which happens only after the first.
+    ``funnel``: two binary tasks, the second of which happens only after the first; ``keep``:
+    columns that are written beside the features as they are.
 
     Vocabularies and statistics come from train alone. Lines that can't be used are listed in the
     file ``rejected``; DataError if they are more than the share ``max_rejected``. What is held in
@@ -65,19 +67,19 @@ def preprocess(
     with TemporaryDirectory(dir=out) as folder:
         scratch = Path(folder)
         reading = Reading(raw, Rejected(dataset.name, max_rejected), scratch / "reading", bags)
-        wanted = wanted_of(dataset, tasks, _others(dataset, sample, bags=bags))
+        wanted = wanted_of(dataset, tasks, [*_others(dataset, sample, bags=bags), *keep])
         parts = _read(dataset, reading, wanted, scratch / "parts", rejected)
         if sample:
             parts = sampled(parts, sample, seed)
         binary = [label_column(task) for task in tasks if dataset.tasks[task].kind == BINARY]
         splits = assign(dataset.split, parts, binary, seed)
         if not bags:
-            write_splits(dataset, splits, wanted, out, rare_below, funnel=funnel)
+            write_splits(dataset, splits, wanted, out, rare_below, funnel=funnel, keep=keep)
             pl.DataFrame().write_parquet(out / BAGS)
             return
         splits, found = number_bags(dataset, reading, splits)
         written = write_bags(found, dataset.bags, rare_below, out, scratch)
-        write_splits(dataset, splits, wanted, out, rare_below, written, funnel=funnel)
+        write_splits(dataset, splits, wanted, out, rare_below, written, funnel=funnel, keep=keep)
 
 
 def _check_funnel(dataset: Dataset, funnel: Sequence[str]) -> None:
@@ -119,12 +121,17 @@ def write_splits(
     bags: WrittenBags | None = None,
     *,
     funnel: Sequence[str] = (),
+    keep: Sequence[str] = (),
 ) -> None:
     """Fit on train, then encode and write every split and its description."""
     train = splits["train"]
     vocabularies = fit_vocabularies(train, wanted.sparse, rare_below)
     statistics, targets = fit_dense(train, wanted.dense), _fit_targets(train, wanted)
-    columns = _columns(dataset, wanted, statistics, targets, pointing=bags is not None)
+    kept = tuple(name for name in keep if name not in (*wanted.sparse, dataset.key))
+    columns = [
+        *_columns(dataset, wanted, statistics, targets, pointing=bags is not None),
+        *map(pl.col, kept),
+    ]
     every = [vocabularies, bags.vocabularies] if bags else [vocabularies]
     pl.concat(every).write_parquet(out / VOCABULARIES)
     for split, rows in splits.items():
@@ -148,6 +155,7 @@ def write_splits(
         targets=targets,
         bags=bags.columns if bags else (),
         funnel=tuple(funnel),
+        kept=kept,
     )
     contract.write_schema(schema, out / "schema.json")
 

@@ -98,8 +98,9 @@ class Schema:
     """The contract between preprocessing and everything that reads processed data.
 
     ``kinds`` names the kind of each task where not all are binary, ``targets`` the regression ones;
-    ``funnel``: the two tasks, if any, of which the second happens only after the first.
-    What is empty of these and of ``bags`` isn't in the file.
+    ``funnel``: the two tasks, if any, of which the second happens only after the first; ``kept``:
+    columns that stand beside the features as they were. What is empty of these and of ``bags``
+    isn't in the file.
     """
 
     format: int
@@ -118,6 +119,7 @@ class Schema:
     targets: Mapping[str, Target] = field(default_factory=dict)
     bags: tuple[BagColumn, ...] = ()
     funnel: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
     def kind(self, task: str) -> str:
         """Kind of a task: binary or regression."""
@@ -160,7 +162,7 @@ class Schema:
 def write_schema(schema: Schema, path: Path) -> None:
     """Write schema.json."""
     tree = asdict(schema)
-    for key in ("kinds", "targets", "bags", "funnel"):
+    for key in ("kinds", "targets", "bags", "funnel", "kept"):
         if not tree[key]:
             del tree[key]
     for split in tree["splits"].values():
