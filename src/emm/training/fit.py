@@ -1,6 +1,6 @@
 """The training loop: early stopping on validation scores, the best epoch's weights restored."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,8 @@ from emm.training.optimisers import Optimisation, Stepper
 from emm.training.seeds import order_generator, seed_dropout
 from emm.training.weighting import Weighting, make_weighting
 
+Penalty = Callable[[Tensor], Tensor]
+LabelledPenalty = Callable[[tuple[Tensor, ...], Tensor, Tensor | None], tuple[Tensor, Tensor]]
 EVALUATION_ROWS = 65_536
 
 
@@ -59,10 +61,11 @@ def fit(
     """Train ``model`` in place and leave it with the weights of its best epoch, in eval mode.
 
     Only parameters that require a gradient are touched; a module that keeps itself in eval mode
-    keeps its buffers. What a model adds to the loss joins it (`forward`). Model and batches are on
-    one device. ``names`` tell this run's random streams apart from others of the same seed.
-    ``history``: the epochs that the model has behind it, if it has its best one's weights. Gives
-    these and every epoch that ran; the best is the first with the highest mean score
+    keeps its buffers. A model's ``penalty(logits)`` of the binary tasks' logits, if it has one,
+    joins the loss, and so does that of its ``logits_and_penalty(inputs, labels, weights)``. Model
+    and batches are on one device. ``names`` tell this run's random streams apart from others of the
+    same seed. ``history``: the epochs that the model has behind it, if it has its best one's
+    weights. Gives these and every epoch that ran; the best is the first with the highest mean score
     (`best_epoch`). Raises DataError when the loss is no longer a number.
     """
     weighting = make_weighting(train.labels.shape[1], **schedule.weighting).to(train.labels.device)
@@ -109,12 +112,15 @@ def train_epoch(
 ) -> float:
     """One pass over an epoch's batches of ``train``; gives the mean loss per row and task."""
     model.train()
+    penalty: Penalty | None = getattr(model, "penalty", None)
     # Summed where the model is: reading it after each step would stall a GPU.
     total = torch.zeros(train.labels.shape[1], dtype=torch.float64, device=train.labels.device)
     for batch in batches:
-        logits, extra = forward(model, batch)
+        logits, extra = _forward(model, batch)
         losses = task_losses(logits, batch.labels.float(), batch.weights, batch.kinds)
         stepper.zero_grad()
+        if penalty:
+            extra = penalty(of_binary_tasks(logits, train.kinds))
         weighting.backward(losses, stepper.weights, extra)
         stepper.step()
         total += losses.detach() * len(batch)
@@ -130,19 +136,12 @@ def train_epoch(
     return mean
 
 
-def forward(model: nn.Module, batch: Table) -> tuple[Tensor, Tensor | None]:
-    """Logits [B, T] of a training batch, and what the model adds to its loss, if anything.
-
-    That is its ``penalty(logits)`` of the binary tasks' logits, or what
-    ``logits_and_penalty(inputs, labels, weights)`` gives of it, where it takes the labels.
-    """
-    both: Any = getattr(model, "logits_and_penalty", None)
-    if both is not None:
-        logits, extra = both(batch.inputs, batch.labels, batch.weights)
-        return logits, extra
-    logits = model(*batch.inputs)
-    penalty: Any = getattr(model, "penalty", None)
-    return logits, penalty(of_binary_tasks(logits, batch.kinds)) if penalty else None
+def _forward(model: nn.Module, batch: Table) -> tuple[Tensor, Tensor | None]:
+    """Logits [B, T] of a training batch, and a penalty that needs its labels, if there is one."""
+    both: LabelledPenalty | None = getattr(model, "logits_and_penalty", None)
+    if both is None:
+        return model(*batch.inputs), None
+    return both(batch.inputs, batch.labels, batch.weights)
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:
