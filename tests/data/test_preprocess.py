@@ -220,3 +220,8 @@ def test_without_such_columns_nothing_is_written_of_them(processed: Path) -> Non
 def test_a_column_to_keep_that_is_not_there_is_named(tmp_path: Path, raw: Path) -> None:
     with pytest.raises(ParamsError, match="no column is called 'search'"):
         run(raw, tmp_path / "out", keep=("search",))
+
+
+def test_a_dense_column_is_not_kept_beside_itself(tmp_path: Path, raw: Path) -> None:
+    with pytest.raises(ParamsError, match="'age' can't stay as it is: it is a dense feature"):
+        run(raw, tmp_path / "out", keep=("age",))

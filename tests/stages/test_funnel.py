@@ -165,6 +165,26 @@ def test_so_are_tasks_that_are_not_declared_one(
         train("shop", "escm2")
 
 
+def test_a_column_that_is_no_feature_may_group_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def visits(block: dict[str, Any]) -> None:
+        block["table"]["drop"] = ["visit"]
+        block["preprocess"]["keep"] = ["visit"]
+        block["evaluate"]["gauc_key"] = "visit"
+
+    numbers = pl.Series("visit", [f"v{number // 9}" for number in range(ROWS)])
+    prepare(tmp_path, impressions().with_columns(numbers), visits)
+    train("shop", "mmoe")
+    evaluate("shop", "mmoe")
+    found = json.loads((tmp_path / "data/evaluation/shop/paper/mmoe/metrics.json").read_text())
+    assert 0 < found["tasks"]["click"]["gauc"][0] < 1
+    processed = pl.read_parquet(tmp_path / "data/processed/shop/test.parquet")
+    assert processed["visit"].n_unique() > 50
+
+
 def test_a_step_must_be_binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 

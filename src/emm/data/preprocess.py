@@ -68,6 +68,7 @@ def preprocess(
         scratch = Path(folder)
         reading = Reading(raw, Rejected(dataset.name, max_rejected), scratch / "reading", bags)
         wanted = wanted_of(dataset, tasks, [*_others(dataset, sample, bags=bags), *keep])
+        _check_kept(wanted, keep)
         parts = _read(dataset, reading, wanted, scratch / "parts", rejected)
         if sample:
             parts = sampled(parts, sample, seed)
@@ -90,6 +91,16 @@ def _check_funnel(dataset: Dataset, funnel: Sequence[str]) -> None:
             where="preprocess.funnel in params.yaml",
             got=dataset.tasks[others[0]].kind,
             next_step="name two binary tasks, such as a click and the purchase after it",
+        )
+
+
+def _check_kept(wanted: Wanted, keep: Sequence[str]) -> None:
+    dense = [name for name in keep if name in wanted.dense]
+    if dense:
+        raise ParamsError(
+            f"the column {dense[0]!r} can't stay as it is: it is a dense feature",
+            where="preprocess.keep in params.yaml",
+            next_step="leave it out there, or make it a sparse column of your table, or drop it",
         )
 
 
@@ -127,7 +138,7 @@ def write_splits(
     train = splits["train"]
     vocabularies = fit_vocabularies(train, wanted.sparse, rare_below)
     statistics, targets = fit_dense(train, wanted.dense), _fit_targets(train, wanted)
-    kept = tuple(name for name in keep if name not in (*wanted.sparse, dataset.key))
+    kept = tuple(dict.fromkeys(n for n in keep if n not in (*wanted.sparse, dataset.key)))
     columns = [
         *_columns(dataset, wanted, statistics, targets, pointing=bags is not None),
         *map(pl.col, kept),

@@ -83,7 +83,7 @@ class ESCM2(nn.Module):
 def inverse_propensity_risk(error: Tensor, clicked: Tensor, propensity: Tensor) -> Tensor:
     """o e / p of each row: its mean is that of e over all rows, if p is the rate of clicks; [B].
 
-    error e: loss of pCVR; clicked o: 0 or 1, each [B]. Wang et al., SIGIR 2022, eq. 9.
+    error e: loss of pCVR; clicked o: 0 or 1, each [B].
     """
     return clicked * error / propensity
 
@@ -94,7 +94,6 @@ def doubly_robust_risk(
     """ê + o (e - ê) / p + o (e - ê)² / p of each row: the risk, and what ê learns from; [B].
 
     The mean of the first two is that of e over all rows if p is right, or ê. imputed ê: [B].
-    Wang et al., SIGIR 2022, eqs. 10-12.
     """
     missed = error - imputed
     seen = clicked / propensity
