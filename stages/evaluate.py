@@ -27,6 +27,7 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
             threads=training.threads,
             deterministic=training.deterministic,
             memory_gib=params.data.memory_gib,
+            gauc_key=section.evaluate.gauc_key,
         )
 
 

@@ -28,6 +28,8 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
             max_rejected=section.preprocess.max_rejected,
             sample=Sample(**vars(sample)) if sample else None,
             bags=section.reads_bags,
+            funnel=section.preprocess.funnel,
+            keep=section.preprocess.keep,
         )
 
 

@@ -12,9 +12,10 @@ from emm.core.files import atomic_folder
 from emm.core.locks import hold
 from emm.models import model_class
 from emm.params import PARAMS_FILE, OptimiserParams, load_params
-from emm.sections import section_of, split_section
+from emm.sections import FROM_DATA, section_of, split_section
 from emm.training.checkpoint import checkpoints
 from emm.training.fingerprint import fingerprint
+from emm.training.from_data import arguments_of_data
 from emm.training.networks import train_together
 from emm.training.workbench import set_up
 
@@ -28,11 +29,14 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
     choose("model", model, params.baselines, "baselines in params.yaml", "add it there")
     section = section_of(chosen.train, model, where)
     architecture: Any = model_class(model)
-    optimiser, arguments = split_section(section, architecture, f"{where}.{model}", OptimiserParams)
+    optimiser, arguments = split_section(
+        section, architecture, f"{where}.{model}", OptimiserParams, FROM_DATA
+    )
     paths = params.paths(dataset)
     out = paths.model(model)
     hold(paths.lock(out), out)
     bench = set_up(paths.processed, params.recipe, training, params.data.memory_gib)
+    arguments |= arguments_of_data(architecture, bench.schema, bench.train)
 
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
         return architecture(bench.inputs, len(bench.schema.tasks), **arguments), arguments

@@ -9,9 +9,11 @@ from emm.core.binding import Count, NotNegative, OneOf, Positive, Range, Share
 
 @dataclass(frozen=True)
 class EvaluateParams:
-    """``calibration_bins``: bins of equal width of the expected calibration error."""
+    """``calibration_bins``: bins of equal width of the expected calibration error; ``gauc_key``:
+    the column, such as the user, within whose values the GAUC ranks; null for no GAUC."""
 
     calibration_bins: Count
+    gauc_key: str | None = None
 
 
 @dataclass(frozen=True)

@@ -56,12 +56,13 @@ def fit(
 
     Only parameters that require a gradient are touched; a module that keeps itself in eval mode
     keeps its buffers. A model's ``penalty(logits)`` of the binary tasks' logits, if it has one,
-    joins the loss. Model and batches are on one device. ``names`` tell this run's random streams
-    apart from others of the same seed. ``history``: the epochs that the model has behind it, if it
-    has its best one's weights. ``checkpoint``: where an interrupted run goes on, to the same bits.
-    Gives these and every epoch that ran; the best is the first with the highest mean score
-    (`best_epoch`). Raises DataError when the loss is no longer a number, ParamsError for a
-    weighting rule that can't go with the optimiser, or with several processes.
+    joins the loss, and so does that of its ``logits_and_penalty(inputs, labels, weights)``. Model
+    and batches are on one device. ``names`` tell this run's random streams apart from others of the
+    same seed. ``history``: the epochs that the model has behind it, if it has its best one's
+    weights. ``checkpoint``: where an interrupted run goes on, to the same bits. Gives these and
+    every epoch that ran; the best is the first with the highest mean score (`best_epoch`). Raises
+    DataError when the loss is no longer a number, ParamsError for a weighting rule that can't go
+    with the optimiser, or with several processes.
     """
     weighting = make_weighting(train.labels.shape[1], **schedule.weighting).to(train.labels.device)
     steps = schedule.max_epochs * count_batches(len(train), schedule.batch_size)
@@ -108,8 +109,7 @@ def _refuse_pairs(weighting: Weighting, schedule: Schedule) -> None:
 
 def _forward(run: RunState, schedule: Schedule) -> Forward:
     """The losses of a batch, compiled if the schedule and the weighting rule allow it."""
-    call = spread(run.model)
-    plain = forward_of(run.model, schedule.precision, call)
+    plain = forward_of(run.model, schedule.precision, spread)
     epochs = min(schedule.max_epochs, schedule.patience + 1)  # that run in any case
     return choose_forward(
         plain,
