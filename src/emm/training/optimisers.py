@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
-from emm.nn.bags import BagEmbedding
-from emm.nn.embedding import EmbeddingTable
 from emm.training.average import Average
 
 LAZY = "lazy-adam"
@@ -131,10 +129,14 @@ def _course(optimiser: torch.optim.Optimizer, how: Optimisation, steps: int) -> 
 
 
 def _lazy_tables(model: nn.Module) -> list[nn.Parameter]:
-    """The trainable embedding tables, told to give the gradient of a batch's rows alone."""
+    """The trainable embedding tables, told to give the gradient of a batch's rows alone.
+
+    They are the modules that have the switch ``lazy``.
+    """
     tables = []
     for module in model.modules():
-        if isinstance(module, EmbeddingTable | BagEmbedding) and module.weight.requires_grad:
-            module.lazy = True
-            tables.append(module.weight)
+        weight = getattr(module, "weight", None)
+        if hasattr(module, "lazy") and isinstance(weight, nn.Parameter) and weight.requires_grad:
+            module.lazy = True  # type: ignore[assignment]
+            tables.append(weight)
     return tables
