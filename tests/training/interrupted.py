@@ -7,7 +7,7 @@ import pytest
 from torch import Tensor
 
 from emm.core.paths import Paths
-from emm.training import fit as loop
+from emm.training import forward as loop
 from emm.training.checkpoint import Checkpoint, checkpoints
 
 ORIGIN = {"settings": "0", "data": "1", "code": "2", "versions": "3"}
