@@ -48,13 +48,15 @@ types: setup
 	@echo "==> mypy"
 	mypy
 
-bench: setup ## Speed: preprocessing, streamed training, metrics, models against torch-rechub's
+bench: setup ## Speed: preprocessing, streamed training, metrics, models against torch-rechub's; funnels
 	@echo "==> preprocessing (files of 0.7 GiB are generated for every million rows)"
 	python benchmarks/preprocess.py --rows 100000 --rows 1000000 --line-parser-rows 1000000
 	@echo "==> streamed training"
 	python benchmarks/stream.py
 	@echo "==> metrics"
 	python benchmarks/metrics.py
+	@echo "==> bias of the conversion rate on generated funnels"
+	python benchmarks/funnel.py
 	@echo "==> models beside torch-rechub's (reads data/processed/census-income: make repro makes it)"
 	$(PIP) install --quiet --no-build-isolation --editable '.[bench]'
 	python benchmarks/models.py

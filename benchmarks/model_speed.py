@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=20, help="batches before the first one")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=0, help="before AUC is measured; 0: it isn't")
+    parser.add_argument("--compile", default="never", choices=["never", "always"])
     options = parser.parse_args()
     try:
         with redirect_stdout(sys.stderr):  # the peer's trainer prints as it goes
@@ -38,7 +39,7 @@ def main() -> None:
 
 
 def _found(options: argparse.Namespace) -> dict[str, Any]:
-    setting = read_setting(options.model, options.threads, _SEED)
+    setting = read_setting(options.model, options.threads, _SEED, options.compile)
     runner = _runner(options.library, setting)
     batch_size, rows = setting.schedule.batch_size, len(setting.bench.train)
     used = min(rows, options.batches * batch_size) if options.batches else rows

@@ -22,9 +22,15 @@ from rich.console import Console
 from rich.table import Table
 
 _ROOT = Path(__file__).resolve().parents[1]
-_OURS, _PEER = "emm", "torch-rechub"
-_LIBRARIES = (_OURS, _PEER)
-_MODELS = {"shared_bottom": "SharedBottom", "mmoe": "MMoE", "ple": "PLE", "aitm": "AITM"}
+_OURS, _COMPILED, _PEER = "emm", "emm, compiled", "torch-rechub"
+_LIBRARIES = (_OURS, _COMPILED, _PEER)
+_MODELS = {
+    "shared_bottom": "SharedBottom",
+    "mmoe": "MMoE",
+    "ple": "PLE",
+    "aitm": "AITM",
+    "esmm": "ESMM",
+}
 # A model's: by library what `benchmarks.model_speed` found.
 Found = dict[str, dict[str, Any]]
 
@@ -77,11 +83,12 @@ def _compare(model: str, options: argparse.Namespace) -> Found:
             "--threads": options.threads,
             "--repeats": options.repeats,
             "--epochs": options.epochs,
+            "--compile": "always" if library == _COMPILED else "never",
         }
         if options.batches:
             arguments["--batches"] = options.batches
         words = [str(word) for pair in arguments.items() for word in pair]
-        found[library] = _measured([library, model, *words])
+        found[library] = _measured([_OURS if library == _COMPILED else library, model, *words])
     return found
 
 
@@ -99,14 +106,13 @@ def _measured(words: list[str]) -> dict[str, Any]:
 
 
 def _speeds(found: dict[str, Found]) -> Table:
-    table = Table("model", "phase", f"{_OURS} rows/s", f"{_PEER} rows/s", "ratio")
+    names = [f"{library}, rows/s" for library in _LIBRARIES]
+    table = Table("model", "phase", *names, "ratio", "ratio, compiled")
     for model, by_library in found.items():
         for phase in by_library[_OURS]["rows_per_second"]:
-            ours, theirs = (
-                median(by_library[library]["rows_per_second"][phase]) for library in _LIBRARIES
-            )
-            row = f"{ours:,.0f}", f"{theirs:,.0f}", f"{ours / theirs:.1f}"
-            table.add_row(_MODELS[model], phase, *row)
+            rates = [median(by_library[each]["rows_per_second"][phase]) for each in _LIBRARIES]
+            ratios = [f"{own / rates[-1]:.1f}" for own in rates[:-1]]
+            table.add_row(_MODELS[model], phase, *(f"{rate:,.0f}" for rate in rates), *ratios)
     return table
 
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch_rechub.basic.features import DenseFeature, SparseFeature
-from torch_rechub.models.multi_task import AITM, MMOE, PLE, SharedBottom
+from torch_rechub.models.multi_task import AITM, ESMM, MMOE, PLE, SharedBottom
 from torch_rechub.trainers import MTLTrainer
 from torch_rechub.utils.data import DataGenerator, PredictDataset
 
+from benchmarks.model_runners import ESMM as ESMM_NAME
 from benchmarks.model_runners import Runner, Setting, Timed
 from emm.data.batches import Rows
 from emm.data.schema import Schema
@@ -29,15 +30,16 @@ def rechub_runner(setting: Setting) -> Runner:
     optimisation = setting.schedule.optimisation
     trainer = MTLTrainer(
         model,
-        task_types=_types(schema),
+        task_types=["classification"] * _heads(setting),
         optimizer_params={
             "lr": optimisation.learning_rate,
             "weight_decay": optimisation.weight_decay,
         },
         device="cpu",
     )
-    x, y = _columns(bench.train, schema), _labels(bench.train)
-    x_validation, y_validation = _columns(bench.validation, schema), _labels(bench.validation)
+    x, y = _columns(bench.train, schema), _labels(bench.train, setting)
+    x_validation = _columns(bench.validation, schema)
+    y_validation = _labels(bench.validation, setting)
 
     def loaders(rows: int) -> tuple[DataLoader[Any], ...]:
         generator = DataGenerator({name: values[:rows] for name, values in x.items()}, y[:rows])
@@ -59,7 +61,8 @@ def rechub_runner(setting: Setting) -> Runner:
         return lambda: trainer.predict(trainer.model, loader)
 
     def scores() -> list[float]:
-        return [float(score) for score in trainer.evaluate(trainer.model, loaders(1)[1])]
+        found = trainer.evaluate(trainer.model, loaders(1)[1])
+        return [float(score) for score in found[-len(schema.tasks) :]]
 
     return Runner(count_parameters(model), train, predict, scores)
 
@@ -80,8 +83,16 @@ def _columns(rows: Rows, schema: Schema) -> Columns:
     return {name: _array(column) for name, column in zip(names, values, strict=True)}
 
 
-def _labels(rows: Rows) -> NDArray[Any]:
-    return _array(rows.labels.float())
+def _heads(setting: Setting) -> int:
+    """Its ESMM also gives the conversion rate of clicked rows, first and without a loss."""
+    return len(setting.bench.schema.tasks) + (setting.model == ESMM_NAME)
+
+
+def _labels(rows: Rows, setting: Setting) -> NDArray[Any]:
+    labels = rows.labels.float()
+    if setting.model == ESMM_NAME:
+        labels = torch.cat([labels[:, 1:], labels], dim=1)
+    return _array(labels)
 
 
 def _array(values: Tensor) -> NDArray[Any]:
@@ -140,9 +151,17 @@ def _aitm(features: list[object], schema: Schema, sizes: Mapping[str, Any]) -> n
     )
 
 
+def _esmm(features: list[object], _schema: Schema, sizes: Mapping[str, Any]) -> nn.Module:
+    """Without the dense features, which it can't read; the groups make no difference in it."""
+    sparse = [feature for feature in features if isinstance(feature, SparseFeature)]
+    tower = _network(sizes, "tower")
+    return ESMM(sparse[:1], sparse[1:], cvr_params=dict(tower), ctr_params=dict(tower))
+
+
 _MODELS: Mapping[str, Callable[[list[object], Schema, Mapping[str, Any]], nn.Module]] = {
     "shared_bottom": _shared_bottom,
     "mmoe": _mmoe,
     "ple": _ple,
     "aitm": _aitm,
+    ESMM_NAME: _esmm,
 }

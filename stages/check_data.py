@@ -2,6 +2,7 @@
 
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import write_json
+from emm.core.locks import hold
 from emm.data.checks import check
 from emm.data.schema import load_schema
 from emm.params import PARAMS_FILE, load_params
@@ -12,6 +13,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     params = load_params(file, recipe)
     limits = params.dataset(dataset).check_data
     paths = params.paths(dataset)
+    hold(paths.lock(paths.checks), paths.checks)
     seen = check(
         paths.processed,
         load_schema(paths.schema),

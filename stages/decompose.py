@@ -1,10 +1,15 @@
 """Take the trained models of a dataset apart into components, seed by seed."""
 
+from pathlib import Path
+
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
+from emm.core.locks import hold
 from emm.fusion.factories import trusting
 from emm.params import PARAMS_FILE, load_params
+from emm.training.checkpoint import checkpoints
 from emm.training.decompose import decompose
+from emm.training.fingerprint import fingerprint
 from emm.training.workbench import set_up
 
 
@@ -13,12 +18,28 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     params = load_params(file, recipe)
     chosen = params.recipe_of(dataset)
     paths = params.paths(dataset)
+    out = paths.components
+    hold(paths.lock(out), out)
     bench = set_up(paths.processed, params.recipe, chosen.training, params.data.memory_gib)
     networks = chosen.fusion.networks or params.trained
     folders = {name: paths.model(name) for name in networks}
     trees = {name: paths.model(name) for name in chosen.fusion.trees}
-    with atomic_folder(paths.components) as out, trusting(chosen.fusion.factories):
-        decompose(out, bench, folders, trees, chosen.fusion, chosen.training.seeds)
+    given = [
+        Path(path) for each in chosen.fusion.pool for path in (each.weights, each.trees) if path
+    ]
+    origin = fingerprint(
+        bench.device,
+        {"training": chosen.training, "fusion": chosen.fusion, "networks": sorted(folders)},
+        [*paths.learned_from, *folders.values(), *trees.values(), *given],
+        [Path(__file__), Path("pool")],
+    )
+    with (
+        checkpoints(paths, out, origin) as checkpoint,
+        atomic_folder(out) as folder,
+        trusting(chosen.fusion.factories),
+    ):
+        seeds = chosen.training.seeds
+        decompose(folder, bench, folders, trees, chosen.fusion, seeds, checkpoint)
 
 
 if __name__ == "__main__":

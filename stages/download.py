@@ -4,6 +4,7 @@ from pathlib import Path
 
 from emm.core.binding import choose
 from emm.core.command import ParamsFile, Recipe, stage
+from emm.core.locks import hold
 from emm.data.dataset import DATASETS, load_dataset
 from emm.data.download import fetch
 from emm.data.own.source import own_source
@@ -17,9 +18,11 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     """Download DATASET: -> data/raw/DATASET."""
     params = load_params(file, recipe)
     path = params.dataset(dataset).source.path
+    paths = params.paths(dataset)
+    hold(paths.lock(paths.raw), paths.raw)
     fetch(
         _source(params, dataset, file),
-        params.paths(dataset).raw,
+        paths.raw,
         dataset=dataset,
         cache=CACHE,
         local=Path(path) if path else None,

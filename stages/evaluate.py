@@ -2,6 +2,7 @@
 
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
+from emm.core.locks import hold
 from emm.fusion.factories import trusting
 from emm.params import PARAMS_FILE, load_params
 from emm.training.evaluate import evaluate
@@ -13,6 +14,7 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
     section, chosen = params.dataset(dataset), params.recipe_of(dataset)
     training = chosen.training
     paths = params.paths(dataset)
+    hold(paths.lock(paths.evaluation(model)), paths.evaluation(model))
     with atomic_folder(paths.evaluation(model)) as out, trusting(chosen.fusion.factories):
         evaluate(
             paths.model(model),
@@ -25,6 +27,7 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
             threads=training.threads,
             deterministic=training.deterministic,
             memory_gib=params.data.memory_gib,
+            gauc_key=section.evaluate.gauc_key,
         )
 
 

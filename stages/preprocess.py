@@ -2,6 +2,7 @@
 
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
+from emm.core.locks import hold
 from emm.data.preprocess import preprocess
 from emm.data.sample import Sample
 from emm.own import dataset_of
@@ -13,6 +14,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     params = load_params(file, recipe)
     section = params.dataset(dataset)
     paths = params.paths(dataset)
+    hold(paths.lock(paths.processed), paths.processed)
     sample = section.preprocess.sample
     with atomic_folder(paths.processed) as out:
         preprocess(
@@ -26,6 +28,8 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
             max_rejected=section.preprocess.max_rejected,
             sample=Sample(**vars(sample)) if sample else None,
             bags=section.reads_bags,
+            funnel=section.preprocess.funnel,
+            keep=section.preprocess.keep,
         )
 
 

@@ -1,15 +1,19 @@
 """Train the single-task models of one structure: one a task and seed."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
+from emm.core.locks import hold
 from emm.models.single_task import SingleTask
 from emm.params import PARAMS_FILE, OptimiserParams, load_params
 from emm.sections import section_of, split_section
+from emm.training.checkpoint import checkpoints
+from emm.training.fingerprint import fingerprint
 from emm.training.networks import train_single
 from emm.training.workbench import set_up
 
@@ -27,13 +31,26 @@ def main(
         section, SingleTask, f"{where}.{structure}", OptimiserParams
     )
     paths = params.paths(dataset)
+    out = paths.model(structure)
+    hold(paths.lock(out), out)
     bench = set_up(paths.processed, params.recipe, training, params.data.memory_gib)
 
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
         return SingleTask(bench.inputs, **arguments), arguments
 
-    with atomic_folder(paths.model(structure)) as out:
-        train_single(out, bench, structure, build, training, optimiser, chosen.fusion)
+    settings = {"training": training, "section": section, "fusion": chosen.fusion}
+    origin = fingerprint(bench.device, settings, paths.learned_from, [Path(__file__)])
+    with checkpoints(paths, out, origin) as checkpoint, atomic_folder(out) as folder:
+        train_single(
+            folder,
+            bench,
+            structure,
+            build,
+            training,
+            optimiser,
+            chosen.fusion,
+            checkpoint=checkpoint,
+        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Write the metrics files, the figures and the page that people read."""
 
 from emm.core.command import ParamsFile, Recipe, stage
+from emm.core.locks import hold
 from emm.data.schema import load_schema
 from emm.params import PARAMS_FILE, load_params
 from emm.report.facts import facts_of
@@ -11,6 +12,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     """Report on DATASET: data/evaluation -> metrics/DATASET/RECIPE and reports/DATASET.md."""
     params = load_params(file, recipe)
     paths = params.paths(dataset)
+    hold(paths.lock(paths.report), paths.report)
     write_report(
         [(model, paths.evaluation(model)) for model in params.table],
         facts_of(dataset, load_schema(paths.schema)),

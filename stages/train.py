@@ -1,6 +1,7 @@
 """Train a network that learns all tasks together."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -8,9 +9,13 @@ from torch import nn
 from emm.core.binding import choose
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
+from emm.core.locks import hold
 from emm.models import model_class
 from emm.params import PARAMS_FILE, OptimiserParams, load_params
-from emm.sections import section_of, split_section
+from emm.sections import FROM_DATA, section_of, split_section
+from emm.training.checkpoint import checkpoints
+from emm.training.fingerprint import fingerprint
+from emm.training.from_data import arguments_of_data
 from emm.training.networks import train_together
 from emm.training.workbench import set_up
 
@@ -24,15 +29,24 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
     choose("model", model, params.baselines, "baselines in params.yaml", "add it there")
     section = section_of(chosen.train, model, where)
     architecture: Any = model_class(model)
-    optimiser, arguments = split_section(section, architecture, f"{where}.{model}", OptimiserParams)
+    optimiser, arguments = split_section(
+        section, architecture, f"{where}.{model}", OptimiserParams, FROM_DATA
+    )
     paths = params.paths(dataset)
+    out = paths.model(model)
+    hold(paths.lock(out), out)
     bench = set_up(paths.processed, params.recipe, training, params.data.memory_gib)
+    arguments |= arguments_of_data(architecture, bench.schema, bench.train)
 
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
         return architecture(bench.inputs, len(bench.schema.tasks), **arguments), arguments
 
-    with atomic_folder(paths.model(model)) as out:
-        train_together(out, bench, model, model, build, training, optimiser)
+    settings = {"training": training, "section": section}
+    origin = fingerprint(bench.device, settings, paths.learned_from, [Path(__file__)])
+    with checkpoints(paths, out, origin) as checkpoint, atomic_folder(out) as folder:
+        train_together(
+            folder, bench, model, model, build, training, optimiser, checkpoint=checkpoint
+        )
 
 
 if __name__ == "__main__":

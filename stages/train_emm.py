@@ -1,12 +1,17 @@
 """Fuse the trained models of a dataset into one multi-task model."""
 
+from pathlib import Path
+
 from emm.core.binding import choose
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
+from emm.core.locks import hold
 from emm.fusion.emm import EMM
 from emm.fusion.factories import trusting
 from emm.params import PARAMS_FILE, load_params
 from emm.sections import section_of, split_section
+from emm.training.checkpoint import checkpoints
+from emm.training.fingerprint import fingerprint
 from emm.training.fused import FusedParams, train_fused
 from emm.training.workbench import set_up
 
@@ -23,10 +28,22 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
         section, EMM, f"{where}.{model}", FusedParams, given=("pool",)
     )
     paths = params.paths(dataset)
+    out = paths.model(model)
+    hold(paths.lock(out), out)
     bench = set_up(paths.processed, params.recipe, training, params.data.memory_gib)
-    with atomic_folder(paths.model(model)) as out, trusting(chosen.fusion.factories):
+    origin = fingerprint(
+        bench.device,
+        {"training": training, "section": section, "fusion": chosen.fusion},
+        [*paths.learned_from, paths.components],
+        [Path(__file__), Path("pool")],
+    )
+    with (
+        checkpoints(paths, out, origin) as checkpoint,
+        atomic_folder(out) as folder,
+        trusting(chosen.fusion.factories),
+    ):
         train_fused(
-            out,
+            folder,
             bench,
             model,
             paths.components,
@@ -34,6 +51,7 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
             fusion=chosen.fusion,
             settings=settings,
             arguments=arguments,
+            checkpoint=checkpoint,
         )
 
 

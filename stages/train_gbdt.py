@@ -1,12 +1,16 @@
 """Train the boosted trees that people would otherwise use, one ensemble a task."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
+from emm.core.locks import hold
 from emm.models.gbdt import Boosting
 from emm.params import PARAMS_FILE, load_params
 from emm.sections import bind_section, section_of
+from emm.training.checkpoint import checkpoints
+from emm.training.fingerprint import fingerprint
 from emm.training.trees import train_trees
 from emm.training.workbench import set_up
 
@@ -15,16 +19,18 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     """Boost trees for every task of DATASET: -> data/models/DATASET/RECIPE/gbdt."""
     params = load_params(file, recipe)
     chosen = params.recipe_of(dataset)
-    training = chosen.training
+    training = replace(chosen.training, device="cpu")
     where = f"{dataset}.{params.recipe}.train"
     section = section_of(chosen.train, "gbdt", where)
     boosting: Boosting = bind_section(section, Boosting, f"{where}.gbdt")
     paths = params.paths(dataset)
-    bench = set_up(
-        paths.processed, params.recipe, replace(training, device="cpu"), params.data.memory_gib
-    )
-    with atomic_folder(paths.model("gbdt")) as out:
-        train_trees(out, bench, boosting, training.seeds, chosen.fusion)
+    out = paths.model("gbdt")
+    hold(paths.lock(out), out)
+    bench = set_up(paths.processed, params.recipe, training, params.data.memory_gib)
+    settings = {"training": training, "section": section, "fusion": chosen.fusion}
+    origin = fingerprint(bench.device, settings, paths.learned_from, [Path(__file__)])
+    with checkpoints(paths, out, origin) as checkpoint, atomic_folder(out) as folder:
+        train_trees(folder, bench, boosting, training.seeds, chosen.fusion, checkpoint)
 
 
 if __name__ == "__main__":

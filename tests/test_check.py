@@ -87,3 +87,24 @@ def test_a_model_that_does_not_exist_is_named() -> None:
     params = replace(load_params(ROOT / "params.yaml"), baselines=("mmeo",))
     with pytest.raises(ParamsError, match="no section is called 'mmeo'; did you mean 'mmoe'"):
         check_sections(params)
+
+
+def test_a_model_of_a_funnel_needs_one_in_the_datasets_block() -> None:
+    params = load_params(ROOT / "params.yaml")
+    ali = replace(params, datasets=("ali-ccp",), baselines=("esmm", "escm2", "stem"))
+    assert check_sections(ali) is None
+    block = params.dataset("ali-ccp")
+    bare = replace(block, preprocess=replace(block.preprocess, funnel=()))
+    with pytest.raises(ParamsError) as error:
+        check_sections(replace(ali, blocks={**params.blocks, "ali-ccp": bare}))
+    assert str(error.value).count("needs a funnel") == 2
+    assert "where: ali-ccp.preprocess.funnel in params.yaml" in str(error.value)
+
+
+def test_what_the_data_decides_is_in_no_section() -> None:
+    params = replace(load_params(ROOT / "params.yaml"), datasets=("ali-ccp",), baselines=("esmm",))
+    block = params.dataset("ali-ccp")
+    train = {**block.paper.train, "esmm": {**block.paper.train["esmm"], "funnel": [0, 1]}}
+    blocks = {"ali-ccp": replace(block, paper=replace(block.paper, train=train))}
+    with pytest.raises(ParamsError, match=r"esmm\.funnel: unknown key"):
+        check_sections(replace(params, blocks=blocks))

@@ -79,6 +79,24 @@ def test_a_fault_is_named(tmp_path: Path, change: Change, message: str) -> None:
         load(tmp_path, change)
 
 
+@pytest.mark.parametrize(
+    "funnel", [["click"], ["click", "click"], ["click", "buy"], ["click", "purchase", "click"]]
+)
+def test_a_funnel_is_of_two_tasks(tmp_path: Path, funnel: list[str]) -> None:
+    message = r"ali-ccp\.preprocess\.funnel: got .*, expected two of the tasks in order, or \[\]"
+    with pytest.raises(ParamsError, match=message):
+        load(tmp_path, lambda tree: tree["ali-ccp"]["preprocess"].update(funnel=funnel))
+
+
+def test_no_task_is_called_as_the_metrics_of_a_funnel(tmp_path: Path) -> None:
+    def named(tree: dict[str, Any]) -> None:
+        tree["ali-ccp"].update(tasks=["click", "funnel"])
+        tree["ali-ccp"]["preprocess"].update(funnel=["click", "funnel"])
+
+    with pytest.raises(ParamsError, match="no task may be called 'funnel'"):
+        load(tmp_path, named)
+
+
 def test_a_recipe_may_be_asked_for(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     params = load_params(tmp_path / "params.yaml", "tuned")

@@ -1,6 +1,7 @@
 """All of params.yaml against the signatures of the models it is for."""
 
 from collections.abc import Iterator
+from inspect import signature
 
 from emm.core.binding import choose
 from emm.core.errors import ParamsError
@@ -9,7 +10,8 @@ from emm.models import MODELS, model_class
 from emm.models.gbdt import Boosting
 from emm.models.single_task import SingleTask
 from emm.params import OptimiserParams, Params, RecipeParams
-from emm.sections import bind_section, section_of, split_section
+from emm.sections import FROM_DATA, bind_section, section_of, split_section
+from emm.training.from_data import no_funnel
 from emm.training.fused import FusedParams
 
 
@@ -18,7 +20,10 @@ def check_sections(params: Params) -> None:
     faults = [
         fault
         for dataset in params.datasets
-        for fault in _faults(params, params.recipe_of(dataset), f"{dataset}.{params.recipe}")
+        for fault in (
+            *_faults(params, params.recipe_of(dataset), f"{dataset}.{params.recipe}"),
+            *_funnel_faults(params, dataset),
+        )
     ]
     if faults:
         raise ParamsError("\n".join(faults))
@@ -36,6 +41,14 @@ def _faults(params: Params, recipe: RecipeParams, where: str) -> Iterator[str]:
             yield str(error)
 
 
+def _funnel_faults(params: Params, dataset: str) -> Iterator[str]:
+    """Models of funnels on a dataset that declares none."""
+    block = params.dataset(dataset)
+    for name in params.baselines if not block.preprocess.funnel else ():
+        if name in MODELS and "funnel" in signature(model_class(name)).parameters:
+            yield str(no_funnel(name, dataset, block.tasks))
+
+
 def _check(params: Params, recipe: RecipeParams, part: str, name: str, where: str) -> None:
     section = section_of(getattr(recipe, part), name, where)
     if part == "pretrain":
@@ -46,4 +59,5 @@ def _check(params: Params, recipe: RecipeParams, part: str, name: str, where: st
         split_section(section, EMM, f"{where}.{name}", FusedParams, given=("pool",))
     else:
         choose("model", name, MODELS, "baselines in params.yaml", "correct the name")
-        split_section(section, model_class(name), f"{where}.{name}", OptimiserParams)
+        model = model_class(name)
+        split_section(section, model, f"{where}.{name}", OptimiserParams, FROM_DATA)

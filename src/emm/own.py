@@ -24,7 +24,8 @@ def dataset_of(params: Params, block: str) -> Dataset:
         dataset = load_dataset(name)
     else:
         sample = section.preprocess.sample
-        carried = (sample.key,) if sample is not None and sample.key else ()
+        key = (sample.key,) if sample is not None and sample.key else ()
+        carried = (*key, *section.preprocess.keep)
         dataset = own_dataset(name, section.table, params.paths(block).raw, carried)
     for task in section.tasks:
         choose("task", task, dataset.tasks, f"{block}.tasks in params.yaml", "correct the name")

@@ -18,8 +18,9 @@ from emm.models import model_class
 from emm.models.gbdt import Boosting, fit
 from emm.models.single_task import SingleTask
 from emm.params import OptimiserParams, Params
-from emm.sections import bind_section, split_section
-from emm.training.fit import best_epoch
+from emm.sections import FROM_DATA, bind_section, split_section
+from emm.training.epochs import best_epoch
+from emm.training.from_data import arguments_of_data
 from emm.training.fused import FusedParams, fuse
 from emm.training.networks import train_run
 from emm.training.seeds import seed_init
@@ -170,8 +171,9 @@ def _try(
     single = model in params.trained
     architecture: Any = SingleTask if single else model_class(model)
     optimiser, arguments = split_section(
-        section, architecture, f"{SPACES}: {model}", OptimiserParams
+        section, architecture, f"{SPACES}: {model}", OptimiserParams, FROM_DATA
     )
+    arguments |= arguments_of_data(architecture, bench.schema, bench.train)
     schedule = schedule_of(training, optimiser)
     found: dict[str, float] = {}
     for own in [(task,) for task in tasks] if single else [tasks]:

@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 from emm.core.binding import bind, bind_keywords, choose, raise_all
 from emm.params import OptimiserParams
 
+FROM_DATA = ("funnel", "fields")
+"""Arguments of a model that the data gives it, and no section: see `emm.training.from_data`."""
+
 Settings = TypeVar("Settings", bound=OptimiserParams)
 
 

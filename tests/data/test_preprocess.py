@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from emm.core.errors import DataError
+from emm.core.errors import DataError, ParamsError
 from emm.core.files import sha256
 from emm.data.datasets.census_income import DATASET
 from emm.data.preprocess import preprocess
@@ -200,3 +200,28 @@ def test_nothing_but_the_results_stays(processed: Path) -> None:
         "validation.parquet",
         "vocabularies.parquet",
     ]
+
+
+def test_a_kept_column_stands_beside_the_features_as_it_was(tmp_path: Path, raw: Path) -> None:
+    out = run(raw, tmp_path / "out", keep=("instance_weight", "education"))
+    schema = load_schema(out / "schema.json")
+    assert schema.kept == ("instance_weight",)
+    assert "instance_weight" not in [*schema.dense_names, *schema.sparse_names]
+    fields = [line.split(", ") for line in lines(600, 0)]
+    kept = pl.read_parquet(out / "train.parquet")["instance_weight"].cast(pl.Float64)
+    assert kept.to_list() == [float(each[24]) for each in fields]
+
+
+def test_without_such_columns_nothing_is_written_of_them(processed: Path) -> None:
+    text = (processed / "schema.json").read_text()
+    assert not [key for key in ("kept", "funnel") if f'"{key}"' in text]
+
+
+def test_a_column_to_keep_that_is_not_there_is_named(tmp_path: Path, raw: Path) -> None:
+    with pytest.raises(ParamsError, match="no column is called 'search'"):
+        run(raw, tmp_path / "out", keep=("search",))
+
+
+def test_a_dense_column_is_not_kept_beside_itself(tmp_path: Path, raw: Path) -> None:
+    with pytest.raises(ParamsError, match="'age' can't stay as it is: it is a dense feature"):
+        run(raw, tmp_path / "out", keep=("age",))

@@ -31,6 +31,16 @@ def test_it_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert load_schema(tmp_path / "schema.json") == SCHEMA
 
 
+def test_a_funnel_comes_back_and_one_that_is_not_there_leaves_no_trace(tmp_path: Path) -> None:
+    path = tmp_path / "schema.json"
+    write_schema(replace(SCHEMA, funnel=("b", "a")), path)
+    assert load_schema(path).funnel == ("b", "a")
+    assert load_schema(path).steps == (1, 0)
+    write_schema(SCHEMA, path)
+    assert "funnel" not in path.read_text()
+    assert load_schema(path).steps == ()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

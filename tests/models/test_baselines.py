@@ -7,18 +7,26 @@ from torch import nn
 from emm.core.errors import ParamsError
 from emm.models.adatt import AdaTT
 from emm.models.aitm import AITM
+from emm.models.escm2 import ESCM2
+from emm.models.esmm import ESMM
 from emm.models.mmoe import MMoE
 from emm.models.ple import PLE
 from emm.models.shared_bottom import SharedBottom
+from emm.models.stem import STEM
 
 BOTH = {"embedding_dim": 2, "tower": [3]}
 EXPERTS = {**BOTH, "expert": [6, 4]}
+FUNNEL = {**BOTH, "funnel": (0, 1)}
+RISK = {"variant": "ips", "risk_weight": 0.5, "global_weight": 1.0, "least_propensity": 0.1}
 MODELS = {
     SharedBottom: {**BOTH, "bottom": [6, 4]},
     MMoE: {**EXPERTS, "experts": 3},
     PLE: {**EXPERTS, "levels": 2, "specific_experts": 2, "shared_experts": 1},
     AITM: {**BOTH, "bottom": [6, 4], "calibrator_weight": 0.5},
     AdaTT: {**EXPERTS, "levels": 2, "experts": 2},
+    ESMM: FUNNEL,
+    ESCM2: {**FUNNEL, **RISK},
+    STEM: {**EXPERTS, "specific_experts": 2, "shared_experts": 1},
 }
 PREFIXES = {
     SharedBottom: {"front.table", "bottom.0", "bottom.1", "towers.layers"},
@@ -26,6 +34,10 @@ PREFIXES = {
     PLE: {"front.table", "levels.0", "levels.1", "towers.layers"},
     AITM: {"front.table", "bottoms.0", "bottoms.1", "transfers.0", "towers.layers"},
     AdaTT: {"front.table", "levels.0", "levels.1", "towers.layers"},
+    ESMM: {"front.front", "towers.layers"},
+    ESCM2: {"front.front", "towers.layers"},
+    STEM: {"fronts.0", "fronts.1", "fronts.2", "experts.0", "experts.1", "gates.linear"}
+    | {"towers.layers"},
 }
 every_model = pytest.mark.parametrize("kind", MODELS, ids=lambda kind: kind.__name__)
 
@@ -78,7 +90,7 @@ def test_state_names_are_stable(kind, small):
     assert {".".join(name.split(".")[:2]) for name in names} == PREFIXES[kind]
 
 
-@pytest.mark.parametrize("kind", [MMoE, PLE, AdaTT])
+@pytest.mark.parametrize("kind", [MMoE, PLE, AdaTT, STEM])
 def test_experts_without_layers_are_refused(kind, small):
     with pytest.raises(ParamsError, match="at least one hidden width"):
         build(kind, small, expert=[])

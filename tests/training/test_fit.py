@@ -99,6 +99,26 @@ def test_a_models_penalty_joins_the_loss() -> None:
         torch.testing.assert_close(left, right)
 
 
+def test_a_penalty_may_take_the_labels_and_weights_of_the_rows() -> None:
+    class Labelled(Linear):
+        def logits_and_penalty(
+            self, inputs: tuple[Tensor, ...], labels: Tensor, weights: Tensor
+        ) -> tuple[Tensor, Tensor]:
+            logits = self(*inputs)
+            return logits, (weights.unsqueeze(1) * labels * logits).mean()
+
+    model, twin = Labelled(), Linear()
+    train = replace(TRAIN, weights=torch.arange(len(TRAIN)) % 3 + 1.0)
+    fit(model, train, VALIDATION, schedule(max_epochs=1, batch_size=len(TRAIN)), seed=0)
+    optimiser = torch.optim.Adam(twin.parameters(), lr=0.01)
+    logits, labels = twin(*train.inputs), train.labels.float()
+    extra = (train.weights.unsqueeze(1) * labels * logits).mean()
+    (task_losses(logits, labels, train.weights).mean() + extra).backward()
+    optimiser.step()
+    for left, right in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(left, right)
+
+
 def test_whole_row_weights_equal_repeated_rows() -> None:
     weights = torch.arange(len(TRAIN)) % 3
     repeated = TRAIN.rows(torch.arange(len(TRAIN)).repeat_interleave(weights))

@@ -114,6 +114,7 @@ def test_each_phase_has_a_schedule_of_its_own(
         _seed: int,
         names: tuple[str, ...],
         history: list[Epoch],
+        **_: object,
     ) -> list[Epoch]:
         learns = any(p.requires_grad for p in model.networks.parameters())
         calls.append((schedule, names, [epoch.epoch for epoch in history], learns))

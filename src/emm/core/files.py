@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from emm.core.errors import OutOfSpaceError
+from emm.core.ranks import rank
 
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
 
@@ -51,7 +52,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
         try:
             yield temporary
             _sync(temporary)
-            temporary.replace(path)
+            if rank() == 0:
+                temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -69,9 +71,10 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             for file in sorted(temporary.rglob("*")):
                 if file.is_file():
                     _sync(file)
-            if path.exists():
-                shutil.rmtree(path)
-            temporary.replace(path)
+            if rank() == 0:
+                if path.exists():
+                    shutil.rmtree(path)
+                temporary.replace(path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -94,11 +97,15 @@ def sha256(path: Path) -> str:
 
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    own = f"{rank()}-{os.getpid()}" if rank() else os.getpid()
+    return path.with_name(f".{path.name}.{own}.tmp")
 
 
 def _sweep(path: Path) -> None:
-    """Remove what processes that were killed have left beside ``path``."""
+    """Remove what processes that were killed have left beside ``path``.
+
+    Not what those with a rank have: they may be on another machine.
+    """
     for left in path.parent.glob(f".{path.name}.*.tmp"):
         number = left.name.removesuffix(".tmp").rpartition(".")[2]
         if number.isdecimal() and not _alive(int(number)):

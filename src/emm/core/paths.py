@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+PRIVATE = ".emm"
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -55,3 +57,23 @@ class Paths:
 
     def evaluation(self, name: str) -> Path:
         return self.root / Path("data/evaluation", self.dataset, self.recipe, name)
+
+    @property
+    def learned_from(self) -> tuple[Path, ...]:
+        """What training reads of the processed data."""
+        names = ("schema.json", "train.parquet", "validation.parquet", "bags.parquet")
+        return tuple(self.processed / name for name in names)
+
+    def lock(self, out: Path) -> Path:
+        """The file that whoever makes ``out`` holds (`emm.core.locks`)."""
+        return self._beside("locks", out.with_name(f"{out.name}.lock"))
+
+    def checkpoints(self, out: Path) -> Path:
+        """Where the training of ``out`` keeps what it needs to go on after an interruption."""
+        return self._beside("checkpoints", out)
+
+    def _beside(self, kind: str, out: Path) -> Path:
+        """Out of DVC's reach, which deletes what a stage makes before the stage starts."""
+        if not out.is_relative_to(self.root):  # the raw files, which blocks of all roots share
+            return Path(PRIVATE, kind) / out
+        return self.root / PRIVATE / kind / out.relative_to(self.root)

@@ -8,6 +8,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from emm.core.ranks import rank
+
 LINE_EVERY_SECONDS = 10.0
 
 
@@ -20,7 +22,7 @@ class Report(Protocol):
 @contextmanager
 def progress(title: str, total: float | None, console: Console | None = None) -> Iterator[Report]:
     """Yield a function to call with the amount done so far, out of ``total`` (None: unknown)."""
-    console = console or Console(stderr=True)
+    console = console or Console(stderr=True, quiet=rank() > 0)
     if console.is_terminal:
         with _bar(console) as bar:
             task = bar.add_task(title, total=total, note="")
@@ -34,7 +36,9 @@ def progress(title: str, total: float | None, console: Console | None = None) ->
 
 
 def say(message: str) -> None:
-    """One line to the person or the log."""
+    """One line to the person or the log, from the first of several processes alone."""
+    if rank():
+        return
     Console(stderr=True, soft_wrap=True, highlight=False).print(message, markup=False)
 
 

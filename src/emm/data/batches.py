@@ -2,10 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol, Self
+from itertools import islice
+from typing import Any, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor
+
+
+class Piece(NamedTuple):
+    """Part of a batch: its mean loss counts ``share`` beside the other parts', 1 on average, and
+    stands for so many ``rows`` of the batch."""
+
+    share: float
+    rows: float
 
 
 @dataclass(frozen=True)
@@ -14,7 +23,8 @@ class Table:
 
     ``given`` [N, K] float32: what a fused model's frozen members say of each row, where that was
     worked out beforehand. ``weights`` [N] float32: of the rows in the training loss. ``kinds`` of
-    the tasks in their order, () if all are binary; otherwise labels are float32.
+    the tasks in their order, () if all are binary; otherwise labels are float32. ``piece``:
+    what they are of a batch that several processes share.
     """
 
     dense: Tensor
@@ -23,6 +33,7 @@ class Table:
     given: Tensor | None = None
     weights: Tensor | None = None
     kinds: tuple[str, ...] = ()
+    piece: Piece | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -36,9 +47,16 @@ class Table:
         """The same rows on ``device``."""
         return self._each(lambda column: column.to(device))
 
-    def shuffled(self, batch_size: int, generator: torch.Generator) -> Iterator["Table"]:
+    @property
+    def arrangement(self) -> tuple[int, ...]:
+        """See `Rows`: here the number of rows alone."""
+        return (len(self),)
+
+    def shuffled(
+        self, batch_size: int, generator: torch.Generator, done: int = 0
+    ) -> Iterator["Table"]:
         """An epoch's batches: see `Rows`."""
-        return map(self.rows, shuffled(len(self), batch_size, generator))
+        return map(self.rows, islice(shuffled(len(self), batch_size, generator), done, None))
 
     def in_order(self, batch_size: int) -> Iterator["Table"]:
         """All rows in their order: see `Rows`."""
@@ -61,6 +79,10 @@ class Table:
     def with_given(self, given: Tensor) -> "Table":
         """The same rows with ``given`` [N, K]."""
         return replace(self, given=given)
+
+    def as_piece(self, share: float, rows: float) -> "Table":
+        """The same rows as a part of a batch: see `Piece`."""
+        return replace(self, piece=Piece(share, rows))
 
     def in_memory(self, copies: int, seed: int) -> "Table":
         """These very rows: see `Rows`."""
@@ -87,8 +109,17 @@ class Rows(Protocol):
 
     def __len__(self) -> int: ...
 
-    def shuffled(self, batch_size: int, generator: torch.Generator) -> Iterator[Table]:
-        """An epoch's batches in random order, each row once, of the sizes of `batch_sizes`."""
+    @property
+    def arrangement(self) -> tuple[int, ...]:
+        """What the order of an epoch's batches depends on beside their size and the generator."""
+
+    def shuffled(
+        self, batch_size: int, generator: torch.Generator, done: int = 0
+    ) -> Iterator[Table]:
+        """An epoch's batches in random order, each row once, of the sizes of `batch_sizes`.
+
+        The first ``done`` of them are passed over, without reading them where that can be.
+        """
 
     def in_order(self, batch_size: int) -> Iterator[Table]:
         """All rows in their order, ``batch_size`` at a time."""

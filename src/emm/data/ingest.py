@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from emm.core.binding import choose
 from emm.core.errors import DataError
 from emm.core.progress import progress
 from emm.data.dataset import LINE, Chunk, Dataset, Reading, Task
@@ -86,6 +87,7 @@ def _ingest_part(
 
 def usable_rows(chunk: Chunk, wanted: Wanted, rejected: Rejected) -> pl.DataFrame:
     """The chunk's rows with typed columns and labels, less those that can't be used."""
+    _check_columns(chunk, wanted)
     faults = _faults(wanted)
     reason = pl.coalesce(
         *(pl.when(fault).then(pl.lit(what)) for what, fault in faults.items()), pl.lit(None)
@@ -104,6 +106,13 @@ def usable_rows(chunk: Chunk, wanted: Wanted, rejected: Rejected) -> pl.DataFram
         ),
         *([_number(wanted.weight).cast(pl.Float32).alias(WEIGHT)] if wanted.weight else []),
     )
+
+
+def _check_columns(chunk: Chunk, wanted: Wanted) -> None:
+    """What params.yaml names may not be there; what a dataset names is."""
+    for name in wanted.others:
+        known = (column for column in chunk.rows.columns if column != LINE)
+        choose("column", name, known, "preprocess in params.yaml", "correct it")
 
 
 _LABEL_TYPES: dict[str, type[pl.DataType]] = {"binary": pl.UInt8, "regression": pl.Float64}

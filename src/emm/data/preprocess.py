@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from emm.core.allocation import keep_freed_memory
-from emm.core.errors import DataError
+from emm.core.errors import DataError, ParamsError
 from emm.core.files import sha256
 from emm.data import schema as contract
 from emm.data.bags import WrittenBags, number_bags, write_bags
@@ -43,10 +43,14 @@ def preprocess(
     max_rejected: float = 0.0,
     sample: Sample | None = None,
     bags: bool = False,
+    funnel: Sequence[str] = (),
+    keep: Sequence[str] = (),
 ) -> None:
     """Write train, validation and test.parquet, vocabularies.parquet and schema.json to ``out``.
 
     With ``bags`` whole bags of multi-valued fields too, in bags.parquet, which is empty otherwise.
+    ``funnel``: two binary tasks, the second of which happens only after the first; ``keep``:
+    columns that are written beside the features as they are.
 
     Vocabularies and statistics come from train alone. Lines that can't be used are listed in the
     file ``rejected``; DataError if they are more than the share ``max_rejected``. What is held in
@@ -58,23 +62,46 @@ def preprocess(
             where="preprocess.bags in params.yaml",
             next_step="set it to false",
         )
+    _check_funnel(dataset, funnel)
     keep_freed_memory()
     with TemporaryDirectory(dir=out) as folder:
         scratch = Path(folder)
         reading = Reading(raw, Rejected(dataset.name, max_rejected), scratch / "reading", bags)
-        wanted = wanted_of(dataset, tasks, _others(dataset, sample, bags=bags))
+        wanted = wanted_of(dataset, tasks, [*_others(dataset, sample, bags=bags), *keep])
+        _check_kept(wanted, keep)
         parts = _read(dataset, reading, wanted, scratch / "parts", rejected)
         if sample:
             parts = sampled(parts, sample, seed)
         binary = [label_column(task) for task in tasks if dataset.tasks[task].kind == BINARY]
         splits = assign(dataset.split, parts, binary, seed)
         if not bags:
-            write_splits(dataset, splits, wanted, out, rare_below)
+            write_splits(dataset, splits, wanted, out, rare_below, funnel=funnel, keep=keep)
             pl.DataFrame().write_parquet(out / BAGS)
             return
         splits, found = number_bags(dataset, reading, splits)
         written = write_bags(found, dataset.bags, rare_below, out, scratch)
-        write_splits(dataset, splits, wanted, out, rare_below, written)
+        write_splits(dataset, splits, wanted, out, rare_below, written, funnel=funnel, keep=keep)
+
+
+def _check_funnel(dataset: Dataset, funnel: Sequence[str]) -> None:
+    others = [step for step in funnel if dataset.tasks[step].kind != BINARY]
+    if others:
+        raise ParamsError(
+            f"the funnel's step {others[0]!r} is no binary task",
+            where="preprocess.funnel in params.yaml",
+            got=dataset.tasks[others[0]].kind,
+            next_step="name two binary tasks, such as a click and the purchase after it",
+        )
+
+
+def _check_kept(wanted: Wanted, keep: Sequence[str]) -> None:
+    dense = [name for name in keep if name in wanted.dense]
+    if dense:
+        raise ParamsError(
+            f"the column {dense[0]!r} can't stay as it is: it is a dense feature",
+            where="preprocess.keep in params.yaml",
+            next_step="leave it out there, or make it a sparse column of your table, or drop it",
+        )
 
 
 def _others(dataset: Dataset, sample: Sample | None, *, bags: bool) -> list[str | None]:
@@ -103,12 +130,19 @@ def write_splits(
     out: Path,
     rare_below: int,
     bags: WrittenBags | None = None,
+    *,
+    funnel: Sequence[str] = (),
+    keep: Sequence[str] = (),
 ) -> None:
     """Fit on train, then encode and write every split and its description."""
     train = splits["train"]
     vocabularies = fit_vocabularies(train, wanted.sparse, rare_below)
     statistics, targets = fit_dense(train, wanted.dense), _fit_targets(train, wanted)
-    columns = _columns(dataset, wanted, statistics, targets, pointing=bags is not None)
+    kept = tuple(dict.fromkeys(n for n in keep if n not in (*wanted.sparse, dataset.key)))
+    columns = [
+        *_columns(dataset, wanted, statistics, targets, pointing=bags is not None),
+        *map(pl.col, kept),
+    ]
     every = [vocabularies, bags.vocabularies] if bags else [vocabularies]
     pl.concat(every).write_parquet(out / VOCABULARIES)
     for split, rows in splits.items():
@@ -131,6 +165,8 @@ def write_splits(
         kinds=kinds if targets else {},
         targets=targets,
         bags=bags.columns if bags else (),
+        funnel=tuple(funnel),
+        kept=kept,
     )
     contract.write_schema(schema, out / "schema.json")
 

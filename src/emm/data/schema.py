@@ -97,8 +97,10 @@ class Split:
 class Schema:
     """The contract between preprocessing and everything that reads processed data.
 
-    ``kinds`` names the kind of each task where not all are binary, ``targets`` the regression ones.
-    What is empty of these and of ``bags`` isn't in the file.
+    ``kinds`` names the kind of each task where not all are binary, ``targets`` the regression ones;
+    ``funnel``: the two tasks, if any, of which the second happens only after the first; ``kept``:
+    columns that stand beside the features as they were. What is empty of these and of ``bags``
+    isn't in the file.
     """
 
     format: int
@@ -116,6 +118,8 @@ class Schema:
     kinds: Mapping[str, str] = field(default_factory=dict)
     targets: Mapping[str, Target] = field(default_factory=dict)
     bags: tuple[BagColumn, ...] = ()
+    funnel: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
     def kind(self, task: str) -> str:
         """Kind of a task: binary or regression."""
@@ -130,6 +134,11 @@ class Schema:
     def task_kinds(self) -> tuple[str, ...]:
         """Kinds of all tasks in their order; () if all are binary."""
         return tuple(map(self.kind, self.tasks)) if self.kinds else ()
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Numbers of the funnel's tasks, () without one."""
+        return tuple(map(self.tasks.index, self.funnel))
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
@@ -153,7 +162,7 @@ class Schema:
 def write_schema(schema: Schema, path: Path) -> None:
     """Write schema.json."""
     tree = asdict(schema)
-    for key in ("kinds", "targets", "bags"):
+    for key in ("kinds", "targets", "bags", "funnel", "kept"):
         if not tree[key]:
             del tree[key]
     for split in tree["splits"].values():

@@ -48,20 +48,36 @@ class Stream:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def shuffled(self, batch_size: int, generator: torch.Generator) -> Iterator[Table]:
-        """An epoch's batches in random order, each row once, of the sizes of `batch_sizes`."""
-        window = min(self._most(), max(self.block, len(self) // WINDOWS))
-        blocks = self._blocks(window)
+    @property
+    def arrangement(self) -> tuple[int, ...]:
+        """What the order of batches depends on: rows, those of a window, and of a block."""
+        return len(self), self._shuffled_rows, self.block
+
+    def shuffled(
+        self, batch_size: int, generator: torch.Generator, done: int = 0
+    ) -> Iterator[Table]:
+        """An epoch's batches in random order, each row once, of the sizes of `batch_sizes`.
+
+        Nothing is read of the windows whose rows are all in the first ``done`` batches.
+        """
+        blocks = self._blocks(self._shuffled_rows)
         order = torch.randperm(len(blocks), generator=generator, device=generator.device)
-        windows = self._windows([blocks[number] for number in order.tolist()], window)
-        return _batches(windows, batch_sizes(len(self), batch_size), generator)
+        groups = _groups([blocks[number] for number in order.tolist()], self._shuffled_rows)
+        sizes = batch_sizes(len(self), batch_size)
+        past, rows = 0, sum(sizes[:done])
+        while past < len(groups) and _rows(groups[past]) <= rows:
+            rows -= _rows(groups[past])
+            # Drawn all the same: the other windows' orders come after it.
+            torch.randperm(_rows(groups[past]), generator=generator, device=generator.device)
+            past += 1
+        return _batches(self._windows(groups[past:]), sizes[done:], generator, rows)
 
     def in_order(self, batch_size: int) -> Iterator[Table]:
         """All rows in their order, ``batch_size`` at a time."""
         window = min(self._most(), max(self.block, batch_size))
         full, rest = divmod(len(self), batch_size)
         sizes = [batch_size] * full + [rest] * (rest > 0)
-        return _batches(self._windows(self._blocks(window), window), sizes)
+        return _batches(self._windows(_groups(self._blocks(window), window)), sizes)
 
     def rows(self, index: Tensor) -> "Stream":
         """The rows at ``index`` [B], which rises."""
@@ -99,6 +115,11 @@ class Stream:
         own = sum(x[:1].numel() * x.element_size() for x in held if x is not None)
         return self.source.columns.row_bytes + own
 
+    @property
+    def _shuffled_rows(self) -> int:
+        """Rows of a window that is shuffled."""
+        return min(self._most(), max(self.block, len(self) // WINDOWS))
+
     def _most(self) -> int:
         """Rows of the largest window."""
         return max(1, min(self.memory // 2, WINDOW_BYTES) // self._row_bytes)
@@ -112,23 +133,15 @@ class Stream:
             edges = torch.searchsorted(self.index, edges)
         return [(first, last) for first, last in pairwise(edges.tolist()) if first < last]
 
-    def _windows(self, blocks: Sequence[Span], window: int) -> Iterator[Table]:
-        """The blocks' rows, as many blocks at a time as don't exceed ``window`` rows."""
-        groups: list[list[Span]] = []
-        rows = window
-        for block in blocks:
-            rows += block[1] - block[0]
-            if rows > window:
-                groups.append([])
-                rows = block[1] - block[0]
-            groups[-1].append(block)
+    def _windows(self, groups: Sequence[Sequence[Span]]) -> Iterator[Table]:
+        """The rows of each group of blocks."""
         # As `map`, which unlike a loop holds none of the tables that it gives.
         return map(self._window, groups, ahead([partial(self._read, group) for group in groups]))
 
     def _read(self, blocks: Sequence[Span]) -> Table:
         """Dense and sparse columns of the blocks, in main memory."""
         pinned = self.labels.is_cuda
-        table = self.source.columns.empty(sum(b - a for a, b in blocks), pinned=pinned)
+        table = self.source.columns.empty(_rows(blocks), pinned=pinned)
         at = 0
         for first, last in blocks:
             if self.index is None:
@@ -168,14 +181,17 @@ def ahead(jobs: Sequence[Callable[[], Table]]) -> Iterator[Table]:
 
 
 def _batches(
-    windows: Iterator[Table], sizes: Sequence[int], generator: torch.Generator | None = None
+    windows: Iterator[Table],
+    sizes: Sequence[int],
+    generator: torch.Generator | None = None,
+    start: int = 0,
 ) -> Iterator[Table]:
-    """The windows' rows in batches of ``sizes``, each window shuffled if there is a generator."""
+    """The windows' rows in batches of ``sizes``, each window shuffled if there is a generator,
+    from the place ``start`` of the first window on."""
     remaining = iter(sizes)
     wanted, parts = next(remaining, 0), list[Table]()
     for window in windows:
         order = _order(window, generator)
-        start = 0
         while start < len(order):
             parts.append(window.rows(order[start : start + wanted]))
             start += len(parts[-1])
@@ -183,6 +199,7 @@ def _batches(
             if wanted == 0:
                 yield joined(parts)
                 wanted, parts = next(remaining, 0), []
+        start = 0
         del window  # before the next one is waited for
 
 
@@ -190,6 +207,23 @@ def _order(window: Table, generator: torch.Generator | None) -> Tensor:
     if generator is None:
         return torch.arange(len(window), device=window.labels.device)
     return torch.randperm(len(window), generator=generator, device=generator.device)
+
+
+def _groups(blocks: Sequence[Span], window: int) -> list[list[Span]]:
+    """The blocks, as many at a time as don't exceed ``window`` rows."""
+    groups: list[list[Span]] = []
+    rows = window
+    for block in blocks:
+        rows += _rows([block])
+        if rows > window:
+            groups.append([])
+            rows = _rows([block])
+        groups[-1].append(block)
+    return groups
+
+
+def _rows(blocks: Sequence[Span]) -> int:
+    return sum(last - first for first, last in blocks)
 
 
 def _at(blocks: Sequence[Span], column: Tensor) -> Tensor:

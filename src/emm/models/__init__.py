@@ -16,6 +16,9 @@ MODELS = {
     "ple": "emm.models.ple:PLE",
     "aitm": "emm.models.aitm:AITM",
     "adatt": "emm.models.adatt:AdaTT",
+    "esmm": "emm.models.esmm:ESMM",
+    "escm2": "emm.models.escm2:ESCM2",
+    "stem": "emm.models.stem:STEM",
     "gbdt": "emm.models.gbdt:GradientBoosting",
     "emm": "emm.fusion.emm:EMM",
 }

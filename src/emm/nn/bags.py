@@ -57,8 +57,10 @@ class BagEmbedding(nn.Module):
     """One table for all K fields, and per row and field the mean over its bag; 0 for an empty one.
 
     The model is given the `BagStore` by `attach_bags`: it isn't among its weights.
-    ``width``: K*E.
+    ``width``: K*E. ``lazy``: see `emm.nn.embedding.EmbeddingTable`.
     """
+
+    lazy = False
 
     def __init__(self, cardinalities: Sequence[int], width: int) -> None:
         super().__init__()
@@ -74,7 +76,8 @@ class BagEmbedding(nn.Module):
         vectors = []
         for field, offset in enumerate(self.offsets):
             ids, starts = self.store.gather(field, owners)
-            mean = nn.functional.embedding_bag(ids.long() + offset, self.weight, starts)
+            own = ids.long() + offset
+            mean = nn.functional.embedding_bag(own, self.weight, starts, sparse=self.lazy)
             vectors.append(mean)  # [B, E]
         return torch.cat(vectors, dim=1)
 

@@ -21,9 +21,11 @@ class EmbeddingTable(nn.Module):
     ``cardinalities``: number of ids of each field; ``width``: E.
     Ids are not checked (that would cost a device synchronisation per batch): an id past its
     field's cardinality reads a row of the next field. The last field's raises IndexError on CPU.
+    ``lazy``: the gradient is sparse, that of a batch's rows alone.
     """
 
     offsets: Tensor
+    lazy = False
 
     def __init__(self, cardinalities: Sequence[int], width: int) -> None:
         super().__init__()
@@ -34,7 +36,12 @@ class EmbeddingTable(nn.Module):
 
     def forward(self, sparse: Tensor) -> Tensor:
         """Look up ids; sparse [B, F] int32 or int64 -> [B, F, E]."""
-        return nn.functional.embedding(sparse + self.offsets, self.weight)
+        ids = sparse + self.offsets
+        if ids.is_cuda or self.lazy:
+            return nn.functional.embedding(ids, self.weight, sparse=self.lazy)
+        # The same bits, but the gradient sorts the ids: on a CPU it takes an eighth of the time.
+        rows = self.weight.index_select(0, ids.flatten().long())  # [B*F, E]
+        return rows.view(*ids.shape, self.weight.shape[1])  # [B, F, E]
 
 
 class FeatureFront(nn.Module):

@@ -27,13 +27,17 @@ class SampleParams:
 class PreprocessParams:
     """``rare_below``: a value seen fewer times than this in train becomes id 0; ``max_rejected``:
     the share of lines that may be left out because they can't be used; ``bags``: whole bags of
-    multi-valued fields, where the dataset has such."""
+    multi-valued fields, where the dataset has such; ``funnel``: the two tasks, such as click and
+    purchase, of which the second happens only after the first; ``keep``: columns that stay beside
+    the features as they are, for `EvaluateParams.gauc_key`."""
 
     seed: Annotated[int, Range(0)]
     rare_below: Count
     max_rejected: Share = 0.001
     sample: SampleParams | None = None
     bags: bool = False
+    funnel: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The whole of params.yaml, read and checked; everything wrong with it is reported at once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,9 +142,20 @@ def _cross_check(lists: Mapping[str, Any], blocks: Mapping[str, Any]) -> list[st
         if block and block.table
         for fault in table_faults(name, block.table, block.tasks)
     )
+    errors.extend(_funnel_faults(blocks))
     errors.extend(
         f"{key}: a name stands there twice"
         for key in _LISTS
         if len(set(lists[key])) < len(lists[key])
     )
     return errors
+
+
+def _funnel_faults(blocks: Mapping[str, Any]) -> Iterator[str]:
+    for name, block in blocks.items():
+        funnel = block.preprocess.funnel if block else ()
+        if funnel and (len(funnel) != 2 or len({*funnel} & {*block.tasks}) != 2):
+            where = f"{name}.preprocess.funnel"
+            yield f"{where}: got {list(funnel)}, expected two of the tasks in order, or []"
+        if funnel and "funnel" in block.tasks:
+            yield f"{name}.tasks: no task may be called 'funnel' beside preprocess.funnel"

@@ -9,9 +9,11 @@ from emm.core.binding import Count, NotNegative, OneOf, Positive, Range, Share
 
 @dataclass(frozen=True)
 class EvaluateParams:
-    """``calibration_bins``: bins of equal width of the expected calibration error."""
+    """``calibration_bins``: bins of equal width of the expected calibration error; ``gauc_key``:
+    the column, such as the user, within whose values the GAUC ranks; null for no GAUC."""
 
     calibration_bins: Count
+    gauc_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -19,9 +21,11 @@ class TrainingParams:
     """The protocol that every model of a recipe shares.
 
     ``patience`` counts epochs, ``threads`` are the processor threads of one training run.
-    ``optimiser``: adam or adamw; ``course`` of the learning rate: constant or one-cycle;
+    ``optimiser``: adam, adamw or lazy-adam; ``course`` of the learning rate: constant or one-cycle;
     ``average``: decay per step of averaged weights, 0 for none. ``sample_weights``: weigh train
     rows in the loss as the dataset says. ``deterministic``: the same bits on CUDA too.
+    ``compile`` the steps: never, auto (where it is measured to pay) or always; ``precision`` of
+    matrix products in training: float32, tf32 or bfloat16.
     """
 
     seeds: tuple[Annotated[int, Range(0)], ...]
@@ -30,11 +34,13 @@ class TrainingParams:
     patience: Count
     device: str
     threads: Count
-    optimiser: Annotated[str, OneOf("adam", "adamw")] = "adam"
+    optimiser: Annotated[str, OneOf("adam", "adamw", "lazy-adam")] = "adam"
     course: Annotated[str, OneOf("constant", "one-cycle")] = "constant"
     average: Share = 0.0
     sample_weights: bool = False
     deterministic: bool = False
+    compile: Annotated[str, OneOf("never", "auto", "always")] = "never"
+    precision: Annotated[str, OneOf("float32", "tf32", "bfloat16")] = "float32"
 
 
 @dataclass(frozen=True)

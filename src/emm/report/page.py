@@ -9,6 +9,8 @@ from emm.report.names import listed, printed
 from emm.report.published import CITATION, PUBLISHED
 from emm.report.summary import Summary
 from emm.report.tables import (
+    funnel_table,
+    gauc_table,
     markdown_table,
     measures,
     quality_table,
@@ -31,6 +33,8 @@ def page(
         f"Recipe `{recipe}`. Written by `dvc repro`; a change made here is overwritten.",
         _data(facts),
         _results(facts, summaries, trained),
+        *_within_groups(summaries),
+        *_funnel(summaries),
         _quality(summaries),
         _figures(facts, figures, summaries),
         _reading(facts, summaries, trained),
@@ -59,6 +63,25 @@ def _results(facts: DatasetFacts, summaries: Mapping[str, Summary], trained: Seq
         f"## Results\n\n{measures(summaries)} on the test split, {seeds_phrase(summaries)}. "
         f"**Bold**: best of the column; <u>underlined</u>: second best.{paper}\n\n{table}"
     )
+
+
+def _within_groups(summaries: Mapping[str, Summary]) -> list[str]:
+    table = gauc_table(summaries)
+    told = (
+        "AUC within the groups of `evaluate.gauc_key` (a user's rows, say): the mean over groups, "
+        "weighted by their rows. Groups without both classes have none, and are left out."
+    )
+    return [f"## GAUC\n\n{told}\n\n{table}"] if table else []
+
+
+def _funnel(summaries: Mapping[str, Summary]) -> list[str]:
+    told = (
+        "CTR: a click, over all rows. CTCVR: a click with a conversion, over all rows. CVR: a "
+        "conversion, over the clicked rows, predicted as CTCVR / CTR, at most 1: a model's own "
+        "where it multiplies the two, what its predictions imply otherwise."
+    )
+    some = any(summary.funnel for summary in summaries.values())
+    return [f"## Funnel\n\n{told}\n\n{funnel_table(summaries)}"] if some else []
 
 
 def _quality(summaries: Mapping[str, Summary]) -> str:

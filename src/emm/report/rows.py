@@ -21,12 +21,13 @@ AtMostOne = Annotated[float, Range(float("-inf"), 1)]
 @dataclass(frozen=True)
 class Scores:
     """Test scores of a binary task, one value per seed: AUC, log loss in nats, calibration
-    error."""
+    error, and GAUC where there is a key."""
 
     kind: ClassVar[str] = "binary"
     auc: tuple[Share, ...]
     logloss: tuple[NotNegative, ...]
     ece: tuple[Share, ...]
+    gauc: tuple[Share, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,15 @@ class RegressionScores:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Content of an evaluation folder's metrics.json."""
+    """Content of an evaluation folder's metrics.json; ``funnel``: scores of ctr, ctcvr and cvr,
+    where the dataset's tasks are one."""
 
     model: str
     seeds: tuple[Annotated[int, Range(0)], ...]
     parameters: Annotated[int, Range(0)]
     operations: Annotated[int, Range(0)]
     tasks: Mapping[str, Scores | RegressionScores]
+    funnel: Mapping[str, Scores] = field(default_factory=dict)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -164,8 +167,9 @@ def _check_evaluation(name: str, evaluation: Evaluation, tasks: Sequence[str], p
     seeds = evaluation.seeds
     if not seeds or len(set(seeds)) < len(seeds):
         refuse(path, "has unusable seeds", list(seeds), "one or more, each once")
-    for task, scores in evaluation.tasks.items():
-        lengths = {len(getattr(scores, each.name)) for each in fields(scores)}
+    for task, scores in (*evaluation.tasks.items(), *evaluation.funnel.items()):
+        values = [getattr(scores, each.name) for each in fields(scores)]
+        lengths = {len(value) for value in values if value is not None}
         if lengths != {len(seeds)}:
             expected = f"{len(seeds)}, one value for each seed"
             refuse(path, f"has lists of a wrong length for {task}", sorted(lengths), expected)

@@ -5,7 +5,7 @@ A value that doesn't exist (the deviation over one seed, say) is null: `dvc metr
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, ClassVar
@@ -16,12 +16,13 @@ from emm.core.files import atomic_folder, write_json
 from emm.report.rows import RegressionScores, Row, Scores, read_tree, refuse
 
 DECIMALS = 8
+FUNNEL = "funnel"
 
 
 @dataclass(frozen=True)
 class TaskSummary:
     """A binary task's means over seeds on the test split; ``auc_std`` over seeds, ``auc_gain`` over
-    the trained."""
+    the trained; ``gauc`` where there is a key, and else in no file."""
 
     measure: ClassVar[str] = "AUC"
     key: ClassVar[str] = "auc"
@@ -30,6 +31,7 @@ class TaskSummary:
     auc_gain: float | None
     logloss: float
     ece: float
+    gauc: float | None = None
 
     @property
     def score(self) -> tuple[float, float | None, float | None]:
@@ -83,16 +85,22 @@ class Totals:
 
 @dataclass(frozen=True)
 class Summary:
-    """All that a metrics file says about one model."""
+    """All that a metrics file says about one model; ``funnel``: by ctr, ctcvr and cvr, without a
+    Gain, where the tasks are one."""
 
     tasks: Mapping[str, TaskSummary | RegressionSummary]
     totals: Totals
+    funnel: Mapping[str, TaskSummary] = field(default_factory=dict)
 
     def flat(self) -> dict[str, Any]:
         """As the metrics file holds it."""
         tree = asdict(self)
+        for scores in (*tree["tasks"].values(), *tree["funnel"].values()):
+            if scores.get("gauc", 0.0) is None:
+                del scores["gauc"]
         totals = {_mean_key(tree["tasks"]): tree["totals"].pop("mean_score"), **tree["totals"]}
-        return {**tree["tasks"], **totals}
+        funnel = {FUNNEL: tree["funnel"]} if self.funnel else {}
+        return {**tree["tasks"], **funnel, **totals}
 
 
 def summarise(rows: Sequence[Row], trained: Sequence[str]) -> dict[str, Summary]:
@@ -146,19 +154,31 @@ def _summary(row: Row, bars: Mapping[str, float]) -> Summary:
         seeds=len(row.evaluation.seeds),
         best_epoch=whole(rounded(fmean(run.best_epoch for run in row.runs))),
     )
-    return Summary({task: _task(s, bars.get(task)) for task, s in scores.items()}, totals)
+    return Summary(
+        {task: _task(s, bars.get(task)) for task, s in scores.items()},
+        totals,
+        {name: _binary(s, None) for name, s in row.evaluation.funnel.items()},
+    )
 
 
 def _task(scores: Scores | RegressionScores, bar: float | None) -> TaskSummary | RegressionSummary:
-    seeds = _of_seeds(scores)
-    mean = fmean(seeds)
-    std = rounded(stdev(seeds)) if len(seeds) > 1 else None
-    gain = None if bar is None else rounded(mean - bar)
     if isinstance(scores, RegressionScores):
         errors = rounded(fmean(scores.rmse)), rounded(fmean(scores.mae))
-        return RegressionSummary(rounded(mean), std, gain, *errors)
+        return RegressionSummary(*_score(scores.r2, bar), *errors)
+    return _binary(scores, bar)
+
+
+def _binary(scores: Scores, bar: float | None) -> TaskSummary:
     errors = rounded(fmean(scores.logloss)), rounded(fmean(scores.ece))
-    return TaskSummary(rounded(mean), std, gain, *errors)
+    gauc = None if scores.gauc is None else rounded(fmean(scores.gauc))
+    return TaskSummary(*_score(scores.auc, bar), *errors, gauc)
+
+
+def _score(seeds: Sequence[float], bar: float | None) -> tuple[float, float | None, float | None]:
+    """Mean, deviation over seeds and Gain over ``bar``."""
+    mean = fmean(seeds)
+    std = rounded(stdev(seeds)) if len(seeds) > 1 else None
+    return rounded(mean), std, None if bar is None else rounded(mean - bar)
 
 
 def _of_seeds(scores: Scores | RegressionScores) -> tuple[float, ...]:
@@ -185,6 +205,7 @@ def _read(path: Path) -> Summary:
     tree: Any = read_tree(path)
     if not isinstance(tree, dict):
         refuse(path, "doesn't hold what it should", type(tree).__name__, "keys and values")
+    funnel = tree.pop(FUNNEL) if _is_funnel(tree.get(FUNNEL)) else {}
     tasks = {key: value for key, value in tree.items() if isinstance(value, dict)}
     mean = _mean_key(tasks)
     totals = {
@@ -193,7 +214,13 @@ def _read(path: Path) -> Summary:
         if key not in tasks
     }
     errors: list[str] = []
-    summary: Summary = bind(Summary, {"tasks": tasks, "totals": totals}, "", errors)
+    parts = {"tasks": tasks, "totals": totals, "funnel": funnel}
+    summary: Summary = bind(Summary, parts, "", errors)
     if errors:
         refuse(path, "doesn't hold what it should", "; ".join(errors), None)
     return summary
+
+
+def _is_funnel(value: object) -> bool:
+    """Whether it holds scores by name, as a task of that name doesn't."""
+    return isinstance(value, dict) and all(isinstance(each, dict) for each in value.values())

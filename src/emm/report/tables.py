@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from emm.report.names import printed
 from emm.report.published import published_auc
-from emm.report.summary import Summary
+from emm.report.summary import RegressionSummary, Summary, TaskSummary
 
 NOTHING = "-"
 
@@ -52,12 +52,36 @@ def quality_table(summaries: Mapping[str, Summary]) -> str:
     return markdown_table(header, list(zip(*columns, strict=True)))
 
 
+def funnel_table(summaries: Mapping[str, Summary]) -> str:
+    """AUC, log loss and calibration error of CTR, CTCVR and CVR, and GAUC where there is one."""
+    header, columns = ["model"], [[printed(model) for model in summaries]]
+    for name in _first(summaries).funnel:
+        scores = [summary.funnel[name] for summary in summaries.values()]
+        header.append(f"{name.upper()} AUC")
+        columns.append(_marked_means(scores))
+        if scores[0].gauc is not None:
+            header.append("GAUC")
+            columns.append(marked([decimals(each.gauc) for each in scores]))
+        for error in scores[0].errors:
+            header.append(error)
+            columns.append([decimals(each.errors[error]) for each in scores])
+    return markdown_table(header, list(zip(*columns, strict=True)))
+
+
+def gauc_table(summaries: Mapping[str, Summary]) -> str:
+    """GAUC of each task that has one; "" if none has."""
+    header, columns = ["model"], [[printed(model) for model in summaries]]
+    for task in _tasks(summaries):
+        found = [getattr(summary.tasks[task], "gauc", None) for summary in summaries.values()]
+        if None not in found:
+            header.append(f"{task} GAUC")
+            columns.append(marked([decimals(each) for each in found]))
+    return markdown_table(header, list(zip(*columns, strict=True))) if header[1:] else ""
+
+
 def score_column(summaries: Mapping[str, Summary], task: str) -> list[str]:
     """Score of one task for all models, marked, with "± deviation" over several seeds."""
-    scores = [summary.tasks[task].score for summary in summaries.values()]
-    means = marked([decimals(mean) for mean, _, _ in scores])
-    spreads = ["" if std is None else f" ± {decimals(std)}" for _, std, _ in scores]
-    return [mean + spread for mean, spread in zip(means, spreads, strict=True)]
+    return _marked_means([summary.tasks[task] for summary in summaries.values()])
 
 
 def gain_column(summaries: Mapping[str, Summary], task: str, trained: Sequence[str]) -> list[str]:
@@ -105,6 +129,13 @@ def seeds_phrase(summaries: Mapping[str, Summary]) -> str:
     if counts == [1]:
         return "one seed"
     return f"mean ± standard deviation over {' to '.join(map(str, counts))} seeds"
+
+
+def _marked_means(tasks: Sequence[TaskSummary | RegressionSummary]) -> list[str]:
+    scores = [task.score for task in tasks]
+    means = marked([decimals(mean) for mean, _, _ in scores])
+    spreads = ["" if std is None else f" ± {decimals(std)}" for _, std, _ in scores]
+    return [mean + spread for mean, spread in zip(means, spreads, strict=True)]
 
 
 def _first(summaries: Mapping[str, Summary]) -> Summary:

@@ -10,6 +10,7 @@ from emm.fusion.pool import save_pool
 from emm.fusion.sayings import as_trained, out_of_fold
 from emm.nn.bags import attach_bags
 from emm.params import FusionParams
+from emm.training.checkpoint import Checkpoint
 from emm.training.parts import parts
 from emm.training.workbench import Workbench
 
@@ -23,19 +24,26 @@ def decompose(
     trees: Folders,
     fusion: FusionParams,
     seeds: Sequence[int],
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Write each seed's pool, and what its members say of train and validation, to ``out``/seed-S.
 
     ``networks``, ``trees``: folders of the pipeline's own trained models, by row; those from
-    outside are named in ``fusion``. Raises DecompositionError if the networks can't be cut alike.
+    outside are named in ``fusion``. ``checkpoint``: the stage's, which keeps each seed that is
+    finished. Raises DecompositionError if the networks can't be cut alike.
     """
     tasks = bench.schema.tasks
     columns = [*bench.schema.dense_names, *bench.schema.sparse_names]
     outside, grown = outside_models(
         fusion.pool, tasks, bench.inputs, columns, regressions=bench.schema.regressions
     )
+    keep = checkpoint or Checkpoint()
     with progress("decompose", len(seeds)) as report:
         for number, seed in enumerate(seeds, start=1):
+            folder = out / f"seed-{seed}"
+            if keep.of(folder.name).read_folder(folder):
+                report(number, "decomposed before")
+                continue
             own = _gather(bench, networks, trees, f"seed-{seed}")
             trained, boosted = [*own[0], *outside], [*own[1], *grown]
             pool = build_pool(
@@ -49,7 +57,6 @@ def decompose(
             )
             for each in own[0]:
                 attach_bags(each.model, bench.bags)
-            folder = out / f"seed-{seed}"
             save_pool(pool, folder)
             levels = len(pool.members.networks[0].levels)
             said = as_trained(boosted, levels, bench.train)
@@ -59,6 +66,7 @@ def decompose(
                 "validation": as_trained(boosted, levels, bench.validation),
             }
             save_given(folder, given | ({"out-of-fold": said | unseen} if unseen else {}))
+            keep.of(folder.name).write_folder(folder)
             report(number, f"{len(trained)} networks, {len(boosted)} tree ensembles")
 
 

@@ -14,9 +14,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from emm.core.errors import ModelFileError
 from emm.core.files import write_json
 from emm.data.batches import Rows
+from emm.data.groups import load_groups
 from emm.data.memory import open_splits
 from emm.data.schema import Schema, load_schema, schema_hash
 from emm.metrics.evaluation import task_scores
+from emm.metrics.funnels import funnel_scores
 from emm.models.store import DESCRIPTION, load_model
 from emm.nn.bags import BagStore, attach_bags
 from emm.nn.mlp import count_parameters
@@ -38,13 +40,16 @@ def evaluate(
     threads: int,
     deterministic: bool,
     memory_gib: float | None = None,
+    gauc_key: str | None = None,
 ) -> None:
     """Score one row of the table on test; writes metrics.json, predictions.safetensors and the
-    runs' history.json to ``out``. ``memory_gib``: see `emm.data.memory.open_splits`."""
+    runs' history.json to ``out``. ``memory_gib``: see `emm.data.memory.open_splits`; ``gauc_key``:
+    the column that groups the rows of the GAUC, None for no GAUC."""
     schema = load_schema(processed / "schema.json")
     where = use_device(device, threads, deterministic=deterministic)
     test = open_splits(processed, ("test",), schema, where, memory_gib=memory_gib)["test"]
     identity = schema_hash(processed / "schema.json")
+    groups = load_groups(processed / "test.parquet", schema, gauc_key) if gauc_key else None
     bags = load_bags(processed, schema, where)
     logits, sizes = [], []
     for seed in seeds:
@@ -60,12 +65,7 @@ def evaluate(
             "seeds": list(seeds),
             "parameters": sizes[0].parameters,
             "operations": sizes[0].operations,
-            "tasks": {
-                task: _scores(
-                    schema, task, predictions["logits"][:, :, t], predictions["labels"][:, t], bins
-                )
-                for t, task in enumerate(schema.tasks)
-            },
+            **_all_scores(schema, predictions["logits"], predictions["labels"], bins, groups),
         },
     )
     write_json(out / HISTORY, _history(models / HISTORY))
@@ -117,12 +117,26 @@ def _size(model: torch.nn.Module, test: Rows) -> Size:
     return Size(count_parameters(model) + nodes, counter.get_total_flops())
 
 
-def _scores(
-    schema: Schema, task: str, logits: Tensor, labels: Tensor, bins: int
-) -> dict[str, list[float]]:
-    """Metrics of one task, one number a seed; logits [S, N], labels [N]."""
-    std = schema.targets[task].std if task in schema.targets else 1.0
-    return task_scores(schema.kind(task), logits, labels, bins=bins, std=std)
+def _all_scores(
+    schema: Schema, logits: Tensor, labels: Tensor, bins: int, groups: Tensor | None
+) -> dict[str, Any]:
+    """Metrics of each task, and of the funnel, if there is one, one number a seed; logits
+    [S, N, T], labels [N, T], groups [N]."""
+    by_task = {}
+    for t, task in enumerate(schema.tasks):
+        std = schema.targets[task].std if task in schema.targets else 1.0
+        kind, column = schema.kind(task), (logits[:, :, t], labels[:, t])
+        by_task[task] = task_scores(kind, *column, bins=bins, std=std, groups=groups)
+    if not schema.funnel:
+        return {"tasks": by_task}
+
+    def score(own: Tensor, truth: Tensor, rows: Tensor) -> dict[str, list[float]]:
+        within = None if groups is None else groups[rows]
+        return task_scores("binary", own, truth, bins=bins, groups=within)
+
+    click, conversion = (logits[:, :, step] for step in schema.steps)
+    truth = labels[:, list(schema.steps)]  # [N, 2]
+    return {"tasks": by_task, "funnel": funnel_scores(click, conversion, truth, score)}
 
 
 def _history(path: Path) -> Any:

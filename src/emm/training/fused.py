@@ -15,7 +15,9 @@ from emm.fusion.start import Start, load_pool_into
 from emm.models.store import save_model
 from emm.nn.bags import attach_bags
 from emm.params import FusionParams, OptimiserParams, TrainingParams
-from emm.training.fit import Epoch, before_training
+from emm.training.checkpoint import Checkpoint
+from emm.training.epochs import Epoch
+from emm.training.fit import before_training
 from emm.training.history import run_record, write_history
 from emm.training.networks import train_run
 from emm.training.seeds import seed_init
@@ -54,8 +56,12 @@ def train_fused(
     fusion: FusionParams,
     settings: FusedParams,
     arguments: Mapping[str, Any],
+    checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Fuse the pool of every seed in ``components``; writes ``out``/seed-S and history.json."""
+    """Fuse the pool of every seed in ``components``; writes ``out``/seed-S and history.json.
+
+    ``checkpoint``: the stage's, where an interrupted training goes on.
+    """
     runs = []
     for seed in training.seeds:
         folder = components / f"seed-{seed}"
@@ -69,6 +75,7 @@ def train_fused(
             fusion=fusion,
             settings=settings,
             arguments=arguments,
+            checkpoint=checkpoint,
         )
         kinds = bench.schema.task_kinds
         runs.append(run_record(seed, bench.schema.tasks, epochs, kinds=kinds))
@@ -87,6 +94,7 @@ def fuse(
     fusion: FusionParams,
     settings: FusedParams,
     arguments: Mapping[str, Any],
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[EMM, list[Epoch]]:
     """Fuse one ``pool``, kept in ``folder``; ``arguments`` are those of `EMM` but the pool.
 
@@ -103,13 +111,17 @@ def fuse(
     if settings.max_epochs is not None:
         first = replace(first, max_epochs=settings.max_epochs)
     if any(weight.requires_grad for weight in model.parameters()):
-        epochs = train_run(model, train, validation, first, pool.seed, (name,), epochs)
+        epochs = train_run(
+            model, train, validation, first, pool.seed, (name,), epochs, checkpoint=checkpoint
+        )
     if settings.second is not None:
         model.thaw()
         slow = replace(first.optimisation, learning_rate=settings.second.learning_rate)
         second = replace(first, optimisation=slow, max_epochs=settings.second.max_epochs)
         names = (name, "second")
-        epochs = train_run(model, train, validation, second, pool.seed, names, epochs)
+        epochs = train_run(
+            model, train, validation, second, pool.seed, names, epochs, checkpoint=checkpoint
+        )
     return model, epochs
 
 

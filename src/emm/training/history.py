@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from emm.core.files import write_json
-from emm.training.fit import Epoch, best_epoch
+from emm.training.epochs import Epoch, best_epoch
 
 HISTORY = "history.json"
 

@@ -12,7 +12,9 @@ from emm.data.batches import Rows
 from emm.models.store import save_model
 from emm.nn.bags import attach_bags
 from emm.params import FusionParams, OptimiserParams, TrainingParams
-from emm.training.fit import Epoch, Schedule, best_epoch, fit
+from emm.training.checkpoint import Checkpoint
+from emm.training.epochs import Epoch, best_epoch
+from emm.training.fit import Schedule, fit
 from emm.training.history import run_record, write_history
 from emm.training.parts import parts
 from emm.training.seeds import seed_init
@@ -30,13 +32,18 @@ def train_together(
     build: Build,
     training: TrainingParams,
     optimiser: OptimiserParams,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Train a model of all tasks with every seed; writes ``out``/seed-S and history.json."""
+    """Train a model of all tasks with every seed; writes ``out``/seed-S and history.json.
+
+    ``checkpoint``: the stage's, where an interrupted training goes on.
+    """
     runs = []
     schedule = schedule_of(training, optimiser)
     for seed in training.seeds:
         model, arguments = fresh(build, seed, bench, name)
-        epochs = train_run(model, bench.train, bench.validation, schedule, seed, (name,))
+        tables = bench.train, bench.validation
+        epochs = train_run(model, *tables, schedule, seed, (name,), checkpoint=checkpoint)
         kinds = bench.schema.task_kinds
         runs.append(run_record(seed, bench.schema.tasks, epochs, kinds=kinds))
         save_model(out / f"seed-{seed}", model, bench.describe(name, architecture, arguments, seed))
@@ -51,11 +58,12 @@ def train_single(
     training: TrainingParams,
     optimiser: OptimiserParams,
     fusion: FusionParams,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Train a model of one task with every seed, for each task; writes ``out``/seed-S/TASK.
 
     ``fusion.fit_on`` says on which rows, and whether there are models of the folds beside it,
-    ``out``/seed-S/fold-K/TASK (`emm.training.parts`).
+    ``out``/seed-S/fold-K/TASK (`emm.training.parts`). ``checkpoint``: see `train_together`.
     """
     runs = []
     schedule = schedule_of(training, optimiser)
@@ -67,7 +75,7 @@ def train_single(
                 # From the same first weights: the folds' hidden units then stay comparable.
                 model, arguments = fresh(build, seed, bench, name, task)
                 names = (name, task, *part.names)
-                epochs = train_run(model, *tables, schedule, seed, names)
+                epochs = train_run(model, *tables, schedule, seed, names, checkpoint=checkpoint)
                 if not part.names:
                     kinds = [bench.schema.kind(task)]
                     runs.append(run_record(seed, [task], epochs, task, kinds=kinds))
@@ -95,8 +103,9 @@ def train_run(
     seed: int,
     names: tuple[str, ...],
     history: Sequence[Epoch] = (),
+    checkpoint: Checkpoint | None = None,
 ) -> list[Epoch]:
-    """Train one model with one seed (`fit`), showing how it goes."""
+    """Train one model with one seed (`fit`), showing how it goes; ``checkpoint``: its stage's."""
     title = f"{' '.join(names)} seed {seed}"
     with progress(title, schedule.max_epochs) as report:
         epochs = fit(
@@ -108,6 +117,7 @@ def train_run(
             names=names,
             history=history,
             report=report,
+            checkpoint=checkpoint and checkpoint.of(f"seed-{seed}", *names),
         )
     best = epochs[best_epoch(epochs) - epochs[0].epoch]
     say(f"{title}: best of {len(epochs)} epochs is {best.epoch}, score {best.mean_score:.5f}")

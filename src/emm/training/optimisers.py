@@ -1,20 +1,27 @@
 """From gradients to weights: the optimiser, its learning rate's course, averaged weights."""
 
-from copy import deepcopy
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+from emm.training.average import Average
+
+LAZY = "lazy-adam"
+OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, LAZY: torch.optim.Adam}
 COURSES = ("constant", "one-cycle")
 
 
 @dataclass(frozen=True)
 class Optimisation:
-    """How weights move: ``optimiser`` adam (weight decay as an L2 penalty) or adamw (decoupled);
+    """How weights move: ``optimiser`` adam (weight decay as an L2 penalty), adamw (decoupled), or
+    lazy-adam: of embedding tables, the rows of a batch alone, with their moments, and without
+    weight decay; a step then costs what the batch does, and not what the tables do.
+
     ``course`` of the learning rate: constant, or one cycle up to ``learning_rate`` and down to
     nearly zero over all epochs (Smith and Topin, 2019); ``average``: decay per step of an
     exponential moving average of the weights, which is then what is evaluated and kept; 0: none."""
@@ -37,29 +44,82 @@ class Stepper:
     ) -> None:
         self.model = model
         self.weights = [weight for weight in model.parameters() if weight.requires_grad]
-        groups: list[dict[str, object]] = [{"params": self.weights}]
+        lazy = _lazy_tables(model) if how.optimiser == LAZY else []
+        by_row = {id(weight) for weight in lazy}
+        every = [weight for weight in self.weights if id(weight) not in by_row]
+        groups: list[dict[str, object]] = [{"params": every}] if every else []
         if others:
             groups.append({"params": others, "weight_decay": 0.0})
-        self._optimiser = OPTIMISERS[how.optimiser](
-            groups, lr=how.learning_rate, weight_decay=how.weight_decay, fused=True
-        )
-        self._course = _course(self._optimiser, how, steps)
-        self._average = _Average(model, how.average) if how.average else None
+        self._optimisers: list[torch.optim.Optimizer] = []
+        if groups or not lazy:
+            kind = OPTIMISERS[how.optimiser]
+            own = kind(groups, lr=how.learning_rate, weight_decay=how.weight_decay, fused=True)
+            self._optimisers.append(own)
+        if lazy:
+            self._optimisers.append(torch.optim.SparseAdam(lazy, lr=how.learning_rate))
+        self._courses = [_course(each, how, steps) for each in self._optimisers]
+        self._average = Average(model, how.average) if how.average else None
 
     @property
     def kept(self) -> nn.Module:
         return self.model if self._average is None else self._average.model
 
     def zero_grad(self) -> None:
-        self._optimiser.zero_grad(set_to_none=True)
+        for optimiser in self._optimisers:
+            optimiser.zero_grad(set_to_none=True)
 
     def step(self) -> None:
         """One step along the gradients at hand."""
-        self._optimiser.step()
-        if self._course is not None:
-            self._course.step()
+        for optimiser, course in zip(self._optimisers, self._courses, strict=True):
+            optimiser.step()
+            if course is not None:
+                course.step()
         if self._average is not None:
             self._average.update()
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What its next steps depend on beside the weights: tensors, and plain JSON."""
+        found = [optimiser.state_dict() for optimiser in self._optimisers]
+        tensors = {
+            f"{place}.{number}.{name}": torch.as_tensor(value)
+            for place, each in enumerate(found)
+            for number, own in each["state"].items()
+            for name, value in own.items()
+        }
+        courses = [None if each is None else each.state_dict() for each in self._courses]
+        about: dict[str, Any] = {
+            "groups": [each["param_groups"] for each in found],
+            "courses": courses,
+        }
+        if self._average is not None:
+            average = self._average.model.state_dict()
+            tensors |= {f"average.{name}": value for name, value in average.items()}
+            about["first"] = self._average.first
+        return tensors, about
+
+    def load(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+        """Take over what `state` gave."""
+        average = dict[str, Tensor]()
+        states: list[dict[int, dict[str, Any]]] = [defaultdict(dict) for _ in self._optimisers]
+        for name, value in tensors.items():
+            place, _, own = name.partition(".")
+            if place == "average":
+                average[own] = value
+            else:
+                number, _, part = own.partition(".")
+                # The lazy rule counts its steps in a plain number.
+                states[int(place)][int(number)][part] = (
+                    value if value.dtype.is_floating_point else int(value)
+                )
+        for optimiser, state, groups in zip(self._optimisers, states, about["groups"], strict=True):
+            own_groups = [{**group, "betas": tuple(group["betas"])} for group in groups]
+            optimiser.load_state_dict({"state": dict(state), "param_groups": own_groups})
+        for course, saved in zip(self._courses, about["courses"], strict=True):
+            if course is not None:
+                course.load_state_dict(saved)
+        if self._average is not None:
+            self._average.model.load_state_dict(average)
+            self._average.first = about["first"]
 
 
 def _course(optimiser: torch.optim.Optimizer, how: Optimisation, steps: int) -> LRScheduler | None:
@@ -68,32 +128,15 @@ def _course(optimiser: torch.optim.Optimizer, how: Optimisation, steps: int) -> 
     return OneCycleLR(optimiser, max_lr=how.learning_rate, total_steps=steps)
 
 
-class _Average:
-    """An exponential moving average of a model, which begins with the weights of its first step."""
+def _lazy_tables(model: nn.Module) -> list[nn.Parameter]:
+    """The trainable embedding tables, told to give the gradient of a batch's rows alone.
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.model = deepcopy(model)
-        self._averages, self._values = _moving(self.model), _moving(model)
-        self._first = True
-        self._update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-
-    @torch.no_grad()
-    def update(self) -> None:
-        """Take the model's tensors as they are now into the average."""
-        if self._first:
-            for average, value in zip(self._averages, self._values, strict=True):
-                average.copy_(value)
-        else:
-            self._update(self._averages, self._values, None)
-        self._first = False
-
-
-def _moving(model: nn.Module) -> list[Tensor]:
-    """The weights that learn, and statistics.
-
-    What else a model holds stays as it is: the whole numbers of trees and the infinite bounds of
-    bins don't survive a mean, even with themselves.
+    They are the modules that have the switch ``lazy``.
     """
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    buffers = [each for each in model.buffers() if each.is_floating_point()]
-    return [*weights, *(each for each in buffers if bool(each.isfinite().all()))]
+    tables = []
+    for module in model.modules():
+        weight = getattr(module, "weight", None)
+        if hasattr(module, "lazy") and isinstance(weight, nn.Parameter) and weight.requires_grad:
+            module.lazy = True  # type: ignore[assignment]
+            tables.append(weight)
+    return tables

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from emm.core.allocation import keep_freed_memory
 from emm.data.batches import Rows
 from emm.data.memory import open_splits
 from emm.data.schema import Schema, load_schema, schema_hash
@@ -18,6 +19,7 @@ from emm.training.bags import load_bags
 from emm.training.devices import use_device
 from emm.training.fit import Schedule
 from emm.training.optimisers import Optimisation
+from emm.training.together import join
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,14 @@ def set_up(
     """Open train and validation (never test) for the device, within ``memory_gib`` GiB of memory
     (None: two thirds of what is free): what doesn't fit is streamed."""
     schema = load_schema(processed / "schema.json")
-    where = use_device(training.device, training.threads, deterministic=training.deterministic)
+    keep_freed_memory()
+    where = use_device(
+        training.device,
+        training.threads,
+        deterministic=training.deterministic,
+        tf32=training.precision == "tf32",
+    )
+    join(where)
     splits = open_splits(
         processed,
         ("train", "validation"),
@@ -91,4 +100,6 @@ def schedule_of(training: TrainingParams, optimiser: OptimiserParams) -> Schedul
         batch_size=training.batch_size,
         max_epochs=training.max_epochs,
         patience=training.patience,
+        compile=training.compile,
+        precision=training.precision,
     )

@@ -40,7 +40,7 @@ SOURCE = Source(
     by_hand="the Download button",
 )
 
-_COLUMNS = (
+COLUMNS = (
     "age",
     "class_of_worker",
     "industry_code",
@@ -147,14 +147,14 @@ _EMPLOYMENTS = (
 
 def _read(reading: Reading, part: str) -> Iterator[Chunk]:
     name = {"train": "census-income.data", "test": "census-income.test"}[part]
-    return read_delimited(reading.raw / name, _COLUMNS, ",", reading.rejected)
+    return read_delimited(reading.raw / name, COLUMNS, ",", reading.rejected)
 
 
 DATASET = Dataset(
     name="census-income",
     source=SOURCE,
     dense=_DENSE,
-    sparse=tuple(name for name in _COLUMNS if name not in (*_DENSE, *_NO_FEATURES)),
+    sparse=tuple(name for name in COLUMNS if name not in (*_DENSE, *_NO_FEATURES)),
     tasks={
         "income": Task(
             pl.col("income").replace_strict(_INCOMES, default=None, return_dtype=pl.UInt8),

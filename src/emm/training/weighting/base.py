@@ -18,6 +18,11 @@ class Weighting(nn.Module):
         super().__init__()
         self.tasks = tasks
 
+    @property
+    def one_gradient(self) -> bool:
+        """Whether it follows the gradient of one scalar, that of `combine`."""
+        return type(self).backward is Weighting.backward
+
     def combine(self, losses: Tensor) -> Tensor:
         """The scalar whose gradient is followed; losses [T] -> scalar. Here: their mean."""
         return losses.mean()

@@ -1,0 +1,124 @@
+"""Preprocessing of Census-Income, beside pandas and scikit-learn.
+
+    python benchmarks/census.py --raw data/raw/census-income
+
+Both read the two published files, halve the official test split, encode the categories and scale
+the numbers with what train says, and write train, validation and test. The peer does it the usual
+way, read_csv, LabelEncoder by column, MinMaxScaler, and saves plain arrays; it counts no faults and
+describes nothing. Each run in a process of its own, without its imports.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+from rich.table import Table
+
+from emm.data.datasets.census_income import COLUMNS, DATASET
+
+_ROOT = Path(__file__).resolve().parents[1]
+_OURS, _PEER = "emm", "pandas, scikit-learn"
+
+Work = Callable[[], None]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--raw", type=Path, default=_ROOT / "data" / "raw" / "census-income")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--out", default="census.json", help="name within benchmarks/results")
+    parser.add_argument("--measure", choices=[_OURS, _PEER], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        with TemporaryDirectory() as folder:
+            run = {_OURS: _emm, _PEER: _pandas}[options.measure]
+            sys.stdout.write(f"{_seconds(run, options.raw, Path(folder))}\n")
+        return
+    found = {name: _repeated(name, options.raw, options.repeats) for name in (_OURS, _PEER)}
+    table = Table("program", "seconds", "ratio")
+    for name, seconds in found.items():
+        table.add_row(
+            name, f"{median(seconds):.2f}", f"{median(found[_PEER]) / median(seconds):.1f}"
+        )
+    Console().print(table)
+    target = _ROOT / "benchmarks" / "results" / options.out
+    target.write_text(json.dumps({"seconds": found}, indent=2) + "\n", encoding="utf-8")
+
+
+def _repeated(program: str, raw: Path, repeats: int) -> list[float]:
+    command = [sys.executable, "-m", "benchmarks.census", "--measure", program, "--raw", str(raw)]
+    runs = (
+        subprocess.run(command, cwd=_ROOT, check=True, capture_output=True, text=True)
+        for _ in range(repeats)
+    )
+    return [float(run.stdout.splitlines()[-1]) for run in runs]
+
+
+def _seconds(run: Callable[[Path, Path], Work], raw: Path, out: Path) -> float:
+    """Of the work alone: imports don't count."""
+    work = run(raw, out)
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _emm(raw: Path, out: Path) -> Work:
+    from emm.data.preprocess import preprocess
+
+    (out / "processed").mkdir()
+    return lambda: preprocess(
+        DATASET,
+        raw,
+        out / "processed",
+        tasks=("income", "never-married"),
+        seed=0,
+        rare_below=1,
+        rejected=out / "rejected.jsonl",
+    )
+
+
+def _pandas(raw: Path, out: Path) -> Work:
+    import numpy as np
+    import pandas as pd
+    from sklearn.model_selection import train_test_split
+    from sklearn.preprocessing import LabelEncoder, MinMaxScaler
+
+    sparse, dense = list(DATASET.sparse), list(DATASET.dense)
+    files = [raw / file.name for file in DATASET.source.files]
+
+    def work() -> None:
+        train, other = (
+            pd.read_csv(file, header=None, names=COLUMNS, skipinitialspace=True) for file in files
+        )
+        validation, test = train_test_split(other, test_size=0.5, random_state=0)
+        encoders = {name: LabelEncoder().fit(train[name].astype(str)) for name in sparse}
+        scaler = MinMaxScaler().fit(train[dense])
+        for name, part in (("train", train), ("validation", validation), ("test", test)):
+            ids = {
+                column: part[column]
+                .astype(str)
+                .map({value: place for place, value in enumerate(encoder.classes_, start=1)})
+                .fillna(0)
+                .astype("int32")
+                for column, encoder in encoders.items()
+            }
+            labels = {
+                "income": part["income"].str.startswith("50000+"),
+                "never-married": part["marital_status"] == "Never married",
+            }
+            np.save(out / f"{name}-dense.npy", scaler.transform(part[dense]).astype("float32"))
+            np.save(out / f"{name}-sparse.npy", pd.DataFrame(ids).to_numpy())
+            np.save(out / f"{name}-labels.npy", pd.DataFrame(labels).to_numpy("uint8"))
+
+    return work
+
+
+if __name__ == "__main__":
+    main()

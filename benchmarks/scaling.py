@@ -1,0 +1,168 @@
+"""How training's speed moves with rows, batch size, experts and tasks, and beside the machine.
+
+    python benchmarks/scaling.py --rows 100000 --rows 1000000 --rows 10000000
+
+MMoE on generated rows in the shape of Ali-CCP (23 sparse fields, 8 dense), on the CPU or on CUDA.
+The machine's own matrix product and memory copy are measured in the same run.
+"""
+
+import argparse
+import json
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import torch
+from rich.console import Console
+from rich.table import Table as Printed
+from torch.utils.flop_counter import FlopCounterMode
+
+from emm.core.allocation import keep_freed_memory
+from emm.data.batches import Table
+from emm.models.mmoe import MMoE
+from emm.nn.inputs import Inputs
+from emm.training.fit import train_epoch
+from emm.training.optimisers import Optimisation, Stepper
+from emm.training.weighting import make_weighting
+
+_ROOT = Path(__file__).resolve().parents[1]
+_FIELDS, _DENSE = 23, 8
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What one measurement is of."""
+
+    rows: int = 1_000_000
+    batch_size: int = 4096
+    experts: int = 8
+    tasks: int = 2
+    ids: int = 100_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Rows a second of training, and its share of the machine's matrix products."""
+
+    setting: Setting
+    rows_per_second: float
+    matmul_share: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, action="append", help="may be repeated")
+    parser.add_argument("--steps", type=int, default=60, help="of each timed training, at most")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--out", default="scaling.json", help="name within benchmarks/results")
+    options = parser.parse_args()
+    keep_freed_memory()
+    torch.set_num_threads(options.threads)
+    device = torch.device(options.device)
+    matmul, copy = _matmul_rate(device), _copy_rate(device)
+    found = [
+        _measure(setting, options.steps, device, matmul)
+        for setting in _settings(options.rows or [100_000, 1_000_000])
+    ]
+    Console().print(_printed(found))
+    Console().print(f"matmul {matmul / 1e9:,.0f} GFLOP/s, copy {copy / 2**30:,.1f} GiB/s")
+    record = {
+        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+        "device": options.device,
+        "threads": options.threads,
+        "matmul_flops": matmul,
+        "copy_bytes": copy,
+        "runs": [asdict(each) for each in found],
+    }
+    target = _ROOT / "benchmarks" / "results" / options.out
+    target.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def _settings(rows: list[int]) -> Iterator[Setting]:
+    """One thing at a time moves."""
+    base = Setting()
+    yield from (replace(base, rows=count) for count in rows)
+    yield from (replace(base, batch_size=size) for size in (512, 1024, 16_384, 32_768))
+    yield from (replace(base, experts=count) for count in (2, 4, 16, 32))
+    yield from (replace(base, tasks=count) for count in (1, 4, 8))
+
+
+def _measure(setting: Setting, steps: int, device: torch.device, matmul: float) -> Measured:
+    rows = _rows(setting).to(device)
+    inputs = Inputs(_DENSE, (setting.ids // _FIELDS,) * _FIELDS)
+    model = MMoE(
+        inputs,
+        setting.tasks,
+        embedding_dim=8,
+        experts=setting.experts,
+        expert=[64],
+        tower=[32],
+        dropout=0.0,
+    ).to(device)
+    weighting = make_weighting(setting.tasks).to(device)
+    stepper = Stepper(model, [], Optimisation(0.001, 0.0), 1)
+    order = torch.Generator(device).manual_seed(0)
+    used = rows.part(0, min(setting.rows, steps * setting.batch_size))
+
+    def epoch() -> None:
+        train_epoch(model, used, rows_of(rows, used, order), weighting, stepper)
+
+    def rows_of(every: Table, some: Table, generator: torch.Generator) -> Iterator[Table]:
+        # From all rows, wherever they lie in memory, as many batches as are timed.
+        batches = every.shuffled(setting.batch_size, generator)
+        return (next(batches) for _ in range(-(-len(some) // setting.batch_size)))
+
+    epoch()
+    rate = len(used) / median(_seconds(epoch, device) for _ in range(3))
+    with FlopCounterMode(display=False) as counter:
+        train_epoch(model, used, [rows.part(0, setting.batch_size)], weighting, stepper)
+    flops = counter.get_total_flops() / min(setting.batch_size, setting.rows)
+    return Measured(setting, rate, rate * flops / matmul)
+
+
+def _rows(setting: Setting) -> Table:
+    generator = torch.Generator().manual_seed(0)
+    dense = torch.rand(setting.rows, _DENSE, generator=generator)
+    spread = torch.rand(setting.rows, _FIELDS, generator=generator)
+    sparse = (spread.pow(4) * (setting.ids // _FIELDS)).int()  # small ids are common
+    labels = (torch.rand(setting.rows, setting.tasks, generator=generator) < 0.1).byte()
+    return Table(dense, sparse, labels)
+
+
+def _matmul_rate(device: torch.device, size: int = 1024) -> float:
+    """Multiplications and additions a second of a float32 product."""
+    a, b = (torch.rand(size, size, device=device) for _ in range(2))
+    return float(2 * size**3 / min(_seconds(lambda: a @ b, device) for _ in range(20)))
+
+
+def _copy_rate(device: torch.device, size: int = 2**28) -> float:
+    """Bytes a second that are copied within the device's memory."""
+    a = torch.empty(size, dtype=torch.uint8, device=device)
+    b = torch.empty_like(a)
+    return size / min(_seconds(lambda: b.copy_(a), device) for _ in range(5))
+
+
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
+    start = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
+
+
+def _printed(found: list[Measured]) -> Printed:
+    table = Printed("rows", "batch", "experts", "tasks", "rows/s", "of the matmul's rate")
+    for each in found:
+        own = each.setting
+        sizes = (own.rows, own.batch_size, own.experts, own.tasks)
+        shown = [f"{size:,}" for size in sizes]
+        table.add_row(*shown, f"{each.rows_per_second:,.0f}", f"{each.matmul_share:.0%}")
+    return table
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""What models of a funnel share: probabilities multiplied as logits, fields pooled by group."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from emm.core.binding import choose
+from emm.nn.embedding import FeatureFront
+from emm.nn.inputs import Inputs
+
+Groups = Mapping[str, Sequence[str]]
+
+
+def logit_of_product(first: Tensor, second: Tensor) -> Tensor:
+    """Logit of sigmoid(a) sigmoid(b) for logits a, b of one shape, exact for any size of them.
+
+    The odds against are (1 + e^-a)(1 + e^-b) - 1 = e^-a + e^-b + e^(-a-b).
+    """
+    return -torch.stack([-first, -second, -first - second]).logsumexp(dim=0)
+
+
+def over_entire_space(logits: Tensor, funnel: Sequence[int]) -> Tensor:
+    """Logits [B, T] with that of the conversion, given the click, as that of both; as it is given.
+
+    ``funnel``: numbers of the click's and the conversion's task; p_both = p_click * p_conversion.
+    """
+    click, conversion = funnel
+    columns = list(logits.unbind(1))
+    columns[conversion] = logit_of_product(columns[click], columns[conversion])
+    return torch.stack(columns, dim=1)
+
+
+class PooledFront(nn.Module):
+    """A `FeatureFront` in which the embeddings of each group of fields are summed; ``width``.
+
+    ``groups``: names of sparse fields by group, which ``fields`` lists in the order of the ids.
+    What belongs to no group stands beside the sums as it is. Raises ParamsError for an unknown
+    field.
+    """
+
+    pooling: Tensor
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        embedding_dim: int,
+        dense_encoding: str,
+        groups: Groups,
+        fields: Sequence[str],
+    ) -> None:
+        super().__init__()
+        self.front = FeatureFront(inputs, embedding_dim, dense_encoding)
+        self.embedded = self.front.table.width
+        pooling = _pooling(groups, fields, len(inputs.cardinalities))
+        self.register_buffer("pooling", pooling, persistent=False)  # [G, F]
+        self.width = self.front.width - self.embedded + len(pooling) * embedding_dim
+
+    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        """dense [B, D], sparse [B, F] or [B, F + 1] -> [B, width]."""
+        x: Tensor = self.front(dense, sparse)
+        others, embedded = x.tensor_split([x.shape[1] - self.embedded], dim=1)
+        by_field = torch.unflatten(embedded, 1, (self.pooling.shape[1], -1))  # [B, F, E]
+        sums = self.pooling @ by_field  # [B, G, E]
+        return torch.cat([others, sums.flatten(1)], dim=1)
+
+
+def _pooling(groups: Groups, fields: Sequence[str], count: int) -> Tensor:
+    """Which of the F fields each sum is of, [G, F] of 0 and 1; a field of no group is its own."""
+    numbers = {name: number for number, name in enumerate(fields)}
+    for group, names in groups.items():
+        for name in names:
+            choose("sparse field", name, numbers, f"groups.{group} in params.yaml", "correct it")
+    grouped = {numbers[name] for names in groups.values() for name in names}
+    rows = [[number] for number in range(count) if number not in grouped]
+    rows += [[numbers[name] for name in names] for names in groups.values()]
+    pooling = torch.zeros(len(rows), count)
+    for row, own in zip(pooling, rows, strict=True):
+        row[own] = 1
+    return pooling

@@ -1,0 +1,55 @@
+import pytest
+import torch
+
+from emm.models.esmm import ESMM
+from emm.nn.losses import task_losses
+
+ARGUMENTS = {"embedding_dim": 2, "tower": [6, 4], "dropout": 0.0}
+GROUPS = {"groups": {"user": ["a", "c"]}, "fields": ["a", "b", "c"]}
+
+
+def restated(model, plain, tasks, funnel, dense, sparse):
+    """pCTCVR = pCTR pCVR as a probability, the other tasks as their towers say."""
+    x = plain.front(model.front.front, dense, sparse)
+    logits = [plain.chain(model.towers.layers, x, task).squeeze(1) for task in range(tasks)]
+    click, conversion = funnel
+    logits[conversion] = (logits[click].sigmoid() * logits[conversion].sigmoid()).logit()
+    return torch.stack(logits, dim=1)
+
+
+@pytest.mark.parametrize("funnel", [(0, 1), (1, 0)])
+def test_forward_is_the_papers_equation(tasks, funnel, case, plain, small):
+    model = case.prepare(ESMM(small.inputs, tasks, funnel=funnel, **ARGUMENTS))
+    expected = restated(model, plain, tasks, funnel, case.dense, case.sparse)
+    torch.testing.assert_close(model(case.dense, case.sparse), expected)
+
+
+def test_a_conversion_is_never_likelier_than_its_click(small):
+    model = ESMM(small.inputs, 2, funnel=(1, 0), **ARGUMENTS, **GROUPS).eval()
+    with torch.no_grad():
+        model.towers.layers[-1].bias.fill_(3.0)
+    conversion, click = model(*small.batch(50)).unbind(1)
+    assert (conversion <= click).all()
+
+
+def test_the_losses_are_those_of_click_and_of_both_over_all_rows(small):
+    """L(p_click, y) + L(p_click p_conversion, y and z), eq. 3, row by row."""
+    rows = small.batch(4)
+    model = small.settle(ESMM(small.inputs, 2, funnel=(0, 1), **ARGUMENTS).double(), *_wide(rows))
+    labels = torch.tensor([[0, 0], [1, 0], [1, 1], [0, 0]]).double()
+    own = model.towers(model.front(*_wide(rows))).sigmoid()
+    losses = [0.0, 0.0]
+    for (click, conversion), (y, z) in zip(own.tolist(), labels.tolist(), strict=True):
+        for number, (p, truth) in enumerate([(click, y), (click * conversion, y * z)]):
+            losses[number] -= torch.tensor(p if truth else 1 - p).log().item() / 4
+    found = task_losses(model(*_wide(rows)), labels)
+    assert found.tolist() == pytest.approx(losses, rel=1e-5)
+
+
+def _wide(rows):
+    return rows[0].double(), rows[1]
+
+
+def test_summed_groups_make_the_towers_input_narrower(small):
+    model = ESMM(small.inputs, 2, funnel=(0, 1), **ARGUMENTS, **GROUPS)
+    assert model.towers.layers[0].weight.shape[2] == small.inputs.dense + 2 * 2

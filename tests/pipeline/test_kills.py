@@ -1,0 +1,93 @@
+"""`dvc repro` that is killed while a network trains, and the one after it."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.pipeline.workspace import CENSUS, Workspace
+
+STAGE = f"train@{CENSUS}-mmoe"
+OUT = f"data/models/{CENSUS}/paper/mmoe"
+LOCK = f".emm/locks/{OUT}.lock"
+
+
+@pytest.fixture
+def workspace(untouched: Workspace) -> Workspace:
+    """Training takes some seconds, and keeps a checkpoint as often as it may."""
+
+    def lengthen(tree: dict[str, Any]) -> None:
+        tree[CENSUS]["paper"]["training"].update(max_epochs=60, patience=60)
+
+    untouched.change_params(lengthen)
+    untouched.replace("src/emm/training/checkpoint.py", "EVERY_SECONDS = 20", "EVERY_SECONDS = 0")
+    return untouched
+
+
+def start(workspace: Workspace) -> "subprocess.Popen[str]":
+    """``dvc repro``, the leader of a group of processes, writing to ``log``."""
+    with (workspace.root / "log").open("w") as log:
+        return subprocess.Popen(
+            ["dvc", "repro", STAGE],
+            cwd=workspace.root,
+            env=workspace.environment(),
+            stdout=log,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+
+
+def until(condition: Any, process: "subprocess.Popen[str]") -> None:
+    while not condition():
+        assert process.poll() is None
+        time.sleep(0.02)
+
+
+def training(workspace: Workspace) -> "subprocess.Popen[str]":
+    """A run that has come to where a network's training has a checkpoint."""
+    process = start(workspace)
+    until(lambda: list((workspace.root / ".emm/checkpoints").rglob("*.safetensors")), process)
+    return process
+
+
+def assert_as_undisturbed(workspace: Workspace) -> None:
+    """The stage is recorded, gives the same again, and has left nothing but its lock."""
+    assert not (workspace.root / ".emm/checkpoints" / OUT).exists()
+    assert not list((workspace.root / OUT).parent.glob(".*"))
+    assert ".emm" not in workspace.run("git", "status", "--porcelain").stdout
+    lock = workspace.root / "dvc.lock"
+    found = yaml.safe_load(lock.read_text())["stages"][STAGE]
+    assert workspace.repro("--force", "--single-item", STAGE) == {STAGE}
+    assert yaml.safe_load(lock.read_text())["stages"][STAGE] == found
+
+
+def test_killed_with_its_children(workspace: Workspace) -> None:
+    process = training(workspace)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert "goes on after epoch" in workspace.run("dvc", "repro", STAGE).stderr
+    assert_as_undisturbed(workspace)
+
+
+def test_killed_alone_it_leaves_its_stage_to_the_next_run(workspace: Workspace) -> None:
+    process = training(workspace)
+    process.kill()
+    process.wait()
+    stage = int((workspace.root / LOCK).read_text())
+    os.kill(stage, signal.SIGSTOP)  # until the next run is there, however slow that is
+    try:
+        process = start(workspace)
+        until(Path(f"{workspace.root / LOCK}.awaited").exists, process)
+    finally:
+        os.kill(stage, signal.SIGCONT)
+    assert process.wait() == 0
+    said = (workspace.root / "log").read_text()
+    assert f"waiting for process {stage}, which is making {OUT}" in said
+    assert "seed-0+mmoe: trained before" in said
+    assert_as_undisturbed(workspace)

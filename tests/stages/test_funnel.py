@@ -1,0 +1,195 @@
+"""A tiny funnel of own data, from its file to the report, through the stages' own commands."""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from sklearn.metrics import roc_auc_score
+
+from emm.core.errors import DataError, ParamsError
+from stages.check_data import main as check_data
+from stages.download import main as download
+from stages.evaluate import main as evaluate
+from stages.preprocess import main as preprocess
+from stages.report import main as report
+from stages.train import main as train
+
+ROOT = Path(__file__).parents[2]
+ROWS = 900
+MODELS = ["mmoe", "esmm", "escm2", "stem"]
+NETWORK = {"learning_rate": 0.01, "weight_decay": 0.0, "embedding_dim": 2, "dropout": 0.0}
+SECTIONS = {
+    "mmoe": {**NETWORK, "experts": 2, "expert": [4], "tower": [3]},
+    "esmm": {**NETWORK, "tower": [4], "groups": {"who": ["user", "country"]}},
+    "escm2": {**NETWORK, "tower": [4], "variant": "dr", "risk_weight": 0.1}
+    | {"global_weight": 1.0, "least_propensity": 0.05},
+    "stem": {**NETWORK, "specific_experts": 1, "shared_experts": 1, "expert": [4], "tower": [3]},
+}
+Change = Callable[[dict[str, Any]], object]
+
+
+def impressions() -> pl.DataFrame:
+    """A click, and purchases among the clicked: both likelier in some countries."""
+    draw = np.random.default_rng(0)
+    country = draw.integers(0, 4, ROWS)
+    clicked = draw.random(ROWS) < 0.3 + 0.1 * country
+    bought = clicked & (draw.random(ROWS) < 0.2 + 0.15 * country)
+    return pl.DataFrame(
+        {
+            "user": draw.integers(0, 30, ROWS),
+            "country": country,
+            "price": draw.random(ROWS).round(3),
+            "click": clicked.astype(int),
+            "order": bought.astype(int),
+        }
+    )
+
+
+def settings(tree: dict[str, Any]) -> None:
+    """A block for the shop, small models, and no other rows."""
+    census = deepcopy(tree["census-income"])
+    block = {key: census[key] for key in ("preprocess", "evaluate", "paper")}
+    block["paper"]["training"].update(batch_size=128, max_epochs=3, device="cpu")
+    block["paper"]["train"] = SECTIONS
+    block["preprocess"]["funnel"] = ["click", "order"]
+    block["evaluate"]["gauc_key"] = "user"
+    tree["shop"] = {
+        **block,
+        "source": {"path": "mine"},
+        "tasks": ["order", "click"],
+        "check-data": {"max_column_auc": 0.999, "rate_tolerance": 9.0},
+        "table": {
+            "tasks": {"click": "click", "order": "order"},
+            "sparse": ["user", "country"],
+            "split": {"by": "random", "validation": 0.3, "test": 0.3},
+        },
+    }
+    tree.update(datasets=["shop"], baselines=MODELS, table=MODELS, trained=[], fused=[])
+
+
+def prepare(root: Path, rows: pl.DataFrame, change: Change = lambda tree: None) -> None:
+    """Processed data in ``root``, as the stages make it."""
+    (root / "mine").mkdir()
+    rows.write_csv(root / "mine/shop.csv")
+    tree = yaml.safe_load((ROOT / "params.yaml").read_text())
+    settings(tree)
+    change(tree["shop"])
+    (root / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+    download("shop")
+    preprocess("shop")
+    check_data("shop")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("shop")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        prepare(root, impressions())
+        for model in MODELS:
+            train("shop", model)
+            evaluate("shop", model)
+        report("shop")
+    return root
+
+
+def test_every_model_has_the_scores_of_a_funnel(done: Path) -> None:
+    for model in MODELS:
+        found = json.loads((done / f"metrics/shop/paper/{model}.json").read_text())
+        assert list(found["funnel"]) == ["ctr", "ctcvr", "cvr"]
+        same = {"ctr": found["click"], "ctcvr": found["order"]}
+        for name, task in same.items():
+            assert {**task, "auc_gain": None} == found["funnel"][name]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_cvr_and_gauc_are_those_of_the_stored_predictions(done: Path, model: str) -> None:
+    found = json.loads((done / f"metrics/shop/paper/{model}.json").read_text())
+    stored = load_file(done / f"data/evaluation/shop/paper/{model}/predictions.safetensors")
+    order, click = stored["logits"][0].double().sigmoid().T
+    labels = stored["labels"]
+    rows = labels[:, 1] == 1
+    ratio = (order / click)[rows].clamp(max=1 - 1e-6)
+    expected = roc_auc_score(labels[rows, 0], ratio)
+    assert found["funnel"]["cvr"]["auc"] == pytest.approx(expected, abs=1e-7)
+    users = pl.read_parquet(done / "data/processed/shop/test.parquet")["user"].to_numpy()
+    total = weights = 0
+    for user in set(users[users > 0]):
+        own = torch.from_numpy(users == user)
+        if len(labels[own, 1].unique()) == 2:
+            total += own.sum() * roc_auc_score(labels[own, 1], click[own])
+            weights += own.sum()
+    assert found["click"]["gauc"] == pytest.approx(float(total / weights), abs=1e-7)
+
+
+def test_a_stored_model_knows_its_funnel(done: Path) -> None:
+    stored = done / "data/models/shop/paper/esmm/seed-0/model.json"
+    arguments = json.loads(stored.read_text())["description"]["arguments"]
+    assert (arguments["funnel"], arguments["fields"]) == ([1, 0], ["user", "country"])
+
+
+def test_the_report_tells_of_both(done: Path) -> None:
+    text = (done / "reports/shop.md").read_text()
+    assert "## Funnel" in text
+    assert "| ESCM² |" in text.split("## Funnel")[1]
+    assert "## GAUC" in text
+
+
+def test_tasks_that_are_no_funnel_are_refused_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = impressions().with_columns(pl.col("click").reverse())
+    prepare(tmp_path, rows)
+    with pytest.raises(DataError, match=r"order without click in \d+ of"):
+        train("shop", "esmm")
+    assert not (tmp_path / "data/models/shop/paper/esmm").exists()
+    train("shop", "mmoe")
+
+
+def test_so_are_tasks_that_are_not_declared_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    prepare(tmp_path, impressions(), lambda block: block["preprocess"].pop("funnel"))
+    assert "funnel" not in (tmp_path / "data/processed/shop/schema.json").read_text()
+    with pytest.raises(ParamsError, match="ESCM2 needs a funnel"):
+        train("shop", "escm2")
+
+
+def test_a_column_that_is_no_feature_may_group_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def visits(block: dict[str, Any]) -> None:
+        block["table"]["drop"] = ["visit"]
+        block["preprocess"]["keep"] = ["visit"]
+        block["evaluate"]["gauc_key"] = "visit"
+
+    numbers = pl.Series("visit", [f"v{number // 9}" for number in range(ROWS)])
+    prepare(tmp_path, impressions().with_columns(numbers), visits)
+    train("shop", "mmoe")
+    evaluate("shop", "mmoe")
+    found = json.loads((tmp_path / "data/evaluation/shop/paper/mmoe/metrics.json").read_text())
+    assert 0 < found["tasks"]["click"]["gauc"][0] < 1
+    processed = pl.read_parquet(tmp_path / "data/processed/shop/test.parquet")
+    assert processed["visit"].n_unique() > 50
+
+
+def test_a_step_must_be_binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def valued(block: dict[str, Any]) -> None:
+        block["table"]["tasks"]["order"] = {"expression": "order", "kind": "regression"}
+
+    with pytest.raises(ParamsError, match="the funnel's step 'order' is no binary task"):
+        prepare(tmp_path, impressions(), valued)

@@ -1,0 +1,31 @@
+"""SIGKILL at random moments of a real training, and the next start."""
+
+import random
+import time
+from pathlib import Path
+
+from tests.training.interrupted import contents
+from tests.training.killing import start
+
+
+def test_training_that_is_killed_ends_with_the_same_files(tmp_path: Path) -> None:
+    began = start(tmp_path / "undisturbed")
+    while not (tmp_path / "undisturbed").exists():  # torch is loaded once, before the first
+        began.join(0.01)
+    seconds = -time.monotonic()
+    began.join()
+    seconds += time.monotonic()
+    expected = contents(tmp_path / "undisturbed/out")
+    assert expected
+    draw = random.Random(0)
+    kills = 0
+    while not (tmp_path / "killed/out").exists():
+        process = start(tmp_path / "killed")
+        process.join(draw.uniform(0.2, 0.6) * seconds if kills < 3 else None)
+        kills += process.is_alive()
+        process.kill()
+        process.join()
+    assert kills
+    assert contents(tmp_path / "killed/out") == expected
+    assert not list((tmp_path / "killed/.emm").rglob("*.safetensors"))
+    assert not list((tmp_path / "killed").glob("*.tmp"))

@@ -1,0 +1,145 @@
+"""Training stages that were interrupted leave the files of those that weren't."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import nn
+
+from emm.models.mmoe import MMoE
+from emm.models.single_task import SingleTask
+from emm.params import TrainingParams
+from emm.training import decompose as taking_apart
+from emm.training import trees
+from emm.training.checkpoint import Checkpoint
+from emm.training.decompose import decompose
+from emm.training.fused import Phase, train_fused
+from emm.training.networks import train_single, train_together
+from tests.training.fusing import BENCH, settings
+from tests.training.interrupted import KilledError, always, contents, stage, through
+from tests.training.tiny import (
+    BOOSTING,
+    OPTIMISER,
+    STRUCTURES,
+    fusion,
+    train_members,
+    training,
+)
+
+Work = Callable[[Path, Checkpoint | None], None]
+PROTOCOL = training(seeds=(0, 2), max_epochs=2, course="one-cycle", average=0.9)  # 3 steps each
+
+
+def single(out: Path, checkpoint: Checkpoint | None, protocol: TrainingParams = PROTOCOL) -> None:
+    arguments = {**STRUCTURES["narrow"], "dropout": 0.2}
+
+    def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
+        return SingleTask(BENCH.inputs, **arguments), arguments
+
+    how = fusion("out-of-fold", folds=2)
+    train_single(out, BENCH, "narrow", build, protocol, OPTIMISER, how, checkpoint)
+
+
+def together(out: Path, checkpoint: Checkpoint | None) -> None:
+    knobs = {"embedding_dim": 2, "experts": 2, "expert": [4], "tower": [4], "dropout": 0.2}
+
+    def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
+        return MMoE(BENCH.inputs, 2, **knobs), knobs
+
+    train_together(out, BENCH, "mmoe", "mmoe", build, PROTOCOL, OPTIMISER, checkpoint)
+
+
+def assert_the_same_files(
+    folder: Path, work: Work, steps: list[int], patch: pytest.MonkeyPatch
+) -> None:
+    (folder / "at-once").mkdir()
+    work(folder / "at-once", None)
+    always(patch)
+    (folder / "out").mkdir()
+    taken = list(through(lambda: stage(folder, work), steps, patch))
+    assert taken == steps
+    assert contents(folder / "out") == contents(folder / "at-once")
+    assert not list(folder.rglob(".emm/checkpoints/out"))
+
+
+@pytest.mark.parametrize("work", [single, together])
+def test_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: Work) -> None:
+    assert_the_same_files(tmp_path, work, [5, 4], monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"variant": "aligned", "embedding_dim": 2}, {"variant": "paper", "embedding_dim": 2}],
+    ids=lambda arguments: arguments["variant"],
+)
+def test_a_fused_model_in_both_phases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, components: Path, arguments: dict[str, Any]
+) -> None:
+    """Its choice of partners is drawn from the generator that dropout draws from."""
+    how = settings(second=Phase(learning_rate=0.005, max_epochs=2))
+
+    def work(out: Path, checkpoint: Checkpoint | None) -> None:
+        train_fused(
+            out,
+            BENCH,
+            "emm",
+            components,
+            training=training(average=0.9),
+            fusion=fusion("out-of-fold"),
+            settings=how,
+            arguments={"tower": [3], "dropout": 0.1, **arguments},
+            checkpoint=checkpoint,
+        )
+
+    # The first loss of each attempt is that of epoch 0: 3 steps an epoch, 2 epochs a phase.
+    assert_the_same_files(tmp_path, work, [5, 6, 3], monkeypatch)
+
+
+def test_trees_go_on_with_the_next_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    boosted: list[int] = []
+    real = trees.grow
+
+    def grow(*arguments: Any, seed: int) -> nn.Module:
+        boosted.append(seed)
+        if len(boosted) == 2:
+            raise KilledError
+        return real(*arguments, seed=seed)
+
+    def work(out: Path, checkpoint: Checkpoint | None) -> None:
+        trees.train_trees(out, BENCH, BOOSTING, (0, 2), fusion("out-of-fold", folds=2), checkpoint)
+
+    work(tmp_path / "at-once", None)
+    monkeypatch.setattr(trees, "grow", grow)
+    with pytest.raises(KilledError):
+        stage(tmp_path, work)
+    stage(tmp_path, work)
+    assert boosted == [0, 0, 0, 2, 2]  # the second of them twice
+    assert contents(tmp_path / "out") == contents(tmp_path / "at-once")
+
+
+def test_decomposition_goes_on_with_the_next_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how, seeds = fusion(), (0, 2)
+    members = train_members(tmp_path / "models", BENCH, how, seeds=seeds)
+    taken: list[int] = []
+    real = taking_apart.build_pool
+
+    def build_pool(*arguments: Any, adapt: bool) -> object:
+        taken.append(arguments[-1])
+        if len(taken) == 2:
+            raise KilledError
+        return real(*arguments, adapt=adapt)
+
+    def work(out: Path, checkpoint: Checkpoint | None) -> None:
+        decompose(out, BENCH, *members, how, seeds, checkpoint)
+
+    work(tmp_path / "at-once", None)
+    monkeypatch.setattr(taking_apart, "build_pool", build_pool)
+    with pytest.raises(KilledError):
+        stage(tmp_path, work)
+    (tmp_path / "out/seed-0").rename(tmp_path / "lost")
+    stage(tmp_path, work)
+    assert taken == [0, 2, 2]
+    assert contents(tmp_path / "out") == contents(tmp_path / "at-once")
