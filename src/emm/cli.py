@@ -96,6 +96,36 @@ def show(
 
 
 @app.command()
+def merge_lock(
+    base: Annotated[Path, typer.Argument(help="the common ancestor's: git's %O")],
+    ours: Annotated[Path, typer.Argument(help="this branch's, which becomes the result: %A")],
+    theirs: Annotated[Path, typer.Argument(help="the other branch's: %B")],
+    name: Annotated[str, typer.Argument(help="what messages call it: %P")] = "dvc.lock",
+) -> None:
+    """Merge dvc.lock stage by stage; git runs this once `make setup` has told it so."""
+    from emm.merge import merge_lock_files
+
+    merged = merge_lock_files(base, ours, theirs)
+    say(f"{name}: merged {len(merged.lock.stages)} stages")
+    if merged.dropped:
+        say(f"  left out, as both sides changed them: {', '.join(merged.dropped)}")
+        say("  next: dvc repro")
+
+
+@app.command()
+def merge_readme(
+    base: Annotated[Path, typer.Argument(help="the common ancestor's: git's %O")],
+    ours: Annotated[Path, typer.Argument(help="this branch's, which becomes the result: %A")],
+    theirs: Annotated[Path, typer.Argument(help="the other branch's: %B")],
+) -> None:
+    """Merge README.md around its table of results; git runs this once `make setup` has told it."""
+    from emm.merge import merge_readmes
+
+    if merge_readmes(base, ours, theirs):
+        say("README.md: kept our table of results\n  next: dvc repro && make readme")
+
+
+@app.command()
 def search(
     dataset: Annotated[str, typer.Argument(help="an active dataset, preprocessed already")],
     models: Annotated[list[str], typer.Argument(help="models of search.yaml, one after another")],
