@@ -1,4 +1,4 @@
-"""Write the metrics files, the figures and the page that people read."""
+"""Write the metrics files, the curves, the figures and the page that people read."""
 
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.data.schema import load_schema
@@ -8,7 +8,7 @@ from emm.report.write import write_report
 
 
 def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
-    """Report on DATASET: data/evaluation -> metrics/DATASET/RECIPE and reports/DATASET.md."""
+    """Report on DATASET: data/evaluation -> metrics/, plots/ and reports/."""
     params = load_params(file, recipe)
     paths = params.paths(dataset)
     write_report(
@@ -18,6 +18,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
         trained=params.trained,
         fused=params.fused,
         metrics=paths.metrics,
+        plots=params.root / "plots" / dataset / params.recipe,
         report=paths.report,
     )
 

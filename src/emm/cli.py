@@ -144,6 +144,21 @@ def search(
         typer.echo(yaml.safe_dump({model: dict(best.section)}, default_flow_style=None))
 
 
+@app.command()
+def verify(
+    remote: Annotated[str, typer.Option(help="also read objects of this remote")] = "",
+    sample: Annotated[int, typer.Option(min=1, help="how many of the remote's objects")] = 20,
+    whole: Annotated[bool, typer.Option("--all", help="all that dvc.lock names")] = False,
+) -> None:
+    """Hash again what dvc.lock names; say what is damaged and how to repair it."""
+    from emm.verify.command import verify as run_verify
+
+    sound, told = run_verify(Path.cwd(), remote or None, None if whole else sample)
+    typer.echo(told)
+    if not sound:
+        raise typer.Exit(1)
+
+
 def _tables(dataset: str) -> list[str]:
     from emm.params import load_params
     from emm.report.readme import results_table
