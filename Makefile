@@ -27,7 +27,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 # What .gitattributes names. git runs a driver in the repository's root.
 DRIVER := PATH=".venv/bin:$$PATH" emm
-drivers: ## Tell this clone's git how to merge dvc.lock, README.md, metrics/ and reports/
+drivers: ## Tell this clone's git how to merge dvc.lock, README.md, metrics/, plots/ and reports/
 	@if git rev-parse --git-dir >/dev/null 2>&1; then \
 	  git config merge.dvc-lock.name "dvc.lock stage by stage" && \
 	  git config merge.dvc-lock.driver '$(DRIVER) merge-lock %O %A %B %P' && \

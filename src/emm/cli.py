@@ -27,9 +27,10 @@ def main() -> None:
 @app.command()
 def check() -> None:
     """Check params.yaml, every model's section in it, and that dvc.yaml waits for every row."""
+    from emm.aliases import shared_sections
     from emm.check import check_sections
     from emm.graph import missing_rows, read_stages
-    from emm.params import load_params
+    from emm.params import PARAMS_FILE, load_params
 
     params = load_params()
     check_sections(params)
@@ -40,6 +41,8 @@ def check() -> None:
             next_step="add or remove these lines in dvc.yaml, then `emm check`",
         )
     say("params.yaml and dvc.yaml are in order")
+    for section, block in shared_sections(PARAMS_FILE, params.datasets):
+        say(f"note: {section} is also {block}'s (a YAML alias): no `dvc exp run -S` for it")
 
 
 @app.command()
