@@ -110,10 +110,9 @@ def test_other_keys_of_one_side_are_kept_in_their_place(tmp_path: Path) -> None:
         assert paths[1].read_text() == more
 
 
-def test_other_keys_that_disagree_are_a_conflict() -> None:
-    locks = [read_lock(LOCKS[0]) for _ in range(3)]
-    for lock, value in zip(locks, "abc", strict=True):
-        lock.keys["datasets"] = f"datasets:\n- name: {value}\n"
+def test_other_keys_that_disagree_are_a_conflict(tmp_path: Path) -> None:
+    texts = [GOOD + f"datasets:\n- name: {name}\n" for name in "abc"]
+    locks = map(read_lock, write(tmp_path, *texts))
     with pytest.raises(MergeError, match="both sides changed datasets"):
         merge_locks(*locks)
 

@@ -58,7 +58,7 @@ def read_lock(path: Path) -> Lock:
     try:
         text = path.read_bytes().decode("utf-8")
         lock = _cut(text)
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except (UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         raise _unusable(path, str(error)) from error
     if not text:
         return Lock({}, {})

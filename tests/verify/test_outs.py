@@ -130,3 +130,9 @@ def test_an_altered_list_is_not_read() -> None:
 def test_a_list_from_a_stranger_leads_nowhere(entries: Any) -> None:
     with pytest.raises(VerifyError, match="the list of a folder's files"):
         read_list(*listed(entries))
+
+
+def test_a_list_that_is_too_deep_is_refused() -> None:
+    content = b"[" * 100_000
+    with pytest.raises(VerifyError, match="isn't a list of files"):
+        read_list(content, hashlib.md5(content).hexdigest() + ".dir")

@@ -34,8 +34,8 @@ def verify(root: Path, remote: str | None, sample: int | None) -> tuple[bool, st
         workspace = verify_workspace(root, outs, cache, read)
         damaged = {each.out for each in workspace.damaged}
         absent = {Path(path) for _, path in workspace.missing}
-        repairs = [repair_cache(lambda out: out not in damaged and out.path not in absent)]
-        parts = [workspace, verify_store(cache, objects, repairs[0], read)]
+        repair = repair_cache(lambda out: out not in damaged and out.path not in absent)
+        parts = [workspace, verify_store(cache, objects, repair, read)]
         if remote:
             chosen = sampled(objects, sample)
             parts.append(verify_store(stores[1], chosen, repair_remote(remote), read))

@@ -20,6 +20,8 @@ BLOCK = 2**20  # bytes read at a time
 FOLDER = ".dir"
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
+# What reading something else than expected raises.
+_MISFITS = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 class VerifyError(EmmError):
@@ -62,7 +64,7 @@ def read_list(content: bytes, md5: str) -> dict[str, str] | None:
         return None
     try:
         files = {str(entry["relpath"]): str(entry["md5"]) for entry in json.loads(content)}
-    except (ValueError, TypeError, KeyError) as error:
+    except _MISFITS as error:
         raise _refused(md5, f"isn't a list of files: {error}") from error
     for path, each in files.items():
         if not _inside(path) or not _MD5.fullmatch(each):
@@ -93,7 +95,7 @@ def _outs_of(root: Path, lock: Path) -> Iterator[Out]:
         outs = [
             (name, dict(out)) for name, entry in entries.items() for out in entry.get("outs", ())
         ]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
+    except (*_MISFITS, yaml.YAMLError) as error:
         raise _unusable(lock, str(error)) from error
     prefix = "" if lock.parent == root else f"{lock.parent.relative_to(root) / 'dvc.yaml'}:"
     for name, out in outs:

@@ -3,8 +3,8 @@
 import hashlib
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -59,11 +59,20 @@ class Remote:
     def where(self, md5: str) -> str:
         return str(self.objects.fs.unstrip_protocol(self.objects.oid_to_path(md5)))
 
-    def open(self, md5: str) -> AbstractContextManager[BinaryIO]:
-        file: AbstractContextManager[BinaryIO] = self.objects.fs.open(
-            self.objects.oid_to_path(md5), "rb"
-        )
-        return file
+    @contextmanager
+    def open(self, md5: str) -> Iterator[BinaryIO]:
+        try:
+            with self.objects.fs.open(self.objects.oid_to_path(md5), "rb") as file:
+                yield file
+        except FileNotFoundError:
+            raise
+        # Every kind of remote has errors of its own.
+        except Exception as error:
+            raise VerifyError(
+                f"the {self.place} can't be read: {error}",
+                where=self.where(md5),
+                next_step="check the address and the credentials: dvc remote list, dvc doctor",
+            ) from error
 
 
 def cache_of(root: Path) -> Cache:
