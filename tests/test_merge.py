@@ -73,7 +73,7 @@ def test_a_lock_in_pieces_is_the_same_file(path: Path) -> None:
     assert len(lock.stages) > 20
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(SIDES, SIDES, SIDES)
 def test_the_merge_is_what_dvc_writes_for_the_merged_stages(
     tmp_path_factory: pytest.TempPathFactory, base: Stages, ours: Stages, theirs: Stages

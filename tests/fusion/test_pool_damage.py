@@ -14,7 +14,7 @@ from tests.fusion.conftest import SCHEMA
 PLACES = st.floats(0, 1, exclude_max=True)
 # The folder is the same for all examples, and whole again after each.
 EXAMPLES = settings(
-    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

@@ -72,7 +72,7 @@ def flipped(content: bytes, place: float, bit: int) -> bytes:
     return bytes(changed)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(st.sampled_from([WEIGHTS, DESCRIPTION]), PLACES)
 def test_a_file_cut_off_anywhere_is_refused(folder: Path, name: str, place: float) -> None:
     content = (folder / name).read_bytes()
@@ -81,7 +81,7 @@ def test_a_file_cut_off_anywhere_is_refused(folder: Path, name: str, place: floa
         altered(folder, name, content[: int(place * (len(content) - 1))])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(PLACES, st.integers(0, 7))
 def test_any_other_bit_of_the_weights_is_refused(folder: Path, place: float, bit: int) -> None:
     content = (folder / WEIGHTS).read_bytes()
@@ -89,7 +89,7 @@ def test_any_other_bit_of_the_weights_is_refused(folder: Path, place: float, bit
         altered(folder, WEIGHTS, flipped(content, place, bit))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(PLACES, st.integers(0, 7))
 def test_any_other_bit_of_the_description_is_refused_or_changes_no_output(
     folder: Path, place: float, bit: int
