@@ -87,17 +87,6 @@ def test_an_experiment_with_another_value_runs_what_it_affects(done: Workspace) 
     assert f"{CENSUS}.paper.train.emm.learning_rate" in shown
 
 
-def test_an_experiments_value_keeps_the_meaning_of_everything_else(done: Workspace) -> None:
-    """DVC writes params.yaml anew: what anchors and aliases said must stay."""
-    before = yaml.safe_load((ROOT / "params.yaml").read_text())
-    (done.root / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    value = f"{CENSUS}.paper.train.emm.learning_rate=0.003"
-    done.run("dvc", "exp", "run", "--dry", "--set-param", value)
-    after = yaml.safe_load((done.root / "params.yaml").read_text())
-    before[CENSUS]["paper"]["train"]["emm"]["learning_rate"] = 0.003
-    assert after == before
-
-
 def test_what_a_branch_changed_is_told_as_tables_and_curves(shared: Workspace) -> None:
     branch(shared, "rate", train("emm", learning_rate=0.002))
     metrics = shared.run("dvc", "metrics", "diff", "main", "--md").stdout
