@@ -8,12 +8,12 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro study test lint types bench lock readme
+.PHONY: help setup drivers repro study test lint types bench lock readme
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
-setup: $(STAMP) ## Create .venv and install the exact versions of requirements.lock
+setup: $(STAMP) drivers ## Create .venv, install the exact versions of requirements.lock, tell git how to merge
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -24,6 +24,18 @@ $(STAMP): requirements.lock pyproject.toml
 	$(PIP) install --requirement requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# What .gitattributes names. git runs a driver in the repository's root.
+DRIVER := PATH=".venv/bin:$$PATH" emm
+drivers: ## Tell this clone's git how to merge dvc.lock, README.md, metrics/, plots/ and reports/
+	@if git rev-parse --git-dir >/dev/null 2>&1; then \
+	  git config merge.dvc-lock.name "dvc.lock stage by stage" && \
+	  git config merge.dvc-lock.driver '$(DRIVER) merge-lock %O %A %B %P' && \
+	  git config merge.readme.name "README.md around its table of results" && \
+	  git config merge.readme.driver '$(DRIVER) merge-readme %O %A %B' && \
+	  git config merge.made-anew.name "ours, until dvc repro makes it anew" && \
+	  git config merge.made-anew.driver true; \
+	fi
 
 repro: setup ## Run the pipeline: dvc repro
 	@echo "==> checking params.yaml and dvc.yaml"

@@ -1,4 +1,4 @@
-"""Write the metrics files, the figures and the page that people read."""
+"""Write the metrics files, the curves, the figures and the page that people read."""
 
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.locks import hold
@@ -9,7 +9,7 @@ from emm.report.write import write_report
 
 
 def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
-    """Report on DATASET: data/evaluation -> metrics/DATASET/RECIPE and reports/DATASET.md."""
+    """Report on DATASET: data/evaluation -> metrics/, plots/ and reports/."""
     params = load_params(file, recipe)
     paths = params.paths(dataset)
     hold(paths.lock(paths.report), paths.report)
@@ -20,6 +20,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
         trained=params.trained,
         fused=params.fused,
         metrics=paths.metrics,
+        plots=params.root / "plots" / dataset / params.recipe,
         report=paths.report,
     )
 

@@ -47,6 +47,20 @@ def test_check_passes_on_the_projects_own_files(project: Path) -> None:
     assert (found.returncode, found.stderr) == (0, "params.yaml and dvc.yaml are in order\n")
 
 
+def test_check_notes_sections_that_an_experiment_could_not_change_alone(project: Path) -> None:
+    edit(project / "params.yaml", "datasets: [census-income]", "datasets: [census-income, shop]")
+    params = project / "params.yaml"
+    block = (
+        "shop:\n  <<: *census-income\n  dataset: census-income\n  evaluate: {calibration_bins: 9}\n"
+    )
+    params.write_text(params.read_text() + "\n" + block)
+    found = run(project, "check")
+    assert found.returncode == 0
+    notes = [line for line in found.stderr.splitlines() if line.startswith("note: ")]
+    assert "note: shop.paper is also census-income's (a YAML alias)" in found.stderr
+    assert not any("evaluate" in note for note in notes)
+
+
 def test_check_names_every_fault_of_the_models_sections(project: Path) -> None:
     edit(project / "params.yaml", "experts: 12", "experts: 0")
     edit(project / "params.yaml", "max_leaf_nodes", "max_leaves")

@@ -1,9 +1,28 @@
 """Data, models and caches come from strangers: nothing here may run what is in them."""
 
 import ast
+import io
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+
+from emm.core.errors import EmmError
+from emm.data.loading import Columns, Source
+from emm.data.schema import load_schema
+from emm.fusion.given import GIVEN, load_given
+from emm.fusion.pool import COMPONENTS, Members, load_pool
+from emm.fusion.pool import DESCRIPTION as POOL
+from emm.merge import read_lock
+from emm.models.native.load import load_native_trees
+from emm.models.store import DESCRIPTION, WEIGHTS, load_model, load_weights
+from emm.nn.inputs import Inputs
+from emm.params import load_params
+from emm.report.predictions import read_predictions
+from emm.report.rows import Evaluation, Row, read_tree
+from emm.verify.outs import read_outs
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "stages").rglob("*.py")])
@@ -30,3 +49,74 @@ def test_nothing_unpickles_evaluates_or_starts_a_shell(file: Path) -> None:
     assert {ast.unparse(call.func) for call in calls} & FORBIDDEN_CALLS == set()
     shells = [call for call in calls for word in call.keywords if word.arg == "shell"]
     assert shells == []
+
+
+class Bomb:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+        return Path.mkdir, (self.folder,)
+
+
+def saved(bomb: Bomb) -> bytes:
+    file = io.BytesIO()
+    torch.save(bomb, file)
+    return file.getvalue()
+
+
+def tagged(bomb: Bomb) -> bytes:
+    return f"!!python/object/apply:os.mkdir ['{bomb.folder}']\n".encode()
+
+
+PAYLOADS = {
+    "pickle-0": lambda bomb: pickle.dumps(bomb, protocol=0),
+    "pickle-5": lambda bomb: pickle.dumps(bomb, protocol=5),
+    "torch": saved,
+    "yaml": tagged,
+}
+SCHEMA = "0" * 64
+NOBODY = Members((), ())
+EVALUATION = Evaluation("m", (0,), 1, 1, {})
+LOADERS: dict[str, Callable[[Path], object]] = {
+    WEIGHTS: load_weights,
+    DESCRIPTION: lambda path: load_model(path.parent, SCHEMA),
+    COMPONENTS: load_weights,
+    POOL: lambda path: load_pool(path.parent, SCHEMA),
+    GIVEN: lambda path: load_given(path.parent, NOBODY, "train", 1),
+    "predictions.safetensors": lambda path: read_predictions(
+        Row("m", path.parent, EVALUATION, ()), 1, 1
+    ),
+    "history.json": read_tree,
+    "schema.json": load_schema,
+    "train.parquet": lambda path: Source(path, Columns(("a",), ())).load(),
+    "trees.txt": lambda path: load_native_trees(path, Inputs(1, ()), ["a"]),
+    "params.yaml": load_params,
+    "dvc.lock": lambda path: read_outs(path.parent),
+    "ours.lock": read_lock,
+}
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("name", LOADERS)
+def test_a_file_that_would_run_code_is_refused_without_running_it(
+    tmp_path: Path, name: str, payload: str
+) -> None:
+    made = tmp_path / "made"
+    for file in {name, WEIGHTS, COMPONENTS}:
+        (tmp_path / file).write_bytes(PAYLOADS[payload](Bomb(made)))
+    with pytest.raises(EmmError):
+        LOADERS[name](tmp_path / name)
+    assert not made.exists()
+
+
+@pytest.mark.parametrize("payload", ["pickle-0", "pickle-5", "torch"])
+def test_the_payloads_do_run_where_they_are_trusted(tmp_path: Path, payload: str) -> None:
+    content = PAYLOADS[payload](Bomb(tmp_path / "made"))
+    if payload == "torch":
+        torch.load(io.BytesIO(content), weights_only=False)
+    else:
+        pickle.loads(content)
+    assert (tmp_path / "made").is_dir()

@@ -27,9 +27,10 @@ def main() -> None:
 @app.command()
 def check() -> None:
     """Check params.yaml, every model's section in it, and that dvc.yaml waits for every row."""
+    from emm.aliases import shared_sections
     from emm.check import check_sections
     from emm.graph import missing_rows, read_stages
-    from emm.params import load_params
+    from emm.params import PARAMS_FILE, load_params
 
     params = load_params()
     check_sections(params)
@@ -40,6 +41,8 @@ def check() -> None:
             next_step="add or remove these lines in dvc.yaml, then `emm check`",
         )
     say("params.yaml and dvc.yaml are in order")
+    for section, block in shared_sections(PARAMS_FILE, params.datasets):
+        say(f"note: {section} is also {block}'s (a YAML alias): no `dvc exp run -S` for it")
 
 
 @app.command()
@@ -96,6 +99,36 @@ def show(
 
 
 @app.command()
+def merge_lock(
+    base: Annotated[Path, typer.Argument(help="the common ancestor's: git's %O")],
+    ours: Annotated[Path, typer.Argument(help="this branch's, which becomes the result: %A")],
+    theirs: Annotated[Path, typer.Argument(help="the other branch's: %B")],
+    name: Annotated[str, typer.Argument(help="what messages call it: %P")] = "dvc.lock",
+) -> None:
+    """Merge dvc.lock stage by stage; git runs this once `make setup` has told it so."""
+    from emm.merge import merge_lock_files
+
+    merged = merge_lock_files(base, ours, theirs)
+    say(f"{name}: merged {len(merged.lock.stages)} stages")
+    if merged.dropped:
+        say(f"  left out, as both sides changed them: {', '.join(merged.dropped)}")
+        say("  next: dvc repro")
+
+
+@app.command()
+def merge_readme(
+    base: Annotated[Path, typer.Argument(help="the common ancestor's: git's %O")],
+    ours: Annotated[Path, typer.Argument(help="this branch's, which becomes the result: %A")],
+    theirs: Annotated[Path, typer.Argument(help="the other branch's: %B")],
+) -> None:
+    """Merge README.md around its table of results; git runs this once `make setup` has told it."""
+    from emm.merge import merge_readmes
+
+    if merge_readmes(base, ours, theirs):
+        say("README.md: kept our table of results\n  next: dvc repro && make readme")
+
+
+@app.command()
 def search(
     dataset: Annotated[str, typer.Argument(help="an active dataset, preprocessed already")],
     models: Annotated[list[str], typer.Argument(help="models of search.yaml, one after another")],
@@ -112,6 +145,21 @@ def search(
         best = run_search(params, dataset, model, space, log_of(dataset, model))
         say(f"{model}: trial {best.trial}, mean validation AUC {best.mean_auc:.5f}")
         typer.echo(yaml.safe_dump({model: dict(best.section)}, default_flow_style=None))
+
+
+@app.command()
+def verify(
+    remote: Annotated[str, typer.Option(help="also read objects of this remote")] = "",
+    sample: Annotated[int, typer.Option(min=1, help="how many of the remote's objects")] = 20,
+    whole: Annotated[bool, typer.Option("--all", help="all that dvc.lock names")] = False,
+) -> None:
+    """Hash again what dvc.lock names; say what is damaged and how to repair it."""
+    from emm.verify.command import verify as run_verify
+
+    sound, told = run_verify(Path.cwd(), remote or None, None if whole else sample)
+    typer.echo(told)
+    if not sound:
+        raise typer.Exit(1)
 
 
 def _tables(dataset: str) -> list[str]:

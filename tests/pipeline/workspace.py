@@ -18,7 +18,18 @@ from tests.census import write_raw
 
 ROOT = Path(__file__).parent.parent.parent
 CENSUS = "census-income"
-COPIED = ("stages", "src", "pool", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore")
+COPIED = (
+    "stages",
+    "src",
+    "pool",
+    "dvc.yaml",
+    "params.yaml",
+    "Makefile",
+    "README.md",
+    ".dvcignore",
+    ".gitattributes",
+    ".gitignore",
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,7 @@ def make_workspace(root: Path) -> Workspace:
     workspace = Workspace(root)
     workspace.run("git", "init", "--quiet", "--initial-branch=main")
     workspace.run("dvc", "init", "--quiet")
+    shutil.copytree(ROOT / ".dvc/plots", root / ".dvc/plots")
     write_raw(workspace.root / "given")
     pin_raw(workspace)
     workspace.change_params(_make_small)

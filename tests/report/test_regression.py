@@ -84,6 +84,7 @@ def written(
         trained=("tm-1",),
         fused=("emm",),
         metrics=root / "metrics/shop/tuned",
+        plots=root / "plots/shop/tuned",
         report=root / "reports/shop.md",
     )
     return root
@@ -180,6 +181,7 @@ def test_without_binary_tasks_there_is_no_word_of_them(
         trained=(),
         fused=(),
         metrics=tmp_path / "m",
+        plots=tmp_path / "p",
         report=report,
     )
     text = report.read_text()

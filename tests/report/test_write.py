@@ -36,6 +36,7 @@ def report(root: Path, data: Path, facts: DatasetFacts, models: list[str]) -> No
         trained=("tm-1", "tm-2"),
         fused=("emm",),
         metrics=root / "metrics/census-income/paper",
+        plots=root / "plots/census-income/paper",
         report=root / "reports/census-income.md",
     )
 
@@ -68,7 +69,9 @@ def text(written: Path) -> str:
 def test_all_files_are_there(written: Path) -> None:
     metrics = [f"metrics/census-income/paper/{model}.json" for model in AUCS]
     figures = [f"reports/census-income/{name}" for name in FIGURES]
-    assert sorted(contents(written)) == sorted([*metrics, *figures, "reports/census-income.md"])
+    plots = [f"plots/census-income/paper/{model}.csv" for model in AUCS]
+    page = "reports/census-income.md"
+    assert sorted(contents(written)) == sorted([*metrics, *plots, *figures, page])
 
 
 def test_a_second_run_gives_the_same_bytes(
@@ -120,6 +123,7 @@ def test_a_removed_row_leaves_nothing_behind(
 ) -> None:
     stale = [
         tmp_path / "metrics/census-income/paper/old.json",
+        tmp_path / "plots/census-income/paper/old.csv",
         tmp_path / "reports/census-income/old.svg",
     ]
     for path in stale:

@@ -149,6 +149,7 @@ def test_the_rows_can_be_reported(evaluated: Path, tmp_path: Path) -> None:
         trained=("narrow",),
         fused=("aligned",),
         metrics=tmp_path / "metrics",
+        plots=tmp_path / "plots",
         report=tmp_path / "tiny.md",
     )
     found = json.loads((tmp_path / "metrics/aitm.json").read_text())

@@ -59,7 +59,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ParamsError(
             f"{path} isn't there", where=Path.cwd(), next_step="run this in the project's root"
         ) from error
-    except yaml.YAMLError as error:
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ParamsError(f"{path} isn't YAML: {error}", where=path) from error
     if not isinstance(tree, dict):
         raise ParamsError(f"{path} holds no keys", where=path, got=type(tree).__name__)

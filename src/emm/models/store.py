@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from emm.core.binding import bind
+from emm.core.binding import bind, bind_keywords
 from emm.core.errors import ModelFileError
 from emm.core.files import sha256, write_json
 from emm.data.schema import Schema
@@ -41,8 +41,13 @@ class Description:
     seed: int
 
     def build(self) -> nn.Module:
-        """A model of this description with fresh weights."""
+        """A model of this description with fresh weights; ValueError for arguments that its class,
+        as it is today, doesn't know."""
         model_type: Any = model_class(self.architecture)
+        errors: list[str] = []
+        bind_keywords(model_type, self.arguments, "arguments", errors)
+        if errors:
+            raise ValueError("; ".join(errors))
         module: nn.Module = model_type(self.inputs, len(self.tasks), **self.arguments)
         return module
 
@@ -101,9 +106,14 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         raise _refused(path, f"can't be read: {error}") from error
 
 
-def load_model(folder: Path, schema_sha256: str) -> tuple[nn.Module, Description]:
+def load_model(
+    folder: Path, schema_sha256: str, inputs: Inputs | None = None
+) -> tuple[nn.Module, Description]:
     """The stored model in eval mode. ModelFileError before any weight is used if it is damaged,
-    or was trained on data encoded otherwise than ``schema_sha256``."""
+    or was trained on data encoded otherwise than ``schema_sha256``, or not on these ``inputs``.
+
+    model.json has no hash of its own: a change that leaves it a description of a model with these
+    weights and inputs isn't noticed here, but by `emm verify`."""
     description = load_description(folder)
     if description.schema_sha256 != schema_sha256:
         raise _refused(
@@ -112,6 +122,8 @@ def load_model(folder: Path, schema_sha256: str) -> tuple[nn.Module, Description
             got=description.schema_sha256,
             expected=schema_sha256,
         )
+    if inputs is not None and description.inputs != inputs:
+        raise _refused(folder, "describes other inputs than the data's")
     try:
         model = description.build()
         model.load_state_dict(load_weights(folder / WEIGHTS))

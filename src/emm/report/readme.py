@@ -32,6 +32,12 @@ def readme_block(tables: Sequence[str]) -> str:
     return "\n\n".join([START, *tables, END])
 
 
+def block_of(readme: str) -> str:
+    """The text from marker to marker, the markers included; "" where they aren't in order."""
+    start, end = readme.find(START), readme.find(END)
+    return readme[start : end + len(END)] if -1 < start < end else ""
+
+
 def replace_block(readme: str, block: str) -> str:
     """``readme`` with the text from marker to marker replaced by ``block``.
 

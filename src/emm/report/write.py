@@ -16,6 +16,7 @@ from emm.report.figures import (
     draw_training,
     roc_file,
 )
+from emm.report.histories import write_histories
 from emm.report.page import page
 from emm.report.rows import Row, read_row
 from emm.report.summary import summarise, write_metrics
@@ -30,13 +31,15 @@ def write_report(
     trained: Sequence[str],
     fused: Sequence[str],
     metrics: Path,
+    plots: Path,
     report: Path,
 ) -> None:
-    """Write ``metrics``/<model>.json, the page ``report`` and its figures in the folder beside it.
+    """Write ``metrics``/<model>.json, ``plots``/<model>.csv, the page ``report`` and its figures in
+    the folder beside it.
 
     ``evaluations`` are (model, evaluation folder) in the order of the table. The ``trained`` rows
     are the bar for Gain; ``fused`` rows are drawn thick. The figures of reports/x.md are in
-    reports/x/. Both folders are replaced whole. Nothing is written unless all input is sound:
+    reports/x/. All folders are replaced whole. Nothing is written unless all input is sound:
     raises DataError otherwise.
     """
     if not evaluations:
@@ -46,6 +49,7 @@ def write_report(
     figures = report.with_suffix("")
     _draw(figures, rows, facts, trained, fused)
     write_metrics(metrics, summaries)
+    write_histories(plots, rows, facts.tasks)
     write_text(report, page(facts, recipe, summaries, trained, figures.name))
 
 

@@ -19,7 +19,7 @@ from emm.data.memory import open_splits
 from emm.data.schema import Schema, load_schema, schema_hash
 from emm.metrics.evaluation import task_scores
 from emm.metrics.funnels import funnel_scores
-from emm.models.store import DESCRIPTION, load_model
+from emm.models.store import DESCRIPTION, inputs_of, load_model
 from emm.nn.bags import BagStore, attach_bags
 from emm.nn.mlp import count_parameters
 from emm.training.bags import load_bags
@@ -53,7 +53,7 @@ def evaluate(
     bags = load_bags(processed, schema, where)
     logits, sizes = [], []
     for seed in seeds:
-        found, size = _predict_row(models / f"seed-{seed}", schema.tasks, identity, test, bags)
+        found, size = _predict_row(models / f"seed-{seed}", schema, identity, test, bags)
         logits.append(found)
         sizes.append(size)
     predictions = {"logits": torch.stack(logits), "labels": test.labels.cpu()}  # [S, N, T], [N, T]
@@ -81,15 +81,15 @@ class Size:
 
 
 def _predict_row(
-    folder: Path, tasks: Sequence[str], identity: str, test: Rows, bags: BagStore | None
+    folder: Path, schema: Schema, identity: str, test: Rows, bags: BagStore | None
 ) -> tuple[Tensor, Size]:
     """Logits [N, T] of the model in ``folder``, or of the single-task models in its subfolders."""
     together = (folder / DESCRIPTION).exists()
-    folders = [folder] if together else [folder / task for task in tasks]
+    folders = [folder] if together else [folder / task for task in schema.tasks]
     columns, sizes = [], []
     for each in folders:
-        model, description = load_model(each, identity)
-        expected = tuple(tasks) if together else (each.name,)
+        model, description = load_model(each, identity, inputs_of(schema))
+        expected = schema.tasks if together else (each.name,)
         if description.tasks != expected:
             raise ModelFileError(
                 f"the stored model {each} is for other tasks",

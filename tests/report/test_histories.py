@@ -1,0 +1,50 @@
+import csv
+from pathlib import Path
+
+from emm.report.histories import write_histories
+from emm.report.rows import Epoch, Evaluation, Row, Run
+
+
+def row(*runs: Run) -> Row:
+    return Row("mine", Path(), Evaluation("mine", (0,), 1, 1, {}), runs)
+
+
+def read(folder: Path) -> list[list[str]]:
+    with (folder / "mine.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
+
+
+def test_a_line_for_every_task_run_and_epoch(tmp_path: Path) -> None:
+    together = Run(
+        seed=1,
+        task=None,
+        best_epoch=0,
+        epochs=(Epoch(0, 0.5, {"a": 0.6}, {"b": -0.1}), Epoch(1, 0.25, {"a": 0.7}, {"b": 0.1})),
+    )
+    write_histories(tmp_path / "plots", [row(together)], ["a", "b"])
+    assert read(tmp_path / "plots") == [
+        ["task", "seed", "epoch", "score", "train_loss"],
+        ["a", "1", "0", "0.6", "0.5"],
+        ["a", "1", "1", "0.7", "0.25"],
+        ["b", "1", "0", "-0.1", "0.5"],
+        ["b", "1", "1", "0.1", "0.25"],
+    ]
+
+
+def test_a_run_of_one_task_is_only_that_tasks(tmp_path: Path) -> None:
+    runs = [
+        Run(0, task, 1, (Epoch(1, 0.5, {task: score}),)) for task, score in (("a", 1), ("b", 0))
+    ]
+    write_histories(tmp_path / "plots", [row(*runs)], ["a", "b"])
+    assert [line[:4] for line in read(tmp_path / "plots")[1:]] == [
+        ["a", "0", "1", "1.0"],
+        ["b", "0", "1", "0.0"],
+    ]
+
+
+def test_a_tasks_name_may_hold_what_csv_separates_by(tmp_path: Path) -> None:
+    name = 'buys, "now"'
+    write_histories(
+        tmp_path / "plots", [row(Run(0, None, 1, (Epoch(1, 0.5, {name: 0.5}),)))], [name]
+    )
+    assert read(tmp_path / "plots")[1][0] == name
