@@ -114,6 +114,21 @@ def search(
         typer.echo(yaml.safe_dump({model: dict(best.section)}, default_flow_style=None))
 
 
+@app.command()
+def repro(
+    targets: Annotated[list[str] | None, typer.Argument(help="as for dvc repro")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="stages at once")] = 2,
+    gpus: Annotated[str, typer.Option(help="such as 0,1: each slot sees one of them")] = "",
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", "-k", help="run what doesn't depend on a failure")
+    ] = False,
+) -> None:
+    """Run the pipeline as `dvc repro` does, independent stages at once."""
+    from emm.repro.command import reproduce
+
+    reproduce(targets or [], jobs, [gpu for gpu in gpus.split(",") if gpu], keep_going)
+
+
 def _tables(dataset: str) -> list[str]:
     from emm.params import load_params
     from emm.report.readme import results_table
