@@ -16,6 +16,7 @@ def make_board(**upstream: str) -> Board:
             changed=True,
             lock="dvc.lock",
             entry=name,
+            outs=(),
             shared=True,
         )
         for name, read in upstream.items()

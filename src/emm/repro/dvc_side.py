@@ -10,12 +10,13 @@ what they mean there. Everything happens under DVC's own lock, which other comma
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from dvc.exceptions import DvcException
+from dvc.fs import localfs
 from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
@@ -42,6 +43,7 @@ def plan(targets: Sequence[str]) -> dict[str, Any]:
                 after[second].append(first)
         return {
             "root": repo.root_dir,
+            "remote": repo.config["core"].get("remote"),
             "stages": [
                 {
                     "name": stage.addressing,
@@ -50,7 +52,8 @@ def plan(targets: Sequence[str]) -> dict[str, Any]:
                     "changed": _changed(stage),
                     "lock": _lock_path(repo, stage),
                     "entry": getattr(stage, "name", None),
-                    "shared": all(_shared(repo, stage, out) for out in stage.outs),
+                    "outs": [_inside(repo, out.fs_path) for out in stage.outs if out.is_in_repo],
+                    "shared": _shared(stage, active.successors(stage)),
                 }
                 for stage in order
             ],
@@ -99,22 +102,28 @@ def _changed(stage: Any) -> bool:
 def _lock_path(repo: Any, stage: Any) -> str | None:
     """Where a stage of a dvc.yaml has its entry; a .dvc file is its own."""
     path = Path(stage.path)
-    if path.suffix == ".dvc":
-        return None
-    return str(path.with_suffix(".lock").relative_to(repo.root_dir))
+    return None if path.suffix == ".dvc" else _inside(repo, path.with_suffix(".lock"))
 
 
-def _shared(repo: Any, stage: Any, out: Any) -> bool:
-    """Whether a result reaches other machines through the remote's run-cache."""
+def _inside(repo: Any, path: str | Path) -> str:
+    return str(Path(path).relative_to(repo.root_dir))
+
+
+def _shared(stage: Any, upstream: Iterable[Any]) -> bool:
+    """Whether other machines get what a stage reads, and pass on what it makes, by the remote."""
+    deps = [dep.fs_path for dep in stage.deps]
+    read = [out for other in upstream for out in other.outs if _overlaps(out.fs_path, deps)]
     return bool(
         stage.cmd
         and stage.deps
         and not (stage.frozen or stage.always_changed)
-        and out.use_cache
-        and out.can_push
-        and not out.persist
-        and out.is_in_repo
+        and all(out.use_cache and out.can_push and out.is_in_repo for out in [*stage.outs, *read])
+        and not any(out.persist for out in stage.outs)
     )
+
+
+def _overlaps(path: str, others: Iterable[str]) -> bool:
+    return any(localfs.overlaps(path, other) for other in others)
 
 
 def _say(error: BaseException | None) -> str:

@@ -19,8 +19,8 @@ class Stage:
     """One stage under the name that DVC's commands take.
 
     ``upstream`` are the stages whose results it reads, ``after`` those that merely may not run at
-    the same time. ``lock`` and ``entry`` say where its results are noted. ``shared`` means that
-    these reach other machines through the remote's run-cache.
+    the same time. ``lock`` and ``entry`` say where its results, ``outs``, are noted. ``shared``
+    means that other machines get what it reads, and pass on what it makes, through the remote.
     """
 
     name: str
@@ -29,15 +29,17 @@ class Stage:
     changed: bool
     lock: str | None
     entry: str | None
+    outs: tuple[str, ...]
     shared: bool
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The stages in the order of a serial ``dvc repro``, and the repository's root."""
+    """The stages in the order of a serial ``dvc repro``, the repository's root, its remote."""
 
     root: Path
     stages: Mapping[str, Stage]
+    remote: str | None = None
 
     @cached_property
     def downstream(self) -> dict[str, set[str]]:
@@ -64,11 +66,12 @@ def ask_plan(targets: Sequence[str]) -> Plan:
     """
     with asking("plan", *targets) as process:
         answer = answer_of(process)
-    stages = [
-        Stage(**{**one, "upstream": tuple(one["upstream"]), "after": tuple(one["after"])})
-        for one in answer["stages"]
-    ]
-    return Plan(Path(answer["root"]), {stage.name: stage for stage in stages})
+    stages = [_stage(one) for one in answer["stages"]]
+    return Plan(Path(answer["root"]), {stage.name: stage for stage in stages}, answer["remote"])
+
+
+def _stage(told: dict[str, Any]) -> Stage:
+    return Stage(**{**told, **{key: tuple(told[key]) for key in ("upstream", "after", "outs")}})
 
 
 def start_asking(verb: str, *words: str) -> subprocess.Popen[str]:

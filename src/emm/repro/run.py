@@ -121,8 +121,10 @@ def _stop(board: Board, engine: Engine) -> None:
         engine.stop()
     finally:
         for ended in engine.ended():
-            up_to_date = ended.state in UP_TO_DATE
-            board.set(ended.stage, ended.state if up_to_date else State.STOPPED)
+            if ended.state in UP_TO_DATE:
+                board.set(ended.stage, ended.state)
+        for name in board.within(State.RUNNING):
+            board.set(name, State.STOPPED)
         stopped = [board.rows[name] for name in board.within(State.STOPPED)]
         if stopped:
             say(f"under way were:\n{_logs(stopped)}")
