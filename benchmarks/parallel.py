@@ -1,9 +1,9 @@
-"""The default pipeline by ``dvc repro`` and by ``emm repro --jobs N``: equal results, and the ratio.
+"""The default pipeline by ``dvc repro`` and by ``emm repro``: equal results, and the ratio.
 
     python benchmarks/parallel.py --raw /path/to/census-income --jobs 2
 
-Each runs in a fresh clone of the current commit, with one thread a stage. ``--epochs`` cuts training
-short, to see that it works. Other work on the machine spoils the ratio.
+Each runs in a fresh clone of the current commit, with one thread a stage. ``--epochs`` cuts
+training short, to see that it works. Other work on the machine spoils the ratio.
 """
 
 import argparse

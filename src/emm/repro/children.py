@@ -60,6 +60,13 @@ def end(children: Iterable[Child], grace: float = GRACE_SECONDS) -> None:
             child.process.wait()
 
 
+def exists(number: int) -> bool:
+    """Whether there is a process of this number."""
+    import psutil
+
+    return bool(psutil.pid_exists(number))
+
+
 def _alive(children: Iterable[Child]) -> list[Child]:
     return [child for child in children if child.process.poll() is None]
 

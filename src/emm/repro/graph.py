@@ -11,7 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from emm.core.progress import say
 from emm.repro.errors import StageError
+
+_SOON_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -95,13 +98,31 @@ def asking(verb: str, *words: str) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
+        finish(process)
+
+
+def finish(process: subprocess.Popen[str]) -> None:
+    """Let a question end; one that still waits for DVC's lock is killed.
+
+    Killed while it holds the lock, it could leave a cut file behind that stops DVC.
+    """
+    try:
+        if process.returncode is None:
+            process.communicate(timeout=_SOON_SECONDS)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 def answer_of(process: subprocess.Popen[str], told: object = None) -> Any:
     """What the process answers to ``told``, once it is done."""
-    answer, complaint = process.communicate("" if told is None else json.dumps(told))
+    try:
+        answer, complaint = process.communicate(json.dumps(told), timeout=_SOON_SECONDS)
+    except subprocess.TimeoutExpired:
+        say("DVC reads the graph, or another command of DVC holds its lock")
+        answer, complaint = process.communicate()
     if process.returncode == 0:
         return json.loads(answer)
     if "No module named 'dvc'" in complaint:

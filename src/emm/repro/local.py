@@ -14,12 +14,13 @@ LOGS = Path(".dvc/tmp/emm-repro")
 
 @dataclass(frozen=True)
 class Ended:
-    """How the run of a stage ended: up to date, failed, or busy elsewhere."""
+    """How the run of a stage ended: up to date, failed, or kept off by the process ``blocker``."""
 
     stage: str
     state: State
     note: str
     log: Path
+    blocker: int = 0
 
 
 class Engine(Protocol):
@@ -85,7 +86,8 @@ def outcome(child: Child) -> Ended:
         return Ended(child.stage, _done(child.stage, words), "", child.log)
     blocker = re.search(r"it is being blocked by:\s+\(PID (\d+)\)", words)
     if blocker:
-        return Ended(child.stage, State.BUSY, f"process {blocker[1]} is at its files", child.log)
+        note = f"process {blocker[1]} is at its files"
+        return Ended(child.stage, State.BUSY, note, child.log, int(blocker[1]))
     note = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
     return Ended(child.stage, State.FAILED, note, child.log)
 

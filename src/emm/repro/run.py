@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 from emm.core.progress import say
 from emm.repro.board import UP_TO_DATE, Board, Row, State
+from emm.repro.children import exists
 from emm.repro.errors import StageError
-from emm.repro.graph import Plan, answer_of, asking, start_asking
+from emm.repro.graph import Plan, answer_of, asking, finish, start_asking
 from emm.repro.local import Ended, Engine
 from emm.repro.lockfile import entries, serial_order
 from emm.repro.table import near
 
 _TICK_SECONDS = 0.1
-_BUSY_SECONDS = 3.0
+_BUSY_SECONDS = 30.0
+_ASKED_AT_ONCE = 500  # so that the answer fits into a pipe that isn't read meanwhile
 
 
 def run_stages(board: Board, engine: Engine, keep_going: bool) -> None:
@@ -46,6 +48,7 @@ class Run:
         }
         self.question: subprocess.Popen[str] | None = None
         self.asked: list[str] = []
+        self.blockers: dict[str, int] = {}
 
     def to_the_end(self) -> None:
         try:
@@ -53,8 +56,7 @@ class Run:
                 time.sleep(_TICK_SECONDS)
         finally:
             if self.question is not None:
-                self.question.kill()
-                self.question.communicate()
+                finish(self.question)
 
     def step(self) -> bool:
         """Take note of what has ended and start what can start; False when all is over."""
@@ -71,6 +73,7 @@ class Run:
 
     def _note(self, ended: Ended) -> None:
         self.board.set(ended.stage, ended.state, ended.note, ended.log)
+        self.blockers[ended.stage] = ended.blocker
         if ended.state is State.FAILED:
             self._leave_out(self.board.plan.downstream[ended.stage])
         if ended.state in (State.DONE, State.CACHED):
@@ -90,17 +93,18 @@ class Run:
                 self.board.set(name, State.UNCHANGED)
 
     def _wake(self) -> None:
-        """A stage whose files another process held is tried again."""
+        """A stage whose files another process holds is tried again when that may be over."""
         for name in self.board.within(State.BUSY):
-            if time.monotonic() - self.board.rows[name].since > _BUSY_SECONDS:
+            waited = time.monotonic() - self.board.rows[name].since
+            if waited > _BUSY_SECONDS or not exists(self.blockers[name]):
                 self.board.set(name, State.WAITING)
 
     def _ask(self) -> None:
         """One question for several stages; a single one tells it itself when it is started."""
         unknown = [name for name in self.board.ready() if self.changed[name] is None]
         if self.question is None and len(unknown) > 1:
-            self.asked = unknown
-            self.question = start_asking("changed", *unknown)
+            self.asked = unknown[:_ASKED_AT_ONCE]
+            self.question = start_asking("changed", *self.asked)
 
     def _answer(self) -> None:
         if self.question is not None and self.question.poll() is not None:
