@@ -101,7 +101,9 @@ def asked(process: int) -> bool:
     return Path(f"/proc/{process}/task/{process}/children").read_text().strip() != ""
 
 
-def test_a_command_that_ignores_the_signal_is_killed(tmp_path: Path) -> None:
+def test_a_command_that_ignores_the_signal_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script = (
         "import signal, time, pathlib\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -109,10 +111,9 @@ def test_a_command_that_ignores_the_signal_is_killed(tmp_path: Path) -> None:
     )
     repository = make_repository(tmp_path, {"deaf": {"cmd": "python deaf.py", "deps": ["deaf.py"]}})
     (repository.root / "deaf.py").write_text(script)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(repository.root)
-        child = start("deaf", [], tmp_path / "deaf.log", {})
-        eventually((repository.root / "up").exists)
-        end([child], grace=0.5)
+    monkeypatch.chdir(repository.root)
+    child = start("deaf", [], tmp_path / "deaf.log", {})
+    eventually((repository.root / "up").exists)
+    end([child], grace=0.5)
     assert child.process.returncode == -signal.SIGKILL
     eventually(lambda: still_at_it(repository) == [])

@@ -89,7 +89,7 @@ def failing(tmp_path: Path) -> Repository:
 def test_a_failure_names_the_stage_and_its_log_and_starts_no_others(failing: Repository) -> None:
     said = failing.emm("--jobs", "1", check=False)
     assert "error: 1 of 5 stages failed, 4 were left out:" in said
-    assert "- bad (exit status 255): .dvc/tmp/emm-repro/bad.log" in said
+    assert "- bad (exit status 1): .dvc/tmp/emm-repro/bad.log" in said
     assert "Traceback" not in said
     assert "told to fail" in (failing.root / LOGS / "bad.log").read_text()
     assert failing.logs() == {"bad"}

@@ -88,8 +88,12 @@ def outcome(child: Child) -> Ended:
     if blocker:
         note = f"process {blocker[1]} is at its files"
         return Ended(child.stage, State.BUSY, note, child.log, int(blocker[1]))
-    note = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
-    return Ended(child.stage, State.FAILED, note, child.log)
+    exits = re.findall(r"exited with (-?\d+)$", words, re.MULTILINE)
+    return Ended(child.stage, State.FAILED, _status(int(exits[-1] if exits else code)), child.log)
+
+
+def _status(code: int) -> str:
+    return f"killed by signal {-code}" if code < 0 else f"exit status {code}"
 
 
 def _done(stage: str, words: str) -> State:

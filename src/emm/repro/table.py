@@ -46,7 +46,8 @@ def shown(board: Board, console: Console | None = None) -> Iterator[None]:
 
 def table(board: Board, height: int) -> Table:
     """The rows, no more of them than fit into ``height`` lines."""
-    made = Table(title=counts(board), title_justify="left", box=None, pad_edge=False)
+    title = counts(board)
+    made = Table(title=title, title_justify="left", min_width=len(title), box=None, pad_edge=False)
     made.add_column("stage")
     made.add_column("state")
     made.add_column("time", justify="right")
