@@ -25,6 +25,7 @@ _COMPARED = ("dvc.lock", "metrics", "reports")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--raw", type=Path, help="folder with Census-Income's files; else download")
+    parser.add_argument("targets", nargs="*", help="stages; by default the whole pipeline")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--epochs", type=int, help="instead of training.max_epochs")
     parser.add_argument("--out", type=Path, help="also write the result to this file")
@@ -34,13 +35,15 @@ def main() -> None:
         for clone in clones.values():
             make_clone(clone, options.raw, options.epochs)
         python = sys.executable
-        serial = seconds([python, "-m", "dvc", "repro"], clones["serial"])
+        serial = seconds([python, "-m", "dvc", "repro", *options.targets], clones["serial"])
         emm = [python, "-c", "from emm.cli import main; main()"]
-        parallel = seconds([*emm, "repro", "--jobs", str(options.jobs)], clones["parallel"])
+        words = ["repro", "--jobs", str(options.jobs), *options.targets]
+        parallel = seconds([*emm, *words], clones["parallel"])
         result = {
             "jobs": options.jobs,
             "cores": os.cpu_count(),
             "machine": platform.processor() or platform.machine(),
+            "targets": options.targets,
             "epochs": options.epochs or "as in params.yaml",
             "serial_seconds": round(serial, 1),
             "parallel_seconds": round(parallel, 1),

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -171,6 +172,6 @@ def eventually(happens: Callable[[], object]) -> None:
 def alive(process: int) -> bool:
     """Whether a process runs; one that has ended and that nobody asked for counts as gone."""
     try:
-        return "State:\tZ" not in Path(f"/proc/{process}/status").read_text()
-    except FileNotFoundError:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False

@@ -2,13 +2,22 @@
 
 import signal
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from emm.repro.children import end, start
-from tests.repro.small import DVC, EMM, Repository, alive, eventually, make_repository, stage
+from tests.repro.small import (
+    DVC,
+    EMM,
+    PATIENCE,
+    Repository,
+    alive,
+    eventually,
+    make_repository,
+    stage,
+)
 
 GRAPH = {
     "quick": stage("quick.txt"),
@@ -37,7 +46,7 @@ def test_a_signal_ends_all_children_and_names_what_was_under_way(
         workers = [worker(repository, out) for out in ("held.txt", "other.txt")]
         assert all(alive(one) for one in workers)
         process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert not any(alive(one) for one in workers)
     assert still_at_it(repository) == []
@@ -47,14 +56,11 @@ def test_a_signal_ends_all_children_and_names_what_was_under_way(
     assert "4 stages: 1 unchanged, 3 done" in repository.emm()
 
 
-def still_at_it(repository: Repository) -> list[str]:
+def still_at_it(repository: Repository) -> list[int]:
     """Processes whose folder is the repository."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # gone, or somebody else's
-            if (folder / "cwd").readlink() == repository.root and alive(int(folder.name)):
-                found.append(folder.name)
-    return found
+    listed = psutil.process_iter(["pid", "cwd"])
+    here = [one.info["pid"] for one in listed if one.info["cwd"] == str(repository.root)]
+    return [number for number in here if alive(number)]
 
 
 def test_a_stage_that_another_process_runs_is_waited_for(repository: Repository) -> None:
@@ -91,14 +97,10 @@ def test_another_command_of_dvc_is_waited_for(repository: Repository) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         with repository.started(*EMM, "repro") as waiting:
-            eventually(lambda: waiting.poll() is None and asked(waiting.pid))
+            eventually(psutil.Process(waiting.pid).children)
             process.stdin.close()
-            _, said = waiting.communicate(timeout=120)
+            _, said = waiting.communicate(timeout=PATIENCE)
     assert "4 stages: 4 done" in said
-
-
-def asked(process: int) -> bool:
-    return Path(f"/proc/{process}/task/{process}/children").read_text().strip() != ""
 
 
 def test_a_command_that_ignores_the_signal_is_killed(
@@ -111,8 +113,9 @@ def test_a_command_that_ignores_the_signal_is_killed(
     )
     repository = make_repository(tmp_path, {"deaf": {"cmd": "python deaf.py", "deps": ["deaf.py"]}})
     (repository.root / "deaf.py").write_text(script)
-    monkeypatch.chdir(repository.root)
-    child = start("deaf", [], tmp_path / "deaf.log", {})
+    with monkeypatch.context() as patch:
+        patch.chdir(repository.root)
+        child = start("deaf", [], tmp_path / "deaf.log", {})
     eventually((repository.root / "up").exists)
     end([child], grace=0.5)
     assert child.process.returncode == -signal.SIGKILL

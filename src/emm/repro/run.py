@@ -21,12 +21,13 @@ _ASKED_AT_ONCE = 500  # so that the answer fits into a pipe that isn't read mean
 def run_stages(board: Board, engine: Engine, keep_going: bool) -> None:
     """Bring the board's stages up to date; raises StageError naming those that failed.
 
-    Ctrl-C ends what runs and says what that was. In any case dvc.lock has a serial run's order.
+    Ctrl-C, as any error here, ends what runs and says what that was. In any case dvc.lock has a
+    serial run's order.
     """
     before = _entries(board.plan)
     try:
         Run(board, engine, keep_going).to_the_end()
-    except KeyboardInterrupt:
+    except BaseException:
         _stop(board, engine)
         raise
     finally:
