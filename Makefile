@@ -8,10 +8,10 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup drivers repro study test lint types bench lock readme
+.PHONY: help setup drivers repro study test test-ray lint types bench lock readme
 
 help: ## Show what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 setup: $(STAMP) drivers ## Create .venv, install the exact versions of requirements.lock, tell git how to merge
 
@@ -50,6 +50,11 @@ study: setup ## Run the study: dvc repro study/dvc.yaml
 test: setup lint types ## ruff, mypy, pytest
 	@echo "==> pytest"
 	pytest --numprocesses 2 --dist loadscope
+
+test-ray: setup ## emm repro on a Ray cluster of two nodes (installs Ray: 80 MB)
+	$(PIP) install --quiet --no-build-isolation --editable '.[ray]'
+	@echo "==> pytest tests/repro/test_ray.py"
+	pytest tests/repro/test_ray.py
 
 lint: setup
 	@echo "==> ruff"

@@ -1,7 +1,7 @@
 """The command line `emm`, for people; the pipeline itself runs the scripts in stages/."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 import yaml
@@ -160,6 +160,24 @@ def verify(
     typer.echo(told)
     if not sound:
         raise typer.Exit(1)
+
+
+@app.command()
+def repro(
+    targets: Annotated[list[str] | None, typer.Argument(help="as for dvc repro")] = None,
+    jobs: Annotated[int, typer.Option(min=0, help="stages at once; 0: one a CPU")] = 2,
+    gpus: Annotated[str, typer.Option(help="such as 0,1: each slot sees one of them")] = "",
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", "-k", help="run what doesn't depend on a failure")
+    ] = False,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="this machine, or a Ray cluster")
+    ] = "local",
+) -> None:
+    """Run the pipeline as `dvc repro` does, independent stages at once."""
+    from emm.repro.command import reproduce
+
+    reproduce(targets or [], jobs, [gpu for gpu in gpus.split(",") if gpu], keep_going, engine)
 
 
 def _tables(dataset: str) -> list[str]:
