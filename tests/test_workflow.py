@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.remotes.project import Project, make_project
+from tests.remotes.stores import HOSTS_CHECKED
 
 ROOT = Path(__file__).parent.parent
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/results.yaml").read_text(encoding="utf-8"))
@@ -76,6 +77,21 @@ def test_the_comment_has_the_changed_parameter(committed: Project, tmp_path: Pat
     start, *table, end = outputs.read_text().splitlines()
     assert (start, end) == ("table<<END-OF-TABLE", "END-OF-TABLE")
     assert any(re.match(r"\| params.json +\| first +\| 0.1 +\| 0.9", line) for line in table)
+
+
+@pytest.mark.parametrize("secret", ["", "[cache]\n    dir = elsewhere"])
+def test_secrets_are_for_this_user_alone_and_hosts_are_checked(
+    committed: Project, tmp_path: Path, secret: str
+) -> None:
+    clone = committed.copy(tmp_path / "clone")
+    given = {"DVC_CONFIG_LOCAL": secret, "SSH_KEY": secret, "SSH_KNOWN_HOSTS": ""}
+    code, output = run(clone, "Open the remote", HOME=str(tmp_path), **given)
+    assert code == 0, output
+    files = (clone.root / ".dvc/config.local", tmp_path / ".ssh/results")
+    assert [path.stat().st_mode & 0o777 for path in files] == [0o600, 0o600]
+    assert ("cache.dir=elsewhere" in clone.run("dvc", "config", "--list")) == bool(secret)
+    setting = (tmp_path / HOSTS_CHECKED).read_text().strip()
+    assert f"echo '{setting}' > ~/{HOSTS_CHECKED}" in (ROOT / "README.md").read_text()
 
 
 def test_no_job_may_write_but_the_one_that_runs_nothing_of_the_branch() -> None:
