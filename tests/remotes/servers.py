@@ -92,7 +92,8 @@ def missing(kind: str) -> str | None:
         lacking.append(f"dvc-{kind}")
     if not lacking:
         return None
-    return f"not installed: {', '.join(lacking)}. next: make test-remotes, as root on Debian"
+    next_step = "make test-remotes; sshd: apt-get install openssh-server"
+    return f"not installed: {', '.join(lacking)}. next: {next_step}"
 
 
 def find(program: str) -> str | None:
