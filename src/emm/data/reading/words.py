@@ -75,7 +75,7 @@ def _are_digits(own: Words) -> NDArray[np.bool_]:
 
 def _number(own: Words) -> Words:
     """The number that eight digits make: pairs of them, pairs of pairs, and the two halves."""
-    digits: Words = own - _ZEROS
+    digits = own - np.uint64(_ZEROS)
     twos = digits * np.uint64(10) + (digits >> np.uint64(8))
     pairs, others = twos & 0x000000FF000000FF, (twos >> 16) & 0x000000FF000000FF
     found: Words = (pairs * (100 + (1000000 << 32)) + others * (1 + (10000 << 32))) >> 32
