@@ -23,6 +23,8 @@ Words = NDArray[np.uint64]
 _EACH = 0x0101010101010101
 _ZEROS = ord("0") * _EACH
 _DOTS = ord(".") * _EACH
+_PAIRS = np.uint64(0x000000FF000000FF)
+_HUNDREDS, _MYRIADS = np.uint64(100 + (1_000_000 << 32)), np.uint64(1 + (10_000 << 32))
 _HIGH, _LOW = 0xF0 * _EACH, 0x7F * _EACH
 # By a text's length: the bytes that are its own, and zeros in the others' place.
 _OWN = np.array([(2**64 - 1) << (64 - 8 * n) & (2**64 - 1) for n in range(9)], dtype=np.uint64)
@@ -75,11 +77,11 @@ def _are_digits(own: Words) -> NDArray[np.bool_]:
 
 def _number(own: Words) -> Words:
     """The number that eight digits make: pairs of them, pairs of pairs, and the two halves."""
-    digits = own - np.uint64(_ZEROS)
-    twos = digits * np.uint64(10) + (digits >> np.uint64(8))
-    pairs, others = twos & 0x000000FF000000FF, (twos >> 16) & 0x000000FF000000FF
-    found: Words = (pairs * (100 + (1000000 << 32)) + others * (1 + (10000 << 32))) >> 32
-    return found
+    own = own - _ZEROS
+    own = own * 10 + (own >> 8)
+    pairs, others = own & _PAIRS, (own >> 16) & _PAIRS
+    found: Words = pairs * _HUNDREDS + others * _MYRIADS
+    return found >> np.uint64(32)
 
 
 @dataclass(frozen=True)
