@@ -5,9 +5,8 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from emm.core.binding import bind, bind_keywords, choose, raise_all
-from emm.params import OptimiserParams
 
-Settings = TypeVar("Settings", bound=OptimiserParams)
+Settings = TypeVar("Settings")
 
 
 def split_section(
@@ -25,7 +24,8 @@ def split_section(
     errors: list[str] = []
     bound = bind_keywords(model, section, where, errors, given=given, beside=settings)
     raise_all(errors)
-    own = {field.name: bound.pop(field.name) for field in fields(settings)}
+    dataclass: Any = settings
+    own = {field.name: bound.pop(field.name) for field in fields(dataclass)}
     return settings(**own), bound
 
 

@@ -16,6 +16,7 @@ MODELS = {
     "ple": "emm.models.ple:PLE",
     "aitm": "emm.models.aitm:AITM",
     "adatt": "emm.models.adatt:AdaTT",
+    "automtl": "emm.models.automtl:AutoMTL",
     "gbdt": "emm.models.gbdt:GradientBoosting",
     "emm": "emm.fusion.emm:EMM",
 }

@@ -1,0 +1,51 @@
+"""Which choice of an operator is fixed next, and for what."""
+
+from emm.automtl.export import Limits, Place, decide, excess
+from emm.automtl.operators import Choice
+from emm.automtl.supernet import Supernet
+
+
+def open_choices(supernet: Supernet) -> dict[Place, Choice]:
+    """The choices with more than one candidate left."""
+    return {place: choice for place, choice in supernet.choices() if choice.alpha is not None}
+
+
+def likeliest(supernet: Supernet) -> dict[Place, str]:
+    """The candidate of the largest weight, of every choice."""
+    return {
+        place: choice.names[int(choice.weights().argmax())] for place, choice in supernet.choices()
+    }
+
+
+def most_certain(supernet: Supernet, limits: Limits = ()) -> tuple[Place, str]:
+    """The open choice whose largest weight is largest, and its candidate; the first of equals.
+
+    Under ``limits`` a candidate counts only if the architecture of the gates' likelier values,
+    what is fixed, and this candidate is within them, all else that is open being its cheapest; if
+    none of a choice is, its cheapest does.
+    """
+    found = {}
+    for place, choice in open_choices(supernet).items():
+        allowed = _allowed(supernet, place, choice, limits)
+        weights = dict(zip(choice.names, choice.weights().tolist(), strict=True))
+        best = max(allowed, key=lambda name: weights[name])
+        found[place] = (weights[best], best)
+    place = max(found, key=lambda each: found[each][0])
+    return place, found[place][1]
+
+
+def _allowed(supernet: Supernet, place: Place, choice: Choice, limits: Limits) -> list[str]:
+    if not limits:
+        return list(choice.names)
+    others = {other: _cheapest(each, limits, supernet) for other, each in supernet.choices()}
+    fitting = [
+        name
+        for name in choice.names
+        if not excess(decide(supernet, others | {place: name}), limits)
+    ]
+    return fitting or [others[place]]
+
+
+def _cheapest(choice: Choice, limits: Limits, supernet: Supernet) -> str:
+    meter = limits[0][0]
+    return min(choice.names, key=lambda name: meter.operator(name, supernet.width))
