@@ -28,12 +28,14 @@ def _operations(in_width: Any, out_width: int, bias: bool) -> Any:
 @dataclass(frozen=True)
 class Meter:
     """One measure of cost. ``fixed``: of embeddings and towers, which every architecture has;
-    ``linear``: of a linear layer; ``raw``: width of all fields together."""
+    ``linear``: of a linear layer; ``raw``: width of all fields together; ``mixing``: of one
+    expert's number in one reader's mean."""
 
     linear: Linear
     fixed: int
     embedding_dim: int
     raw: int
+    mixing: int = 0
 
     def operator(self, name: str, width: int) -> int:
         """Of one candidate of a layer."""
@@ -53,6 +55,7 @@ class Meter:
             total += sum(self.operator(name, width) for each in level for name in each.operators)
             counts = [len(chosen) for chosen in architecture.receivers(number)]
             total += sum(self.linear(self.raw, count, False) for count in counts if count > 1)
+            total += self.mixing * width * len(counts) * len(level)
         return total
 
     def expected(self, supernet: Supernet) -> Tensor:
@@ -64,7 +67,8 @@ class Meter:
         for number, own in reversed(list(enumerate(logits.experts))):
             reads = needed.unsqueeze(1) * own.sigmoid()  # [R, K]
             total = total + self.linear(self.raw, 1, False) * reads.sum()
-            needed = 1 - (1 - reads).prod(dim=0)  # [K]
+            readers, needed = needed.sum(), 1 - (1 - reads).prod(dim=0)  # [], [K]
+            total = total + self.mixing * supernet.width * readers * needed.sum()
             total = total + (needed * self._operators(supernet, number)).sum()
         vectors = fields.sum(dim=1) + 1 - (1 - interactions).prod(dim=1)  # [K]
         stems = self.linear(vectors * self.embedding_dim, supernet.width, True)
@@ -107,4 +111,5 @@ def operation_meter(supernet: Supernet) -> Meter:
     fixed = sum(2 * layer.weight.numel() for layer in layers)
     if supernet.front.numeric is not None:
         fixed += 2 * supernet.front.numeric.weight.numel()
-    return Meter(_operations, fixed, supernet.embedding_dim, supernet.front.width)
+    # Experts are mixed by one matrix product, those included that a reader doesn't read.
+    return Meter(_operations, fixed, supernet.embedding_dim, supernet.front.width, mixing=2)

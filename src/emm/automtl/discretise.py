@@ -20,18 +20,14 @@ def likeliest(supernet: Supernet) -> dict[Place, str]:
 def most_certain(supernet: Supernet, limits: Limits = ()) -> tuple[Place, str]:
     """The open choice whose largest weight is largest, and its candidate; the first of equals.
 
-    Under ``limits`` a candidate counts only if the architecture of the gates' likelier values,
-    what is fixed, and this candidate is within them, all else that is open being its cheapest; if
-    none of a choice is, its cheapest does.
+    Under ``limits`` only candidates count with which the architecture of the gates' likelier values
+    is within them, all that is open elsewhere being its cheapest; if there is none, the cheapest.
     """
-    found = {}
-    for place, choice in open_choices(supernet).items():
-        allowed = _allowed(supernet, place, choice, limits)
-        weights = dict(zip(choice.names, choice.weights().tolist(), strict=True))
-        best = max(allowed, key=lambda name: weights[name])
-        found[place] = (weights[best], best)
-    place = max(found, key=lambda each: found[each][0])
-    return place, found[place][1]
+    choices = open_choices(supernet)
+    place = max(choices, key=lambda each: float(choices[each].weights().max()))
+    choice = choices[place]
+    weights = dict(zip(choice.names, choice.weights().tolist(), strict=True))
+    return place, max(_allowed(supernet, place, choice, limits), key=lambda name: weights[name])
 
 
 def _allowed(supernet: Supernet, place: Place, choice: Choice, limits: Limits) -> list[str]:

@@ -29,12 +29,17 @@ def decide(supernet: Supernet, operators: Mapping[Place, str], limits: Limits = 
     """The architecture of the gates' likelier values and of ``operators``.
 
     What no task reads, directly or not, is left out. Where it costs more than ``limits``, the gates
-    that are least sure to be open are closed, and if that isn't enough, the costliest operators
-    become the identity; a reader keeps one open gate. ParamsError if even that costs more.
+    that are least sure to be open are closed, down to one a reader; if that isn't enough, readers
+    share what they read, and then the costliest operators become the identity. ParamsError if even
+    that costs more.
     """
     gates, logits, operators = _decided(supernet), supernet.selection_logits(), dict(operators)
     while excess(found := _pruned(gates, operators, supernet.width), limits):
-        if not (_close_one(gates, logits) or _simplify_one(operators, limits, supernet.width)):
+        if not (
+            _close_one(gates, logits)
+            or _share_one(gates, logits)
+            or _simplify_one(operators, limits, supernet.width)
+        ):
             raise ParamsError(
                 "no architecture of the search space is within the budget",
                 where="budget of the section `search` in params.yaml",
@@ -163,6 +168,18 @@ def _close_one(gates: Selections, logits: Selections) -> bool:
     _, table, place = min(candidates, key=lambda each: each[0])
     table.view(-1)[place] = False
     return True
+
+
+def _share_one(gates: Selections, logits: Selections) -> bool:
+    """Let all readers of a level read the same expert, that of the largest sum of logits; False if
+    they do on every level."""
+    for table, beta in zip(gates.experts, logits.experts, strict=True):
+        if int(table.any(dim=0).sum()) > 1:
+            shared = beta.sum(dim=0).argmax()
+            table.fill_(False)
+            table[:, shared] = True
+            return True
+    return False
 
 
 def _simplify_one(operators: dict[Place, str], limits: Limits, width: int) -> bool:

@@ -36,8 +36,8 @@ def architecture_sections(rows: Sequence[str], folder: str) -> list[str]:
         for row in rows
     ]
     text = (
-        "Left, the fields that each expert of the first level reads: a dot for the field as it is, a "
-        "ring for its part in the factorisation machine, which joins pairs. All fields feed the "
+        "Left, the fields that each expert of the first level reads: a dot for the field as it is, "
+        "a ring for its part in the factorisation machine, which joins pairs. All fields feed the "
         "gates, those too that no expert reads and that aren't listed. Right, the experts with the "
         "hidden widths of their layers (=: a layer that changes nothing), and who reads whom; a "
         "reader of several experts weighs them by a softmax gate."
