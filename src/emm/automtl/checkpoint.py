@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -31,11 +32,12 @@ def save(folder: Path, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -
 
 
 def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """What was saved last, or None."""
-    if not folder.is_dir():
+    """What was saved last, or None; a damaged checkpoint counts for none."""
+    try:
+        rest: dict[str, Any] = json.loads((folder / REST).read_text(encoding="utf-8"))
+        return load_file(folder / TENSORS), rest
+    except (OSError, ValueError, SafetensorError):
         return None
-    rest: dict[str, Any] = json.loads((folder / REST).read_text(encoding="utf-8"))
-    return load_file(folder / TENSORS), rest
 
 
 def remove(folder: Path) -> None:

@@ -24,7 +24,7 @@ def most_certain(supernet: Supernet, limits: Limits = ()) -> tuple[Place, str]:
     is within them, all that is open elsewhere being its cheapest; if there is none, the cheapest.
     """
     choices = open_choices(supernet)
-    place = max(choices, key=lambda each: float(choices[each].weights().max()))
+    place = max(choices, key=lambda each: choices[each].weights().max().item())
     choice = choices[place]
     weights = dict(zip(choice.names, choice.weights().tolist(), strict=True))
     return place, max(_allowed(supernet, place, choice, limits), key=lambda name: weights[name])
