@@ -12,8 +12,8 @@ from emm.report.drawing import colour, new_figure
 from emm.report.names import printed
 from emm.report.rows import Row
 
-_BOX = (1.7, 0.62)  # width and height, in the units of the drawing
-_STEP = (2.9, 1.0)  # from box to box
+_BOX = (1.9, 0.62)  # width and height, in the units of the drawing
+_STEP = (3.0, 1.0)  # from box to box
 
 
 def architectures_of(rows: Sequence[Row]) -> dict[str, NamedArchitecture]:
