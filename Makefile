@@ -84,6 +84,8 @@ bench: setup ## Speed: preprocessing, streamed training, metrics, models against
 	python benchmarks/metrics.py
 	@echo "==> bias of the conversion rate on generated funnels"
 	python benchmarks/funnel.py
+	@echo "==> architecture search"
+	python benchmarks/automtl.py
 	@echo "==> models beside torch-rechub's (reads data/processed/census-income: make repro makes it)"
 	$(PIP) install --quiet --no-build-isolation --editable '.[bench]'
 	python benchmarks/models.py

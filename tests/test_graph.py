@@ -59,6 +59,7 @@ def test_a_row_without_its_dependency_is_named() -> None:
 def test_the_committed_lock_holds_no_stage_that_the_graph_has_lost() -> None:
     params = load_params(ROOT / "params.yaml")
     rows = {"pretrain": params.trained, "train": params.baselines, "train-emm": params.fused}
+    rows |= {"search": params.searched, "train-searched": params.searched}
     rows["evaluate"] = params.table
     expected = {
         "-".join([f"{stage}@{dataset}", *([row] if row else [])])

@@ -3,16 +3,20 @@
 from collections.abc import Iterator
 from inspect import signature
 
+from emm.automtl.settings import SearchParams
+from emm.automtl.supernet import Supernet
 from emm.core.binding import choose
 from emm.core.errors import ParamsError
 from emm.fusion.emm import EMM
 from emm.models import MODELS, model_class
+from emm.models.automtl import AutoMTL
 from emm.models.gbdt import Boosting
 from emm.models.single_task import SingleTask
 from emm.params import OptimiserParams, Params, RecipeParams
 from emm.sections import FROM_DATA, bind_section, section_of, split_section
 from emm.training.from_data import no_funnel
 from emm.training.fused import FusedParams
+from emm.training.searched import SearchedParams
 
 
 def check_sections(params: Params) -> None:
@@ -32,7 +36,8 @@ def check_sections(params: Params) -> None:
 def _faults(params: Params, recipe: RecipeParams, where: str) -> Iterator[str]:
     sections = [
         *(("pretrain", name) for name in params.trained),
-        *(("train", name) for name in (*params.baselines, *params.fused, "gbdt")),
+        *(("train", name) for name in (*params.baselines, *params.fused, *params.searched, "gbdt")),
+        *(("search", name) for name in params.searched),
     ]
     for part, name in sections:
         try:
@@ -55,6 +60,10 @@ def _check(params: Params, recipe: RecipeParams, part: str, name: str, where: st
         split_section(section, SingleTask, f"{where}.{name}", OptimiserParams)
     elif name == "gbdt":
         bind_section(section, Boosting, f"{where}.{name}")
+    elif part == "search":
+        split_section(section, Supernet, f"{where}.{name}", SearchParams)
+    elif name in params.searched:
+        split_section(section, AutoMTL, f"{where}.{name}", SearchedParams, given=("architecture",))
     elif name in params.fused:
         split_section(section, EMM, f"{where}.{name}", FusedParams, given=("pool",))
     else:

@@ -5,12 +5,11 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from emm.core.binding import bind, bind_keywords, choose, raise_all
-from emm.params import OptimiserParams
 
 FROM_DATA = ("funnel", "fields")
 """Arguments of a model that the data gives it, and no section: see `emm.training.from_data`."""
 
-Settings = TypeVar("Settings", bound=OptimiserParams)
+Settings = TypeVar("Settings")
 
 
 def split_section(
@@ -28,7 +27,8 @@ def split_section(
     errors: list[str] = []
     bound = bind_keywords(model, section, where, errors, given=given, beside=settings)
     raise_all(errors)
-    own = {field.name: bound.pop(field.name) for field in fields(settings)}
+    dataclass: Any = settings
+    own = {field.name: bound.pop(field.name) for field in fields(dataclass)}
     return settings(**own), bound
 
 

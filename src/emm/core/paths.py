@@ -44,12 +44,21 @@ class Paths:
         return self.root / Path("data/components", self.dataset, self.recipe)
 
     @property
+    def checkpoints(self) -> Path:
+        """What interrupted work goes on from; no stage's out, and gone when the work is done."""
+        return self.root / ".emm/checkpoints" / self.dataset / self.recipe
+
+    @property
     def metrics(self) -> Path:
         return self.root / Path("metrics", self.dataset, self.recipe)
 
     @property
     def report(self) -> Path:
         return self.root / Path("reports", f"{self.dataset}.md")
+
+    def architecture(self, name: str) -> Path:
+        """Folder of the architecture that was found for a row, the search's history and weights."""
+        return self.root / Path("data/architectures", self.dataset, self.recipe, name)
 
     def model(self, name: str) -> Path:
         """Folder of a row's models: a folder a seed, and history.json."""

@@ -19,6 +19,7 @@ MODELS = {
     "esmm": "emm.models.esmm:ESMM",
     "escm2": "emm.models.escm2:ESCM2",
     "stem": "emm.models.stem:STEM",
+    "automtl": "emm.models.automtl:AutoMTL",
     "gbdt": "emm.models.gbdt:GradientBoosting",
     "emm": "emm.fusion.emm:EMM",
 }

@@ -55,6 +55,7 @@ class Params:
     blocks: Mapping[str, DatasetParams]
     data: DataParams = DataParams()  # noqa: RUF009
     root: Path = Path()
+    searched: tuple[str, ...] = ()
 
     def paths(self, dataset: str) -> Paths:
         """Where everything about one dataset's block lies."""
@@ -83,7 +84,7 @@ class Params:
 
 
 RECIPES = ("paper", "tuned")
-_LISTS = ("datasets", "trained", "baselines", "fused", "table")
+_LISTS = ("datasets", "trained", "baselines", "fused", "searched", "table")
 
 # Rows of the table that no list in params.yaml names; their models may join the pool.
 OTHER_ROWS = ("gbdt",)
@@ -99,6 +100,7 @@ def load_params(path: Path = PARAMS_FILE, recipe: str | None = None) -> Params:
     if recipe is not None:
         tree["recipe"] = recipe
     errors: list[str] = []
+    tree.setdefault("searched", [])
     lists = {key: bind(tuple[str, ...], tree.get(key), key, errors) for key in _LISTS}
     blocks = {
         str(key): bind(DatasetParams, value, str(key), errors)
@@ -119,9 +121,11 @@ def _cross_check(lists: Mapping[str, Any], blocks: Mapping[str, Any]) -> list[st
         for name in lists["datasets"]
         if name not in blocks
     ]
-    rows = {*lists["trained"], *lists["baselines"], *lists["fused"], *OTHER_ROWS}
+    groups = ("trained", "baselines", "fused", "searched")
+    rows = {*(row for group in groups for row in lists[group]), *OTHER_ROWS}
     errors.extend(
-        f"table: {name!r} is neither in trained, baselines nor fused; {nearest(name, rows)}"
+        f"table: {name!r} is neither in {', '.join(groups[:-1])} nor {groups[-1]}; "
+        f"{nearest(name, rows)}"
         for name in lists["table"]
         if name not in rows
     )

@@ -103,9 +103,11 @@ class RecipeParams:
     """One set of hyper-parameters: a section per trained-model structure and per model.
 
     The sections' keys are bound to the model's own signature by the stage that builds it.
+    ``search``: how the architectures of searched models are looked for.
     """
 
     training: TrainingParams
     pretrain: Mapping[str, Mapping[str, Any]]
     fusion: FusionParams
     train: Mapping[str, Mapping[str, Any]]
+    search: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -83,6 +83,11 @@ def add_legend(figure: Figure, looks: Mapping[str, Style]) -> None:
     figure.legend(handles=handles, loc="outside right upper", labelspacing=0.7)
 
 
+def colour(position: int) -> str:
+    """One of the colours that can be told apart, again from the first after the last."""
+    return _COLOURS[position % len(_COLOURS)]
+
+
 def _style(colours: Sequence[str], position: int, width: float, layer: int) -> Style:
     turn, place = divmod(position, len(colours))
     dashes = _DASHES[(place + turn) % len(_DASHES)]

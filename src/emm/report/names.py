@@ -9,6 +9,7 @@ _PRINTED = {
     "shared_bottom": "SharedBottom",
     "mmoe": "MMoE",
     "ple": "PLE",
+    "automtl": "AutoMTL",
     "aitm": "AITM",
     "adatt": "AdaTT",
     "esmm": "ESMM",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
+from emm.report.architecture_figure import architecture_sections
 from emm.report.facts import DatasetFacts
 from emm.report.figures import TRAINING, calibration_file, roc_file
 from emm.report.names import listed, printed
@@ -26,8 +27,10 @@ def page(
     summaries: Mapping[str, Summary],
     trained: Sequence[str],
     figures: str,
+    searched: Sequence[str] = (),
 ) -> str:
-    """The page's text; ``figures`` is the folder of the figures as seen from the page."""
+    """The page's text; ``figures`` is the folder of the figures as seen from the page;
+    ``searched``: rows whose architecture is drawn there."""
     sections = [
         f"# {facts.title}",
         f"Recipe `{recipe}`. Written by `dvc repro`; a change made here is overwritten.",
@@ -36,6 +39,7 @@ def page(
         *_within_groups(summaries),
         *_funnel(summaries),
         _quality(summaries),
+        *architecture_sections(searched, figures),
         _figures(facts, figures, summaries),
         _reading(facts, summaries, trained),
         _repeating(facts, recipe),

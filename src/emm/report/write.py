@@ -1,10 +1,16 @@
 """Write all that people read about one dataset: metrics files, figures, page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from emm.automtl.space import NamedArchitecture
 from emm.core.errors import DataError
 from emm.core.files import atomic_folder, write_text
+from emm.report.architecture_figure import (
+    architecture_file,
+    architectures_of,
+    draw_architecture,
+)
 from emm.report.curves import read_curves
 from emm.report.drawing import styles
 from emm.report.facts import DatasetFacts
@@ -47,10 +53,11 @@ def write_report(
     rows = [read_row(model, folder, facts.tasks, facts.kinds) for model, folder in evaluations]
     summaries = summarise(rows, trained)
     figures = report.with_suffix("")
-    _draw(figures, rows, facts, trained, fused)
+    architectures = architectures_of(rows)
+    _draw(figures, rows, facts, trained, fused, architectures)
     write_metrics(metrics, summaries)
     write_histories(plots, rows, facts.tasks)
-    write_text(report, page(facts, recipe, summaries, trained, figures.name))
+    write_text(report, page(facts, recipe, summaries, trained, figures.name, list(architectures)))
 
 
 def _draw(
@@ -59,10 +66,13 @@ def _draw(
     facts: DatasetFacts,
     trained: Sequence[str],
     fused: Sequence[str],
+    architectures: Mapping[str, NamedArchitecture],
 ) -> None:
     curves = read_curves(rows, facts.tasks, facts.rows["test"])
     looks = styles([row.name for row in rows], trained, fused)
     with atomic_folder(folder) as temporary:
+        for name, architecture in architectures.items():
+            draw_architecture(temporary / architecture_file(name), architecture)
         draw_training(temporary / TRAINING, rows, facts.tasks, looks)
         for task in facts.binary:
             draw_roc(temporary / roc_file(task), curves, task, looks)

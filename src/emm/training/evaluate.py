@@ -1,6 +1,7 @@
 """The one reader of the test split."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from emm.automtl.space import ARCHITECTURE
 from emm.core.errors import ModelFileError
 from emm.core.files import write_json
 from emm.data.batches import Rows
@@ -42,9 +44,10 @@ def evaluate(
     memory_gib: float | None = None,
     gauc_key: str | None = None,
 ) -> None:
-    """Score one row of the table on test; writes metrics.json, predictions.safetensors and the
-    runs' history.json to ``out``. ``memory_gib``: see `emm.data.memory.open_splits`; ``gauc_key``:
-    the column that groups the rows of the GAUC, None for no GAUC."""
+    """Score one row of the table on test; writes metrics.json, predictions.safetensors, the runs'
+    history.json and, of a searched row, architecture.json to ``out``. ``memory_gib``: see
+    `emm.data.memory.open_splits`; ``gauc_key``: the column that groups the rows of the GAUC, None
+    for no GAUC."""
     schema = load_schema(processed / "schema.json")
     where = use_device(device, threads, deterministic=deterministic)
     test = open_splits(processed, ("test",), schema, where, memory_gib=memory_gib)["test"]
@@ -69,6 +72,8 @@ def evaluate(
         },
     )
     write_json(out / HISTORY, _history(models / HISTORY))
+    if (models / ARCHITECTURE).exists():
+        shutil.copyfile(models / ARCHITECTURE, out / ARCHITECTURE)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,105 @@
+"""How much faster a search gets as operators are fixed: steps of the supernet, at several stages.
+
+    python benchmarks/automtl.py
+
+Operations are counted; rows/s are measured, and worth something on an idle machine alone.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch.utils.flop_counter import FlopCounterMode
+
+from emm.automtl.discretise import open_choices
+from emm.automtl.run import Run, fix_until, move, start
+from emm.automtl.settings import SearchParams
+from emm.data import batches
+from emm.data.schema import FORMAT, Schema, SparseColumn
+from emm.models.store import inputs_of
+from emm.training.workbench import Workbench
+
+FIELDS, CARDINALITY, TASKS = 40, 50, 3
+FIXED = (0, 10, 20, 24)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=2048, help="of a batch")
+    parser.add_argument("--steps", type=int, default=5, help="measured at each stage; 0: none")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    table = Table(
+        "choices open",
+        "parameters",
+        "GFLOP of a step of weights",
+        "of one of architecture",
+        "rows/s",
+    )
+    for row in _stages(options.rows, options.steps):
+        table.add_row(*row)
+    Console().print(table)
+
+
+def _stages(rows: int, steps: int) -> Iterator[tuple[str, ...]]:
+    run = _run(rows)
+    batch = next(run.rows["weights"].in_order(rows))
+    with torch.no_grad():
+        for choice in open_choices(run.supernet).values():
+            choice.alpha.normal_()
+    for count in FIXED:
+        fix_until(run, count)
+        counted = [_gflop(run, name, batch) for name in ("weights", "architecture")]
+        size = sum(each.numel() for each in run.supernet.parameters())
+        left = len(open_choices(run.supernet))
+        speed = f"{_rate(run, batch, steps):,.0f}" if steps else "-"
+        yield str(left), f"{size:,}", *(f"{each:.1f}" for each in counted), speed
+
+
+def _gflop(run: Run, name: str, batch: batches.Table) -> float:
+    with FlopCounterMode(display=False) as counter:
+        move(run, name, batch)
+    return counter.get_total_flops() / 1e9
+
+
+def _rate(run: Run, batch: batches.Table, steps: int) -> float:
+    """Rows per second of steps of the weights and the architecture by turns."""
+    began = time.perf_counter()
+    for _ in range(steps):
+        move(run, "weights", batch)
+        move(run, "architecture", batch)
+    return 2 * steps * len(batch) / (time.perf_counter() - began)
+
+
+def _run(rows: int) -> Run:
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(0, CARDINALITY, (2 * rows, FIELDS), generator=generator).int()
+    labels = torch.randint(0, 2, (2 * rows, TASKS), generator=generator).byte()
+    table = batches.Table(torch.zeros(2 * rows, 0), ids, labels)
+    names = [f"field-{number}" for number in range(FIELDS)]
+    schema = Schema(
+        format=FORMAT,
+        dataset="generated",
+        title="",
+        licence="",
+        origin="",
+        tasks=tuple(f"task-{number}" for number in range(TASKS)),
+        key=None,
+        weight=None,
+        dense=(),
+        sparse=tuple(SparseColumn(name, CARDINALITY, 0, constant=False) for name in names),
+        splits={},
+        vocabularies={},
+    )
+    device = torch.device("cpu")
+    bench = Workbench(schema, "", inputs_of(schema), table, table, device, "paper")
+    settings = SearchParams(batch_size=rows)
+    return start(bench, settings, {"embedding_dim": 16})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""What an architecture costs: parameters and operations, exactly and as an expectation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from emm.automtl.settings import Budget
+from emm.automtl.space import WIDTHS, Architecture
+from emm.automtl.supernet import Supernet
+from emm.nn.grouped import GroupedLinear
+from emm.nn.mlp import count_parameters
+
+# The cost of a linear layer out of its input and output widths, and whether it has a bias.
+Linear = Callable[[Any, int, bool], Any]
+
+
+def _parameters(in_width: Any, out_width: int, bias: bool) -> Any:
+    return in_width * out_width + bias * out_width
+
+
+def _operations(in_width: Any, out_width: int, bias: bool) -> Any:
+    return 2 * in_width * out_width
+
+
+@dataclass(frozen=True)
+class Meter:
+    """One measure of cost. ``fixed``: of embeddings and towers, which every architecture has;
+    ``linear``: of a linear layer; ``raw``: width of all fields together; ``mixing``: of one
+    expert's number in one reader's mean."""
+
+    linear: Linear
+    fixed: int
+    embedding_dim: int
+    raw: int
+    mixing: int = 0
+
+    def operator(self, name: str, width: int) -> int:
+        """Of one candidate of a layer."""
+        hidden = WIDTHS[name]
+        if not hidden:
+            return 0
+        found: int = self.linear(width, hidden, True) + self.linear(hidden, width, True)
+        return found
+
+    def exact(self, architecture: Architecture) -> int:
+        """Of the model that is built of ``architecture``, as evaluation counts it."""
+        width, total = architecture.width, self.fixed
+        for expert in architecture.levels[0]:
+            vectors = len(expert.fields) + (len(expert.interactions) > 1)
+            total += self.linear(vectors * self.embedding_dim, width, True)
+        for number, level in enumerate(architecture.levels):
+            total += sum(self.operator(name, width) for each in level for name in each.operators)
+            counts = [len(chosen) for chosen in architecture.receivers(number)]
+            total += sum(self.linear(self.raw, count, False) for count in counts if count > 1)
+            total += self.mixing * width * len(counts) * len(level)
+        return total
+
+    def expected(self, supernet: Supernet) -> Tensor:
+        """Over the probabilities of gates and operators, taken as independent; differentiable."""
+        logits = supernet.selection_logits()
+        fields, interactions = logits.fields.sigmoid(), logits.interactions.sigmoid()
+        total = fields.new_tensor(float(self.fixed))
+        needed = fields.new_ones(len(logits.experts[-1]))  # [R], the chance that a reader is read
+        for number, own in reversed(list(enumerate(logits.experts))):
+            reads = needed.unsqueeze(1) * own.sigmoid()  # [R, K]
+            total = total + self.linear(self.raw, 1, False) * reads.sum()
+            readers, needed = needed.sum(), 1 - (1 - reads).prod(dim=0)  # [], [K]
+            total = total + self.mixing * supernet.width * readers * needed.sum()
+            total = total + (needed * self._operators(supernet, number)).sum()
+        vectors = fields.sum(dim=1) + 1 - (1 - interactions).prod(dim=1)  # [K]
+        stems = self.linear(vectors * self.embedding_dim, supernet.width, True)
+        return total + torch.as_tensor(needed * stems).sum()
+
+    def _operators(self, supernet: Supernet, level: int) -> Tensor:
+        """Expected cost of the layers of each expert of a level, [K]."""
+        costs: dict[int, list[Tensor]] = {}
+        for (number, k, _), choice in supernet.choices():
+            if number == level:
+                each = [float(self.operator(name, supernet.width)) for name in choice.names]
+                weights = choice.weights().to(supernet.beta_fields.device)
+                costs.setdefault(k, []).append(weights @ weights.new_tensor(each))
+        return torch.stack([torch.stack(layers).sum() for layers in costs.values()])
+
+
+def meters(supernet: Supernet, budget: Budget | None) -> list[tuple[Meter, int]]:
+    """The measures that ``budget`` limits, each with its limit."""
+    if budget is None:
+        return []
+    both = (
+        (parameter_meter(supernet), budget.parameters),
+        (
+            operation_meter(supernet),
+            budget.operations,
+        ),
+    )
+    return [(meter, limit) for meter, limit in both if limit is not None]
+
+
+def parameter_meter(supernet: Supernet) -> Meter:
+    """Counts learned numbers."""
+    fixed = count_parameters(supernet.front) + count_parameters(supernet.towers)
+    return Meter(_parameters, fixed, supernet.embedding_dim, supernet.front.width)
+
+
+def operation_meter(supernet: Supernet) -> Meter:
+    """Counts multiplications and additions of matrix products for one row."""
+    layers = [each for each in supernet.towers.modules() if isinstance(each, GroupedLinear)]
+    fixed = sum(2 * layer.weight.numel() for layer in layers)
+    if supernet.front.numeric is not None:
+        fixed += 2 * supernet.front.numeric.weight.numel()
+    # Experts are mixed by one matrix product, those included that a reader doesn't read.
+    return Meter(_operations, fixed, supernet.embedding_dim, supernet.front.width, mixing=2)

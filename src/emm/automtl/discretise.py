@@ -1,0 +1,47 @@
+"""Which choice of an operator is fixed next, and for what."""
+
+from emm.automtl.export import Limits, Place, decide, excess
+from emm.automtl.operators import Choice
+from emm.automtl.supernet import Supernet
+
+
+def open_choices(supernet: Supernet) -> dict[Place, Choice]:
+    """The choices with more than one candidate left."""
+    return {place: choice for place, choice in supernet.choices() if choice.alpha is not None}
+
+
+def likeliest(supernet: Supernet) -> dict[Place, str]:
+    """The candidate of the largest weight, of every choice."""
+    return {
+        place: choice.names[int(choice.weights().argmax())] for place, choice in supernet.choices()
+    }
+
+
+def most_certain(supernet: Supernet, limits: Limits = ()) -> tuple[Place, str]:
+    """The open choice whose largest weight is largest, and its candidate; the first of equals.
+
+    Under ``limits`` only candidates count with which the architecture of the gates' likelier values
+    is within them, all that is open elsewhere being its cheapest; if there is none, the cheapest.
+    """
+    choices = open_choices(supernet)
+    place = max(choices, key=lambda each: choices[each].weights().max().item())
+    choice = choices[place]
+    weights = dict(zip(choice.names, choice.weights().tolist(), strict=True))
+    return place, max(_allowed(supernet, place, choice, limits), key=lambda name: weights[name])
+
+
+def _allowed(supernet: Supernet, place: Place, choice: Choice, limits: Limits) -> list[str]:
+    if not limits:
+        return list(choice.names)
+    others = {other: _cheapest(each, limits, supernet) for other, each in supernet.choices()}
+    fitting = [
+        name
+        for name in choice.names
+        if not excess(decide(supernet, others | {place: name}), limits)
+    ]
+    return fitting or [others[place]]
+
+
+def _cheapest(choice: Choice, limits: Limits, supernet: Supernet) -> str:
+    meter = limits[0][0]
+    return min(choice.names, key=lambda name: meter.operator(name, supernet.width))

@@ -1,0 +1,96 @@
+"""The candidates of an expert's layer: alone, and all of them at once weighed by softmax."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from emm.automtl.space import IDENTITY, WIDTHS
+
+
+class MLPOperator(nn.Module):
+    """Linear to ``hidden``, ReLU, linear back to ``width``, batch norm, dropout; [B, H] -> [B, H].
+
+    The norm has no weights of its own: a candidate can't outweigh others by its scale, and the
+    layer above has weights.
+    """
+
+    def __init__(self, width: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.expand = nn.Linear(width, hidden)
+        self.project = nn.Linear(hidden, width)
+        self.norm = nn.BatchNorm1d(width, affine=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.finish(self.expand(x))
+
+    def finish(self, hidden: Tensor) -> Tensor:
+        """What follows the first linear layer; [B, hidden] -> [B, H]."""
+        found: Tensor = self.dropout(self.norm(self.project(hidden.relu())))
+        return found
+
+
+def operator(name: str, width: int, dropout: float) -> nn.Module:
+    """The candidate called ``name`` with fresh weights."""
+    return nn.Identity() if name == IDENTITY else MLPOperator(width, WIDTHS[name], dropout)
+
+
+class Choice(nn.Module):
+    """One layer of an expert in the supernet: sum over candidates o of softmax(alpha)_o o(x).
+
+    The first linear layers of all candidates are one matmul, as wide as all of them together.
+    ``alpha``: None once the choice is fixed; then the fixed candidate alone is left.
+    """
+
+    alpha: nn.Parameter | None
+
+    def __init__(self, candidates: Sequence[str], width: int, dropout: float) -> None:
+        super().__init__()
+        made = {name: operator(name, width, dropout) for name in candidates}
+        self.candidates = nn.ModuleDict(made)
+        self.alpha = nn.Parameter(torch.zeros(len(candidates))) if len(candidates) > 1 else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The candidates that are left."""
+        return tuple(self.candidates)
+
+    def weights(self) -> Tensor:
+        """softmax(alpha), [candidates left]."""
+        return torch.ones(1) if self.alpha is None else self.alpha.softmax(dim=0)
+
+    def fix(self, name: str) -> list[nn.Parameter]:
+        """Leave ``name`` alone; gives the parameters that are gone."""
+        before = list(self.parameters())
+        self.candidates = nn.ModuleDict({name: self.candidates[name]})
+        self.alpha = None
+        left = {id(parameter) for parameter in self.parameters()}
+        return [parameter for parameter in before if id(parameter) not in left]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, H] -> [B, H]."""
+        if self.alpha is None:
+            (only,) = self.candidates.values()
+            fixed: Tensor = only(x)
+            return fixed
+        weights = dict(zip(self.names, self.weights(), strict=True))
+        networks = {n: c for n, c in self.candidates.items() if isinstance(c, MLPOperator)}
+        expanded = _expand(list(networks.values()), x)
+        mixed = [
+            weights[name] * each.finish(hidden)
+            for (name, each), hidden in zip(networks.items(), expanded, strict=True)
+        ]
+        if IDENTITY in weights:
+            mixed.append(weights[IDENTITY] * x)
+        return torch.stack(mixed).sum(dim=0)
+
+
+def _expand(networks: Sequence[MLPOperator], x: Tensor) -> Sequence[Tensor]:
+    """The hidden layer of each network before its ReLU, out of one matmul."""
+    if not networks:
+        return []
+    weight = torch.cat([each.expand.weight for each in networks])  # [sum of hidden, H]
+    bias = torch.cat([each.expand.bias for each in networks])
+    wide = nn.functional.linear(x, weight, bias)  # [B, sum of hidden]
+    return torch.split(wide, [each.expand.out_features for each in networks], dim=1)

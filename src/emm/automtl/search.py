@@ -1,0 +1,161 @@
+"""PD-DARTS: weights warm up, learn with the architecture, and operators are fixed one by one."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from emm.automtl import checkpoint
+from emm.automtl.cost import operation_meter, parameter_meter
+from emm.automtl.discretise import likeliest, open_choices
+from emm.automtl.export import Found, decide, exported_weights
+from emm.automtl.run import Run, fix_until, move, resume, save, start
+from emm.automtl.settings import SearchParams
+from emm.automtl.space import IDENTITY
+from emm.automtl.supernet import Supernet
+from emm.core.errors import DataError
+from emm.core.progress import say
+from emm.data.batches import Rows, Table, count_batches
+from emm.metrics.scores import scores
+from emm.training.history import named_scores
+from emm.training.seeds import order_generator, seed_dropout
+from emm.training.workbench import Workbench
+
+WARM_UP, JOINT, DISCRETISE = "warm-up", "joint", "discretise"
+EVALUATION_ROWS = 8_192  # the supernet's hidden layers are wide
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search ends with: the architecture, its weights out of the supernet, and the epochs
+    that led there as plain JSON."""
+
+    found: Found
+    weights: Mapping[str, Tensor]
+    history: list[dict[str, Any]]
+
+
+def search(
+    bench: Workbench,
+    settings: SearchParams,
+    arguments: Mapping[str, Any],
+    checkpoints: Path | None = None,
+) -> Outcome:
+    """Search on train; validation is scored for the log alone, and decides nothing.
+
+    ``arguments``: those of `Supernet` but inputs and tasks. ``checkpoints``: the folder for what
+    an interrupted search goes on from, with the result of an uninterrupted one. Raises ParamsError
+    if the budget can't be met, DataError when the loss is no longer a number.
+    """
+    run = start(bench, settings, arguments)
+    places = [place for place, _ in run.supernet.choices()]
+    decide(run.supernet, dict.fromkeys(places, IDENTITY), run.limits)
+    plan = phases(settings, len(places))
+    folder = None if checkpoints is None else checkpoints / _key(bench, settings, arguments)
+    resume(run, folder)
+    for number in range(len(run.history) + 1, len(plan) + 1):
+        run.history.append(_epoch(run, bench, number, plan[number - 1]))
+        save(run, folder)
+    found = decide(run.supernet, likeliest(run.supernet), run.limits)
+    outcome = Outcome(found, exported_weights(run.supernet, found), run.history)
+    if folder is not None:
+        checkpoint.remove(folder)
+    return outcome
+
+
+def phases(settings: SearchParams, choices: int) -> list[str]:
+    """The phase of each epoch of a search over so many choices of operators."""
+    last = -(-choices // settings.discretised)
+    return [WARM_UP] * settings.warm_up + [JOINT] * settings.joint + [DISCRETISE] * last
+
+
+def _epoch(run: Run, bench: Workbench, number: int, phase: str) -> dict[str, Any]:
+    """One epoch of a phase; what it came to, as plain JSON."""
+    settings, supernet = run.settings, run.supernet
+    seed_dropout(settings.seed, "search", number)
+    orders = {
+        name: order_generator(settings.seed, bench.device, "search", name, number)
+        for name in run.rows
+    }
+    steps = count_batches(len(run.rows["weights"]), settings.batch_size)
+    others = _endless(run.rows["architecture"], settings.batch_size, orders["architecture"])
+    before = settings.discretised * max(0, number - 1 - settings.warm_up - settings.joint)
+    losses = {name: torch.zeros((), dtype=torch.float64, device=bench.device) for name in run.rows}
+    seen, began = 0, time.perf_counter()
+    supernet.train()
+    own = run.rows["weights"].shuffled(settings.batch_size, orders["weights"])
+    for step, batch in enumerate(own, start=1):
+        losses["weights"] += move(run, "weights", batch)
+        seen += len(batch)
+        if phase != WARM_UP:
+            batch = next(others)
+            losses["architecture"] += move(run, "architecture", batch)
+            seen += len(batch)
+        if phase == DISCRETISE:
+            fix_until(run, before + settings.discretised * step // steps)
+    rate = seen / (time.perf_counter() - began)
+    return _record(
+        run, bench, number, phase, {k: float(v) / steps for k, v in losses.items()}, rate
+    )
+
+
+def _endless(rows: Rows, batch_size: int, order: torch.Generator) -> Iterator[Table]:
+    while True:
+        yield from rows.shuffled(batch_size, order)
+
+
+def _record(
+    run: Run, bench: Workbench, number: int, phase: str, losses: Mapping[str, float], rate: float
+) -> dict[str, Any]:
+    """An epoch of the history, printed with its speed, which isn't part of it."""
+    if any(loss != loss for loss in losses.values()):
+        raise DataError(
+            "the loss of the search is not a number",
+            got=dict(losses),
+            next_step="lower the learning rates of the search",
+        )
+    found = decide(run.supernet, likeliest(run.supernet)).architecture
+    validation = bench.validation
+    reached = scores(_predict(run.supernet, validation), validation.labels, validation.kinds)
+    left = len(open_choices(run.supernet))
+    mean = sum(reached) / len(reached)
+    say(
+        f"search epoch {number}, {phase}: loss {losses['weights']:.5f}  validation {mean:.5f}  "
+        f"{left} choices open  {rate:,.0f} rows/s"
+    )
+    return {
+        "epoch": number,
+        "phase": phase,
+        "train_loss": losses["weights"],
+        "architecture_loss": None if phase == WARM_UP else losses["architecture"],
+        "open_choices": left,
+        "parameters": parameter_meter(run.supernet).exact(found),
+        "operations": operation_meter(run.supernet).exact(found),
+        **named_scores(bench.schema.tasks, reached, bench.schema.task_kinds),
+    }
+
+
+@torch.inference_mode()
+def _predict(supernet: Supernet, rows: Rows) -> Tensor:
+    supernet.eval()
+    return torch.cat([supernet(*batch.inputs) for batch in rows.in_order(EVALUATION_ROWS)])
+
+
+def _key(bench: Workbench, settings: SearchParams, arguments: Mapping[str, Any]) -> str:
+    return checkpoint.key_of(
+        {
+            "schema": bench.schema_sha256,
+            "recipe": bench.recipe,
+            "rows": len(bench.train),
+            "weighted": bench.train.weights is not None,
+            "settings": asdict(settings),
+            "arguments": dict(arguments),
+            "device": str(bench.device),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
+    )

@@ -1,0 +1,139 @@
+"""The supernet: every architecture of the search space at once, with weights of its own each."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from emm.automtl.fields import FieldFront, gated_interactions
+from emm.automtl.gates import decided, drawn, never_empty, softmax_of_open
+from emm.automtl.operators import Choice
+from emm.automtl.space import WIDTHS, Operator
+from emm.core.binding import Count, Share
+from emm.nn.gates import mix
+from emm.nn.grouped import GroupedLinear, Towers
+from emm.nn.inputs import Inputs
+from emm.nn.numeric import DenseEncoding
+
+
+class Selections(NamedTuple):
+    """Values, or logits, of all gates: ``fields`` and ``interactions`` [K, fields] of the first
+    level's experts; ``experts`` of each level, [R, K]: who of its R readers reads which of its K
+    experts."""
+
+    fields: Tensor
+    interactions: Tensor
+    experts: tuple[Tensor, ...]
+
+
+class Supernet(nn.Module):
+    """``levels`` levels of ``experts`` experts, each of ``layers`` layers, then a tower a task.
+
+    An expert of the first level reads the fields that its gates beta leave open, and the
+    factorisation machine's vector of those that its other gates leave open. An expert above, and a
+    task, reads the mean of the experts that its gates leave open, weighed by a softmax gate over
+    the raw fields. Every layer is a `Choice` among ``operators``. In train mode gates are drawn
+    anew in each forward pass; otherwise each has its likelier value.
+    Jiang et al., "Automatic Multi-Task Learning Framework with Neural Architecture Search in
+    Recommendations", KDD 2024, section on DESAN.
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        tasks: int,
+        *,
+        embedding_dim: Count,
+        tower: Sequence[int] = (64,),
+        dropout: Share = 0.2,
+        dense_encoding: DenseEncoding = "scaled",
+        levels: Count = 2,
+        experts: Count = 4,
+        layers: Count = 3,
+        width: Count = 64,
+        operators: Sequence[Operator] = tuple(WIDTHS),
+    ) -> None:
+        super().__init__()
+        self.embedding_dim, self.width = embedding_dim, width
+        self.front = FieldFront(inputs, embedding_dim, dense_encoding)
+        self.stems = GroupedLinear(experts, self.front.width + embedding_dim, width)
+        self.norm = nn.BatchNorm1d(experts * width, affine=False)
+        self.levels = nn.ModuleList(
+            nn.ModuleList(
+                nn.Sequential(*(Choice(operators, width, dropout) for _ in range(layers)))
+                for _ in range(experts)
+            )
+            for _ in range(levels)
+        )
+        readers = [experts] * (levels - 1) + [tasks]
+        self.gates = nn.ModuleList(
+            GroupedLinear(count, self.front.width, experts, bias=False) for count in readers
+        )
+        self.towers = Towers(tasks, width, tower, dropout)
+        self.beta_fields = nn.Parameter(torch.zeros(experts, self.front.fields))
+        self.beta_interactions = nn.Parameter(torch.zeros(experts, self.front.fields))
+        self.beta_experts = nn.ParameterList(torch.zeros(count, experts) for count in readers)
+
+    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        """dense [B, D], sparse [B, F] -> logits [B, T]."""
+        open_gates = self.selections()
+        vectors = self.front(dense, sparse)  # [B, fields, E]
+        raw = vectors.flatten(1)  # [B, fields*E]
+        x = self._stems(vectors, raw, open_gates)  # [B, K, H]
+        for level, gates, chosen in zip(self.levels, self.gates, open_gates.experts, strict=True):
+            chains = zip(level.children(), x.unbind(1), strict=True)
+            found = torch.stack([chain(own) for chain, own in chains], dim=1)  # [B, K, H]
+            x = mix(softmax_of_open(gates(raw), chosen), found)  # [B, R, H]
+        logits: Tensor = self.towers(x)
+        return logits
+
+    def selections(self) -> Selections:
+        """All gates: drawn in train mode, otherwise decided; each reader has an open one."""
+        value = drawn if self.training else decided
+        fields, interactions, experts = self.selection_logits()
+        return Selections(
+            never_empty(value(fields), fields),
+            value(interactions),
+            tuple(never_empty(value(logits), logits) for logits in experts),
+        )
+
+    def selection_logits(self) -> Selections:
+        """beta of all gates."""
+        return Selections(self.beta_fields, self.beta_interactions, tuple(self.beta_experts))
+
+    def choices(self) -> Iterator[tuple[tuple[int, int, int], Choice]]:
+        """All layers of experts, with level, expert and layer, in this order."""
+        for number, level in enumerate(self.levels):
+            for k, chain in enumerate(level.children()):
+                for depth, choice in enumerate(chain.children()):
+                    assert isinstance(choice, Choice)
+                    yield (number, k, depth), choice
+
+    def architecture_parameters(self) -> list[nn.Parameter]:
+        """alpha of the choices that are open, and beta of all gates."""
+        named = self.named_parameters()
+        return [each for name, each in named if _of_architecture(name)]
+
+    def weights(self) -> list[nn.Parameter]:
+        """All parameters that aren't the architecture's."""
+        return [each for name, each in self.named_parameters() if not _of_architecture(name)]
+
+    def _stems(self, vectors: Tensor, raw: Tensor, chosen: Selections) -> Tensor:
+        """The first level's inputs as vectors of width H; [B, K, H].
+
+        A closed field's columns of the weights are zero, so all experts share one matmul.
+        """
+        own, paired = torch.split(self.stems.weight, [self.front.width, self.embedding_dim], dim=2)
+        columns = chosen.fields.repeat_interleave(self.embedding_dim, dim=1)  # [K, fields*E]
+        weight = (own * columns.unsqueeze(1)).flatten(0, 1)  # [K*H, fields*E]
+        bias = None if self.stems.bias is None else self.stems.bias.flatten()
+        single = nn.functional.linear(raw, weight, bias)  # [B, K*H]
+        pairs = gated_interactions(vectors, chosen.interactions)  # [B, K, E]
+        found = torch.einsum("bke,khe->bkh", pairs, paired).flatten(1)  # [B, K*H]
+        normed: Tensor = self.norm(single + found)
+        return torch.unflatten(normed, 1, (-1, self.width))  # [B, K, H]
+
+
+def _of_architecture(name: str) -> bool:
+    return name.startswith("beta_") or name.endswith(".alpha")

@@ -1,0 +1,141 @@
+"""The page that compares searched models with others, and shows what was found for them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from emm.automtl.space import NamedArchitecture
+from emm.core.files import atomic_folder, write_text
+from emm.core.paths import Paths
+from emm.report.architecture_figure import (
+    architecture_file,
+    architecture_sections,
+    architectures_of,
+    draw_architecture,
+)
+from emm.report.facts import DatasetFacts
+from emm.report.names import printed
+from emm.report.rows import read_row
+from emm.report.study_params import StudyParams, TableParams
+from emm.report.study_rows import StudyTable, read_table, write_study_metrics
+from emm.report.study_tables import cost_table, scores_table
+from emm.report.tables import markdown_table, seeds_phrase
+
+_READING = (
+    "± is the standard deviation over seeds; **bold**: highest test AUC of the column, "
+    "<u>underlined</u>: second highest. Validation AUC is that of the kept epoch.",
+    '"less ..." is the mean AUC of the row less that of the reference. p is from the paired DeLong '
+    "test of the mean AUC over seeds, two-sided, after Holm's correction over all rows and tasks "
+    "of the table; an asterisk marks p < 0.05. The test knows the uncertainty from the test rows, "
+    "not that of retraining: read it together with the deviation over seeds.",
+    "One search, with one seed, found the architecture, and every seed trained it. The deviation "
+    "holds nothing of what another search would have found.",
+    "Train alone decided what a search found, validation chose the kept epoch, and evaluation read "
+    "test once.",
+)
+
+
+def write_searched(
+    study: StudyParams,
+    facts: Mapping[str, DatasetFacts],
+    *,
+    root: Path,
+    settings: Path,
+    metrics: Path,
+    report: Path,
+) -> None:
+    """Write ``metrics``/<table>/<row>.json, the page ``report``, and the architectures beside it.
+
+    ``facts`` by dataset; ``settings``: the file that names the rows; evaluations are read from
+    ``root``/data/evaluation. Nothing is written unless all input is sound: raises DataError, and
+    ModelFileError for an architecture.
+    """
+    tables = {
+        name: read_table(table, facts[table.dataset], root) for name, table in study.tables.items()
+    }
+    found = {
+        name: _architectures(name, table, facts[table.dataset], root)
+        for name, table in study.tables.items()
+    }
+    figures = report.with_suffix("")
+    with atomic_folder(figures) as temporary:
+        for architectures in found.values():
+            for row, architecture in architectures.items():
+                draw_architecture(temporary / architecture_file(row), architecture)
+    write_study_metrics(metrics, tables)
+    sections = [
+        "# Searched models\n\nWritten by `stages/searched.py`; a change made here is overwritten.",
+        *(
+            _table(table, facts[table.params.dataset], list(found[name]), figures.name)
+            for name, table in tables.items()
+        ),
+        *(["## What was tried\n\n" + _listed(study.notes)] if study.notes else []),
+        "## How to read\n\n" + _listed(_READING),
+        _repeating(study, settings),
+    ]
+    write_text(report, "\n\n".join(sections) + "\n")
+
+
+def _architectures(
+    name: str, table: TableParams, facts: DatasetFacts, root: Path
+) -> dict[str, NamedArchitecture]:
+    """The architectures of a table's rows, by table and row."""
+    rows = [
+        read_row(row, Paths(dataset, table.recipe, root).evaluation(row), facts.tasks, facts.kinds)
+        for dataset, row, _ in table.sources
+    ]
+    return {f"{name}-{row}": own for row, own in architectures_of(rows).items()}
+
+
+def _table(table: StudyTable, facts: DatasetFacts, searched: list[str], figures: str) -> str:
+    params = table.params
+    header = ["split", "rows", *(f"{task} positive" for task in facts.binary)]
+    rows = [
+        [
+            split,
+            f"{count:,}",
+            *(f"{100 * facts.positive_rates[split][t]:.2f} %" for t in facts.binary),
+        ]
+        for split, count in facts.rows.items()
+    ]
+    parts = [
+        f"## {params.title}",
+        f"Dataset `{params.dataset}`, recipe `{params.recipe}`; {seeds_phrase(table.summaries)}; "
+        f"reference: {printed(params.reference)}." + (f" {params.remark}" if params.remark else ""),
+        markdown_table(header, rows),
+    ]
+    for task in table.tasks:
+        parts += [f"**{task}**", scores_table(table, task)]
+    parts += ["**Size and cost**", cost_table(table)]
+    return "\n\n".join([*parts, *architecture_sections(searched, figures)])
+
+
+def _listed(points: tuple[str, ...]) -> str:
+    return "\n".join(f"- {point}" for point in points)
+
+
+def _repeating(study: StudyParams, settings: Path) -> str:
+    tables = study.tables.values()
+    datasets = " ".join(dict.fromkeys(table.dataset for table in tables))
+    others = dict.fromkeys(row for table in tables for row in table.rows if row != table.reference)
+    references = " ".join(dict.fromkeys(table.reference for table in tables))
+    (recipe,) = dict.fromkeys(table.recipe for table in tables)
+    lines = [
+        f"options='--params {settings} --recipe {recipe}'",
+        f"for dataset in {datasets}; do",
+        "  for stage in download preprocess check_data; do",
+        f"    python stages/$stage.py $dataset --params {settings}",
+        "  done",
+        f"  for model in {' '.join(others)}; do",
+        "    python stages/train.py $dataset $model $options",
+        "  done",
+        f"  for model in {references}; do",
+        "    python stages/search.py $dataset $model $options",
+        "    python stages/train_searched.py $dataset $model $options",
+        "  done",
+        f"  for model in {' '.join(others)} {references}; do",
+        "    python stages/evaluate.py $dataset $model $options",
+        "  done",
+        "done",
+        f"python stages/searched.py --params {settings}",
+    ]
+    return "## How to repeat\n\n```\n" + "\n".join(lines) + f"\n```\n\nKnobs: `{settings}`."

@@ -1,0 +1,64 @@
+import torch
+
+from emm.automtl.operators import Choice, MLPOperator
+from emm.automtl.space import WIDTHS
+
+
+def choice(*names: str) -> Choice:
+    torch.manual_seed(0)
+    made = Choice(names, 4, dropout=0.0)
+    with torch.no_grad():
+        if made.alpha is not None:
+            made.alpha.normal_()
+    return made
+
+
+def restated(made: Choice, x: torch.Tensor) -> torch.Tensor:
+    """One candidate after the other, from their weights alone."""
+    total = torch.zeros_like(x)
+    for weight, each in zip(made.alpha.softmax(dim=0), made.candidates.values(), strict=True):
+        found = x
+        if isinstance(each, MLPOperator):
+            hidden = (x @ each.expand.weight.T + each.expand.bias).clamp_min(0)
+            y = hidden @ each.project.weight.T + each.project.bias
+            found = (y - y.mean(dim=0)) / (y.var(dim=0, unbiased=False) + each.norm.eps).sqrt()
+        total = total + weight * found
+    return total
+
+
+def test_a_choice_is_the_weighted_sum_of_its_candidates() -> None:
+    made, x = choice("identity", "mlp-16", "mlp-64"), torch.randn(9, 4)
+    torch.testing.assert_close(made(x), restated(made, x))
+
+
+def test_candidates_without_the_identity_mix_too() -> None:
+    made, x = choice("mlp-16", "mlp-32"), torch.randn(9, 4)
+    torch.testing.assert_close(made(x), restated(made, x))
+
+
+def test_fixing_leaves_the_named_candidate_and_takes_the_others_weights() -> None:
+    made = choice(*WIDTHS)
+    before = dict(made.named_parameters())
+    gone = {id(each) for each in made.fix("mlp-128")}
+    left = [name for name, each in before.items() if id(each) not in gone]
+    assert made.names == ("mlp-128",)
+    assert left == [name for name in before if "candidates.mlp-128." in name]
+    assert [id(each) for each in made.parameters()] == [id(before[name]) for name in left]
+
+
+def test_a_fixed_choice_is_its_candidate_alone() -> None:
+    made, x = choice("identity", "mlp-16").eval(), torch.randn(5, 4)
+    alone = made.candidates["mlp-16"]
+    made.fix("mlp-16")
+    torch.testing.assert_close(made(x), alone(x))
+
+
+def test_identity_alone_changes_nothing() -> None:
+    made, x = choice("identity", "mlp-16"), torch.randn(5, 4)
+    made.fix("identity")
+    assert made(x) is x
+    assert list(made.parameters()) == []
+
+
+def test_a_choice_of_one_candidate_is_fixed_from_the_start() -> None:
+    assert choice("mlp-16").alpha is None

@@ -1,0 +1,91 @@
+"""The stages of a searched row in the real graph: whether there are any, and what runs again."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pipeline.workspace import CENSUS, Workspace
+
+SEARCH, TRAIN = f"search@{CENSUS}-automtl", f"train-searched@{CENSUS}-automtl"
+
+
+def searched(tree: dict[str, Any]) -> None:
+    """One searched row, with a search that takes no time."""
+    tree["searched"] = ["automtl"]
+    tree[CENSUS]["paper"]["search"]["automtl"].update(
+        embedding_dim=2,
+        tower=[4],
+        experts=2,
+        layers=1,
+        width=4,
+        operators=["identity", "mlp-16"],
+        batch_size=128,
+        warm_up=1,
+        joint=1,
+    )
+    tree[CENSUS]["paper"]["train"]["automtl"].update(embedding_dim=2, tower=[4])
+
+
+@pytest.fixture(scope="module")
+def trained(
+    fresh: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Workspace, set[str]]:
+    """A repository with a searched row that is trained, and the stages that ran."""
+    workspace = fresh.copy(tmp_path_factory.mktemp("searched") / "project")
+    workspace.change_params(searched)
+    return workspace, workspace.repro(TRAIN)
+
+
+def names(workspace: Workspace) -> list[str]:
+    return workspace.run("dvc", "stage", "list", "--all", "--name-only").stdout.split()
+
+
+def test_without_a_searched_row_there_is_no_stage(fresh: Workspace) -> None:
+    assert [name for name in names(fresh) if "search" in name] == []
+
+
+def test_a_searched_row_is_searched_and_then_trained(
+    trained: tuple[Workspace, set[str]],
+) -> None:
+    workspace, ran = trained
+    assert {SEARCH, TRAIN} <= ran
+    made = workspace.root / "data/architectures" / CENSUS / "paper/automtl"
+    assert sorted(path.name for path in made.iterdir()) == [
+        "architecture.json",
+        "history.json",
+        "weights.safetensors",
+    ]
+    assert not list(workspace.root.glob(".emm/checkpoints/**/*.safetensors"))
+
+
+def learning_rate(tree: dict[str, Any]) -> None:
+    tree[CENSUS]["paper"]["train"]["automtl"]["learning_rate"] = 0.002
+
+
+def epochs(tree: dict[str, Any]) -> None:
+    tree[CENSUS]["paper"]["training"]["max_epochs"] = 1
+
+
+def search_seed(tree: dict[str, Any]) -> None:
+    tree[CENSUS]["paper"]["search"]["automtl"]["seed"] = 1
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (learning_rate, {TRAIN}),
+        (epochs, {TRAIN}),
+        (search_seed, {SEARCH, TRAIN}),
+    ],
+)
+def test_a_change_runs_what_depends_on_it(
+    trained: tuple[Workspace, set[str]],
+    tmp_path: Path,
+    change: Callable[[dict[str, Any]], None],
+    expected: set[str],
+) -> None:
+    workspace = trained[0].copy(tmp_path / "project")
+    workspace.change_params(change)
+    assert workspace.repro(TRAIN) == expected

@@ -1,0 +1,78 @@
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from xml.etree import ElementTree
+
+import pytest
+
+from emm.automtl.space import (
+    ARCHITECTURE,
+    Architecture,
+    Expert,
+    NamedArchitecture,
+    read_named,
+    write_architecture,
+)
+from emm.core.errors import ModelFileError
+from emm.report.architecture_figure import (
+    architecture_sections,
+    architectures_of,
+    draw_architecture,
+)
+
+FIELDS, TASKS = ("age", "sex", "town"), ("click", "like")
+FOUND = Architecture(
+    8,
+    (
+        (Expert(("mlp-16", "identity"), (0, 1), (0, 2)), Expert(("identity",) * 2, (1,))),
+        (Expert(("mlp-64", "mlp-32"), experts=(0, 1)),),
+    ),
+    ((0,), (0,)),
+)
+
+
+def named(folder: Path) -> NamedArchitecture:
+    write_architecture(folder / ARCHITECTURE, FOUND, FIELDS, TASKS)
+    return read_named(folder / ARCHITECTURE)
+
+
+def drawn(folder: Path) -> str:
+    draw_architecture(folder / "found.svg", named(folder))
+    return (folder / "found.svg").read_text()
+
+
+def test_each_box_and_field_is_drawn_once(tmp_path: Path) -> None:
+    text = drawn(tmp_path)
+    ElementTree.fromstring(text)
+    # Comments hold the texts, as letters are drawn as paths.
+    texts = [each.strip() for each in re.findall(r"<!-- (.+?) -->", text)]
+    for name in (*FIELDS, *TASKS, "16 · =", "= · =", "64 · 32", "2.1"):
+        assert texts.count(name) == 1, name
+    assert texts.count("1.1") == texts.count("1.2") == 2  # above the fields, and in the graph
+
+
+def test_the_same_architecture_is_the_same_bytes(tmp_path: Path) -> None:
+    assert drawn(tmp_path) == drawn(tmp_path)
+
+
+def test_rows_without_an_architecture_have_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "mmoe").mkdir()
+    (tmp_path / "automtl").mkdir()
+    expected = named(tmp_path / "automtl")
+    rows = [SimpleNamespace(name=name, folder=tmp_path / name) for name in ("mmoe", "automtl")]
+    assert architectures_of(rows) == {"automtl": expected}  # type: ignore[arg-type]
+
+
+def test_a_damaged_architecture_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ARCHITECTURE).write_text('{"format": 1}')
+    with pytest.raises(ModelFileError, match="levels: missing"):
+        architectures_of([SimpleNamespace(name="automtl", folder=tmp_path)])  # type: ignore[list-item]
+
+
+def test_a_page_without_searched_rows_says_nothing_of_them() -> None:
+    assert architecture_sections([], "folder") == []
+
+
+def test_a_page_shows_each_picture() -> None:
+    *_, picture = architecture_sections(["automtl"], "census income")
+    assert picture == "![Architecture of AutoMTL](census%20income/architecture-automtl.svg)"
