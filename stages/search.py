@@ -12,6 +12,7 @@ from emm.automtl.supernet import Supernet
 from emm.core.binding import choose
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder, write_json
+from emm.core.locks import hold
 from emm.params import PARAMS_FILE, load_params
 from emm.sections import section_of, split_section
 from emm.training.history import HISTORY
@@ -27,11 +28,13 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
     section = section_of(chosen.search, model, where)
     settings, arguments = split_section(section, Supernet, f"{where}.{model}", SearchParams)
     paths = params.paths(dataset)
+    made = paths.architecture(model)
+    hold(paths.lock(made), made)
     # Of the training's settings those alone that say where: no other one makes a search run again.
     training = replace(chosen.training, sample_weights=settings.sample_weights)
     bench = set_up(paths.processed, params.recipe, training, params.data.memory_gib)
-    with atomic_folder(paths.architecture(model)) as out:
-        outcome = search(bench, settings, arguments, paths.checkpoints / model)
+    with atomic_folder(made) as out:
+        outcome = search(bench, settings, arguments, paths.checkpoints(made))
         found, fields = outcome.found.architecture, field_names(bench.schema)
         write_architecture(out / ARCHITECTURE, found, fields, bench.schema.tasks)
         write_json(out / HISTORY, {"epochs": outcome.history})

@@ -1,11 +1,17 @@
 """Train the architecture that was found for a model."""
 
+from pathlib import Path
+
+from emm.automtl.space import ARCHITECTURE, WEIGHTS
 from emm.core.binding import choose
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
+from emm.core.locks import hold
 from emm.models.automtl import AutoMTL
 from emm.params import PARAMS_FILE, load_params
 from emm.sections import section_of, split_section
+from emm.training.checkpoint import checkpoints
+from emm.training.fingerprint import fingerprint
 from emm.training.searched import SearchedParams, train_searched
 from emm.training.workbench import set_up
 
@@ -16,24 +22,32 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
     chosen = params.recipe_of(dataset)
     where = f"{dataset}.{params.recipe}.train"
     choose("model", model, params.searched, "searched in params.yaml", "add it there")
+    section = section_of(chosen.train, model, where)
     settings, arguments = split_section(
-        section_of(chosen.train, model, where),
+        section,
         AutoMTL,
         f"{where}.{model}",
         SearchedParams,
         given=("architecture",),
     )
     paths = params.paths(dataset)
+    out, searched = paths.model(model), paths.architecture(model)
+    hold(paths.lock(out), out)
     bench = set_up(paths.processed, params.recipe, chosen.training, params.data.memory_gib)
-    with atomic_folder(paths.model(model)) as out:
+    sources = [*paths.learned_from, searched / ARCHITECTURE, searched / WEIGHTS]
+    origin = fingerprint(
+        bench.device, {"training": chosen.training, "section": section}, sources, [Path(__file__)]
+    )
+    with checkpoints(paths, out, origin) as checkpoint, atomic_folder(out) as folder:
         train_searched(
-            out,
+            folder,
             bench,
             model,
-            paths.architecture(model),
+            searched,
             training=chosen.training,
             settings=settings,
             arguments=arguments,
+            checkpoint=checkpoint,
         )
 
 

@@ -44,11 +44,6 @@ class Paths:
         return self.root / Path("data/components", self.dataset, self.recipe)
 
     @property
-    def checkpoints(self) -> Path:
-        """What interrupted work goes on from; no stage's out, and gone when the work is done."""
-        return self.root / ".emm/checkpoints" / self.dataset / self.recipe
-
-    @property
     def metrics(self) -> Path:
         return self.root / Path("metrics", self.dataset, self.recipe)
 

@@ -14,6 +14,7 @@ from emm.core.errors import ModelFileError
 from emm.models.automtl import AutoMTL
 from emm.models.store import load_weights
 from emm.params import OptimiserParams, TrainingParams
+from emm.training.checkpoint import Checkpoint
 from emm.training.networks import train_together
 from emm.training.workbench import Workbench
 
@@ -36,12 +37,13 @@ def train_searched(
     training: TrainingParams,
     settings: SearchedParams,
     arguments: Mapping[str, Any],
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Train the architecture in the folder ``searched`` with every seed; writes ``out``/seed-S,
     history.json and a copy of architecture.json.
 
-    ``arguments``: those of `AutoMTL` but the architecture. Raises ModelFileError for an
-    architecture, or weights, that don't fit the data or the arguments.
+    ``arguments``: those of `AutoMTL` but the architecture; ``checkpoint``: see `train_together`.
+    Raises ModelFileError for an architecture, or weights, that don't fit the data or the arguments.
     """
     fields, tasks = field_names(bench.schema), bench.schema.tasks
     architecture = read_architecture(searched / ARCHITECTURE, fields, tasks)
@@ -55,7 +57,7 @@ def train_searched(
 
     if settings.max_epochs is not None:
         training = replace(training, max_epochs=settings.max_epochs)
-    train_together(out, bench, name, "automtl", build, training, settings)
+    train_together(out, bench, name, "automtl", build, training, settings, checkpoint=checkpoint)
     write_architecture(out / ARCHITECTURE, architecture, fields, tasks)
 
 
