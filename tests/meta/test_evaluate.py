@@ -4,7 +4,7 @@ import torch
 from scipy.stats import norm
 from sklearn.neighbors import KNeighborsClassifier
 
-from emm.meta.episodes import Episodes
+from emm.meta.episodes import Episodes, Shape
 from emm.meta.evaluate import correct, episodes_of, mean_accuracy, nearest_predictions
 from emm.meta.testing import meta_test
 from tests.meta.tiny import SETTINGS, SIDE, make_images, make_network
@@ -12,8 +12,8 @@ from tests.meta.tiny import SETTINGS, SIDE, make_images, make_network
 TEST = make_images(8, seed=2)
 
 
-def first_batch() -> Episodes:
-    return next(episodes_of(TEST, SETTINGS, 30, "test"))
+def batches(queries: int = 3) -> list[Episodes]:
+    return list(episodes_of(TEST, Shape(3, 1, queries), 30, seed=0, stream="test"))
 
 
 def test_the_interval_is_that_of_the_normal_approximation() -> None:
@@ -26,7 +26,7 @@ def test_the_interval_is_that_of_the_normal_approximation() -> None:
 
 
 def test_the_nearest_neighbour_is_scikit_learns() -> None:
-    episodes = first_batch()
+    episodes = batches()[0]
     found = nearest_predictions(episodes)
     for support, query, classes in zip(episodes.support, episodes.query, found, strict=True):
         peer = KNeighborsClassifier(1).fit(support.flatten(1), episodes.support_labels)
@@ -34,14 +34,14 @@ def test_the_nearest_neighbour_is_scikit_learns() -> None:
 
 
 def test_accuracy_is_the_share_of_right_predictions() -> None:
-    episodes = first_batch()
+    episodes = batches()[0]
     predictions = episodes.query_labels.repeat(len(episodes.query), 1)
     predictions[0, :3] += 1
     assert correct(predictions, episodes).tolist()[:2] == [pytest.approx(6 / 9), 1.0]
 
 
 def test_there_are_as_many_episodes_as_wanted_and_the_same_each_time() -> None:
-    first, again = (list(episodes_of(TEST, SETTINGS, 30, "test")) for _ in range(2))
+    first, again = batches(), batches()
     assert sum(len(batch.query) for batch in first) == 30
     assert all(torch.equal(a.query, b.query) for a, b in zip(first, again, strict=True))
 
@@ -49,12 +49,11 @@ def test_there_are_as_many_episodes_as_wanted_and_the_same_each_time() -> None:
 def test_a_test_scores_all_predictors_on_the_same_episodes() -> None:
     network = make_network()
     accuracies, shown = meta_test(network, network, TEST, SETTINGS)
-    assert accuracies["maml"] == accuracies["untrained"]
-    expected = [
-        correct(nearest_predictions(batch), batch)
-        for batch in episodes_of(TEST, SETTINGS, 30, "test")
-    ]
-    assert accuracies["pixels"]["mean"] == pytest.approx(float(torch.cat(expected).mean()))
+    assert list(accuracies) == ["1", "3"]
+    for queries, found in accuracies.items():
+        assert found["maml"] == found["untrained"]
+        expected = [correct(nearest_predictions(each), each) for each in batches(int(queries))]
+        assert found["pixels"]["mean"] == pytest.approx(float(torch.cat(expected).mean()))
     assert shown["support"].shape == (3, 3, SIDE, SIDE)
     assert shown["query"].shape == (3, 9, SIDE, SIDE)
     assert shown["predictions"].shape == (3, 9)

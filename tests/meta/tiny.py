@@ -28,8 +28,8 @@ SETTINGS = MetaParams(
         course="cosine",
         multi_step=4,
     ),
-    validation=MetaValidationParams(every=2, episodes=25),
-    test=MetaTestParams(episodes=30, queries=3, inner_steps=2),
+    validation=MetaValidationParams(every=2, episodes=25, queries=3, inner_steps=2),
+    test=MetaTestParams(episodes=30, queries=(1, 3), inner_steps=2),
 )
 
 

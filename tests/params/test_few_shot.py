@@ -76,6 +76,7 @@ def test_the_papers_recipe_is_the_papers() -> None:
             r"training\.course: got 'linear', expected constant or cosine",
         ),
         (lambda t: settings(t)["test"].update(steps=3), r"test\.steps: unknown key"),
+        (lambda t: settings(t)["test"].update(queries=[]), r"test\.queries: got \[\]"),
     ],
 )
 def test_a_fault_is_named(tmp_path: Path, change: Callable[[Tree], object], message: str) -> None:

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from emm.meta.episodes import Episodes, Sampler, Shape
 from emm.meta.maml import InnerLoop, Parameters, query_logits
-from emm.params import MetaParams
 
 _AT_ONCE = 20  # episodes
 
@@ -29,20 +28,19 @@ def mean_accuracy(accuracies: Tensor) -> Accuracy:
 
 
 def episodes_of(
-    images: Tensor, settings: MetaParams, count: int, stream: str
+    images: Tensor, shape: Shape, count: int, *, seed: int, stream: str
 ) -> Iterator[Episodes]:
     """``count`` episodes with upright images [C, D, P, P], the same at each call, in batches."""
-    shape = Shape(settings.ways, settings.shots, settings.test.queries)
-    draw = Sampler(images, shape, seed=settings.seed, stream=stream, rotated=False)
+    draw = Sampler(images, shape, seed=seed, stream=stream, rotated=False)
     for number, first in enumerate(range(0, count, _AT_ONCE)):
         yield draw.batch(number, min(_AT_ONCE, count - first))
 
 
 def adapted_predictions(
-    network: nn.Module, parameters: Parameters, episodes: Episodes, settings: MetaParams
+    network: nn.Module, parameters: Parameters, episodes: Episodes, rate: float, steps: int
 ) -> Tensor:
-    """Predicted classes [B, N] of the query images, after the test's inner steps."""
-    inner = InnerLoop(settings.training.inner_rate, settings.test.inner_steps, second_order=False)
+    """Predicted classes [B, N] of the query images, after inner ``steps`` with ``rate``."""
+    inner = InnerLoop(rate, steps, second_order=False)
     device = next(iter(parameters.values())).device
     return query_logits(network, parameters, episodes.to(device), inner).argmax(dim=2).cpu()
 
@@ -56,14 +54,3 @@ def nearest_predictions(episodes: Episodes) -> Tensor:
 def correct(predictions: Tensor, episodes: Episodes) -> Tensor:
     """Accuracy [B] of each episode's predictions [B, N]."""
     return (predictions == episodes.query_labels).double().mean(dim=1)
-
-
-def accuracies(
-    network: nn.Module, parameters: Parameters, batches: Iterator[Episodes], settings: MetaParams
-) -> Tensor:
-    """Accuracy [E] of each episode after adaptation."""
-    found = [
-        correct(adapted_predictions(network, parameters, episodes, settings), episodes)
-        for episodes in batches
-    ]
-    return torch.cat(found)

@@ -1,12 +1,13 @@
 """The meta-test: episodes of the test characters, which nothing else reads."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from emm.meta.episodes import Episodes
+from emm.meta.episodes import Episodes, Shape
 from emm.meta.evaluate import (
     adapted_predictions,
     correct,
@@ -14,6 +15,7 @@ from emm.meta.evaluate import (
     mean_accuracy,
     nearest_predictions,
 )
+from emm.meta.maml import Parameters
 from emm.params import MetaParams
 
 EVALUATION, SHOWN = "evaluation.json", "episodes.safetensors"
@@ -26,18 +28,31 @@ def meta_test(
     """What ``network`` reaches on test images [C, D, P, P], beside what it takes no learning for:
     the ``untrained`` network adapted alike, and the nearest neighbour on pixels.
 
-    All see the same episodes. Gives the accuracies as plain JSON, and the first episodes as tensors
-    to show: ``support`` [E, W·K, P, P] and ``query`` [E, W·Q, P, P] as bytes, and the trained
-    network's ``predictions`` [E, W·Q].
+    All see the same episodes. Gives accuracies by queries of a class and predictor as plain JSON,
+    and, of the last number of queries, the first episodes as tensors to show: ``support``
+    [E, W·K, P, P] and ``query`` [E, W·Q, P, P] as bytes, and the trained network's ``predictions``
+    [E, W·Q].
     """
-    found: dict[str, list[Tensor]] = {"maml": [], "untrained": [], "pixels": []}
+    networks = {"maml": network, "untrained": untrained}
+    accuracies: dict[str, Any] = {}
     shown: dict[str, Tensor] = {}
-    for episodes in episodes_of(images, settings, settings.test.episodes, "test"):
+    for queries in settings.test.queries:
+        accuracies[str(queries)], shown = _test(networks, images, settings, queries)
+    return accuracies, shown
+
+
+def _test(
+    networks: Mapping[str, nn.Module], images: Tensor, settings: MetaParams, queries: int
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    shape = Shape(settings.ways, settings.shots, queries)
+    count, seed = settings.test.episodes, settings.seed
+    found: dict[str, list[Tensor]] = {name: [] for name in (*networks, "pixels")}
+    shown: dict[str, Tensor] = {}
+    for episodes in episodes_of(images, shape, count, seed=seed, stream="test"):
         predictions = {
-            "maml": _predictions(network, episodes, settings),
-            "untrained": _predictions(untrained, episodes, settings),
-            "pixels": nearest_predictions(episodes),
+            name: _predictions(network, episodes, settings) for name, network in networks.items()
         }
+        predictions["pixels"] = nearest_predictions(episodes)
         for name, classes in predictions.items():
             found[name].append(correct(classes, episodes))
         shown = shown or _shown(episodes, predictions["maml"])
@@ -45,7 +60,9 @@ def meta_test(
 
 
 def _predictions(network: nn.Module, episodes: Episodes, settings: MetaParams) -> Tensor:
-    return adapted_predictions(network, dict(network.named_parameters()), episodes, settings)
+    rate, steps = settings.training.inner_rate, settings.test.inner_steps
+    parameters: Parameters = dict(network.named_parameters())
+    return adapted_predictions(network, parameters, episodes, rate, steps)
 
 
 def _shown(episodes: Episodes, predictions: Tensor) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from emm.core.errors import DataError
 from emm.core.progress import Report
 from emm.meta.checkpoint import Checkpoint, State, read_checkpoint, write_checkpoint
 from emm.meta.episodes import Episodes, Sampler, Shape
-from emm.meta.evaluate import accuracies, episodes_of
+from emm.meta.evaluate import adapted_predictions, correct, episodes_of
 from emm.meta.maml import InnerLoop, Parameters, meta_loss, step_weights
 from emm.params import MetaParams, MetaTrainingParams
 
@@ -78,10 +78,17 @@ class _Run:
 
     def validated(self, images: Tensor) -> float:
         """Mean accuracy on episodes of validation images, the same each time."""
-        count = self._settings.validation.episodes
-        episodes = episodes_of(images, self._settings, count, "validation")
-        found = accuracies(self._network, self.average, episodes, self._settings)
-        return float(found.mean())
+        settings, validation = self._settings, self._settings.validation
+        shape = Shape(settings.ways, settings.shots, validation.queries)
+        rate, steps = settings.training.inner_rate, validation.inner_steps
+        batches = episodes_of(
+            images, shape, validation.episodes, seed=settings.seed, stream="validation"
+        )
+        found = [
+            correct(adapted_predictions(self._network, self.average, batch, rate, steps), batch)
+            for batch in batches
+        ]
+        return float(torch.cat(found).mean())
 
     def step(self, batch: Episodes, iteration: int) -> Tensor:
         """One step of the outer loop; gives the loss before it."""

@@ -51,6 +51,7 @@ class Bench:
     def configuration(self) -> dict[str, Any]:
         """All that a training depends on but the code and its length, as plain JSON."""
         settings = asdict(self.settings)
+        del settings["test"]
         training = settings["training"]
         iterations = training.pop("iterations")  # a longer training goes on from a shorter one
         if training["course"] != "constant":

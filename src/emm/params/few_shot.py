@@ -57,21 +57,23 @@ class MetaTrainingParams:
 
 @dataclass(frozen=True)
 class MetaTestParams:
-    """How a network is tested: ``episodes`` with ``queries`` images of each class, after
-    ``inner_steps``."""
+    """How a network is tested after ``inner_steps``: on ``episodes`` with so many query images of
+    each class, once for each of ``queries``."""
 
     episodes: Annotated[int, Range(2)]
-    queries: Count
+    queries: tuple[Count, ...]
     inner_steps: Count
 
 
 @dataclass(frozen=True)
 class MetaValidationParams:
-    """A validation after ``every`` so many iterations, as in the test but on so many ``episodes``
-    of the validation characters; training can go on from there after an interruption."""
+    """A validation after ``every`` so many iterations, from where training can go on after an
+    interruption: ``episodes`` with ``queries`` images of each class, after ``inner_steps``."""
 
     every: Count
     episodes: Annotated[int, Range(2)]
+    queries: Count
+    inner_steps: Count
 
 
 @dataclass(frozen=True)
@@ -142,4 +144,10 @@ def few_shot_faults(section: FewShotParams, recipe: str) -> list[str]:
         for kind in section.episodes
         if name in section.sets and kind not in section.sets[name].kinds(recipe)
     ]
-    return [*absent, *lacking]
+    untested = [
+        f"few-shot.sets.{name}.{recipe}.{kind}.test.queries: got [], expected at least one number"
+        for name, block in section.sets.items()
+        for kind, settings in block.kinds(recipe).items()
+        if not settings.test.queries
+    ]
+    return [*absent, *lacking, *untested]

@@ -14,7 +14,7 @@ from emm.core.binding import bind
 from emm.core.errors import DataError
 
 PREDICTORS = {
-    "maml": "MAML",
+    "maml": "**MAML**",
     "untrained": "the same network untrained, adapted alike",
     "pixels": "nearest neighbour on pixels",
 }
@@ -57,10 +57,10 @@ class History:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """evaluation.json: accuracies by predictor, and how they came about."""
+    """evaluation.json: accuracies by queries of a class and predictor, and how they came about."""
 
     episodes: str
-    accuracies: Mapping[str, Accuracy]
+    accuracies: Mapping[str, Mapping[str, Accuracy]]
     settings: Mapping[str, Any]
     characters: Mapping[str, int]
     parameters: int
@@ -90,23 +90,22 @@ def read_row(folder: Path) -> Row:
     return Row(evaluation, history.points, shown)
 
 
-def metrics_of(rows: Mapping[str, Row]) -> dict[str, dict[str, float]]:
-    """Scalars by kind of episodes."""
+def metrics_of(rows: Mapping[str, Row]) -> dict[str, dict[str, Any]]:
+    """Scalars by kind of episodes; accuracies by queries of a class."""
     return {kind: _scalars(row.evaluation) for kind, row in rows.items()}
 
 
-def _scalars(evaluation: Evaluation) -> dict[str, float]:
-    accuracies = evaluation.accuracies
-    found = {
-        f"{prefix}accuracy{suffix}": value
-        for name, prefix in (("maml", ""), ("untrained", "untrained_"), ("pixels", "pixels_"))
-        for suffix, value in (
-            ("", accuracies[name].mean),
-            ("_ci95", accuracies[name].ci95),
-        )
+def _scalars(evaluation: Evaluation) -> dict[str, Any]:
+    by_queries = {
+        f"queries_{queries}": {
+            f"{prefix}accuracy{suffix}": value
+            for name, prefix in (("maml", ""), ("untrained", "untrained_"), ("pixels", "pixels_"))
+            for suffix, value in (("", found[name].mean), ("_ci95", found[name].ci95))
+        }
+        for queries, found in evaluation.accuracies.items()
     }
     return {
-        **found,
+        **by_queries,
         "validation_accuracy": evaluation.validation_accuracy,
         "test_episodes": evaluation.settings["test"]["episodes"],
         "best_iteration": evaluation.best_iteration,

@@ -38,7 +38,8 @@ def draw_episodes(path: Path, row: Row) -> None:
     framed where another one was predicted."""
     settings, shown = row.evaluation.settings, row.shown
     ways, count = settings["ways"], len(shown["support"])
-    height = settings["shots"] + min(settings["test"]["queries"], _MOST_QUERIES)
+    queries = shown["query"].shape[1] // ways
+    height = settings["shots"] + min(queries, _MOST_QUERIES)
     with new_figure(path, 9.5, 0.9 + 9.0 / count / ways * (height + 0.5)) as figure:
         for number, axes in enumerate(panels(figure, count, count)):
             support = _by_class(shown["support"][number], ways)  # [W, K, P, P]
