@@ -56,6 +56,15 @@ def test_a_row_without_its_dependency_is_named() -> None:
     ]
 
 
+def test_a_kind_of_episodes_without_its_dependency_is_named() -> None:
+    params = load_params(ROOT / "params.yaml")
+    episodes = (*params.few_shot.episodes, "5-way-5-shot")
+    more = replace(params, few_shot=replace(params.few_shot, episodes=episodes))
+    assert missing_rows(STAGES, more) == [
+        "meta-report lacks the dep data/evaluation/${item}/${recipe}/maml-5-way-5-shot"
+    ]
+
+
 def test_the_committed_lock_holds_no_stage_that_the_graph_has_lost() -> None:
     params = load_params(ROOT / "params.yaml")
     rows = {"pretrain": params.trained, "train": params.baselines, "train-emm": params.fused}
@@ -63,8 +72,8 @@ def test_the_committed_lock_holds_no_stage_that_the_graph_has_lost() -> None:
     rows["evaluate"] = params.table
     expected = {
         "-".join([f"{stage}@{dataset}", *([row] if row else [])])
-        for stage in STAGES
-        for dataset in params.datasets
+        for stage, about in STAGES.items()
+        for dataset in (params.few_shot.images if "few-shot" in str(about) else params.datasets)
         for row in rows.get(stage, ("",))
     }
     assert set(yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]) == expected

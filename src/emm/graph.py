@@ -58,6 +58,7 @@ def missing_rows(stages: Mapping[str, Mapping[str, Any]], params: Params) -> lis
     for stage, parent, rows in (
         ("decompose", "data/models", (*params.trained, *OTHER_ROWS)),
         ("report", "data/evaluation", params.table),
+        ("meta-report", "data/evaluation", [f"maml-{kind}" for kind in params.few_shot.episodes]),
     ):
         pattern = re.compile(rf"{parent}/\$\{{item\}}/\$\{{recipe\}}/([\w-]+)")
         matches = (pattern.fullmatch(dep) for dep in stages[stage]["deps"])

@@ -9,7 +9,7 @@ import pytest
 from emm.graph import imported_files
 
 ROOT = Path(__file__).parents[2]
-WITHOUT_TORCH = ["download", "preprocess", "check_data"]
+WITHOUT_TORCH = ["download", "preprocess", "check_data", "meta_download"]
 LOADED = """
 import runpy, sys
 script = sys.argv[1]

@@ -1,7 +1,9 @@
 """What a published dataset consists of, where it is to be had and what one owes its authors."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -11,6 +13,9 @@ class RawFile:
     It is kept as ``data/raw/<dataset>/<name>``. A source may hold it under an alias too, and any
     of these names may carry a further ``.gz``. With ``pattern`` the names are globs, and every file
     that answers to one of them is kept under its own name; there must be at least one.
+
+    ``proof`` raises DataError unless a file with another sha256 holds what was published all the
+    same, such as an archive that was packed anew.
     """
 
     name: str
@@ -18,6 +23,7 @@ class RawFile:
     bytes: int | None = None
     aliases: tuple[str, ...] = ()
     pattern: bool = False
+    proof: Callable[[Path], None] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """params.yaml as frozen dataclasses; everything wrong with it is reported at once."""
 
 from emm.params.data import CheckParams, PreprocessParams, SourceParams
+from emm.params.few_shot import FewShotParams, ImageSetParams, MetaParams, MetaTrainingParams
 from emm.params.load import (
     OTHER_ROWS,
     PARAMS_FILE,
@@ -27,8 +28,12 @@ __all__ = [
     "CheckParams",
     "DatasetParams",
     "EvaluateParams",
+    "FewShotParams",
     "FitOn",
     "FusionParams",
+    "ImageSetParams",
+    "MetaParams",
+    "MetaTrainingParams",
     "OptimiserParams",
     "OutsideModel",
     "OwnTaskParams",

@@ -10,6 +10,7 @@ from emm.core.errors import ParamsError
 from emm.core.layers import read_layers
 from emm.core.paths import Paths
 from emm.params.data import CheckParams, DataParams, PreprocessParams, SourceParams
+from emm.params.few_shot import FewShotParams, few_shot_faults
 from emm.params.own import TableParams, table_faults
 from emm.params.recipe import EvaluateParams, RecipeParams
 
@@ -54,6 +55,7 @@ class Params:
     table: tuple[str, ...]
     blocks: Mapping[str, DatasetParams]
     data: DataParams = DataParams()  # noqa: RUF009
+    few_shot: FewShotParams = FewShotParams()  # noqa: RUF009
     root: Path = Path()
     searched: tuple[str, ...] = ()
 
@@ -85,6 +87,7 @@ class Params:
 
 RECIPES = ("paper", "tuned")
 _LISTS = ("datasets", "trained", "baselines", "fused", "searched", "table")
+FEW_SHOT = "few-shot"
 
 # Rows of the table that no list in params.yaml names; their models may join the pool.
 OTHER_ROWS = ("gbdt",)
@@ -105,14 +108,23 @@ def load_params(path: Path = PARAMS_FILE, recipe: str | None = None) -> Params:
     blocks = {
         str(key): bind(DatasetParams, value, str(key), errors)
         for key, value in tree.items()
-        if key not in (*_LISTS, "recipe", "data", "study")
+        if key not in (*_LISTS, "recipe", "data", "study", FEW_SHOT)
     }
     data = bind(DataParams, tree.get("data", {}), "data", errors)
+    few_shot = bind(FewShotParams, tree.get(FEW_SHOT, {}), FEW_SHOT, errors)
     if tree.get("recipe") not in RECIPES:
         errors.append(f"recipe: got {tree.get('recipe')!r}, expected 'paper' or 'tuned'")
     errors.extend(_cross_check(lists, blocks))
+    errors.extend(few_shot_faults(few_shot, str(tree.get("recipe"))) if few_shot else ())
     raise_all(errors)
-    return Params(recipe=tree["recipe"], blocks=blocks, data=data, root=path.parent, **lists)
+    return Params(
+        recipe=tree["recipe"],
+        blocks=blocks,
+        data=data,
+        few_shot=few_shot,
+        root=path.parent,
+        **lists,
+    )
 
 
 def _cross_check(lists: Mapping[str, Any], blocks: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,79 @@
+"""The stages of few-shot images in the real graph, on a tiny generated set."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from emm.core.files import sha256
+from emm.meta.omniglot import ARCHIVES, digest, read_archive
+from tests.meta.drawings import members, write_zip
+from tests.pipeline.workspace import Workspace
+
+KIND = "5-way-1-shot"
+STAGES = {
+    "download-images@omniglot",
+    "prepare-images@omniglot",
+    f"meta-train@omniglot-{KIND}",
+    "meta-train@omniglot-20-way-1-shot",
+    f"meta-test@omniglot-{KIND}",
+    "meta-test@omniglot-20-way-1-shot",
+    "meta-report@omniglot",
+}
+MODEL = f"data/models/omniglot/paper/maml-{KIND}"
+
+
+def make_small(tree: dict[str, Any]) -> None:
+    section = tree["few-shot"]
+    section["images"] = ["omniglot"]
+    block = section["sets"]["omniglot"]
+    block["source"]["path"] = "drawn"
+    block["side"] = 14
+    block["split"].update(train=6, validation=3)
+    for settings in block["paper"].values():
+        settings.update(ways=2, device="cpu", network={"filters": 3, "blocks": 2, "pooled": True})
+        settings["training"].update(iterations=4, tasks=2)
+        settings["validation"].update(every=2, episodes=4)
+        settings["test"].update(episodes=6, queries=[1, 2])
+
+
+@pytest.fixture
+def drawn(untouched: Workspace) -> Workspace:
+    """A repository in which few-shot images are active, with archives of their own."""
+    manifest = untouched.root / "src/emm/meta/omniglot.py"
+    text = manifest.read_text()
+    for archive in ARCHIVES:
+        path = write_zip(untouched.root / "drawn" / archive.file, members(archive.part, 6))
+        text = text.replace(archive.sha256, sha256(path))
+        text = text.replace(archive.drawings, digest(read_archive(path)))
+    manifest.write_text(text)
+    untouched.change_params(make_small)
+    return untouched
+
+
+def test_the_graph_makes_metrics_and_a_report(drawn: Workspace) -> None:
+    ran = drawn.repro("meta-report@omniglot")
+    assert ran == STAGES
+    found = json.loads((drawn.root / "metrics/omniglot/paper/maml.json").read_text())
+    assert 0 <= found[KIND]["queries_2"]["accuracy"] <= 1
+    page = (drawn.root / "reports/omniglot.md").read_text()
+    figures = re.findall(r"\]\((omniglot/\S+)\)", page)
+    assert all((drawn.root / "reports" / figure).is_file() for figure in figures)
+    assert not list((drawn.root / ".emm/checkpoints").rglob("state.json"))
+    assert drawn.repro("meta-report@omniglot") == set()
+
+    # The same seed, the same bytes.
+    weights = sha256(drawn.root / MODEL / "maml.safetensors")
+    drawn.repro("--force", "--single-item", f"meta-train@omniglot-{KIND}")
+    assert sha256(drawn.root / MODEL / "maml.safetensors") == weights
+
+
+def test_bad_archives_end_with_one_message(drawn: Workspace) -> None:
+    path = drawn.root / "drawn/images_evaluation.zip"
+    path.write_bytes(path.read_bytes()[:-100])
+    found = drawn.stage("meta_download", "omniglot")
+    assert found.returncode == 1
+    assert "few-shot.sets.omniglot.source.path in params.yaml does not lead to" in found.stderr
+    assert "Traceback" not in found.stderr
+    assert not (drawn.root / "data/raw/omniglot").exists()
