@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from emm.params import load_params
+from emm.report.library import library_table
 from emm.report.readme import readme_block, replace_block, results_table
 
 ROOT = Path(__file__).parent.parent
@@ -22,6 +23,7 @@ def test_the_table_is_that_of_the_committed_metrics(readme: str) -> None:
         results_table(ROOT / "metrics", name, params.recipe, params.table, params.trained)
         for name in params.datasets
     ]
+    tables.append(library_table(ROOT / "metrics", params.recipe))
     assert replace_block(readme, readme_block(tables)) == readme
 
 

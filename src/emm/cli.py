@@ -79,9 +79,12 @@ def readme(
 ) -> None:
     """Put the table of results between the README's markers."""
     from emm.core.files import write_text
+    from emm.params import load_params
+    from emm.report.library import library_table
     from emm.report.readme import readme_block, replace_block
 
-    write_text(path, replace_block(path.read_text(encoding="utf-8"), readme_block(_tables(""))))
+    tables = [*_tables(""), library_table(Path("metrics"), load_params().recipe)]
+    write_text(path, replace_block(path.read_text(encoding="utf-8"), readme_block(tables)))
     say(f"{path} is up to date")
 
 

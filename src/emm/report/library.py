@@ -1,0 +1,73 @@
+"""The table of PaddleRec's multi-task library, each row beside our own result.
+
+Its README prints one number a model, mostly without the task and to two digits; on Census-Income
+the number can only be that of never-married. See https://github.com/PaddlePaddle/PaddleRec,
+models/multitask.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_LIBRARY = "[PaddleRec](https://github.com/PaddlePaddle/PaddleRec/tree/master/models/multitask)"
+_CENSUS, _FEW_SHOT = "census-income", "omniglot"
+
+
+class Row(NamedTuple):
+    """A line of the library's table: what it calls the model, what it printed, and where ours is.
+
+    ``file``: our metrics, {recipe} left open; ``keys`` lead to the number in it. Without a file
+    there is none, and ``note`` says why.
+    """
+
+    model: str
+    dataset: str
+    measure: str
+    published: str
+    file: str | None
+    keys: Sequence[str] = ()
+    note: str = ""
+
+
+_AUC = ("never-married", "auc")
+_NO_DATA = "its data needs a login; its files' format is tested"
+ROWS = (
+    Row("MMoE", _CENSUS, "AUC", "0.99324", f"{_CENSUS}/{{recipe}}/mmoe.json", _AUC),
+    Row("SharedBottom", _CENSUS, "AUC", "0.99", f"{_CENSUS}/{{recipe}}/shared_bottom.json", _AUC),
+    Row("PLE", _CENSUS, "AUC", "0.99", f"{_CENSUS}/{{recipe}}/ple.json", _AUC),
+    Row("ESMM", "ali-ccp", "AUC", "0.82", None, note=_NO_DATA),
+    Row("AITM", "ali-ccp", "AUC, click / purchase", "0.6186 / 0.6525", None, note=_NO_DATA),
+    Row(
+        "MAML",
+        _FEW_SHOT,
+        "accuracy, 5-way 1-shot",
+        "0.98",
+        f"{_FEW_SHOT}/tuned/5-way-1-shot.json",
+        ("queries_1", "accuracy"),
+    ),
+)
+
+
+def library_table(metrics: Path, recipe: str) -> str:
+    """The library's rows, ours read from the folder ``metrics``; "not run" where there are none."""
+    head = "| model | dataset | measure | library | ours |\n|:---|:---|:---|---:|---:|"
+    lines = [
+        f"| {row.model} | `{row.dataset}` | {row.measure} | {row.published} "
+        f"| {_ours(metrics, row, recipe)} |"
+        for row in ROWS
+    ]
+    title = f"Beside {_LIBRARY}'s table; on Census-Income its task is *never-married*:"
+    return "\n".join([f"{title}\n", head, *lines])
+
+
+def _ours(metrics: Path, row: Row, recipe: str) -> str:
+    if row.file is None:
+        return f"not run: {row.note}"
+    path = metrics / row.file.format(recipe=recipe)
+    if not path.exists():
+        return "not run"
+    found: Any = json.loads(path.read_text(encoding="utf-8"))
+    for key in row.keys:
+        found = found[key] if isinstance(found, Mapping) else None
+    return f"{float(found):.5f}" if row.measure == "AUC" else f"{float(found):.4f}"

@@ -1,0 +1,34 @@
+import json
+from pathlib import Path
+
+from emm.report.library import ROWS, library_table
+
+
+def write(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def row_of(table: str, model: str) -> list[str]:
+    (line,) = [line for line in table.splitlines() if line.startswith(f"| {model} ")]
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_ours_stands_beside_the_librarys(tmp_path: Path) -> None:
+    write(tmp_path / "census-income/paper/ple.json", {"never-married": {"auc": 0.994555}})
+    write(tmp_path / "omniglot/tuned/5-way-1-shot.json", {"queries_1": {"accuracy": 0.98123}})
+    table = library_table(tmp_path, "paper")
+    assert row_of(table, "PLE") == ["PLE", "`census-income`", "AUC", "0.99", "0.99456"]
+    assert row_of(table, "MAML")[-1] == "0.9812"
+
+
+def test_what_was_not_run_says_so(tmp_path: Path) -> None:
+    table = library_table(tmp_path, "tuned")
+    assert row_of(table, "MMoE")[-1] == "not run"
+    assert "login" in row_of(table, "ESMM")[-1]
+
+
+def test_every_row_of_the_library_has_one() -> None:
+    """Those of its README: MMoE, ESMM, share_bottom, ple, maml, aitm."""
+    assert len(ROWS) == 6
+    assert {row.model for row in ROWS} == {"MMoE", "ESMM", "SharedBottom", "PLE", "MAML", "AITM"}
