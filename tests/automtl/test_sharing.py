@@ -1,8 +1,8 @@
 """A problem whose best sharing pattern is known: the search finds it.
 
 Six fields. Two tasks follow the sum of the first two, a third that of the next two, and the last
-two are noise. An expert gives a single number, so that none can serve both sums: the two tasks have to
-share experts that read their fields, and the third needs experts with its own.
+two are noise. An expert gives a single number, so that none can serve both sums: the two tasks have
+to share experts that read their fields, and the third needs experts with its own.
 """
 
 from dataclasses import replace
