@@ -70,7 +70,7 @@ def write_searched(
         ),
         *(["## What was tried\n\n" + _listed(study.notes)] if study.notes else []),
         "## How to read\n\n" + _listed(_READING),
-        _repeating(study, settings),
+        _repeating(study, found, settings),
     ]
     write_text(report, "\n\n".join(sections) + "\n")
 
@@ -113,29 +113,28 @@ def _listed(points: tuple[str, ...]) -> str:
     return "\n".join(f"- {point}" for point in points)
 
 
-def _repeating(study: StudyParams, settings: Path) -> str:
-    tables = study.tables.values()
-    datasets = " ".join(dict.fromkeys(table.dataset for table in tables))
-    others = dict.fromkeys(row for table in tables for row in table.rows if row != table.reference)
-    references = " ".join(dict.fromkeys(table.reference for table in tables))
-    (recipe,) = dict.fromkeys(table.recipe for table in tables)
-    lines = [
-        f"options='--params {settings} --recipe {recipe}'",
-        f"for dataset in {datasets}; do",
-        "  for stage in download preprocess check_data; do",
-        f"    python stages/$stage.py $dataset --params {settings}",
-        "  done",
-        f"  for model in {' '.join(others)}; do",
-        "    python stages/train.py $dataset $model $options",
-        "  done",
-        f"  for model in {references}; do",
-        "    python stages/search.py $dataset $model $options",
-        "    python stages/train_searched.py $dataset $model $options",
-        "  done",
-        f"  for model in {' '.join(others)} {references}; do",
-        "    python stages/evaluate.py $dataset $model $options",
-        "  done",
-        "done",
-        f"python stages/searched.py --params {settings}",
-    ]
+def _repeating(
+    study: StudyParams, found: Mapping[str, Mapping[str, NamedArchitecture]], settings: Path
+) -> str:
+    lines = []
+    for name, table in study.tables.items():
+        searched = [row for row in table.rows if f"{name}-{row}" in found[name]]
+        others = [row for row in table.rows if row not in searched]
+        where = f"{table.dataset} $model --params {settings} --recipe {table.recipe}"
+        lines += [
+            "for stage in download preprocess check_data; do",
+            f"  python stages/$stage.py {table.dataset} --params {settings}",
+            "done",
+            f"for model in {' '.join(others)}; do",
+            f"  python stages/train.py {where}",
+            "done",
+            f"for model in {' '.join(searched)}; do",
+            f"  python stages/search.py {where}",
+            f"  python stages/train_searched.py {where}",
+            "done",
+            f"for model in {' '.join(table.rows)}; do",
+            f"  python stages/evaluate.py {where}",
+            "done",
+        ]
+    lines.append(f"python stages/searched.py --params {settings}")
     return "## How to repeat\n\n```\n" + "\n".join(lines) + f"\n```\n\nKnobs: `{settings}`."
