@@ -1,16 +1,17 @@
 """The page that compares searched models with others, and shows what was found for them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from emm.automtl.space import NamedArchitecture
 from emm.core.files import atomic_folder, write_text
 from emm.core.paths import Paths
 from emm.report.architecture_figure import (
+    LEGEND,
     architecture_file,
-    architecture_sections,
     architectures_of,
     draw_architecture,
+    pictures,
 )
 from emm.report.facts import DatasetFacts
 from emm.report.names import printed
@@ -21,6 +22,7 @@ from emm.report.study_tables import cost_table, scores_table
 from emm.report.tables import markdown_table, seeds_phrase
 
 _READING = (
+    f"Pictures: {LEGEND[0].lower()}{LEGEND[1:]}",
     "± is the standard deviation over seeds; **bold**: highest test AUC of the column, "
     "<u>underlined</u>: second highest. Validation AUC is that of the kept epoch.",
     '"less ..." is the mean AUC of the row less that of the reference. p is from the paired DeLong '
@@ -65,7 +67,7 @@ def write_searched(
     sections = [
         "# Searched models\n\nWritten by `stages/searched.py`; a change made here is overwritten.",
         *(
-            _table(table, facts[table.params.dataset], list(found[name]), figures.name)
+            _table(name, table, facts[table.params.dataset], list(found[name]), figures.name)
             for name, table in tables.items()
         ),
         *(["## What was tried\n\n" + _listed(study.notes)] if study.notes else []),
@@ -86,7 +88,9 @@ def _architectures(
     return {f"{name}-{row}": own for row, own in architectures_of(rows).items()}
 
 
-def _table(table: StudyTable, facts: DatasetFacts, searched: list[str], figures: str) -> str:
+def _table(
+    name: str, table: StudyTable, facts: DatasetFacts, searched: Sequence[str], figures: str
+) -> str:
     params = table.params
     header = ["split", "rows", *(f"{task} positive" for task in facts.binary)]
     rows = [
@@ -106,10 +110,11 @@ def _table(table: StudyTable, facts: DatasetFacts, searched: list[str], figures:
     for task in table.tasks:
         parts += [f"**{task}**", scores_table(table, task)]
     parts += ["**Size and cost**", cost_table(table)]
-    return "\n\n".join([*parts, *architecture_sections(searched, figures)])
+    titles = {row: printed(row.removeprefix(f"{name}-")) for row in searched}
+    return "\n\n".join([*parts, *pictures(titles, figures)])
 
 
-def _listed(points: tuple[str, ...]) -> str:
+def _listed(points: Sequence[str]) -> str:
     return "\n".join(f"- {point}" for point in points)
 
 
