@@ -40,6 +40,26 @@ def test_an_unknown_key_is_named(part: str, model: str, key: str, message: str) 
         check_sections(changed(part, model, **{key: 1}))
 
 
+@pytest.mark.parametrize(
+    ("part", "key", "message"),
+    [
+        ("search", "expert", "automtl.expert: unknown key; did you mean 'experts'"),
+        ("search", "warmup", "automtl.warmup: unknown key; did you mean 'warm_up'"),
+        ("train", "towers", "automtl.towers: unknown key; did you mean 'tower'"),
+        ("train", "architecture", "automtl.architecture: unknown key"),
+    ],
+)
+def test_an_unknown_key_of_a_searched_row_is_named(part: str, key: str, message: str) -> None:
+    params = replace(changed(part, "automtl", **{key: 1}), searched=("automtl",))
+    with pytest.raises(ParamsError, match=message):
+        check_sections(params)
+
+
+def test_the_sections_of_a_searched_row_fit() -> None:
+    params = replace(load_params(ROOT / "params.yaml"), searched=("automtl",))
+    assert check_sections(params) is None
+
+
 def test_a_value_out_of_bounds_is_named() -> None:
     with pytest.raises(ParamsError, match=r"mmoe\.experts: got 0, expected at least 1"):
         check_sections(changed("train", "mmoe", experts=0))

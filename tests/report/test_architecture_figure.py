@@ -75,4 +75,7 @@ def test_a_page_without_searched_rows_says_nothing_of_them() -> None:
 
 def test_a_page_shows_each_picture() -> None:
     *_, picture = architecture_sections(["automtl"], "census income")
-    assert picture == "![Architecture of AutoMTL](census%20income/architecture-automtl.svg)"
+    assert (
+        picture
+        == "**AutoMTL**\n\n![Architecture of AutoMTL](census%20income/architecture-automtl.svg)"
+    )

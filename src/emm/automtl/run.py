@@ -37,6 +37,7 @@ class Run:
 
 
 def start(bench: Workbench, settings: SearchParams, arguments: Mapping[str, Any]) -> Run:
+    """A search before its first epoch; ``arguments``: those of `Supernet` but inputs and tasks."""
     seed_init(settings.seed, "search")
     supernet = Supernet(bench.inputs, len(bench.schema.tasks), **arguments)
     attach_bags(supernet, bench.bags)
@@ -118,6 +119,7 @@ def _names(run: Run) -> dict[Tensor, str]:
 
 
 def save(run: Run, folder: Path | None) -> None:
+    """Keep what `resume` needs to go on after the last epoch; nothing without a folder."""
     if folder is None:
         return
     tensors = {f"supernet/{key}": value for key, value in run.supernet.state_dict().items()}

@@ -10,6 +10,7 @@ _PRINTED = {
     "mmoe": "MMoE",
     "ple": "PLE",
     "automtl": "AutoMTL",
+    "automtl_budget": "AutoMTL (budget)",
     "aitm": "AITM",
     "adatt": "AdaTT",
     "esmm": "ESMM",

@@ -1,16 +1,17 @@
 """The page that compares searched models with others, and shows what was found for them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from emm.automtl.space import NamedArchitecture
 from emm.core.files import atomic_folder, write_text
 from emm.core.paths import Paths
 from emm.report.architecture_figure import (
+    LEGEND,
     architecture_file,
-    architecture_sections,
     architectures_of,
     draw_architecture,
+    pictures,
 )
 from emm.report.facts import DatasetFacts
 from emm.report.names import printed
@@ -21,6 +22,7 @@ from emm.report.study_tables import cost_table, scores_table
 from emm.report.tables import markdown_table, seeds_phrase
 
 _READING = (
+    f"Pictures: {LEGEND[0].lower()}{LEGEND[1:]}",
     "± is the standard deviation over seeds; **bold**: highest test AUC of the column, "
     "<u>underlined</u>: second highest. Validation AUC is that of the kept epoch.",
     '"less ..." is the mean AUC of the row less that of the reference. p is from the paired DeLong '
@@ -65,12 +67,12 @@ def write_searched(
     sections = [
         "# Searched models\n\nWritten by `stages/searched.py`; a change made here is overwritten.",
         *(
-            _table(table, facts[table.params.dataset], list(found[name]), figures.name)
+            _table(name, table, facts[table.params.dataset], list(found[name]), figures.name)
             for name, table in tables.items()
         ),
         *(["## What was tried\n\n" + _listed(study.notes)] if study.notes else []),
         "## How to read\n\n" + _listed(_READING),
-        _repeating(study, settings),
+        _repeating(study, found, settings),
     ]
     write_text(report, "\n\n".join(sections) + "\n")
 
@@ -86,7 +88,9 @@ def _architectures(
     return {f"{name}-{row}": own for row, own in architectures_of(rows).items()}
 
 
-def _table(table: StudyTable, facts: DatasetFacts, searched: list[str], figures: str) -> str:
+def _table(
+    name: str, table: StudyTable, facts: DatasetFacts, searched: Sequence[str], figures: str
+) -> str:
     params = table.params
     header = ["split", "rows", *(f"{task} positive" for task in facts.binary)]
     rows = [
@@ -106,36 +110,36 @@ def _table(table: StudyTable, facts: DatasetFacts, searched: list[str], figures:
     for task in table.tasks:
         parts += [f"**{task}**", scores_table(table, task)]
     parts += ["**Size and cost**", cost_table(table)]
-    return "\n\n".join([*parts, *architecture_sections(searched, figures)])
+    titles = {row: printed(row.removeprefix(f"{name}-")) for row in searched}
+    return "\n\n".join([*parts, *pictures(titles, figures)])
 
 
-def _listed(points: tuple[str, ...]) -> str:
+def _listed(points: Sequence[str]) -> str:
     return "\n".join(f"- {point}" for point in points)
 
 
-def _repeating(study: StudyParams, settings: Path) -> str:
-    tables = study.tables.values()
-    datasets = " ".join(dict.fromkeys(table.dataset for table in tables))
-    others = dict.fromkeys(row for table in tables for row in table.rows if row != table.reference)
-    references = " ".join(dict.fromkeys(table.reference for table in tables))
-    (recipe,) = dict.fromkeys(table.recipe for table in tables)
-    lines = [
-        f"options='--params {settings} --recipe {recipe}'",
-        f"for dataset in {datasets}; do",
-        "  for stage in download preprocess check_data; do",
-        f"    python stages/$stage.py $dataset --params {settings}",
-        "  done",
-        f"  for model in {' '.join(others)}; do",
-        "    python stages/train.py $dataset $model $options",
-        "  done",
-        f"  for model in {references}; do",
-        "    python stages/search.py $dataset $model $options",
-        "    python stages/train_searched.py $dataset $model $options",
-        "  done",
-        f"  for model in {' '.join(others)} {references}; do",
-        "    python stages/evaluate.py $dataset $model $options",
-        "  done",
-        "done",
-        f"python stages/searched.py --params {settings}",
-    ]
+def _repeating(
+    study: StudyParams, found: Mapping[str, Mapping[str, NamedArchitecture]], settings: Path
+) -> str:
+    lines = []
+    for name, table in study.tables.items():
+        searched = [row for row in table.rows if f"{name}-{row}" in found[name]]
+        others = [row for row in table.rows if row not in searched]
+        where = f"{table.dataset} $model --params {settings} --recipe {table.recipe}"
+        lines += [
+            "for stage in download preprocess check_data; do",
+            f"  python stages/$stage.py {table.dataset} --params {settings}",
+            "done",
+            f"for model in {' '.join(others)}; do",
+            f"  python stages/train.py {where}",
+            "done",
+            f"for model in {' '.join(searched)}; do",
+            f"  python stages/search.py {where}",
+            f"  python stages/train_searched.py {where}",
+            "done",
+            f"for model in {' '.join(table.rows)}; do",
+            f"  python stages/evaluate.py {where}",
+            "done",
+        ]
+    lines.append(f"python stages/searched.py --params {settings}")
     return "## How to repeat\n\n```\n" + "\n".join(lines) + f"\n```\n\nKnobs: `{settings}`."

@@ -1,0 +1,90 @@
+"""The page on searched models, on generated evaluations."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from emm.automtl.space import ARCHITECTURE, Architecture, Expert, write_architecture
+from emm.core.errors import ModelFileError
+from emm.report.facts import DatasetFacts
+from emm.report.searched_page import write_searched
+from emm.report.study_params import StudyParams, TableParams
+
+TASKS = ("income", "never-married")
+STUDY = StudyParams(
+    {
+        "census": TableParams(
+            "Census", "census-income", "tuned", ("mmoe", "automtl"), "automtl", remark="Said so."
+        )
+    },
+    notes=("Nothing else.",),
+)
+FOUND = Architecture(8, ((Expert(("mlp-16",), (0,)),),), ((0,), (0,)))
+SETTINGS = Path("study/automtl.yaml")
+
+
+@pytest.fixture
+def root(tmp_path: Path, write_evaluation: Callable[..., Path]) -> Path:
+    folder = tmp_path / "root/data/evaluation/census-income/tuned"
+    for row in ("mmoe", "automtl"):
+        write_evaluation(folder, row, {task: [0.91, 0.92] for task in TASKS})
+    write_architecture(folder / "automtl" / ARCHITECTURE, FOUND, ("age",), TASKS)
+    return tmp_path / "root"
+
+
+def written(root: Path, facts: DatasetFacts) -> tuple[Path, str]:
+    """The folder of what is written, and the page."""
+    out = root.parent
+    write_searched(
+        STUDY,
+        {"census-income": facts},
+        root=root,
+        settings=SETTINGS,
+        metrics=out / "metrics",
+        report=out / "reports/automtl.md",
+    )
+    return out, (out / "reports/automtl.md").read_text()
+
+
+def test_every_row_has_metrics_and_every_found_architecture_a_picture(
+    root: Path, facts: DatasetFacts
+) -> None:
+    out, page = written(root, facts)
+    rows = sorted(path.stem for path in (out / "metrics/census").iterdir())
+    assert rows == ["automtl", "mmoe"]
+    pictures = [path.name for path in (out / "reports/automtl").iterdir()]
+    assert pictures == ["architecture-census-automtl.svg"]
+    assert "](automtl/architecture-census-automtl.svg)" in page
+
+
+def test_a_row_is_compared_with_the_reference(root: Path, facts: DatasetFacts) -> None:
+    out, _ = written(root, facts)
+    metrics = json.loads((out / "metrics/census/mmoe.json").read_text())
+    assert metrics["difference_income"] is not None
+    assert 0 <= metrics["p_value_income"] <= 1
+
+
+def test_the_page_says_what_its_settings_say(root: Path, facts: DatasetFacts) -> None:
+    _, page = written(root, facts)
+    assert "Said so." in page
+    assert "- Nothing else." in page
+
+
+def test_the_commands_search_for_searched_rows_alone(root: Path, facts: DatasetFacts) -> None:
+    _, page = written(root, facts)
+    lines = page.partition("```\n")[2].splitlines()
+    model = "census-income $model --params study/automtl.yaml --recipe tuned"
+    after = {line: lines[number + 1] for number, line in enumerate(lines[:-1])}
+    assert after["for model in mmoe; do"] == f"  python stages/train.py {model}"
+    assert after["for model in automtl; do"] == f"  python stages/search.py {model}"
+
+
+def test_nothing_is_written_for_a_damaged_architecture(root: Path, facts: DatasetFacts) -> None:
+    path = root / "data/evaluation/census-income/tuned/automtl" / ARCHITECTURE
+    path.write_text("{")
+    with pytest.raises(ModelFileError):
+        written(root, facts)
+    assert not (root.parent / "reports").exists()
+    assert not (root.parent / "metrics").exists()
