@@ -22,7 +22,7 @@ from emm.sections import FROM_DATA, bind_section, split_section
 from emm.training.epochs import best_epoch
 from emm.training.from_data import arguments_of_data
 from emm.training.fused import FusedParams, fuse
-from emm.training.networks import train_run
+from emm.training.runs import train_run
 from emm.training.seeds import seed_init
 from emm.training.trees import in_memory
 from emm.training.workbench import Workbench, schedule_of, set_up

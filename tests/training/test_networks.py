@@ -102,3 +102,33 @@ def test_first_weights_depend_on_the_seed_and_the_names() -> None:
     assert torch.equal(first(0, "a"), first(0, "a"))
     assert not torch.equal(first(0, "a"), first(1, "a"))
     assert not torch.equal(first(0, "a"), first(0, "b"))
+
+
+def losses(folder: Path) -> list[tuple[int, str, float]]:
+    runs = json.loads((folder / "history.json").read_text())["runs"]
+    return [(run["seed"], run["task"], run["epochs"][0]["train_loss"]) for run in runs]
+
+
+@pytest.mark.parametrize("fit_on", ["train", "out-of-fold"])
+def test_at_once_the_same_models_come_about(tmp_path: Path, fit_on: str) -> None:
+    """The first epoch's losses are compared: later ones carry rounding that Adam enlarges."""
+    for folder, at_once in (("alone", False), ("many", True)):
+        how = training(seeds=(0, 2), at_once=at_once)
+        train_structure(tmp_path / folder, BENCH, "narrow", fusion(fit_on), how)
+    alone, many = (
+        sorted(path.relative_to(tmp_path / f) for path in (tmp_path / f).rglob("*"))
+        for f in ("alone", "many")
+    )
+    assert alone == many
+    for own, other in zip(losses(tmp_path / "alone"), losses(tmp_path / "many"), strict=True):
+        assert own[:2] == other[:2]
+        assert other[2] == pytest.approx(own[2], abs=1e-4)
+
+
+def test_what_can_not_train_at_once_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    how = training(seeds=(0, 2), at_once=True, average=0.9)
+    train_structure(tmp_path, BENCH, "narrow", fusion("train"), how)
+    told = "train one after another: their weights are averaged"
+    assert told in capsys.readouterr().err

@@ -24,6 +24,7 @@ class TrainingParams:
     ``optimiser``: adam, adamw or lazy-adam; ``course`` of the learning rate: constant or one-cycle;
     ``average``: decay per step of averaged weights, 0 for none. ``sample_weights``: weigh train
     rows in the loss as the dataset says. ``deterministic``: the same bits on CUDA too.
+    ``at_once``: a stage's models of one shape train in one pass (`emm.training.many`).
     ``compile`` the steps: never, auto (where it is measured to pay) or always; ``precision`` of
     matrix products in training: float32, tf32 or bfloat16.
     """
@@ -39,6 +40,7 @@ class TrainingParams:
     average: Share = 0.0
     sample_weights: bool = False
     deterministic: bool = False
+    at_once: bool = False
     compile: Annotated[str, OneOf("never", "auto", "always")] = "never"
     precision: Annotated[str, OneOf("float32", "tf32", "bfloat16")] = "float32"
 

@@ -170,6 +170,11 @@ def train_epoch(
             after_step()
     means = summed(total) / len(train)
     weighting.end_epoch(means)
+    return mean_loss(means)
+
+
+def mean_loss(means: Tensor) -> float:
+    """The mean over tasks of their losses [T]; DataError if it is no number."""
     mean = float(means.mean())
     if mean != mean:
         raise DataError(

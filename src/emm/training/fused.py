@@ -19,7 +19,7 @@ from emm.training.checkpoint import Checkpoint
 from emm.training.epochs import Epoch
 from emm.training.fit import before_training
 from emm.training.history import run_record, write_history
-from emm.training.networks import train_run
+from emm.training.runs import train_run
 from emm.training.seeds import seed_init
 from emm.training.workbench import Workbench, schedule_of
 

@@ -1,22 +1,20 @@
 """Training of a row of the table: one network per seed, or one per seed and task."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from emm.core.progress import progress, say
-from emm.data.batches import Rows
 from emm.models.store import save_model
 from emm.nn.bags import attach_bags
 from emm.params import FusionParams, OptimiserParams, TrainingParams
 from emm.training.checkpoint import Checkpoint
-from emm.training.epochs import Epoch, best_epoch
-from emm.training.fit import Schedule, fit
 from emm.training.history import run_record, write_history
-from emm.training.parts import parts
+from emm.training.parts import Part, parts
+from emm.training.runs import Made, Run, train_runs
 from emm.training.seeds import seed_init
 from emm.training.workbench import Workbench, schedule_of
 
@@ -38,16 +36,18 @@ def train_together(
 
     ``checkpoint``: the stage's, where an interrupted training goes on.
     """
-    runs = []
+    records = []
+    runs = [
+        Run(partial(fresh, build, seed, bench, name), bench.train, bench.validation, seed, (name,))
+        for seed in training.seeds
+    ]
     schedule = schedule_of(training, optimiser)
-    for seed in training.seeds:
-        model, arguments = fresh(build, seed, bench, name)
-        tables = bench.train, bench.validation
-        epochs = train_run(model, *tables, schedule, seed, (name,), checkpoint=checkpoint)
-        kinds = bench.schema.task_kinds
-        runs.append(run_record(seed, bench.schema.tasks, epochs, kinds=kinds))
-        save_model(out / f"seed-{seed}", model, bench.describe(name, architecture, arguments, seed))
-    write_history(out, runs)
+    for each in train_runs(runs, schedule, at_once=training.at_once, checkpoint=checkpoint):
+        seed, kinds = each.run.seed, bench.schema.task_kinds
+        records.append(run_record(seed, bench.schema.tasks, each.epochs, kinds=kinds))
+        about = bench.describe(name, architecture, each.arguments, seed)
+        save_model(out / f"seed-{seed}", each.model, about)
+    write_history(out, records)
 
 
 def train_single(
@@ -65,60 +65,57 @@ def train_single(
     ``fusion.fit_on`` says on which rows, and whether there are models of the folds beside it,
     ``out``/seed-S/fold-K/TASK (`emm.training.parts`). ``checkpoint``: see `train_together`.
     """
-    runs = []
+    records: dict[tuple[int, str], dict[str, Any]] = {}
     schedule = schedule_of(training, optimiser)
-    for seed in training.seeds:
-        for part in parts(fusion, in_pool=not fusion.networks or name in fusion.networks):
-            rows = part.rows(bench.train, fusion, seed)
-            for number, task in enumerate(bench.schema.tasks):
-                tables = rows.task(number), bench.validation.task(number)
+    every = parts(fusion, in_pool=not fusion.networks or name in fusion.networks)
+    for part, seeds in _passes(every, training):
+        runs = list(_runs(bench, name, build, fusion, part, seeds))
+        for each in train_runs(runs, schedule, at_once=training.at_once, checkpoint=checkpoint):
+            seed, task = each.run.seed, each.run.names[1]
+            if not part.names:
+                kinds = [bench.schema.kind(task)]
+                records[seed, task] = run_record(seed, [task], each.epochs, task, kinds=kinds)
+            about = bench.describe(name, "single_task", each.arguments, seed)
+            folder = part.folder(out / f"seed-{seed}")
+            save_model(folder / task, each.model, replace(about, tasks=(task,)))
+    order = [(seed, task) for seed in training.seeds for task in bench.schema.tasks]
+    write_history(out, [records[key] for key in order])
+
+
+def _passes(
+    every: Sequence[Part], training: TrainingParams
+) -> Iterator[tuple[Part, tuple[int, ...]]]:
+    """What trains in a pass: a part with one seed, or, at once on all rows, with all seeds."""
+    whole = [part for part in every if part.fold is None] if training.at_once else []
+    yield from ((part, tuple(training.seeds)) for part in whole)
+    # The rows without a fold are each seed's own, and a copy.
+    yield from ((part, (seed,)) for seed in training.seeds for part in every if part not in whole)
+
+
+def _runs(
+    bench: Workbench,
+    name: str,
+    build: Build,
+    fusion: FusionParams,
+    part: Part,
+    seeds: Sequence[int],
+) -> Iterator[Run]:
+    for seed in seeds:
+        rows = part.rows(bench.train, fusion, seed)
+        for number, task in enumerate(bench.schema.tasks):
+            yield Run(
                 # From the same first weights: the folds' hidden units then stay comparable.
-                model, arguments = fresh(build, seed, bench, name, task)
-                names = (name, task, *part.names)
-                epochs = train_run(model, *tables, schedule, seed, names, checkpoint=checkpoint)
-                if not part.names:
-                    kinds = [bench.schema.kind(task)]
-                    runs.append(run_record(seed, [task], epochs, task, kinds=kinds))
-                about = bench.describe(name, "single_task", arguments, seed)
-                folder = part.folder(out / f"seed-{seed}")
-                save_model(folder / task, model, replace(about, tasks=(task,)))
-    write_history(out, runs)
+                partial(fresh, build, seed, bench, name, task),
+                rows.task(number),
+                bench.validation.task(number),
+                seed,
+                (name, task, *part.names),
+            )
 
 
-def fresh(
-    build: Build, seed: int, bench: Workbench, *names: str
-) -> tuple[nn.Module, Mapping[str, Any]]:
+def fresh(build: Build, seed: int, bench: Workbench, *names: str) -> Made:
     """A model with the first weights of this seed, on the device, and its arguments."""
     seed_init(seed, *names)
     model, arguments = build(seed)
     attach_bags(model, bench.bags)
     return model.to(bench.device), arguments
-
-
-def train_run(
-    model: nn.Module,
-    train: Rows,
-    validation: Rows,
-    schedule: Schedule,
-    seed: int,
-    names: tuple[str, ...],
-    history: Sequence[Epoch] = (),
-    checkpoint: Checkpoint | None = None,
-) -> list[Epoch]:
-    """Train one model with one seed (`fit`), showing how it goes; ``checkpoint``: its stage's."""
-    title = f"{' '.join(names)} seed {seed}"
-    with progress(title, schedule.max_epochs) as report:
-        epochs = fit(
-            model,
-            train,
-            validation,
-            schedule,
-            seed=seed,
-            names=names,
-            history=history,
-            report=report,
-            checkpoint=checkpoint and checkpoint.of(f"seed-{seed}", *names),
-        )
-    best = epochs[best_epoch(epochs) - epochs[0].epoch]
-    say(f"{title}: best of {len(epochs)} epochs is {best.epoch}, score {best.mean_score:.5f}")
-    return epochs
