@@ -162,7 +162,7 @@ def _close_one(gates: Selections, logits: Selections) -> bool:
         spare = table & (table.sum(dim=1, keepdim=True) > least)
         if spare.any():
             lowest, at = beta.masked_fill(~spare, torch.inf).flatten().min(dim=0)
-            candidates.append((float(lowest), table, int(at)))
+            candidates.append((lowest.item(), table, int(at)))
     if not candidates:
         return False
     _, table, place = min(candidates, key=lambda each: each[0])

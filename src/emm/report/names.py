@@ -10,7 +10,6 @@ _PRINTED = {
     "mmoe": "MMoE",
     "ple": "PLE",
     "automtl": "AutoMTL",
-    "automtl_budget": "AutoMTL (budget)",
     "aitm": "AITM",
     "adatt": "AdaTT",
     "esmm": "ESMM",
