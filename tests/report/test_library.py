@@ -16,7 +16,8 @@ def row_of(table: str, model: str) -> list[str]:
 
 def test_ours_stands_beside_the_librarys(tmp_path: Path) -> None:
     write(tmp_path / "census-income/paper/ple.json", {"never-married": {"auc": 0.994561}})
-    write(tmp_path / "omniglot/tuned/5-way-1-shot.json", {"queries_1": {"accuracy": 0.98123}})
+    few_shot = {"5-way-1-shot": {"queries_1": {"accuracy": 0.98123}}}
+    write(tmp_path / "omniglot/tuned/maml.json", few_shot)
     table = library_table(tmp_path, "paper")
     assert row_of(table, "PLE") == ["PLE", "`census-income`", "AUC", "0.99", "0.99456"]
     assert row_of(table, "MAML")[-1] == "0.9812"

@@ -43,8 +43,8 @@ ROWS = (
         _FEW_SHOT,
         "accuracy, 5-way 1-shot",
         "0.98",
-        f"{_FEW_SHOT}/tuned/5-way-1-shot.json",
-        ("queries_1", "accuracy"),
+        f"{_FEW_SHOT}/tuned/maml.json",
+        ("5-way-1-shot", "queries_1", "accuracy"),
     ),
 )
 
