@@ -15,8 +15,6 @@ from emm.params import MetaParams, Params
 from emm.training.devices import use_device
 from emm.training.seeds import seed_init
 
-CHECKPOINTS = Path(".emm/checkpoints")  # DVC deletes a stage's own outs before it starts
-
 
 @dataclass(frozen=True)
 class Bench:
@@ -44,8 +42,7 @@ class Bench:
     @property
     def checkpoint(self) -> Path:
         """Where an interrupted training leaves what it goes on from."""
-        out = self.paths.model(self.name)
-        return self.paths.root / CHECKPOINTS / out.relative_to(self.paths.root)
+        return self.paths.checkpoints(self.paths.model(self.name))
 
     @property
     def configuration(self) -> dict[str, Any]:
