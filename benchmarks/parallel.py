@@ -49,6 +49,7 @@ def main() -> None:
             "parallel_seconds": round(parallel, 1),
             "ratio": round(parallel / serial, 3),
             "different": different(clones["serial"], clones["parallel"]),
+            "not_as_committed": not_as_committed(clones["serial"]),
         }
     text = json.dumps(result, indent=2) + "\n"
     sys.stdout.write(text)
@@ -93,6 +94,14 @@ def different(first: Path, second: Path) -> list[str]:
         if path.is_file()
     }
     return sorted(name for name in names if _bytes(first / name) != _bytes(second / name))
+
+
+def not_as_committed(clone: Path) -> list[str]:
+    """Results that differ from the commit's; dvc.lock does, as it names another source of data."""
+    names = [name for name in _COMPARED if name != "dvc.lock"]
+    command = ["git", "status", "--porcelain", *names]
+    done = subprocess.run(command, cwd=clone, check=True, capture_output=True, text=True)
+    return done.stdout.splitlines()
 
 
 def _bytes(path: Path) -> bytes | None:
