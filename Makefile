@@ -1,4 +1,4 @@
-# make setup | repro | study | test | test-remotes | bench | lock      (PYTHON=python3.12 chooses another interpreter)
+# make setup | repro | study | test | test-slow | test-remotes | bench | lock      (PYTHON=python3.12 chooses another interpreter)
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup drivers repro study test test-remotes test-ray lint types bench lock readme
+.PHONY: help setup drivers repro study test test-slow test-remotes test-ray lint types bench lock readme
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -50,7 +50,11 @@ study: setup ## Run the study: dvc repro study/dvc.yaml
 
 test: setup lint types ## ruff, mypy, pytest
 	@echo "==> pytest"
-	pytest --numprocesses 2 --dist loadscope --ignore tests/remotes
+	pytest --numprocesses 2 --dist loadscope --ignore tests/remotes -m "not slow"
+
+test-slow: setup ## What runs pipelines for minutes: kills, merged branches, shared results
+	@echo "==> pytest, slow"
+	pytest --numprocesses 2 --dist loadscope --ignore tests/remotes -m slow
 
 test-remotes: $(REMOTES) ## Pushes and pulls over a directory, sshd and an S3 server on this machine
 	@echo "==> pytest tests/remotes"

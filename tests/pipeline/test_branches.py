@@ -10,6 +10,8 @@ import yaml
 
 from tests.pipeline.workspace import CENSUS, ROOT, Workspace
 
+pytestmark = pytest.mark.slow
+
 METRICS = f"metrics/{CENSUS}/paper"
 PLOTS = f"plots/{CENSUS}/paper"
 

@@ -11,6 +11,8 @@ from emm.meta.omniglot import ARCHIVES, digest, read_archive
 from tests.meta.drawings import members, write_zip
 from tests.pipeline.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 KIND = "5-way-1-shot"
 STAGES = {
     "download-images@omniglot",

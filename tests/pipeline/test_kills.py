@@ -12,6 +12,8 @@ import yaml
 
 from tests.pipeline.workspace import CENSUS, Workspace
 
+pytestmark = pytest.mark.slow
+
 STAGE = f"train@{CENSUS}-mmoe"
 OUT = f"data/models/{CENSUS}/paper/mmoe"
 LOCK = f".emm/locks/{OUT}.lock"

@@ -8,6 +8,8 @@ import pytest
 
 from tests.pipeline.workspace import CENSUS, Workspace
 
+pytestmark = pytest.mark.slow
+
 SEARCH, TRAIN = f"search@{CENSUS}-automtl", f"train-searched@{CENSUS}-automtl"
 
 

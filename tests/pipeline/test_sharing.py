@@ -10,6 +10,8 @@ import pytest
 from tests.pipeline.test_repro import emm_learning_rate
 from tests.pipeline.workspace import CENSUS, ROOT, Workspace
 
+pytestmark = pytest.mark.slow
+
 PULL = ("--pull", "--allow-missing")
 
 

@@ -19,6 +19,8 @@ from tests.repro.small import (
     stage,
 )
 
+pytestmark = pytest.mark.slow
+
 GRAPH = {
     "quick": stage("quick.txt"),
     "held": stage("held.txt", "quick.txt", "+held", "-go"),
