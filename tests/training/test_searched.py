@@ -64,7 +64,9 @@ def first_weights(searched: Path, start: str, monkeypatch: pytest.MonkeyPatch) -
     """The weights that training would begin with."""
     begun = {}
 
-    def keep(_out: Any, bench: Any, name: str, _kind: Any, build: Any, *_: Any) -> None:
+    def keep(
+        _out: Any, bench: Any, name: str, _kind: Any, build: Any, *_: Any, **_more: Any
+    ) -> None:
         model, _ = fresh(build, 0, bench, name)
         begun.update(model.state_dict())
 
