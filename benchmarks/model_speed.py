@@ -2,21 +2,27 @@
 
     python -m benchmarks.model_speed emm mmoe
 
-What is found goes to standard output as one line of JSON.
+Each line of standard input asks for one measurement, and each answer is a line of JSON on standard
+output: a phase (the rows a second of one repeat), ``parameters`` (their number, and the phases), or
+``auc EPOCHS SEED`` (on validation, of a fresh model).
 """
 
 import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from contextlib import redirect_stdout
-from typing import Any
+from functools import partial
 
 from benchmarks.model_runners import Runner, Setting, Timed, emm_runner, read_setting
 from emm.core.errors import EmmError
 from emm.training.fit import EVALUATION_ROWS
 
 _SEED = 0
+
+Phases = dict[str, tuple[Timed, int]]
+"""By name: what is timed, and of how many rows."""
 
 
 def main() -> None:
@@ -26,30 +32,48 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batches", type=int, help="of each timed training; default: an epoch's")
     parser.add_argument("--warm-up", type=int, default=20, help="batches before the first one")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=0, help="before AUC is measured; 0: it isn't")
     parser.add_argument("--compile", default="never", choices=["never", "always"])
     options = parser.parse_args()
+    answers = sys.stdout
     try:
         with redirect_stdout(sys.stderr):  # the peer's trainer prints as it goes
-            found = _found(options)
+            answer = _answering(options)
+            for line in sys.stdin:
+                answers.write(json.dumps(answer(line.split(" "))) + "\n")
+                answers.flush()
     except EmmError as error:
         sys.exit(f"error: {error}")
-    sys.stdout.write(json.dumps(found) + "\n")
 
 
-def _found(options: argparse.Namespace) -> dict[str, Any]:
-    setting = read_setting(options.model, options.threads, _SEED, options.compile)
+def _answering(options: argparse.Namespace) -> Callable[[list[str]], object]:
+    read = partial(read_setting, options.model, options.threads, compile_=options.compile)
+    setting = read(_SEED)
     runner = _runner(options.library, setting)
+    phases = _phases(runner, setting, options)
+
+    def answer(words: list[str]) -> object:
+        asked = " ".join(words).strip()
+        if asked == "parameters":
+            return {"parameters": runner.parameters, "phases": list(phases)}
+        if words[0] == "auc":
+            return _auc(options.library, read(int(words[2])), int(words[1]))
+        timed, rows = phases[asked]
+        start = time.perf_counter()
+        timed()
+        return rows / (time.perf_counter() - start)
+
+    return answer
+
+
+def _phases(runner: Runner, setting: Setting, options: argparse.Namespace) -> Phases:
     batch_size, rows = setting.schedule.batch_size, len(setting.bench.train)
     used = min(rows, options.batches * batch_size) if options.batches else rows
     runner.train(options.warm_up * batch_size)()
-    phases = {"training": _rates(runner.train(used), used, options.repeats)}
+    phases: Phases = {"training": (runner.train(used), used)}
     for size in (batch_size, EVALUATION_ROWS):
-        rates = _rates(runner.predict(size), len(setting.bench.validation), options.repeats)
-        phases[f"prediction by {size:,}"] = rates
-    auc = _auc(options, setting) if options.epochs else None
-    return {"parameters": runner.parameters, "rows_per_second": phases, "auc": auc}
+        predicted = len(setting.bench.validation)
+        phases[f"prediction by {size:,}"] = (runner.predict(size), predicted)
+    return phases
 
 
 def _runner(library: str, setting: Setting) -> Runner:
@@ -60,21 +84,10 @@ def _runner(library: str, setting: Setting) -> Runner:
     return rechub_runner(setting)
 
 
-def _rates(timed: Timed, rows: int, repeats: int) -> list[float]:
-    """Rows a second of each repeat."""
-    rates = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        timed()
-        rates.append(rows / (time.perf_counter() - start))
-    return rates
-
-
-def _auc(options: argparse.Namespace, setting: Setting) -> dict[str, float]:
-    """AUC on validation of a fresh model after so many epochs."""
-    runner = _runner(options.library, setting)
+def _auc(library: str, setting: Setting, epochs: int) -> dict[str, float]:
+    runner = _runner(library, setting)
     train = runner.train(len(setting.bench.train))
-    for _ in range(options.epochs):
+    for _ in range(epochs):
         train()
     return dict(zip(setting.bench.schema.tasks, runner.scores(), strict=True))
 

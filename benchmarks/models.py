@@ -4,7 +4,7 @@
     python benchmarks/models.py --model mmoe --epochs 1
 
 Census-Income's processed rows, the paper recipe's sizes, batches and Adam, float32 on the CPU. The
-peer has its own models, data loader and trainer. Each is measured in a process of its own.
+peer has its own models, data loader and trainer. Each has a process of its own; they take turns.
 """
 
 import argparse
@@ -13,9 +13,12 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
+from tempfile import TemporaryFile
 from typing import Any
 
 from rich.console import Console
@@ -33,6 +36,7 @@ _MODELS = {
 }
 # A model's: by library what `benchmarks.model_speed` found.
 Found = dict[str, dict[str, Any]]
+Ask = Callable[[str], Any]
 
 
 def main() -> None:
@@ -40,10 +44,11 @@ def main() -> None:
     parser.add_argument("--model", action="append", choices=_MODELS, help="may be repeated")
     parser.add_argument("--threads", type=int, default=1, help="of either library")
     parser.add_argument("--batches", type=int, help="of each timed training; default: an epoch's")
-    parser.add_argument("--repeats", type=int, default=3, help="of which the median counts")
+    parser.add_argument("--repeats", type=int, default=5, help="of which the median counts")
     parser.add_argument(
         "--epochs", type=int, default=0, help="of fresh models, whose AUC is then compared"
     )
+    parser.add_argument("--seeds", type=int, default=3, help="of the models whose AUC is compared")
     parser.add_argument("--out", default="models.json", help="name within benchmarks/results")
     options = parser.parse_args()
     peer = _peer_version()
@@ -51,13 +56,14 @@ def main() -> None:
     console = Console()
     console.print(_speeds(found))
     if options.epochs:
-        console.print(_aucs(found, options.epochs))
+        console.print(_aucs(found, options))
     record = {
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "torch": version("torch"),
         _PEER: peer,
         "threads": options.threads,
         "epochs": options.epochs,
+        "seeds": options.seeds,
         "models": found,
     }
     target = _ROOT / "benchmarks" / "results" / options.out
@@ -76,33 +82,63 @@ def _peer_version() -> str:
 
 
 def _compare(model: str, options: argparse.Namespace) -> Found:
-    found = {}
-    for library in _LIBRARIES:
-        Console(stderr=True).print(f"{_MODELS[model]} of {library}")
-        arguments: dict[str, object] = {
-            "--threads": options.threads,
-            "--repeats": options.repeats,
-            "--epochs": options.epochs,
-            "--compile": "always" if library == _COMPILED else "never",
-        }
-        if options.batches:
-            arguments["--batches"] = options.batches
-        words = [str(word) for pair in arguments.items() for word in pair]
-        found[library] = _measured([_OURS if library == _COMPILED else library, model, *words])
+    """The libraries take turns, so that a machine that slows down slows all of them."""
+    Console(stderr=True).print(_MODELS[model])
+    with ExitStack() as stack:
+        asked = {each: stack.enter_context(_measurer(each, model, options)) for each in _LIBRARIES}
+        found: Found = {}
+        for library, ask in asked.items():
+            about = ask("parameters")
+            found[library] = {
+                "parameters": about["parameters"],
+                "rows_per_second": {phase: [] for phase in about["phases"]},
+            }
+        for _ in range(options.repeats):
+            for phase in found[_OURS]["rows_per_second"]:
+                for library, ask in asked.items():
+                    rate = round(ask(phase))
+                    found[library]["rows_per_second"][phase].append(rate)
+        if options.epochs:
+            for library in (_OURS, _PEER):
+                seeds = range(options.seeds)
+                found[library]["auc"] = [
+                    asked[library](f"auc {options.epochs} {seed}") for seed in seeds
+                ]
     return found
 
 
-def _measured(words: list[str]) -> dict[str, Any]:
+@contextmanager
+def _measurer(library: str, model: str, options: argparse.Namespace) -> Iterator[Ask]:
+    """A process that measures one library, whenever it is asked to."""
+    compile_ = "always" if library == _COMPILED else "never"
+    words = [_OURS if library == _COMPILED else library, model, "--compile", compile_]
+    words += ["--threads", str(options.threads)]
+    if options.batches:
+        words += ["--batches", str(options.batches)]
     command = [sys.executable, "-m", "benchmarks.model_speed", *words]
     # Without the peer's progress bars, which are many lines where there is no terminal.
     environment = os.environ | {"TQDM_DISABLE": "1"}
-    done = subprocess.run(
-        command, cwd=_ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(done.stderr)
-    measured: dict[str, Any] = json.loads(done.stdout)
-    return measured
+    pipe = subprocess.PIPE
+    with (
+        TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            command, cwd=_ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=errors, text=True
+        ) as process,
+    ):
+        assert process.stdin
+        assert process.stdout
+        questions, answers = process.stdin, process.stdout
+
+        def ask(request: str) -> Any:
+            questions.write(request + "\n")
+            questions.flush()
+            answer = answers.readline()
+            if not answer:
+                errors.seek(0)
+                sys.exit(errors.read())
+            return json.loads(answer)
+
+        yield ask
 
 
 def _speeds(found: dict[str, Found]) -> Table:
@@ -110,18 +146,27 @@ def _speeds(found: dict[str, Found]) -> Table:
     table = Table("model", "phase", *names, "ratio", "ratio, compiled")
     for model, by_library in found.items():
         for phase in by_library[_OURS]["rows_per_second"]:
-            rates = [median(by_library[each]["rows_per_second"][phase]) for each in _LIBRARIES]
-            ratios = [f"{own / rates[-1]:.1f}" for own in rates[:-1]]
-            table.add_row(_MODELS[model], phase, *(f"{rate:,.0f}" for rate in rates), *ratios)
+            every = [by_library[each]["rows_per_second"][phase] for each in _LIBRARIES]
+            shown = [f"{median(rates):,.0f}" for rates in every]
+            ratios = [f"{_ratio(own, every[-1]):.1f}" for own in every[:-1]]
+            table.add_row(_MODELS[model], phase, *shown, *ratios)
     return table
 
 
-def _aucs(found: dict[str, Found], epochs: int) -> Table:
-    title = f"AUC on validation, epochs: {epochs}"
+def _ratio(ours: list[float], theirs: list[float]) -> float:
+    """The median over rounds of a round's ratio."""
+    return median(own / other for own, other in zip(ours, theirs, strict=True))
+
+
+def _aucs(found: dict[str, Found], options: argparse.Namespace) -> Table:
+    title = f"AUC on validation after {options.epochs} epochs, mean of {options.seeds} seeds"
     table = Table("model", "task", _OURS, _PEER, "difference", title=title)
     for model, by_library in found.items():
-        for task in by_library[_OURS]["auc"]:
-            ours, theirs = (by_library[library]["auc"][task] for library in _LIBRARIES)
+        for task in by_library[_OURS]["auc"][0]:
+            ours, theirs = (
+                fmean(scores[task] for scores in by_library[library]["auc"])
+                for library in (_OURS, _PEER)
+            )
             row = f"{ours:.4f}", f"{theirs:.4f}", f"{ours - theirs:+.4f}"
             table.add_row(_MODELS[model], task, *row)
     return table

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from emm.nn.bags import BagEmbedding
+from emm.nn.fused import take_rows
 from emm.nn.inputs import Inputs
 from emm.nn.numeric import numeric_embedding
 
@@ -40,7 +41,7 @@ class EmbeddingTable(nn.Module):
         if ids.is_cuda or self.lazy:
             return nn.functional.embedding(ids, self.weight, sparse=self.lazy)
         # The same bits, but the gradient sorts the ids: on a CPU it takes an eighth of the time.
-        rows = self.weight.index_select(0, ids.flatten().long())  # [B*F, E]
+        rows = take_rows(self.weight, ids.flatten().long())  # [B*F, E]
         return rows.view(*ids.shape, self.weight.shape[1])  # [B, F, E]
 
 

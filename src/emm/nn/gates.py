@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from emm.nn.fused import in_fused_step
 from emm.nn.grouped import GroupedLinear
 
 
@@ -24,6 +25,8 @@ class Gates(nn.Module):
 
 def mix(weights: Tensor, experts: Tensor) -> Tensor:
     """Weighted sums of experts; weights [B, G, K], experts [B, K, H] -> [B, G, H]."""
+    if in_fused_step(experts):
+        return (weights.unsqueeze(3) * experts.unsqueeze(1)).sum(dim=2)
     return torch.bmm(weights, experts)
 
 

@@ -11,8 +11,13 @@ from math import sqrt
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from emm.core.errors import ParamsError
+from emm.nn.fused import in_fused_step
+
+NARROW = 16
+"""Width up to which several inputs' products are summed in the loop of a fused step."""
 
 
 class GroupedLinear(nn.Module):
@@ -30,9 +35,12 @@ class GroupedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x [B, in] or [B, S, in] -> [B, G, out]; RuntimeError if G is no multiple of S."""
         x = x.unsqueeze(1) if x.dim() == 2 else x  # [B, S, in]
-        sources = x.shape[1]
-        weight = torch.unflatten(self.weight, 0, (sources, -1)).flatten(1, 2)  # [S, G/S*out, in]
-        y = _bmm_bias(x.transpose(0, 1), weight.transpose(1, 2), self.bias)  # [S, B, G/S*out]
+        sources, width = x.shape[1:]
+        weight = torch.unflatten(self.weight, 0, (sources, -1))  # [S, G/S, out, in]
+        if in_fused_step(x) and (sources == 1 or width <= NARROW):
+            return _in_loop(x, weight, self.bias)
+        y = _bmm_bias(x.transpose(0, 1), weight.flatten(1, 2).transpose(1, 2), self.bias)
+        # [S, B, G/S*out]
         return y.transpose(0, 1).reshape(len(x), *self.weight.shape[:2])  # [B, G, out]
 
 
@@ -78,7 +86,8 @@ def grouped_mlp(groups: int, in_width: int, widths: Sequence[int], dropout: floa
     layers: list[nn.Module] = []
     for before, after in pairwise([in_width, *widths]):
         norm = GroupedBatchNorm(groups, after)
-        layers += [GroupedLinear(groups, before, after), norm, nn.ReLU(), nn.Dropout(dropout)]
+        relu = nn.ReLU(inplace=True)  # nothing else reads the norm's output
+        layers += [GroupedLinear(groups, before, after), norm, relu, nn.Dropout(dropout)]
     return nn.Sequential(*layers)
 
 
@@ -90,3 +99,13 @@ def _bmm_bias(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if bias is None:
         return torch.bmm(x, weight)
     return torch.baddbmm(bias.reshape(len(x), 1, -1), x, weight)
+
+
+def _in_loop(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """x [B, S, in], weight [S, G/S, out, in] -> [B, G, out]; one input for all is left a matmul."""
+    if len(weight) == 1:
+        own_bias = None if bias is None else bias.flatten()
+        y = linear(x[:, 0], weight.flatten(0, 2), own_bias)  # [B, G*out]
+        return y.view(len(x), *weight.shape[1:3])  # [B, G, out]
+    y = (x[:, :, None, None] * weight).sum(dim=4).flatten(1, 2)  # [B, G, out]
+    return y if bias is None else y + bias

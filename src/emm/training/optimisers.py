@@ -44,6 +44,7 @@ class Stepper:
     ) -> None:
         self.model = model
         self.weights = [weight for weight in model.parameters() if weight.requires_grad]
+        self._moved = [*self.weights, *others]
         lazy = _lazy_tables(model) if how.optimiser == LAZY else []
         by_row = {id(weight) for weight in lazy}
         every = [weight for weight in self.weights if id(weight) not in by_row]
@@ -65,8 +66,8 @@ class Stepper:
         return self.model if self._average is None else self._average.model
 
     def zero_grad(self) -> None:
-        for optimiser in self._optimisers:
-            optimiser.zero_grad(set_to_none=True)
+        for weight in self._moved:
+            weight.grad = None
 
     def step(self) -> None:
         """One step along the gradients at hand."""
