@@ -90,9 +90,13 @@ bench: setup ## Speed: preprocessing, streamed training, metrics, models against
 	python benchmarks/funnel.py
 	@echo "==> architecture search"
 	python benchmarks/automtl.py
+	@echo "==> scaling over rows, batch size, experts and tasks; the machine's own limits"
+	python benchmarks/scaling.py --rows 100000 --rows 1000000 --rows 10000000
 	@echo "==> models beside torch-rechub's (reads data/processed/census-income: make repro makes it)"
 	$(PIP) install --quiet --no-build-isolation --editable '.[bench]'
-	python benchmarks/models.py
+	python benchmarks/models.py --threads 2
+	@echo "==> preprocessing of Census-Income beside pandas and scikit-learn"
+	python benchmarks/census.py
 
 readme: setup ## Put the current results into README.md
 	emm readme

@@ -15,7 +15,7 @@ from emm.params import OptimiserParams, load_params
 from emm.sections import split_section
 from emm.training.compiling import choose_forward
 from emm.training.fit import Schedule, train_epoch, validation_scores
-from emm.training.forward import forward_of
+from emm.training.forward import Forward, forward_of
 from emm.training.optimisers import Stepper
 from emm.training.seeds import order_generator, seed_dropout, seed_init
 from emm.training.weighting import Weighting, make_weighting
@@ -101,6 +101,18 @@ def emm_stepper(setting: Setting, model: nn.Module) -> tuple[Weighting, Stepper]
     return weighting, Stepper(model, list(weighting.parameters()), schedule.optimisation, 1)
 
 
+def emm_forward(setting: Setting, model: nn.Module) -> Forward:
+    """The losses of a batch, by compiled steps if the setting says so."""
+    schedule = setting.schedule
+    return choose_forward(
+        forward_of(model),
+        schedule.compile,
+        batch_size=schedule.batch_size,
+        steps=count_batches(len(setting.bench.train), schedule.batch_size),
+        device=torch.device("cpu"),
+    )
+
+
 def emm_runner(setting: Setting) -> Runner:
     """The pipeline's own loop (`emm.training.fit`)."""
     train, validation = setting.bench.train, setting.bench.validation
@@ -108,13 +120,7 @@ def emm_runner(setting: Setting) -> Runner:
     weighting, stepper = emm_stepper(setting, model)
     order = order_generator(setting.seed, torch.device("cpu"), setting.model)
     seed_dropout(setting.seed, setting.model)
-    forward = choose_forward(
-        forward_of(model),
-        setting.schedule.compile,
-        batch_size=setting.schedule.batch_size,
-        steps=count_batches(len(train), setting.schedule.batch_size),
-        device=torch.device("cpu"),
-    )
+    forward = emm_forward(setting, model)
 
     def train_rows(count: int) -> Timed:
         rows = train.part(0, count)

@@ -13,12 +13,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+import torch._inductor.config
 from rich.console import Console
 from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.model_runners import Setting, emm_model, emm_runner, emm_stepper, read_setting
-from emm.nn.losses import task_losses
+from benchmarks.model_runners import (
+    Setting,
+    emm_forward,
+    emm_model,
+    emm_runner,
+    emm_stepper,
+    read_setting,
+)
 from emm.training.seeds import order_generator
 
 _SEED, _WARM_UP = 0, 20
@@ -29,10 +36,14 @@ def main() -> None:
     parser.add_argument("model", nargs="?", default="mmoe")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--compile", action="store_true", help="compiled steps")
     parser.add_argument("--operations", type=int, default=16, help="the longest, that are shown")
     parser.add_argument("--shapes", action="store_true", help="tell operations apart by shapes")
     options = parser.parse_args()
-    setting = read_setting(options.model, options.threads, _SEED)
+    if options.compile:
+        torch._inductor.config.cpp.enable_kernel_profile = True  # names the loops that it writes
+    compile_ = "always" if options.compile else "never"
+    setting = read_setting(options.model, options.threads, _SEED, compile_)
     console = Console()
     console.print(_printed("part of a step", _parts(setting, options.steps), options.steps))
     operations, calls = _operations(setting, options.steps, options.shapes)
@@ -45,6 +56,7 @@ def _parts(setting: Setting, steps: int) -> Counter[str]:
     """Seconds of each part of the loop in `emm.training.fit.train_epoch`."""
     model = emm_model(setting).train()
     weighting, stepper = emm_stepper(setting, model)
+    forward = emm_forward(setting, model)
     order = order_generator(_SEED, torch.device("cpu"))
     spent: Counter[str] = Counter()
 
@@ -60,13 +72,11 @@ def _parts(setting: Setting, steps: int) -> Counter[str]:
             spent.clear()
         with part("batch"):
             batch = next(batches)
-        with part("forward"):
-            logits = model(*batch.inputs)
-        with part("losses"):
-            losses = task_losses(logits, batch.labels.float(), batch.weights, batch.kinds)
+        with part("forward, losses"):
+            losses, penalty = forward(batch)
         stepper.zero_grad()
         with part("backward"):
-            weighting.backward(losses, stepper.weights, None)
+            weighting.backward(losses, stepper.weights, penalty)
         with part("optimiser"):
             stepper.step()
     return spent

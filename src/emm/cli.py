@@ -41,8 +41,11 @@ def check() -> None:
             next_step="add or remove these lines in dvc.yaml, then `emm check`",
         )
     say("params.yaml and dvc.yaml are in order")
-    for section, block in shared_sections(PARAMS_FILE, params.datasets):
-        say(f"note: {section} is also {block}'s (a YAML alias): no `dvc exp run -S` for it")
+    for dataset in params.datasets:
+        shared = {where: None for where, _ in shared_sections(PARAMS_FILE, [dataset])}
+        if shared:
+            say(f"note: also other blocks', by YAML aliases: {', '.join(shared)}")
+            say("  next: change these in the file; `dvc exp run -S` can't")
 
 
 @app.command()

@@ -47,7 +47,8 @@ class Extraction(nn.Module):
         return mix(self._weights(x), self.experts(self._expert_inputs(x)))
 
     def _expert_inputs(self, x: Tensor) -> Tensor:
-        if x.dim() == 2:
+        """[B, in], or an input for equally many experts each: [B, T+1, in] or [B, K, in]."""
+        if x.dim() == 2 or self.specific == self.shared:
             return x
         own = x[:, : self.tasks].repeat_interleave(self.specific, dim=1)  # [B, T*specific, in]
         shared = x[:, self.tasks :].expand(-1, self.shared, -1)  # [B, shared, in]
