@@ -38,7 +38,8 @@ class _Rows(torch.autograd.Function):
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (rows,) = context.saved_tensors
-        return _summed_by_row(gradient, rows, context.height), None
+        # As a slice of the features' gradient it would take torch's slow way.
+        return _summed_by_row(gradient.contiguous(), rows, context.height), None
 
 
 @torch.library.custom_op("emm::summed_by_row", mutates_args=())
