@@ -39,8 +39,6 @@ class PooledFront(nn.Module):
     field.
     """
 
-    pooling: Tensor
-
     def __init__(
         self,
         inputs: Inputs,
@@ -51,30 +49,28 @@ class PooledFront(nn.Module):
     ) -> None:
         super().__init__()
         self.front = FeatureFront(inputs, embedding_dim, dense_encoding)
-        self.embedded = self.front.table.width
-        pooling = _pooling(groups, fields, len(inputs.cardinalities))
-        self.register_buffer("pooling", pooling, persistent=False)  # [G, F]
-        self.width = self.front.width - self.embedded + len(pooling) * embedding_dim
+        self.embedded, self.fields = self.front.table.width, len(inputs.cardinalities)
+        self.pools = _pools(groups, fields, len(inputs.cardinalities)) if groups else []
+        pooled = len(self.pools) * embedding_dim if groups else self.embedded
+        self.width = self.front.width - self.embedded + pooled
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
         """dense [B, D], sparse [B, F] or [B, F + 1] -> [B, width]."""
         x: Tensor = self.front(dense, sparse)
+        if not self.pools:
+            return x
         others, embedded = x.tensor_split([x.shape[1] - self.embedded], dim=1)
-        by_field = torch.unflatten(embedded, 1, (self.pooling.shape[1], -1))  # [B, F, E]
-        sums = self.pooling @ by_field  # [B, G, E]
-        return torch.cat([others, sums.flatten(1)], dim=1)
+        by_field = torch.unflatten(embedded, 1, (self.fields, -1)).unbind(1)  # F of [B, E]
+        sums = [torch.stack([by_field[field] for field in own]).sum(dim=0) for own in self.pools]
+        return torch.cat([others, *sums], dim=1)
 
 
-def _pooling(groups: Groups, fields: Sequence[str], count: int) -> Tensor:
-    """Which of the F fields each sum is of, [G, F] of 0 and 1; a field of no group is its own."""
+def _pools(groups: Groups, fields: Sequence[str], count: int) -> list[list[int]]:
+    """Numbers of the fields of each sum; one of the F fields that is in no group is its own."""
     numbers = {name: number for number, name in enumerate(fields)}
     for group, names in groups.items():
         for name in names:
             choose("sparse field", name, numbers, f"groups.{group} in params.yaml", "correct it")
     grouped = {numbers[name] for names in groups.values() for name in names}
-    rows = [[number] for number in range(count) if number not in grouped]
-    rows += [[numbers[name] for name in names] for names in groups.values()]
-    pooling = torch.zeros(len(rows), count)
-    for row, own in zip(pooling, rows, strict=True):
-        row[own] = 1
-    return pooling
+    pools = [[number] for number in range(count) if number not in grouped]
+    return pools + [[numbers[name] for name in names] for names in groups.values()]
