@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from emm.automtl.fields import field_names
+from emm.automtl.space import ARCHITECTURE, Architecture, Expert, plain, write_architecture
+from emm.core.errors import ModelFileError
+from emm.models.automtl import AutoMTL
 from emm.models.gbdt import Boosting
 from emm.models.gbdt import fit as boost
 from emm.models.shared_bottom import SharedBottom
@@ -74,6 +78,40 @@ def test_a_trial_is_a_training_on_validation(
     for trial in trials:
         assert list(trial.auc) == list(TASKS)
         assert list(trial.auc.values()) == by_hand(params, bench, model, trial.section)
+
+
+def searched_row(processed: Path) -> Params:
+    """The project's params with automtl as a row whose architecture is searched for."""
+    return replace(quick(processed), searched=("automtl",))
+
+
+def test_a_trial_of_a_searched_row_trains_the_architecture_that_was_found(
+    processed: Path, bench: Workbench, tmp_path: Path
+) -> None:
+    params, log = searched_row(processed), tmp_path / "automtl.jsonl"
+    experts = Expert(("identity",), fields=(0, 1)), Expert(("mlp-16",), fields=(2,))
+    found = Architecture(3, (experts,), tasks=((0,), (0, 1)))
+    folder = params.paths(CENSUS).architecture("automtl")
+    folder.mkdir(parents=True)
+    write_architecture(folder / ARCHITECTURE, found, field_names(bench.schema), TASKS)
+    space = replace(SPACE, trials=1, models={"automtl": {"tower": [[3]]}})
+    search(params, CENSUS, "automtl", space, log)
+    (trial,) = read_log(log)
+    optimiser, arguments = split(trial.section)
+    seed_init(3, "automtl")
+    network = AutoMTL(bench.inputs, 2, architecture=plain(found), **arguments)
+    schedule = schedule_of(params.recipe_of(CENSUS).training, optimiser)
+    (epoch,) = fit(network, bench.train, bench.validation, schedule, seed=3, names=("automtl",))
+    assert list(trial.auc.values()) == list(epoch.scores)
+
+
+def test_a_searched_row_without_an_architecture_is_an_error(
+    processed: Path, tmp_path: Path
+) -> None:
+    params = replace(searched_row(processed), recipe="paper")
+    space = replace(SPACE, models={"automtl": {"tower": [[3]]}})
+    with pytest.raises(ModelFileError, match="automtl has no architecture yet"):
+        search(params, CENSUS, "automtl", space, tmp_path / "automtl.jsonl")
 
 
 def disagreements(recipe: RecipeParams, logs: Path) -> list[str]:

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 
 import yaml
 
+from emm.automtl.fields import field_names
+from emm.automtl.space import ARCHITECTURE, plain, read_architecture
 from emm.core.binding import Count, Range, bind, choose, raise_all
-from emm.core.errors import DataError, ParamsError
+from emm.core.errors import DataError, ModelFileError, ParamsError
 from emm.core.progress import say
 from emm.fusion.emm import EMM
 from emm.fusion.factories import trusting
@@ -170,12 +172,13 @@ def _try(
     training = params.recipe_of(dataset).training
     single = model in params.trained
     architecture: Any = SingleTask if single else model_class(model)
+    found = _found_architecture(bench, params, dataset, model)
     optimiser, arguments = split_section(
-        section, architecture, f"{SPACES}: {model}", OptimiserParams, FROM_DATA
+        section, architecture, f"{SPACES}: {model}", OptimiserParams, (*FROM_DATA, *found)
     )
-    arguments |= arguments_of_data(architecture, bench.schema, bench.train)
+    arguments |= arguments_of_data(architecture, bench.schema, bench.train) | found
     schedule = schedule_of(training, optimiser)
-    found: dict[str, float] = {}
+    aucs: dict[str, float] = {}
     for own in [(task,) for task in tasks] if single else [tasks]:
         names = (model, *own) if single else (model,)
         seed_init(seed, *names)
@@ -184,8 +187,25 @@ def _try(
         if single:
             train, validation = (x.task(tasks.index(own[0])) for x in (train, validation))
         epochs = train_run(network, train, validation, schedule, seed, names)
-        found |= dict(zip(own, epochs[best_epoch(epochs) - 1].scores, strict=True))
-    return found
+        aucs |= dict(zip(own, epochs[best_epoch(epochs) - 1].scores, strict=True))
+    return aucs
+
+
+def _found_architecture(
+    bench: Workbench, params: Params, dataset: str, model: str
+) -> dict[str, Any]:
+    """As an argument of its model, what the search stage found for a row of ``searched``."""
+    if model not in params.searched:
+        return {}
+    path = params.paths(dataset).architecture(model) / ARCHITECTURE
+    if not path.exists():
+        raise ModelFileError(
+            f"{model} has no architecture yet",
+            where=path,
+            next_step=f"search for it first: dvc repro search@{dataset}-{model}",
+        )
+    found = read_architecture(path, field_names(bench.schema), bench.schema.tasks)
+    return {"architecture": plain(found)}
 
 
 def _try_fused(
