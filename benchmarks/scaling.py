@@ -55,7 +55,7 @@ class Measured:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, action="append", help="may be repeated")
-    parser.add_argument("--steps", type=int, default=60, help="of each timed training, at most")
+    parser.add_argument("--timed", type=int, default=131_072, help="rows that a training reads")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--out", default="scaling.json", help="name within benchmarks/results")
@@ -65,7 +65,7 @@ def main() -> None:
     device = torch.device(options.device)
     matmul, copy = _matmul_rate(device), _copy_rate(device)
     found = [
-        _measure(setting, options.steps, device, matmul)
+        _measure(setting, options.timed, device, matmul)
         for setting in _settings(options.rows or [100_000, 1_000_000])
     ]
     Console().print(_printed(found))
@@ -91,7 +91,7 @@ def _settings(rows: list[int]) -> Iterator[Setting]:
     yield from (replace(base, tasks=count) for count in (1, 4, 8))
 
 
-def _measure(setting: Setting, steps: int, device: torch.device, matmul: float) -> Measured:
+def _measure(setting: Setting, timed: int, device: torch.device, matmul: float) -> Measured:
     rows = _rows(setting).to(device)
     inputs = Inputs(_DENSE, (setting.ids // _FIELDS,) * _FIELDS)
     model = MMoE(
@@ -106,7 +106,7 @@ def _measure(setting: Setting, steps: int, device: torch.device, matmul: float) 
     weighting = make_weighting(setting.tasks).to(device)
     stepper = Stepper(model, [], Optimisation(0.001, 0.0), 1)
     order = torch.Generator(device).manual_seed(0)
-    used = rows.part(0, min(setting.rows, steps * setting.batch_size))
+    used = rows.part(0, min(setting.rows, timed))
 
     def epoch() -> None:
         train_epoch(model, used, rows_of(rows, used, order), weighting, stepper)
