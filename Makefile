@@ -81,22 +81,22 @@ types: setup
 
 bench: setup ## Speed: preprocessing, streamed training, metrics, models against torch-rechub's; funnels
 	@echo "==> preprocessing (files of 0.7 GiB are generated for every million rows)"
-	python benchmarks/preprocess.py --rows 100000 --rows 1000000 --line-parser-rows 1000000
+	python -m benchmarks.preprocess --rows 100000 --rows 1000000 --line-parser-rows 1000000
 	@echo "==> streamed training"
-	python benchmarks/stream.py
+	python -m benchmarks.stream
 	@echo "==> metrics"
-	python benchmarks/metrics.py
+	python -m benchmarks.metrics
 	@echo "==> bias of the conversion rate on generated funnels"
-	python benchmarks/funnel.py
+	python -m benchmarks.funnel
 	@echo "==> architecture search"
-	python benchmarks/automtl.py
+	python -m benchmarks.automtl
 	@echo "==> scaling over rows, batch size, experts and tasks; the machine's own limits"
-	python benchmarks/scaling.py --rows 100000 --rows 1000000 --rows 10000000
+	python -m benchmarks.scaling --rows 100000 --rows 1000000 --rows 10000000
 	@echo "==> models beside torch-rechub's (reads data/processed/census-income: make repro makes it)"
 	$(PIP) install --quiet --no-build-isolation --editable '.[bench]'
-	python benchmarks/models.py --threads 2
+	python -m benchmarks.models --threads 2
 	@echo "==> preprocessing of Census-Income beside pandas and scikit-learn"
-	python benchmarks/census.py
+	python -m benchmarks.census
 
 readme: setup ## Put the current results into README.md
 	emm readme

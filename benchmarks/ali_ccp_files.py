@@ -1,6 +1,6 @@
 """Generated files in the raw format of Ali-CCP, of any size.
 
-    python benchmarks/ali_ccp_files.py --rows 1000000 FOLDER
+    python -m benchmarks.ali_ccp_files --rows 1000000 FOLDER
 
 Each part has ``rows`` skeleton lines of about 12 items, ``ROWS_A_USER`` for each user, whose line
 in the common file has 200 to 800 items. Feature ids follow Zipf's law. About 4 % of the rows are

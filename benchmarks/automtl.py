@@ -1,6 +1,6 @@
 """How much faster a search gets as operators are fixed: steps of the supernet, at several stages.
 
-    python benchmarks/automtl.py
+    python -m benchmarks.automtl
 
 Operations are counted; rows/s are measured, and worth something on an idle machine alone.
 """

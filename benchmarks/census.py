@@ -1,6 +1,6 @@
 """Preprocessing of Census-Income, beside pandas and scikit-learn.
 
-    python benchmarks/census.py --raw data/raw/census-income
+    python -m benchmarks.census --raw data/raw/census-income
 
 Both read the two published files, halve the official test split, encode the categories and scale
 the numbers with what train says, and write train, validation and test. The peer does it the usual
@@ -9,7 +9,6 @@ describes nothing. Each run in a process of its own, without its imports.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.results import add_out, keep
 from emm.data.datasets.census_income import COLUMNS, DATASET
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--raw", type=Path, default=_ROOT / "data" / "raw" / "census-income")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--out", default="census.json", help="name within benchmarks/results")
+    add_out(parser)
     parser.add_argument("--measure", choices=[_OURS, _PEER], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -48,8 +48,7 @@ def main() -> None:
             name, f"{median(seconds):.2f}", f"{median(found[_PEER]) / median(seconds):.1f}"
         )
     Console().print(table)
-    target = _ROOT / "benchmarks" / "results" / options.out
-    target.write_text(json.dumps({"seconds": found}, indent=2) + "\n", encoding="utf-8")
+    keep(options.out, "census", {"seconds": found})
 
 
 def _repeated(program: str, raw: Path, repeats: int) -> list[float]:

@@ -1,6 +1,6 @@
 """Bias of the conversion rate over the entire space, on generated funnels that are known.
 
-    python benchmarks/funnel.py --seeds 0 1 2 3 4
+    python -m benchmarks.funnel --seeds 0 1 2 3 4
 
 Clicked impressions are no fair sample of all: appealing items are clicked more often, and bought
 more often once clicked, and of the others a model of the clicked rows alone ("naive") sees little.
@@ -9,11 +9,8 @@ clicked or not.
 """
 
 import argparse
-import json
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
@@ -22,6 +19,7 @@ from rich.console import Console
 from rich.table import Table as Printed
 from torch import Tensor, nn
 
+from benchmarks.results import add_out, keep
 from emm.data.batches import Table
 from emm.metrics.funnels import conversion_logits
 from emm.models.escm2 import ESCM2
@@ -34,7 +32,6 @@ from emm.training.fit import Schedule, fit, predict
 from emm.training.optimisers import Optimisation
 from emm.training.seeds import seed_init
 
-_ROOT = Path(__file__).resolve().parents[1]
 CLICK, CONVERSION = 0, 1
 NETWORK: dict[str, Any] = {"embedding_dim": 8, "tower": [32, 16], "dropout": 0.0}
 SCHEDULE = Schedule(Optimisation(0.003, 1e-5), batch_size=1024, max_epochs=30, patience=4)
@@ -92,21 +89,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=60_000, help="of train, and of test")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--out", default="funnel.json", help="name within benchmarks/results")
+    add_out(parser)
     options = parser.parse_args()
     torch.set_num_threads(1)
     runs = {seed: biases(World(seed), seed, MODELS, options.rows) for seed in options.seeds}
     Console().print(_printed(runs))
     record = {
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "rows": options.rows,
         "worlds": {seed: _facts(World(seed).draw(options.rows)) for seed in runs},
         "bias": {
             name: {seed: asdict(found[name]) for seed, found in runs.items()} for name in MODELS
         },
     }
-    target = _ROOT / "benchmarks" / "results" / options.out
-    target.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    keep(options.out, "funnel", record)
 
 
 def biases(world: World, seed: int, models: Sequence[str], rows: int) -> dict[str, Bias]:

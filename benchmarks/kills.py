@@ -1,6 +1,6 @@
 """Kill `dvc repro` again and again, let it come through, and compare with an undisturbed run.
 
-    PYTHONPATH=. python benchmarks/kills.py --kills 20 --seed 0 [TARGET...]
+    python -m benchmarks.kills --kills 20 --seed 0 [TARGET...]
 
 Runs the pipeline on tiny generated data in temporary repositories, with a checkpoint after every
 step. Every other kill takes dvc with all its children; the others take dvc alone, whose stage

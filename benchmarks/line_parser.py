@@ -1,6 +1,6 @@
 """Ali-CCP line by line in plain Python: what the benchmark compares with, and the tests' oracle.
 
-    python benchmarks/line_parser.py RAW OUT
+    python -m benchmarks.line_parser RAW OUT
 
 Written as one would write it without another thought than the format: a dict of users, one pass
 that joins every row and counts values, a second one that encodes the joined rows.

@@ -1,30 +1,28 @@
 """Seconds and extra memory of the metrics over many rows, beside scikit-learn's.
 
-    python benchmarks/metrics.py --rows 1000000 --rows 10000000
+    python -m benchmarks.metrics --rows 1000000 --rows 10000000
 
 Float32 logits with many ties and 5% positives. Each measurement is a process of its own.
 """
 
 import argparse
 import json
-import platform
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.table import Table as Printed
 from torch import Tensor
 
+from benchmarks.results import add_out, keep
 from emm.metrics.calibration import expected_calibration_error, log_loss
 from emm.metrics.ranking import auc
 
-_ROOT = Path(__file__).resolve().parents[1]
 _GIB = 1 << 30
 _BLOCK = 1_000_000
 _PEER_ROWS = 10_000_000
@@ -67,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, action="append", help="may be repeated")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", default="metrics.json", help="name within benchmarks/results")
+    add_out(parser)
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -79,14 +77,11 @@ def main() -> None:
         for program, metrics in (("emm", METRICS), ("scikit-learn", peers)):
             runs += [_run(program, metric, rows, options.threads) for metric in metrics]
     Console().print(_printed(runs))
-    target = _ROOT / "benchmarks" / "results" / options.out
-    target.parent.mkdir(exist_ok=True)
     record = {
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "threads": options.threads,
         "runs": [asdict(run) for run in runs],
     }
-    target.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    keep(options.out, "metrics", record)
 
 
 def drawn(rows: int) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """Training and prediction speed of multi-task models, beside torch-rechub's.
 
-    python benchmarks/models.py
-    python benchmarks/models.py --model mmoe --epochs 1
+    python -m benchmarks.models
+    python -m benchmarks.models --model mmoe --epochs 1
 
 Census-Income's processed rows, the paper recipe's sizes, batches and Adam, float32 on the CPU. The
 peer has its own models, data loader and trainer. Each has a process of its own; they take turns.
@@ -10,7 +10,6 @@ peer has its own models, data loader and trainer. Each has a process of its own;
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +22,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.results import add_out, keep
 
 _ROOT = Path(__file__).resolve().parents[1]
 _OURS, _COMPILED, _PEER = "emm", "emm, compiled", "torch-rechub"
@@ -49,7 +50,7 @@ def main() -> None:
         "--epochs", type=int, default=0, help="of fresh models, whose AUC is then compared"
     )
     parser.add_argument("--seeds", type=int, default=3, help="of the models whose AUC is compared")
-    parser.add_argument("--out", default="models.json", help="name within benchmarks/results")
+    add_out(parser)
     options = parser.parse_args()
     peer = _peer_version()
     found = {name: _compare(name, options) for name in options.model or _MODELS}
@@ -58,17 +59,13 @@ def main() -> None:
     if options.epochs:
         console.print(_aucs(found, options))
     record = {
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
-        "torch": version("torch"),
         _PEER: peer,
         "threads": options.threads,
         "epochs": options.epochs,
         "seeds": options.seeds,
         "models": found,
     }
-    target = _ROOT / "benchmarks" / "results" / options.out
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    keep(options.out, "models", record)
 
 
 def _peer_version() -> str:

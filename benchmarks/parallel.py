@@ -1,6 +1,6 @@
 """The default pipeline by ``dvc repro`` and by ``emm repro``: equal results, and the ratio.
 
-    python benchmarks/parallel.py --raw /path/to/census-income --jobs 2
+    python -m benchmarks.parallel --raw /path/to/census-income --jobs 2
 
 Each runs in a fresh clone of the current commit, with one thread a stage. ``--epochs`` cuts
 training short, to see that it works. Other work on the machine spoils the ratio.
@@ -9,7 +9,6 @@ training short, to see that it works. Other work on the machine spoils the ratio
 import argparse
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -17,6 +16,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from benchmarks.results import add_out, keep
 
 _ROOT = Path(__file__).resolve().parents[1]
 _COMPARED = ("dvc.lock", "metrics", "reports")
@@ -28,7 +29,7 @@ def main() -> None:
     parser.add_argument("targets", nargs="*", help="stages; by default the whole pipeline")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--epochs", type=int, help="instead of training.max_epochs")
-    parser.add_argument("--out", type=Path, help="also write the result to this file")
+    add_out(parser)
     options = parser.parse_args()
     with TemporaryDirectory() as temporary:
         clones = {name: Path(temporary, name) for name in ("serial", "parallel")}
@@ -41,8 +42,6 @@ def main() -> None:
         parallel = seconds([*emm, *words], clones["parallel"])
         result = {
             "jobs": options.jobs,
-            "cores": os.cpu_count(),
-            "machine": platform.processor() or platform.machine(),
             "targets": options.targets,
             "epochs": options.epochs or "as in params.yaml",
             "serial_seconds": round(serial, 1),
@@ -51,10 +50,8 @@ def main() -> None:
             "different": different(clones["serial"], clones["parallel"]),
             "not_as_committed": not_as_committed(clones["serial"]),
         }
-    text = json.dumps(result, indent=2) + "\n"
-    sys.stdout.write(text)
-    if options.out:
-        options.out.write_text(text, encoding="utf-8")
+    sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    keep(options.out, "parallel", result)
     sys.exit(bool(result["different"]))
 
 

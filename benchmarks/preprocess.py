@@ -1,6 +1,6 @@
 """Speed and peak memory of Ali-CCP's whole preprocessing, beside a parser in plain Python.
 
-    python benchmarks/preprocess.py --rows 100000 --rows 1000000 --line-parser-rows 100000
+    python -m benchmarks.preprocess --rows 100000 --rows 1000000 --line-parser-rows 100000
 
 Files are generated in a temporary folder, removed at the end: about 1 kB for each row of a part.
 """
@@ -8,7 +8,6 @@ Files are generated in a temporary folder, removed at the end: about 1 kB for ea
 import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -19,6 +18,8 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.results import add_out, keep
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PARTS = 2
@@ -50,7 +51,7 @@ def main() -> None:
         default=100_000,
         help="the line parser runs on files of at most so many rows, and at least on the smallest",
     )
-    parser.add_argument("--out", default="preprocess.json", help="name within benchmarks/results")
+    add_out(parser)
     parser.add_argument("--folder", type=Path, help="where the temporary folder is made")
     parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -64,13 +65,10 @@ def main() -> None:
         compared = rows <= max(options.line_parser_rows, sizes[0])
         runs += _run_size(rows, [_OURS, _LINES] if compared else [_OURS], options.folder)
     Console().print(_table(runs))
-    target = _ROOT / "benchmarks" / "results" / options.out
-    target.parent.mkdir(exist_ok=True)
     record = {
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "runs": [{**asdict(run), "rows_per_second": run.rate} for run in runs],
     }
-    target.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    keep(options.out, "preprocess", record)
 
 
 def _run_size(rows: int, programs: list[str], folder: Path | None) -> list[Measured]:

@@ -1,18 +1,15 @@
 """How training's speed moves with rows, batch size, experts and tasks, and beside the machine.
 
-    python benchmarks/scaling.py --rows 100000 --rows 1000000 --rows 10000000
+    python -m benchmarks.scaling --rows 100000 --rows 1000000 --rows 10000000
 
 MMoE on generated rows in the shape of Ali-CCP (23 sparse fields, 8 dense), on the CPU or on CUDA.
 The machine's own matrix product and memory copy are measured in the same run.
 """
 
 import argparse
-import json
-import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from statistics import median
 
 import torch
@@ -20,6 +17,7 @@ from rich.console import Console
 from rich.table import Table as Printed
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.results import add_out, keep
 from emm.core.allocation import keep_freed_memory
 from emm.data.batches import Table
 from emm.models.mmoe import MMoE
@@ -28,7 +26,6 @@ from emm.training.fit import train_epoch
 from emm.training.optimisers import Optimisation, Stepper
 from emm.training.weighting import make_weighting
 
-_ROOT = Path(__file__).resolve().parents[1]
 _FIELDS, _DENSE = 23, 8
 
 
@@ -58,7 +55,7 @@ def main() -> None:
     parser.add_argument("--timed", type=int, default=131_072, help="rows that a training reads")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--out", default="scaling.json", help="name within benchmarks/results")
+    add_out(parser)
     options = parser.parse_args()
     keep_freed_memory()
     torch.set_num_threads(options.threads)
@@ -71,15 +68,13 @@ def main() -> None:
     Console().print(_printed(found))
     Console().print(f"matmul {matmul / 1e9:,.0f} GFLOP/s, copy {copy / 2**30:,.1f} GiB/s")
     record = {
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "device": options.device,
         "threads": options.threads,
         "matmul_flops": matmul,
         "copy_bytes": copy,
         "runs": [asdict(each) for each in found],
     }
-    target = _ROOT / "benchmarks" / "results" / options.out
-    target.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    keep(options.out, "scaling", record)
 
 
 def _settings(rows: list[int]) -> Iterator[Setting]:

@@ -1,6 +1,6 @@
 """Training speed and peak memory with processed data in memory, and streamed from its file.
 
-    python benchmarks/stream.py --rows 1000000 --seconds 20
+    python -m benchmarks.stream --rows 1000000 --seconds 20
 
 Trains the same MMoE both ways on generated processed data. Streaming gets an eighth of the memory
 that the data's tensors take, or ``--memory-gib``. Each run is a process of its own.
@@ -8,7 +8,6 @@ that the data's tensors take, or ``--memory-gib``. Each run is a process of its 
 
 import argparse
 import json
-import platform
 import resource
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table as Printed
 
+from benchmarks.results import add_out, keep
 from emm.data.batches import Rows, Table
 from emm.data.loading import Source, columns_of
 from emm.data.memory import GIB, open_splits
@@ -35,7 +35,6 @@ from emm.training.optimisers import Optimisation, Stepper
 from emm.training.seeds import order_generator, seed_init
 from emm.training.weighting import make_weighting
 
-_ROOT = Path(__file__).resolve().parents[1]
 _DENSE, _SPARSE, _IDS, _TASKS = 8, 24, 1_000, 2
 _BLOCK = 1_000_000
 _MODEL = {"embedding_dim": 8, "experts": 4, "expert": [64, 32], "tower": [16], "dropout": 0.1}
@@ -59,7 +58,7 @@ def main() -> None:
     parser.add_argument("--memory-gib", type=float, help="for processed data when it is streamed")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", default="stream.json", help="name within benchmarks/results")
+    add_out(parser)
     parser.add_argument("--rounds", type=int, default=2, help="of which the fastest counts")
     parser.add_argument("--generate", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
@@ -78,10 +77,7 @@ def main() -> None:
         ]
     runs = [max(each, key=lambda run: run.training) for each in zip(*rounds, strict=True)]
     Console().print(_printed(runs))
-    target = _ROOT / "benchmarks" / "results" / options.out
-    target.parent.mkdir(exist_ok=True)
     record = {
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "device": options.device,
         "threads": options.threads,
         "rows": options.rows,
@@ -89,7 +85,7 @@ def main() -> None:
         "memory_gib": memory,
         "runs": [asdict(run) for run in runs],
     }
-    target.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    keep(options.out, "stream", record)
 
 
 def schema() -> Schema:
