@@ -45,7 +45,9 @@ def main() -> None:
     parser.add_argument("--model", action="append", choices=_MODELS, help="may be repeated")
     parser.add_argument("--threads", type=int, default=1, help="of either library")
     parser.add_argument("--batches", type=int, help="of each timed training; default: an epoch's")
-    parser.add_argument("--repeats", type=int, default=5, help="of which the median counts")
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="of which the median counts; 0: no speeds"
+    )
     parser.add_argument(
         "--epochs", type=int, default=0, help="of fresh models, whose AUC is then compared"
     )
@@ -55,17 +57,26 @@ def main() -> None:
     peer = _peer_version()
     found = {name: _compare(name, options) for name in options.model or _MODELS}
     console = Console()
-    console.print(_speeds(found))
+    about = {_PEER: peer, "threads": options.threads}
+    if options.repeats:
+        console.print(_speeds(found))
+        keep(options.out, "models", {**about, "models": _only(found, "rows_per_second")})
     if options.epochs:
         console.print(_aucs(found, options))
-    record = {
-        _PEER: peer,
-        "threads": options.threads,
-        "epochs": options.epochs,
-        "seeds": options.seeds,
-        "models": found,
+        about |= {"epochs": options.epochs, "seeds": options.seeds}
+        keep(options.out, "models-auc", {**about, "models": _only(found, "auc")})
+
+
+def _only(found: dict[str, Found], key: str) -> dict[str, Found]:
+    """Of what was found, the part under ``key``, and the sizes of the models it belongs to."""
+    return {
+        model: {
+            library: {"parameters": own["parameters"], key: own[key]}
+            for library, own in by_library.items()
+            if key in own
+        }
+        for model, by_library in found.items()
     }
-    keep(options.out, "models", record)
 
 
 def _peer_version() -> str:

@@ -74,8 +74,9 @@ def test_a_model_without_lists_is_an_error() -> None:
         SPACE.sections("tm-11")
 
 
-def test_the_projects_own_spaces_give_every_model_as_many_trials() -> None:
-    space = load_space(CENSUS, ROOT / "search.yaml")
+@pytest.mark.parametrize("dataset", [CENSUS, "census-income-searched", "kuairand-pure-searched"])
+def test_the_projects_own_spaces_give_every_model_as_many_trials(dataset: str) -> None:
+    space = load_space(dataset, ROOT / "search.yaml")
     counts = {model: len(space.sections(model)) for model in space.models}
     assert set(counts.values()) == {space.trials}
 

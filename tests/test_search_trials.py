@@ -127,9 +127,18 @@ def disagreements(recipe: RecipeParams, logs: Path) -> list[str]:
     return found
 
 
-def test_the_tuned_recipe_is_what_the_searches_chose() -> None:
-    recipe = load_params(ROOT / "params.yaml", "tuned").recipe_of(CENSUS)
-    assert disagreements(recipe, (ROOT / log_of(CENSUS, "any")).parent) == []
+@pytest.mark.parametrize(
+    ("file", "dataset"),
+    [
+        ("params.yaml", CENSUS),
+        ("study/automtl.yaml", "census-income-searched"),
+        ("study/automtl.yaml", "kuairand-pure-searched"),
+    ],
+)
+def test_the_tuned_recipe_is_what_the_searches_chose(file: str, dataset: str) -> None:
+    logs = (ROOT / log_of(dataset, "any")).parent
+    assert list(logs.glob("*.jsonl"))
+    assert disagreements(load_params(ROOT / file, "tuned").recipe_of(dataset), logs) == []
 
 
 def test_a_recipe_that_disagrees_with_a_log_is_found_out(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """The supernet: every architecture of the search space at once, with weights of its own each."""
 
+import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +11,13 @@ from emm.automtl.fields import FieldFront, gated_interactions
 from emm.automtl.gates import decided, drawn, never_empty, softmax_of_open
 from emm.automtl.operators import Choice
 from emm.automtl.space import WIDTHS, Operator
-from emm.core.binding import Count, Share
+from emm.core.binding import Count, Range, Share
 from emm.nn.gates import mix
 from emm.nn.grouped import GroupedLinear, Towers
 from emm.nn.inputs import Inputs
 from emm.nn.numeric import DenseEncoding
+
+Chance = Annotated[float, Range(0.01, 0.99)]
 
 
 class Selections(NamedTuple):
@@ -34,7 +37,8 @@ class Supernet(nn.Module):
     factorisation machine's vector of those that its other gates leave open. An expert above, and a
     task, reads the mean of the experts that its gates leave open, weighed by a softmax gate over
     the raw fields. Every layer is a `Choice` among ``operators``. In train mode gates are drawn
-    anew in each forward pass; otherwise each has its likelier value.
+    anew in each forward pass, at first open with probability ``open_at_start``; otherwise each has
+    its likelier value.
     Jiang et al., "Automatic Multi-Task Learning Framework with Neural Architecture Search in
     Recommendations", KDD 2024, section on DESAN.
     """
@@ -53,6 +57,7 @@ class Supernet(nn.Module):
         layers: Count = 3,
         width: Count = 64,
         operators: Sequence[Operator] = tuple(WIDTHS),
+        open_at_start: Chance = 0.5,
     ) -> None:
         super().__init__()
         self.embedding_dim, self.width = embedding_dim, width
@@ -71,9 +76,12 @@ class Supernet(nn.Module):
             GroupedLinear(count, self.front.width, experts, bias=False) for count in readers
         )
         self.towers = Towers(tasks, width, tower, dropout)
-        self.beta_fields = nn.Parameter(torch.zeros(experts, self.front.fields))
-        self.beta_interactions = nn.Parameter(torch.zeros(experts, self.front.fields))
-        self.beta_experts = nn.ParameterList(torch.zeros(count, experts) for count in readers)
+        start = math.log(open_at_start / (1 - open_at_start))
+        self.beta_fields = nn.Parameter(torch.full((experts, self.front.fields), start))
+        self.beta_interactions = nn.Parameter(torch.full((experts, self.front.fields), start))
+        self.beta_experts = nn.ParameterList(
+            torch.full((count, experts), start) for count in readers
+        )
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
         """dense [B, D], sparse [B, F] -> logits [B, T]."""
