@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -41,6 +42,8 @@ def main() -> None:
             run = {_OURS: _emm, _PEER: _pandas}[options.measure]
             sys.stdout.write(f"{_seconds(run, options.raw, Path(folder))}\n")
         return
+    if find_spec("pandas") is None:
+        sys.exit("error: pandas isn't installed\n  next: pip install -e '.[bench]'")
     found = {name: _repeated(name, options.raw, options.repeats) for name in (_OURS, _PEER)}
     table = Table("program", "seconds", "ratio")
     for name, seconds in found.items():

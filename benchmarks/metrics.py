@@ -96,8 +96,9 @@ def drawn(rows: int) -> tuple[Tensor, Tensor]:
 
 
 def _run(program: str, metric: str, rows: int, threads: int) -> Measured:
-    words = [__file__, "--measure", program, metric, "--rows", str(rows), "--threads", str(threads)]
-    output = subprocess.run([sys.executable, *words], check=True, stdout=subprocess.PIPE).stdout
+    command = [sys.executable, "-m", "benchmarks.metrics", "--measure", program, metric]
+    command += ["--rows", str(rows), "--threads", str(threads)]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
     return Measured(**json.loads(output))
 
 

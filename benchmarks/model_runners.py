@@ -26,6 +26,8 @@ ESMM = "esmm"
 # Census-Income is no funnel: for speed alone the second label stands in for a click, and both
 # together for the conversion after it.
 _ESMM_SIZES = {"embedding_dim": 4, "tower": [8], "dropout": 0.0}
+# The peer's AITM has no calibrator in its loss.
+_AS_THE_PEER = {"aitm": {"calibrator_weight": 0.0}}
 _ROOT = Path(__file__).resolve().parents[1]
 
 Timed = Callable[[], object]
@@ -71,6 +73,7 @@ def read_setting(model: str, threads: int, seed: int, compile_: str = "never") -
     optimiser, arguments = split_section(
         recipe.train[model], model_class(model), where, OptimiserParams
     )
+    arguments |= _AS_THE_PEER.get(model, {})
     return Setting(bench, model, arguments, schedule_of(training, optimiser), seed)
 
 

@@ -142,7 +142,7 @@ def _run(options: argparse.Namespace, folder: str, memory: float) -> Measured:
 
 def _child(*words: object) -> str:
     """What this program prints when it is called with ``words``."""
-    command = [sys.executable, __file__, *map(str, words)]
+    command = [sys.executable, "-m", "benchmarks.stream", *map(str, words)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
