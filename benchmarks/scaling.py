@@ -10,6 +10,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import chain, islice
 from statistics import median
 
 import torch
@@ -102,21 +103,27 @@ def _measure(setting: Setting, timed: int, device: torch.device, matmul: float) 
     stepper = Stepper(model, [], Optimisation(0.001, 0.0), 1)
     order = torch.Generator(device).manual_seed(0)
     used = rows.part(0, min(setting.rows, timed))
+    count = -(-len(used) // setting.batch_size)
 
-    def epoch() -> None:
-        train_epoch(model, used, rows_of(rows, used, order), weighting, stepper)
+    def seconds() -> float:
+        batches = _batches(rows, setting.batch_size, count, order)
+        return _seconds(lambda: train_epoch(model, used, batches, weighting, stepper), device)
 
-    def rows_of(every: Table, some: Table, generator: torch.Generator) -> Iterator[Table]:
-        # From all rows, wherever they lie in memory, as many batches as are timed.
-        batches = every.shuffled(setting.batch_size, generator)
-        return (next(batches) for _ in range(-(-len(some) // setting.batch_size)))
-
-    epoch()
-    rate = len(used) / median(_seconds(epoch, device) for _ in range(3))
+    seconds()
+    rate = len(used) / median(seconds() for _ in range(3))
     with FlopCounterMode(display=False) as counter:
         train_epoch(model, used, [rows.part(0, setting.batch_size)], weighting, stepper)
     flops = counter.get_total_flops() / min(setting.batch_size, setting.rows)
     return Measured(setting, rate, rate * flops / matmul)
+
+
+def _batches(rows: Table, size: int, count: int, order: torch.Generator) -> Iterator[Table]:
+    """The first batches of an epoch, from all rows, wherever they lie in memory.
+
+    The first one is made at once, and with it the order of all rows, which serves a whole epoch.
+    """
+    every = rows.shuffled(size, order)
+    return chain([next(every)], islice(every, count - 1))
 
 
 def _rows(setting: Setting) -> Table:
