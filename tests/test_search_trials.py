@@ -81,27 +81,27 @@ def test_a_trial_is_a_training_on_validation(
 
 
 def searched_row(processed: Path) -> Params:
-    """The project's params with automtl as a row whose architecture is searched for."""
-    return replace(quick(processed), searched=("automtl",))
+    """The project's params with a row whose architecture is searched for."""
+    return replace(quick(processed), searched=("found",))
 
 
 def test_a_trial_of_a_searched_row_trains_the_architecture_that_was_found(
     processed: Path, bench: Workbench, tmp_path: Path
 ) -> None:
-    params, log = searched_row(processed), tmp_path / "automtl.jsonl"
+    params, log = searched_row(processed), tmp_path / "found.jsonl"
     experts = Expert(("identity",), fields=(0, 1)), Expert(("mlp-16",), fields=(2,))
     found = Architecture(3, (experts,), tasks=((0,), (0, 1)))
-    folder = params.paths(CENSUS).architecture("automtl")
+    folder = params.paths(CENSUS).architecture("found")
     folder.mkdir(parents=True)
     write_architecture(folder / ARCHITECTURE, found, field_names(bench.schema), TASKS)
-    space = replace(SPACE, trials=1, models={"automtl": {"tower": [[3]]}})
-    search(params, CENSUS, "automtl", space, log)
+    space = replace(SPACE, trials=1, models={"found": {"tower": [[3]]}})
+    search(params, CENSUS, "found", space, log)
     (trial,) = read_log(log)
     optimiser, arguments = split(trial.section)
-    seed_init(3, "automtl")
+    seed_init(3, "found")
     network = AutoMTL(bench.inputs, 2, architecture=plain(found), **arguments)
     schedule = schedule_of(params.recipe_of(CENSUS).training, optimiser)
-    (epoch,) = fit(network, bench.train, bench.validation, schedule, seed=3, names=("automtl",))
+    (epoch,) = fit(network, bench.train, bench.validation, schedule, seed=3, names=("found",))
     assert list(trial.auc.values()) == list(epoch.scores)
 
 
@@ -109,9 +109,9 @@ def test_a_searched_row_without_an_architecture_is_an_error(
     processed: Path, tmp_path: Path
 ) -> None:
     params = replace(searched_row(processed), recipe="paper")
-    space = replace(SPACE, models={"automtl": {"tower": [[3]]}})
-    with pytest.raises(ModelFileError, match="automtl has no architecture yet"):
-        search(params, CENSUS, "automtl", space, tmp_path / "automtl.jsonl")
+    space = replace(SPACE, models={"found": {"tower": [[3]]}})
+    with pytest.raises(ModelFileError, match="found has no architecture yet"):
+        search(params, CENSUS, "found", space, tmp_path / "found.jsonl")
 
 
 def disagreements(recipe: RecipeParams, logs: Path) -> list[str]:

@@ -17,6 +17,7 @@ from emm.fusion.emm import EMM
 from emm.fusion.factories import trusting
 from emm.fusion.pool import load_pool
 from emm.models import model_class
+from emm.models.automtl import AutoMTL
 from emm.models.gbdt import Boosting, fit
 from emm.models.single_task import SingleTask
 from emm.params import OptimiserParams, Params
@@ -171,7 +172,7 @@ def _try(
         return _try_fused(bench, params, dataset, model, section, seed)
     training = params.recipe_of(dataset).training
     single = model in params.trained
-    architecture: Any = SingleTask if single else model_class(model)
+    architecture = _class_of(model, params)
     found = _found_architecture(bench, params, dataset, model)
     optimiser, arguments = split_section(
         section, architecture, f"{SPACES}: {model}", OptimiserParams, (*FROM_DATA, *found)
@@ -189,6 +190,12 @@ def _try(
         epochs = train_run(network, train, validation, schedule, seed, names)
         aucs |= dict(zip(own, epochs[best_epoch(epochs) - 1].scores, strict=True))
     return aucs
+
+
+def _class_of(model: str, params: Params) -> Any:
+    if model in params.trained:
+        return SingleTask
+    return AutoMTL if model in params.searched else model_class(model)
 
 
 def _found_architecture(
