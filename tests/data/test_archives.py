@@ -186,6 +186,13 @@ def test_a_missing_archive_is_an_error(tmp_path: Path) -> None:
         list(find(tmp_path / "none.zip", {"a.csv"}, limit=LIMIT, scratch=tmp_path))
 
 
+def test_a_member_without_a_name_is_refused(tmp_path: Path) -> None:
+    packed = make_zip({"z": b"content"})
+    name = packed.rindex(b"z")  # in the list of members, where a zero byte ends it
+    with pytest.raises(DataError, match="isn't safe to unpack"):
+        search(tmp_path, packed[:name] + b"\0" + packed[name + 1 :])
+
+
 SMALL = [make({"x/b.csv": b"b" * 50, "a.csv": b"a" * 500}) for make in (make_zip, make_tar_gz)]
 SMALL += [gzip.decompress(SMALL[1])[:4096], make_zip({"t.tgz": SMALL[1], "z": SMALL[0]})]
 

@@ -217,7 +217,7 @@ def _base(name: str) -> str:
 def _refuse_unsafe(name: str, where: str, *, plain: bool) -> None:
     path = name.replace("\\", "/")
     leaves = path.startswith("/") or ".." in path.split("/") or re.match("[A-Za-z]:", path)
-    if leaves or not plain:
+    if not path or leaves or not plain:
         raise DataError(
             "the archive holds a member that isn't safe to unpack",
             where=where,
