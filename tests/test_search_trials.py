@@ -17,11 +17,13 @@ from emm.models.gbdt import fit as boost
 from emm.models.shared_bottom import SharedBottom
 from emm.models.single_task import SingleTask
 from emm.params import OptimiserParams, Params, RecipeParams, load_params
-from emm.search import best_trial, log_of, read_log, search
+from emm.search import search
+from emm.search_space import best_trial, log_of, read_log
 from emm.training.fit import fit
 from emm.training.seeds import seed_init
 from emm.training.workbench import Workbench, schedule_of, set_up
-from tests.test_search import CENSUS, PROTOCOL, ROOT, SPACE, quick
+from tests.test_search import PROTOCOL, quick
+from tests.test_search_space import CENSUS, ROOT, SPACE
 from tests.training.tiny import TASKS, save_processed
 
 

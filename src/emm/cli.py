@@ -143,8 +143,8 @@ def search(
 ) -> None:
     """Try each model's lists of search.yaml on validation; logs go to searches/."""
     from emm.params import load_params
-    from emm.search import load_space, log_of
     from emm.search import search as run_search
+    from emm.search_space import load_space, log_of
 
     params, space = load_params(file, recipe), load_space(dataset)
     for model in models:
