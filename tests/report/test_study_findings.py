@@ -5,8 +5,8 @@ import pytest
 from emm.report.study_findings import findings
 from emm.report.study_params import TableParams
 from emm.report.study_rows import Difference, Result, StudyTable
-from emm.report.study_tables import cost_table, p_text, scores_table
-from emm.report.summary import Summary, TaskSummary, Totals
+from emm.report.study_tables import cost_table, mean_table, p_text, scores_table
+from emm.report.summary import RegressionSummary, Summary, TaskSummary, Totals
 
 
 def result(auc: float, p: float | None, *, operations: int = 200) -> Result:
@@ -97,6 +97,30 @@ def test_scores_table() -> None:
         "| EMM   |    **0.95000** |        0.95500 |        - |      - |       - |  0.10000 |"
         " 0.01000 |",
     ]
+
+
+def of_two_tasks(mean: float, age: TaskSummary | RegressionSummary) -> Result:
+    own = result(mean, None)
+    summary = Summary({**own.summary.tasks, "age": age}, own.summary.totals)
+    return Result(summary, {"income": 0.9, "age": 0.8}, 4.5, {})
+
+
+def test_mean_table() -> None:
+    age = result(0.7, None).summary.tasks["income"]
+    results = {"mmoe": of_two_tasks(0.8, age), "emm": of_two_tasks(0.775, age)}
+    assert mean_table(StudyTable(table({}).params, ("income", "age"), results)).splitlines() == [
+        "| model |       test AUC | validation AUC | less EMM |",
+        "| :---- | -------------: | -------------: | -------: |",
+        "| MMoE  |    **0.80000** |        0.85000 | +0.02500 |",
+        "| EMM   | <u>0.77500</u> |        0.85000 |        - |",
+    ]
+
+
+def test_there_is_no_mean_of_one_task_or_of_several_measures() -> None:
+    assert mean_table(table({"mmoe": (0.9, 0.5)})) == ""
+    age = RegressionSummary(r2=0.5, r2_std=None, r2_gain=None, rmse=1.0, mae=1.0)
+    results = {"emm": of_two_tasks(0.8, age)}
+    assert mean_table(StudyTable(table({}).params, ("income", "age"), results)) == ""
 
 
 def test_cost_table() -> None:

@@ -18,7 +18,7 @@ from emm.report.names import printed
 from emm.report.rows import read_row
 from emm.report.study_params import StudyParams, TableParams
 from emm.report.study_rows import StudyTable, read_table, write_study_metrics
-from emm.report.study_tables import cost_table, scores_table
+from emm.report.study_tables import cost_table, mean_table, scores_table
 from emm.report.tables import markdown_table, seeds_phrase
 
 _READING = (
@@ -109,6 +109,8 @@ def _table(
     ]
     for task in table.tasks:
         parts += [f"**{task}**", scores_table(table, task)]
+    if over_tasks := mean_table(table):
+        parts += ["**Mean over tasks**", over_tasks]
     parts += ["**Size and cost**", cost_table(table)]
     titles = {row: printed(row.removeprefix(f"{name}-")) for row in searched}
     return "\n\n".join([*parts, *pictures(titles, figures)])

@@ -1,4 +1,6 @@
-"""Markdown tables of the study: scores of one task, and what the rows cost."""
+"""Markdown tables of the study: scores of one task or of their mean, and what the rows cost."""
+
+from statistics import fmean
 
 from emm.report.names import printed
 from emm.report.study_rows import Difference, Result, StudyTable
@@ -8,6 +10,7 @@ from emm.report.tables import (
     decimals,
     gain_column,
     markdown_table,
+    marked,
     measure,
     score_column,
     signed,
@@ -40,6 +43,26 @@ def scores_table(table: StudyTable, task: str) -> str:
         columns["paper"] = [decimals(auc) for auc in paper]
     for name in results[0].summary.tasks[task].errors:
         columns[name] = [decimals(each.summary.tasks[task].errors[name]) for each in results]
+    return markdown_table(list(columns), list(zip(*columns.values(), strict=True)))
+
+
+def mean_table(table: StudyTable) -> str:
+    """Test and validation AUC as means over the tasks, with the difference to the reference; ""
+    unless there are several tasks, all of them binary."""
+    if len(table.tasks) < 2 or set(table.tasks) != set(table.binary):
+        return ""
+    test = [summary.totals.mean_score for summary in table.summaries.values()]
+    validation = [fmean(result.validation.values()) for result in table.results.values()]
+    reference = test[list(table.results).index(table.params.reference)]
+    columns = {
+        "model": [printed(name) for name in table.results],
+        "test AUC": marked([decimals(auc) for auc in test]),
+        "validation AUC": [decimals(auc) for auc in validation],
+        f"less {printed(table.params.reference)}": [
+            NOTHING if name == table.params.reference else signed(auc - reference)
+            for name, auc in zip(table.results, test, strict=True)
+        ],
+    }
     return markdown_table(list(columns), list(zip(*columns.values(), strict=True)))
 
 
