@@ -1,9 +1,10 @@
 """Search for a model's hyper-parameters: the same number of trials for everyone, on validation."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from emm.automtl.fields import field_names
@@ -62,18 +63,14 @@ def search(params: Params, dataset: str, model: str, space: Space, log: Path) ->
         found = [
             _try(bench, params, dataset, model, section, space.seed + k) for k in range(space.seeds)
         ]
-        aucs = {task: _mean([own[task] for own in found]) for task in found[0]}
-        by_seed = tuple(_mean(own.values()) for own in found)
-        done.append(Trial(number, section, aucs, _mean(aucs.values()), by_seed))
+        aucs = {task: fmean(own[task] for own in found) for task in found[0]}
+        by_seed = tuple(fmean(own.values()) for own in found)
+        done.append(Trial(number, section, aucs, fmean(aucs.values()), by_seed))
         with log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(done[-1])) + "\n")
         reached = f"mean validation AUC {done[-1].mean_auc:.5f}"
         say(f"{model} trial {number + 1} of {len(sections)}: {reached}")
     return best_trial(done)
-
-
-def _mean(values: Collection[float]) -> float:
-    return sum(values) / len(values)
 
 
 def _try(
