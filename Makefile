@@ -67,8 +67,8 @@ $(REMOTES): $(STAMP) requirements-remotes.lock
 
 test-ray: setup ## emm repro on a Ray cluster of two nodes (installs Ray: 80 MB)
 	$(PIP) install --quiet --no-build-isolation --editable '.[ray]'
-	@echo "==> pytest tests/repro/test_ray.py"
-	pytest tests/repro/test_ray.py
+	@echo "==> pytest tests/emm_dvc/repro/test_ray.py"
+	pytest tests/emm_dvc/repro/test_ray.py
 
 lint: setup
 	@echo "==> ruff"

@@ -17,10 +17,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from emm.automtl.discretise import open_choices
 from emm.automtl.run import Run, fix_until, move, start
 from emm.automtl.settings import SearchParams
-from emm.data import batches
-from emm.data.schema import FORMAT, Schema, SparseColumn
-from emm.models.store import inputs_of
-from emm.training.workbench import Workbench
+from emm.data.tables import batches
+from emm.data.tables.schema import FORMAT, Schema, SparseColumn
+from emm.training.context import Workbench
+from emm.training.store import inputs_of
 
 FIELDS, CARDINALITY, TASKS = 40, 50, 3
 FIXED = (0, 10, 20, 24)

@@ -72,7 +72,7 @@ def _seconds(run: Callable[[Path, Path], Work], raw: Path, out: Path) -> float:
 
 
 def _emm(raw: Path, out: Path) -> Work:
-    from emm.data.preprocess import preprocess
+    from emm.data.prepare.preprocess import preprocess
 
     (out / "processed").mkdir()
     return lambda: preprocess(

@@ -8,18 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emm.data.batches import count_batches
+from emm.config import OptimiserParams, load_params
+from emm.config.sections import split_section
+from emm.data.tables.batches import count_batches
 from emm.models import model_class
 from emm.nn.mlp import count_parameters
-from emm.params import OptimiserParams, load_params
-from emm.sections import split_section
 from emm.training.compiling import choose_forward
+from emm.training.context import Workbench, schedule_of, set_up
 from emm.training.fit import Schedule, train_epoch, validation_scores
 from emm.training.forward import Forward, forward_of
 from emm.training.optimisers import Stepper
 from emm.training.seeds import order_generator, seed_dropout, seed_init
 from emm.training.weighting import Weighting, make_weighting
-from emm.training.workbench import Workbench, schedule_of, set_up
 
 DATASET, RECIPE = "census-income", "paper"
 ESMM = "esmm"

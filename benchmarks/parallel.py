@@ -37,7 +37,7 @@ def main() -> None:
             make_clone(clone, options.raw, options.epochs)
         python = sys.executable
         serial = seconds([python, "-m", "dvc", "repro", *options.targets], clones["serial"])
-        emm = [python, "-c", "from emm.cli import main; main()"]
+        emm = [python, "-c", "from emm.commands.cli import main; main()"]
         words = ["repro", "--jobs", str(options.jobs), *options.targets]
         parallel = seconds([*emm, *words], clones["parallel"])
         result = {

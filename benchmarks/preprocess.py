@@ -105,7 +105,7 @@ def _measured(program: str, raw: Path, out: Path) -> None:
 
 def _emm(raw: Path, out: Path) -> float:
     from emm.data.datasets.ali_ccp import DATASET
-    from emm.data.preprocess import preprocess
+    from emm.data.prepare.preprocess import preprocess
 
     (out / "processed").mkdir()
     start = time.perf_counter()

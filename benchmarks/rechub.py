@@ -15,8 +15,8 @@ from torch_rechub.utils.data import DataGenerator, PredictDataset
 
 from benchmarks.model_runners import ESMM as ESMM_NAME
 from benchmarks.model_runners import Runner, Setting, Timed
-from emm.data.batches import Rows
-from emm.data.schema import Schema
+from emm.data.tables.batches import Rows
+from emm.data.tables.schema import Schema
 from emm.nn.mlp import count_parameters
 
 Columns = dict[str, NDArray[Any]]

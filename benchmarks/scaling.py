@@ -19,8 +19,8 @@ from rich.table import Table as Printed
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.results import add_out, keep
-from emm.core.allocation import keep_freed_memory
-from emm.data.batches import Table
+from emm.core.process import keep_freed_memory
+from emm.data.tables.batches import Table
 from emm.models.mmoe import MMoE
 from emm.nn.inputs import Inputs
 from emm.training.fit import train_epoch

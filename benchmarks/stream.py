@@ -23,16 +23,16 @@ from rich.console import Console
 from rich.table import Table as Printed
 
 from benchmarks.results import add_out, keep
-from emm.data.batches import Rows, Table
-from emm.data.loading import Source, columns_of
-from emm.data.memory import GIB, open_splits
-from emm.data.schema import FORMAT, DenseColumn, Schema, SparseColumn, label_column
+from emm.data.tables.batches import Rows, Table
+from emm.data.tables.loading import Source, columns_of
+from emm.data.tables.memory import GIB, open_splits
+from emm.data.tables.schema import FORMAT, DenseColumn, Schema, SparseColumn, label_column
 from emm.models.mmoe import MMoE
-from emm.models.store import inputs_of
 from emm.training.devices import use_device
 from emm.training.fit import predict, train_epoch
 from emm.training.optimisers import Optimisation, Stepper
 from emm.training.seeds import order_generator, seed_init
+from emm.training.store import inputs_of
 from emm.training.weighting import make_weighting
 
 _DENSE, _SPARSE, _IDS, _TASKS = 8, 24, 1_000, 2

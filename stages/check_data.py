@@ -1,11 +1,11 @@
 """Stop the pipeline when processed data leaks, strays or drifts."""
 
+from emm.config import PARAMS_FILE, load_params
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import write_json
 from emm.core.locks import hold
-from emm.data.checks import check
-from emm.data.schema import load_schema
-from emm.params import PARAMS_FILE, load_params
+from emm.data.prepare.checks import check
+from emm.data.tables.schema import load_schema
 
 
 def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:

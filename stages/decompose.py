@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
+from emm.config import PARAMS_FILE, load_params
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.locks import hold
+from emm.fusion.decompose import decompose
 from emm.fusion.factories import trusting
-from emm.params import PARAMS_FILE, load_params
 from emm.training.checkpoint import checkpoints
-from emm.training.decompose import decompose
+from emm.training.context import set_up
 from emm.training.fingerprint import fingerprint
-from emm.training.workbench import set_up
 
 
 def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:

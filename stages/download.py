@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from emm.core.binding import choose
+from emm.config import PARAMS_FILE, Params, load_params
+from emm.config.binding import choose
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.locks import hold
-from emm.data.dataset import DATASETS, load_dataset
-from emm.data.download import fetch
-from emm.data.own.source import own_source
-from emm.data.sources import Source
-from emm.params import PARAMS_FILE, Params, load_params
+from emm.data.custom.source import own_source
+from emm.data.datasets.dataset import DATASETS, load_dataset
+from emm.data.datasets.source import Source
+from emm.data.fetch.download import fetch
 
 CACHE = Path(".cache/downloads")
 

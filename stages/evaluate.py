@@ -1,11 +1,11 @@
 """Score one row of the table on the test split, which no other stage reads for its labels' sake."""
 
+from emm.config import PARAMS_FILE, load_params
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.locks import hold
+from emm.evaluation.evaluate import evaluate
 from emm.fusion.factories import trusting
-from emm.params import PARAMS_FILE, load_params
-from emm.training.evaluate import evaluate
 
 
 def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:

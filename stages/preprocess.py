@@ -1,12 +1,12 @@
 """Raw files to encoded splits and schema.json."""
 
+from emm.config import PARAMS_FILE, load_params
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.locks import hold
-from emm.data.preprocess import preprocess
-from emm.data.sample import Sample
-from emm.own import dataset_of
-from emm.params import PARAMS_FILE, load_params
+from emm.data.custom.dataset import dataset_of
+from emm.data.prepare.preprocess import preprocess
+from emm.data.prepare.sample import Sample
 
 
 def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:

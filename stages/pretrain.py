@@ -6,16 +6,16 @@ from typing import Any
 
 from torch import nn
 
+from emm.config import PARAMS_FILE, OptimiserParams, load_params
+from emm.config.sections import section_of, split_section
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.locks import hold
 from emm.models.single_task import SingleTask
-from emm.params import PARAMS_FILE, OptimiserParams, load_params
-from emm.sections import section_of, split_section
 from emm.training.checkpoint import checkpoints
+from emm.training.context import set_up
 from emm.training.fingerprint import fingerprint
 from emm.training.networks import train_single
-from emm.training.workbench import set_up
 
 
 def main(

@@ -1,9 +1,9 @@
 """Write the metrics files, the curves, the figures and the page that people read."""
 
+from emm.config import PARAMS_FILE, load_params
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.locks import hold
-from emm.data.schema import load_schema
-from emm.params import PARAMS_FILE, load_params
+from emm.data.tables.schema import load_schema
 from emm.report.facts import facts_of
 from emm.report.write import write_report
 

@@ -9,14 +9,14 @@ from emm.automtl.search import search
 from emm.automtl.settings import SearchParams
 from emm.automtl.space import ARCHITECTURE, WEIGHTS, write_architecture
 from emm.automtl.supernet import Supernet
-from emm.core.binding import choose
+from emm.config import PARAMS_FILE, load_params
+from emm.config.binding import choose
+from emm.config.sections import section_of, split_section
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder, write_json
 from emm.core.locks import hold
-from emm.params import PARAMS_FILE, load_params
-from emm.sections import section_of, split_section
+from emm.training.context import set_up
 from emm.training.history import HISTORY
-from emm.training.workbench import set_up
 
 
 def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:

@@ -6,18 +6,18 @@ from typing import Any
 
 from torch import nn
 
-from emm.core.binding import choose
+from emm.config import PARAMS_FILE, OptimiserParams, load_params
+from emm.config.binding import choose
+from emm.config.sections import FROM_DATA, section_of, split_section
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.locks import hold
 from emm.models import model_class
-from emm.params import PARAMS_FILE, OptimiserParams, load_params
-from emm.sections import FROM_DATA, section_of, split_section
 from emm.training.checkpoint import checkpoints
+from emm.training.context import set_up
+from emm.training.data_arguments import arguments_of_data
 from emm.training.fingerprint import fingerprint
-from emm.training.from_data import arguments_of_data
 from emm.training.networks import train_together
-from emm.training.workbench import set_up
 
 
 def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:

@@ -2,18 +2,18 @@
 
 from pathlib import Path
 
-from emm.core.binding import choose
+from emm.config import PARAMS_FILE, load_params
+from emm.config.binding import choose
+from emm.config.sections import section_of, split_section
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.locks import hold
 from emm.fusion.emm import EMM
 from emm.fusion.factories import trusting
-from emm.params import PARAMS_FILE, load_params
-from emm.sections import section_of, split_section
+from emm.fusion.train import FusedParams, train_fused
 from emm.training.checkpoint import checkpoints
+from emm.training.context import set_up
 from emm.training.fingerprint import fingerprint
-from emm.training.fused import FusedParams, train_fused
-from emm.training.workbench import set_up
 
 
 def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:

@@ -3,16 +3,16 @@
 from dataclasses import replace
 from pathlib import Path
 
+from emm.config import PARAMS_FILE, load_params
+from emm.config.sections import bind_section, section_of
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.locks import hold
-from emm.models.gbdt import Boosting
-from emm.params import PARAMS_FILE, load_params
-from emm.sections import bind_section, section_of
 from emm.training.checkpoint import checkpoints
+from emm.training.context import set_up
 from emm.training.fingerprint import fingerprint
-from emm.training.trees import train_trees
-from emm.training.workbench import set_up
+from emm.trees.gbdt import Boosting
+from emm.trees.train import train_trees
 
 
 def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:

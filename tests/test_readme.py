@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from emm.params import load_params
+from emm.config import load_params
 from emm.report.library import library_table
 from emm.report.readme import readme_block, replace_block, results_table
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture

@@ -9,22 +9,22 @@ from pathlib import Path
 import pytest
 import torch
 
+from emm.config import load_params
 from emm.core.errors import EmmError
-from emm.data.loading import Columns, Source
-from emm.data.schema import load_schema
-from emm.fusion.given import GIVEN, load_given
+from emm.data.tables.loading import Columns, Source
+from emm.data.tables.schema import load_schema
+from emm.fusion.cached_predictions import GIVEN, load_given
 from emm.fusion.pool import COMPONENTS, Members, load_pool
 from emm.fusion.pool import DESCRIPTION as POOL
-from emm.merge import read_lock
-from emm.models.native.load import load_native_trees
-from emm.models.store import DESCRIPTION, WEIGHTS, load_model, load_weights
 from emm.nn.inputs import Inputs
-from emm.params import load_params
 from emm.report.predictions import read_predictions
 from emm.report.rows import Evaluation, Row, read_tree
-from emm.verify.outs import read_outs
+from emm.training.store import DESCRIPTION, WEIGHTS, load_model, load_weights
+from emm.trees.native.load import load_native_trees
+from emm_dvc.merge import read_lock
+from emm_dvc.verify.outs import read_outs
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 FILES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "stages").rglob("*.py")])
 
 FORBIDDEN_MODULES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}

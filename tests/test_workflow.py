@@ -11,7 +11,7 @@ import yaml
 from tests.remotes.project import Project, make_project
 from tests.remotes.stores import HOSTS_CHECKED
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/results.yaml").read_text(encoding="utf-8"))
 JOBS: dict[str, dict[str, Any]] = WORKFLOW["jobs"]
 STEPS = [step for job in JOBS.values() for step in job["steps"]]

@@ -7,10 +7,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from emm.automtl.cost import Meter, operation_meter, parameter_meter
 from emm.automtl.discretise import likeliest, most_certain, open_choices
 from emm.automtl.export import decide
+from emm.automtl.network import AutoMTL
 from emm.automtl.space import IDENTITY
 from emm.automtl.supernet import Supernet
 from emm.core.errors import ParamsError
-from emm.models.automtl import AutoMTL
 from emm.nn.mlp import count_parameters
 from tests.automtl.tiny import batch, exported, supernet
 

@@ -13,12 +13,12 @@ import torch
 
 from emm.automtl import checkpoint
 from emm.automtl.discretise import likeliest, most_certain, open_choices
+from emm.automtl.network import AutoMTL
 from emm.automtl.run import Run, fix_until, move, rows_of, start
 from emm.automtl.search import Outcome, phases, search
 from emm.automtl.settings import Budget, SearchParams
 from emm.core.errors import DataError, ParamsError
-from emm.models.automtl import AutoMTL
-from emm.models.store import load_model, save_model
+from emm.training.store import load_model, save_model
 from tests.training.tiny import IDENTITY, make_bench
 
 BENCH = make_bench()

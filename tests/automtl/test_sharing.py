@@ -13,9 +13,9 @@ import torch
 from emm.automtl.search import Outcome, search
 from emm.automtl.settings import SearchParams
 from emm.automtl.space import Architecture
-from emm.data.batches import Table
+from emm.data.tables.batches import Table
 from emm.nn.inputs import Inputs
-from emm.training.workbench import Workbench
+from emm.training.context import Workbench
 from tests.training.tiny import IDENTITY, SCHEMA
 
 FIELDS, SIZE = 6, 4

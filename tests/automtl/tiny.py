@@ -7,9 +7,9 @@ from torch import Tensor
 
 from emm.automtl.discretise import likeliest
 from emm.automtl.export import Found, decide, exported_weights
+from emm.automtl.network import AutoMTL
 from emm.automtl.space import plain
 from emm.automtl.supernet import Supernet
-from emm.models.automtl import AutoMTL
 from emm.nn.inputs import Inputs
 
 INPUTS = Inputs(2, (4, 2, 5), edges=((0.2, 0.5), (0.1, 0.4, 0.7)))

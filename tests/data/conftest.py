@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from emm.data.sources import Package
-from tests.data.site import Site, SiteHandler, SiteServer
-from tests.data.tiny_source import Place, make_tar_gz
+from emm.data.datasets.source import Package
+from tests.data.fetch.site import Site, SiteHandler, SiteServer
+from tests.data.fetch.tiny_source import Place, make_tar_gz
 
 
 @pytest.fixture

@@ -11,14 +11,14 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from emm.fusion.gather import Grown, build_pool, own_models
+from emm.fusion.build_pool import Grown, build_pool, own_models
 from emm.fusion.pool import Pool
-from emm.models.gbdt import GradientBoosting
 from emm.models.single_task import SingleTask
-from emm.models.store import Description, save_model
 from emm.nn.inputs import Inputs
+from emm.training.store import Description, save_model
+from emm.trees.gbdt import GradientBoosting
 from tests.fusion.outside import Deep, Shallow
-from tests.nn.forest import random_ensemble
+from tests.trees.forest import random_ensemble
 
 INPUTS = Inputs(dense=3, cardinalities=(4, 2, 5))
 SCHEMA = "0" * 64

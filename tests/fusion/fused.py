@@ -7,7 +7,7 @@ from emm.fusion.emm import EMM
 from emm.fusion.layout import Lift
 from emm.fusion.pool import Pool
 from emm.fusion.start import Start, load_pool_into
-from emm.nn.trees import TreeEnsemble
+from emm.trees.forest import TreeEnsemble
 from tests.fusion.conftest import INPUTS
 
 KNOBS = {"embedding_dim": 2, "tower": [4], "dropout": 0.0}

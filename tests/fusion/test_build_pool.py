@@ -4,14 +4,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from emm.config import OutsideModel
 from emm.core.errors import DecompositionError, ModelFileError
+from emm.fusion.build_pool import Grown, build_pool, outside_models, own_models, own_trees
 from emm.fusion.emm import EMM
 from emm.fusion.factories import trusting
-from emm.fusion.gather import Grown, build_pool, outside_models, own_models, own_trees
 from emm.fusion.pool import Pool, load_pool, save_pool
 from emm.fusion.start import Start, load_pool_into
-from emm.models.store import load_model
-from emm.params import OutsideModel
+from emm.training.store import load_model
 from tests.fusion.conftest import (
     INPUTS,
     SCHEMA,
@@ -23,7 +23,7 @@ from tests.fusion.conftest import (
 from tests.fusion.fused import KNOBS, mean_logits, rows
 from tests.fusion.native import COLUMNS, save_native
 from tests.fusion.outside import Deep, Shallow
-from tests.nn.forest import random_ensemble
+from tests.trees.forest import random_ensemble
 
 DEEP, SHALLOW = "tests.fusion.outside:Deep", "tests.fusion.outside:Shallow"
 TASKS = ["t0", "t1"]

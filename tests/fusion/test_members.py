@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from emm.fusion.members import Freezable, Networks, Trees
 from tests.fusion.conftest import INPUTS
 from tests.fusion.fused import moved, rows, states
-from tests.nn.forest import random_ensemble
+from tests.trees.forest import random_ensemble
 
 
 def block() -> nn.Sequential:

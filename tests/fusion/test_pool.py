@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from emm.core.binding import bind
+from emm.config.binding import bind
 from emm.core.errors import ModelFileError, ParamsError
 from emm.fusion.pool import COMPONENTS, DESCRIPTION, Members, Pool, load_pool, save_pool
 from tests.fusion.conftest import INPUTS, SCHEMA

@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
+from emm.config import OptimiserParams
+from emm.config.sections import FROM_DATA, split_section
 from emm.core.errors import ParamsError
 from emm.models.escm2 import ESCM2, doubly_robust_risk, inverse_propensity_risk
 from emm.models.esmm import ESMM
-from emm.params import OptimiserParams
-from emm.sections import FROM_DATA, split_section
 
 BOTH = {"embedding_dim": 2, "tower": [6, 4], "dropout": 0.0, "funnel": (1, 0)}
 RISK = {"risk_weight": 0.7, "global_weight": 0.4, "least_propensity": 0.2}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from emm.core.files import sha256
-from emm.meta.omniglot import ARCHIVES, digest, read_archive
-from tests.meta.drawings import members, write_zip
+from fewshot.omniglot import ARCHIVES, digest, read_archive
+from tests.fewshot.drawings import members, write_zip
 from tests.pipeline.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ def make_small(tree: dict[str, Any]) -> None:
 @pytest.fixture
 def drawn(untouched: Workspace) -> Workspace:
     """A repository in which few-shot images are active, with archives of their own."""
-    manifest = untouched.root / "src/emm/meta/omniglot.py"
+    manifest = untouched.root / "src/fewshot/omniglot.py"
     text = manifest.read_text()
     for archive in ARCHIVES:
         path = write_zip(untouched.root / "drawn" / archive.file, members(archive.part, 6))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from emm.data.schema import BAGS, load_schema
+from emm.data.tables.schema import BAGS, load_schema
 from tests.pipeline.workspace import CENSUS, Workspace
 
 ROWS = 600

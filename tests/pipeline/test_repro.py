@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from safetensors.torch import save_file
 
-from emm.data.schema import load_schema
-from emm.graph import read_stages, scripts_of
-from emm.models.store import inputs_of
+from emm.data.tables.schema import load_schema
+from emm.training.store import inputs_of
+from emm_dvc.graph import read_stages, scripts_of
 from tests.fusion import outside
 from tests.pipeline.workspace import CENSUS, ROOT, Workspace
 

@@ -16,7 +16,7 @@ from emm.core.files import sha256
 from emm.data.datasets.census_income import SOURCE
 from tests.census import write_raw
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 CENSUS = "census-income"
 COPIED = (
     "stages",

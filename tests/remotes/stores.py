@@ -11,7 +11,7 @@ from tests.remotes import servers
 from tests.remotes.servers import Server
 
 KINDS = ("directory", "ssh", "s3")
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 HOSTS_CHECKED = ".config/fsspec/ssh.json"
 
 

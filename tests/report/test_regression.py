@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from emm.core.errors import DataError
-from emm.data.schema import FORMAT, Schema, Split, Target
+from emm.data.tables.schema import FORMAT, Schema, Split, Target
 from emm.report.curves import read_curves
 from emm.report.facts import DatasetFacts, facts_of
 from emm.report.predictions import read_predictions

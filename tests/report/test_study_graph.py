@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from emm.graph import read_stages, uncovered
 from emm.report.study_params import load_study
+from emm_dvc.graph import read_stages, uncovered
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 STAGES = read_stages(ROOT / "study/dvc.yaml")
 EVALUATION = "study/data/evaluation/"
 
@@ -61,4 +61,4 @@ def test_the_report_waits_for_the_schemas_of_its_datasets() -> None:
 
 
 def test_the_report_depends_on_all_the_code_it_imports() -> None:
-    assert uncovered(Path("stages/study.py"), STAGES["report"]["deps"], ROOT) == []
+    assert uncovered(Path("stages/report_study.py"), STAGES["report"]["deps"], ROOT) == []

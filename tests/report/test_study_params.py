@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
+from emm.config import load_params
 from emm.core.errors import ParamsError
-from emm.params import load_params
 from emm.report.study_params import load_study
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 TABLE = {
     "title": "One",
     "dataset": "census-income",

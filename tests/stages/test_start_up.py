@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emm.graph import imported_files
+from emm_dvc.graph import imported_files
 
 ROOT = Path(__file__).parents[2]
 WITHOUT_TORCH = ["download", "preprocess", "check_data", "meta_download"]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from emm.fusion.decompose import decompose
 from emm.fusion.pool import Pool, load_pool
-from emm.training.decompose import decompose
-from tests.training.fusing import BENCH
+from tests.fusion.fusing import BENCH
 from tests.training.tiny import IDENTITY, fusion, train_members
 
 

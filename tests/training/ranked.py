@@ -11,8 +11,8 @@ from dataclasses import asdict, replace
 
 import torch
 
+from emm.training.distributed import join
 from emm.training.fit import fit, predict
-from emm.training.together import join
 from tests.training.fitting import TRAIN, VALIDATION, mmoe, schedule
 
 

@@ -10,13 +10,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from emm.core.errors import DataError
-from emm.data.schema import BAG, BAGS, SPLITS, BagColumn, load_schema, write_schema
+from emm.data.tables.schema import BAG, BAGS, SPLITS, BagColumn, load_schema, write_schema
+from emm.evaluation.evaluate import evaluate
+from emm.fusion.decompose import decompose
+from emm.fusion.train import train_fused
 from emm.training.bags import load_bags
-from emm.training.decompose import decompose
-from emm.training.evaluate import evaluate
-from emm.training.fused import train_fused
-from emm.training.workbench import set_up
-from tests.training.fusing import ALIGNED, settings
+from emm.training.context import set_up
+from tests.fusion.fusing import ALIGNED, settings
 from tests.training.tiny import SCHEMA, fusion, save_processed, train_members, training
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from emm.data.batches import Table
+from emm.data.tables.batches import Table
 from emm.training import compiling
 from emm.training.compiling import TIMED, WARM_UP, choose_forward, compiled
 from emm.training.fit import fit

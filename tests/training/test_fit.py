@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from emm.core.errors import DataError
-from emm.data.batches import Table
+from emm.data.tables.batches import Table
 from emm.metrics.ranking import auc
 from emm.nn.losses import task_losses
 from emm.training.fit import best_epoch, fit, predict

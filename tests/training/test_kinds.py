@@ -13,19 +13,19 @@ from safetensors.torch import load_file
 from sklearn.metrics import mean_absolute_error, r2_score, roc_auc_score, root_mean_squared_error
 from torch import nn
 
-from emm.data.schema import SPLITS, Split, Target, label_column, load_schema, write_schema
+from emm.data.tables.schema import SPLITS, Split, Target, label_column, load_schema, write_schema
+from emm.evaluation.evaluate import evaluate
+from emm.fusion.decompose import decompose
+from emm.fusion.train import train_fused
 from emm.models.aitm import AITM
 from emm.report.facts import facts_of
 from emm.report.write import write_report
-from emm.training.decompose import decompose
-from emm.training.evaluate import evaluate
+from emm.training.context import Workbench, set_up
 from emm.training.fit import fit
-from emm.training.fused import train_fused
 from emm.training.networks import train_together
-from emm.training.workbench import Workbench, set_up
+from tests.fusion.fusing import ALIGNED, settings
 from tests.training.fitting import Linear, schedule
 from tests.training.fitting import table as binary_table
-from tests.training.fusing import ALIGNED, settings
 from tests.training.tiny import (
     OPTIMISER,
     SCHEMA,

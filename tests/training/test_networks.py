@@ -6,12 +6,12 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from emm.data.folds import without_fold
+from emm.data.tables.folds import without_fold
 from emm.models.single_task import SingleTask
-from emm.models.store import load_model
+from emm.training.context import schedule_of
 from emm.training.fit import fit, validation_scores
 from emm.training.networks import fresh, train_together
-from emm.training.workbench import schedule_of
+from emm.training.store import load_model
 from tests.training.tiny import (
     IDENTITY,
     OPTIMISER,

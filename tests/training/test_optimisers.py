@@ -7,8 +7,8 @@ from torch import nn
 
 from emm.nn.inputs import Inputs
 from emm.nn.numeric import NumericEmbedding
-from emm.nn.trees import TreeEnsemble
 from emm.training.optimisers import COURSES, OPTIMISERS, Optimisation, Stepper
+from emm.trees.forest import TreeEnsemble
 
 STEPS = 20
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emm.data.batches import Rows
+from emm.data.tables.batches import Rows
 from emm.training.checkpoint import Checkpoint
 from emm.training.epochs import Epoch
 from emm.training.fit import Schedule, fit
 from emm.training.weighting import WEIGHTINGS
-from tests.data.streamed import stream
+from tests.data.tables.streamed import stream
 from tests.training.fitting import TRAIN, VALIDATION, mmoe, schedule
 from tests.training.interrupted import ORIGIN, always, through
 

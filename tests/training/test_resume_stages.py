@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from torch import nn
 
+from emm.config import TrainingParams
+from emm.fusion import decompose as taking_apart
+from emm.fusion.decompose import decompose
+from emm.fusion.train import Phase, train_fused
 from emm.models.mmoe import MMoE
 from emm.models.single_task import SingleTask
-from emm.params import TrainingParams
-from emm.training import decompose as taking_apart
-from emm.training import trees
 from emm.training.checkpoint import Checkpoint
-from emm.training.decompose import decompose
-from emm.training.fused import Phase, train_fused
 from emm.training.networks import train_single, train_together
-from tests.training.fusing import BENCH, settings
+from emm.trees import train as trees
+from tests.fusion.fusing import BENCH, settings
 from tests.training.interrupted import KilledError, always, contents, stage, through
 from tests.training.tiny import (
     BOOSTING,

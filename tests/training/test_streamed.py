@@ -9,17 +9,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from emm.data.folds import without_fold
-from emm.data.stream import Stream
-from emm.models.gbdt import fit as boost
-from emm.training.decompose import decompose
-from emm.training.evaluate import evaluate
+from emm.data.tables.folds import without_fold
+from emm.data.tables.stream import Stream
+from emm.evaluation.evaluate import evaluate
+from emm.fusion.decompose import decompose
+from emm.training.context import Workbench, set_up
 from emm.training.fit import before_training, fit, predict, validation_scores
-from emm.training.trees import in_memory, train_trees
-from emm.training.workbench import Workbench, set_up
-from tests.data.streamed import stream
+from emm.trees.gbdt import fit as boost
+from emm.trees.train import in_memory, train_trees
+from tests.data.tables.streamed import stream
+from tests.fusion.fusing import numbers, settings, train
 from tests.training.fitting import TRAIN, VALIDATION, Linear, mmoe, schedule
-from tests.training.fusing import numbers, settings, train
 from tests.training.tiny import (
     BOOSTING,
     IDENTITY,

@@ -9,8 +9,9 @@ import polars as pl
 import torch
 from torch import nn
 
-from emm.data.batches import Table
-from emm.data.schema import (
+from emm.config import FusionParams, OptimiserParams, TrainingParams
+from emm.data.tables.batches import Table
+from emm.data.tables.schema import (
     FORMAT,
     WEIGHT,
     DenseColumn,
@@ -19,13 +20,12 @@ from emm.data.schema import (
     label_column,
     write_schema,
 )
-from emm.models.gbdt import Boosting
 from emm.models.single_task import SingleTask
-from emm.models.store import inputs_of
-from emm.params import FusionParams, OptimiserParams, TrainingParams
+from emm.training.context import Workbench
 from emm.training.networks import train_single
-from emm.training.trees import train_trees
-from emm.training.workbench import Workbench
+from emm.training.store import inputs_of
+from emm.trees.gbdt import Boosting
+from emm.trees.train import train_trees
 
 TASKS = ("t0", "t1")
 IDENTITY = "0" * 64

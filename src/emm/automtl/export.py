@@ -56,7 +56,7 @@ def excess(found: Found, limits: Limits) -> bool:
 
 
 def exported_weights(supernet: Supernet, found: Found) -> dict[str, Tensor]:
-    """The supernet's weights as the state of `emm.models.automtl.AutoMTL` of ``found``."""
+    """The supernet's weights as the state of `emm.automtl.network.AutoMTL` of ``found``."""
     state = {f"front.{key}": value for key, value in supernet.front.state_dict().items()}
     state |= {f"towers.{key}": value for key, value in supernet.towers.state_dict().items()}
     chains = {place: choice for place, choice in supernet.choices()}

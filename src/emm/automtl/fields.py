@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from emm.data.schema import Schema
+from emm.data.tables.schema import Schema
 from emm.nn.bags import BagEmbedding
 from emm.nn.embedding import EmbeddingTable
 from emm.nn.inputs import Inputs

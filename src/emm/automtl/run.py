@@ -15,12 +15,12 @@ from emm.automtl.export import Limits, Place
 from emm.automtl.settings import SearchParams
 from emm.automtl.supernet import Supernet
 from emm.core.progress import say
-from emm.data.batches import Rows, Table
-from emm.data.folds import fold_only, without_fold
+from emm.data.tables.batches import Rows, Table
+from emm.data.tables.folds import fold_only, without_fold
 from emm.nn.bags import attach_bags
 from emm.nn.losses import task_losses
+from emm.training.context import Workbench
 from emm.training.seeds import derive, seed_init
-from emm.training.workbench import Workbench
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from emm.automtl.space import IDENTITY
 from emm.automtl.supernet import Supernet
 from emm.core.errors import DataError
 from emm.core.progress import say
-from emm.data.batches import Rows, Table, count_batches
+from emm.data.tables.batches import Rows, Table, count_batches
 from emm.metrics.scores import scores
+from emm.training.context import Workbench
 from emm.training.history import named_scores
 from emm.training.seeds import order_generator, seed_dropout
-from emm.training.workbench import Workbench
 
 WARM_UP, JOINT, DISCRETISE = "warm-up", "joint", "discretise"
 EVALUATION_ROWS = 8_192  # the supernet's hidden layers are wide

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from emm.core.binding import Count, NotNegative, Positive, Range, Share
+from emm.config.binding import Count, NotNegative, Positive, Range, Share
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-from emm.core.binding import Count, OneOf, Range, bind, nearest
+from emm.config.binding import Count, OneOf, Range, bind, nearest
 from emm.core.errors import ModelFileError
 from emm.core.files import write_json
 

@@ -11,7 +11,7 @@ from emm.automtl.fields import FieldFront, gated_interactions
 from emm.automtl.gates import decided, drawn, never_empty, softmax_of_open
 from emm.automtl.operators import Choice
 from emm.automtl.space import WIDTHS, Operator
-from emm.core.binding import Count, Range, Share
+from emm.config.binding import Count, Range, Share
 from emm.nn.gates import mix
 from emm.nn.grouped import GroupedLinear, Towers
 from emm.nn.inputs import Inputs

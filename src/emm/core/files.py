@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from emm.core.errors import OutOfSpaceError
-from emm.core.ranks import rank
+from emm.core.process import rank
 
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
 

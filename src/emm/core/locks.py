@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import IO
 
 from emm.core.files import writing
+from emm.core.process import rank
 from emm.core.progress import say
-from emm.core.ranks import rank
 
 _WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _held: dict[Path, IO[str]] = {}

@@ -8,7 +8,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from emm.core.ranks import rank
+from emm.core.process import rank
 
 LINE_EVERY_SECONDS = 10.0
 

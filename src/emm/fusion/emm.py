@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
-from emm.core.binding import Count, OneOf, Share, bind
+from emm.config.binding import Count, OneOf, Share, bind
 from emm.core.errors import ModelFileError, ParamsError
 from emm.fusion.aligned import AlignedFusion, Alignment
 from emm.fusion.ensemble import Ensemble
@@ -17,7 +17,7 @@ from emm.fusion.pool import Members
 from emm.nn.embedding import FeatureFront
 from emm.nn.inputs import Inputs
 from emm.nn.numeric import DenseEncoding
-from emm.nn.trees import TreeEnsemble
+from emm.trees.forest import TreeEnsemble
 
 VARIANTS = ("paper", "aligned", "ensemble")
 
@@ -85,8 +85,8 @@ class EMM(nn.Module):
     def forward(self, dense: Tensor, sparse: Tensor, given: Tensor | None = None) -> Tensor:
         """dense [B, D], sparse [B, F] -> logits [B, T].
 
-        ``given`` [B, trees*C + networks] (`emm.fusion.given`): the shares of the trees' logits,
-        and what to add to the networks' own, where both were worked out beforehand.
+        ``given`` [B, trees*C + networks] (`emm.fusion.cached_predictions`): the shares of the
+        trees' logits, and what to add to the networks' own, where both were worked out beforehand.
         """
         networks = len(self.networks.members)
         if given is None:

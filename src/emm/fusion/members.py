@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emm.nn.trees import TreeEnsemble
+from emm.trees.forest import TreeEnsemble
 
 
 class Freezable(nn.ModuleList):

@@ -9,15 +9,15 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from emm.core.binding import bind, choose
+from emm.config.binding import bind, choose
 from emm.core.errors import ModelFileError
 from emm.core.files import sha256, write_json
 from emm.fusion.factories import load_factory
 from emm.fusion.layers import Component
 from emm.fusion.layout import Layout
 from emm.models import MODELS, model_class
-from emm.models.store import load_weights
 from emm.nn.inputs import Inputs
+from emm.training.store import load_weights
 
 FORMAT = 2
 COMPONENTS = "components.safetensors"

@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 from torch import nn
 
-from emm.core.binding import OneOf
+from emm.config.binding import OneOf
 from emm.core.errors import ModelFileError, ParamsError
 from emm.fusion.aligned import AlignedFusion
 from emm.fusion.emm import EMM

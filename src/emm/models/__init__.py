@@ -19,8 +19,8 @@ MODELS = {
     "esmm": "emm.models.esmm:ESMM",
     "escm2": "emm.models.escm2:ESCM2",
     "stem": "emm.models.stem:STEM",
-    "automtl": "emm.models.automtl:AutoMTL",
-    "gbdt": "emm.models.gbdt:GradientBoosting",
+    "automtl": "emm.automtl.network:AutoMTL",
+    "gbdt": "emm.trees.gbdt:GradientBoosting",
     "emm": "emm.fusion.emm:EMM",
 }
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from emm.core.binding import Count, Share
+from emm.config.binding import Count, Share
 from emm.nn.embedding import FeatureFront
 from emm.nn.gates import Gates, mix, own_experts
 from emm.nn.grouped import Towers, grouped_mlp

@@ -6,7 +6,7 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
-from emm.core.binding import Count, NotNegative, Share
+from emm.config.binding import Count, NotNegative, Share
 from emm.nn.embedding import FeatureFront
 from emm.nn.grouped import Towers, grouped_mlp
 from emm.nn.inputs import Inputs

@@ -6,7 +6,7 @@ from typing import Annotated
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
-from emm.core.binding import Count, NotNegative, OneOf, Range, Share
+from emm.config.binding import Count, NotNegative, OneOf, Range, Share
 from emm.nn.funnel import Groups, PooledFront, over_entire_space
 from emm.nn.grouped import Towers
 from emm.nn.inputs import Inputs

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from emm.core.binding import Count, Share
+from emm.config.binding import Count, Share
 from emm.nn.embedding import FeatureFront
 from emm.nn.gates import Gates, mix
 from emm.nn.grouped import Towers, grouped_mlp

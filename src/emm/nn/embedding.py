@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from emm.nn.bags import BagEmbedding
-from emm.nn.fused import take_rows
 from emm.nn.inputs import Inputs
+from emm.nn.kernels import take_rows
 from emm.nn.numeric import numeric_embedding
 
 # Small, as is usual for click models: an id that train shows rarely stays close to zero, the

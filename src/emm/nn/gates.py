@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from emm.nn.fused import in_fused_step
 from emm.nn.grouped import GroupedLinear
+from emm.nn.kernels import in_fused_step
 
 
 class Gates(nn.Module):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from emm.core.errors import ParamsError
-from emm.nn.fused import in_fused_step
+from emm.nn.kernels import in_fused_step
 
 NARROW = 16
 """Width up to which several inputs' products are summed in the loop of a fused step."""

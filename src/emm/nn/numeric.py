@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from emm.core.binding import OneOf
+from emm.config.binding import OneOf
 from emm.nn.inputs import Inputs
 
 DenseEncoding = Annotated[str, OneOf("scaled", "binned", "piecewise")]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from emm.data.schema import Schema, Target
+from emm.data.tables.schema import Schema, Target
 
 
 @dataclass(frozen=True)

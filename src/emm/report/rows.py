@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NoReturn, TypeVar
 
-from emm.core.binding import Range, bind
+from emm.config.binding import Range, bind
 from emm.core.errors import DataError
 
 NEXT_STEP = "run `dvc repro`; if the file stays as it is, `dvc repro --force evaluate`"

@@ -65,7 +65,7 @@ def write_searched(
                 draw_architecture(temporary / architecture_file(row), architecture)
     write_study_metrics(metrics, tables)
     sections = [
-        "# Searched models\n\nWritten by `stages/searched.py`; a change made here is overwritten.",
+        "# Searched models\n\nWritten by `stages/report_searched.py`: changes are overwritten.",
         *(
             _table(name, table, facts[table.params.dataset], list(found[name]), figures.name)
             for name, table in tables.items()
@@ -143,5 +143,5 @@ def _repeating(
             f"  python stages/evaluate.py {where}",
             "done",
         ]
-    lines.append(f"python stages/searched.py --params {settings}")
+    lines.append(f"python stages/report_searched.py --params {settings}")
     return "## How to repeat\n\n```\n" + "\n".join(lines) + f"\n```\n\nKnobs: `{settings}`."

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from emm.core.binding import OneOf, Share, bind, nearest, raise_all
-from emm.core.layers import read_layers
+from emm.config.binding import OneOf, Share, bind, nearest, raise_all
+from emm.config.layers import read_layers
 
 STUDY_FILE = Path("study/params.yaml")
 

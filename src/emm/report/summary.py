@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, ClassVar
 
-from emm.core.binding import bind
+from emm.config.binding import bind
 from emm.core.errors import DataError
 from emm.core.files import atomic_folder, write_json
 from emm.report.rows import RegressionScores, Row, Scores, read_tree, refuse

@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from emm.data.schema import Target
+from emm.data.tables.schema import Target
 from emm.metrics.regression import Groups
 from emm.report.curves import Curves
 from emm.report.drawing import Style, new_figure, panels

@@ -6,7 +6,7 @@ import polars as pl
 import torch
 
 from emm.core.errors import DataError
-from emm.data.schema import BAGS, Schema
+from emm.data.tables.schema import BAGS, Schema
 from emm.nn.bags import BagStore
 
 

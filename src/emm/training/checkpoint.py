@@ -26,8 +26,8 @@ from emm.core.errors import OutOfSpaceError
 from emm.core.files import atomic_file
 from emm.core.locks import awaited
 from emm.core.paths import Paths
+from emm.core.process import processes
 from emm.core.progress import say
-from emm.core.ranks import processes
 
 EVERY_SECONDS = 20.0  # at most this often,
 SHARE = 0.02  # and at most this part of the time

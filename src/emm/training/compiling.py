@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from emm.core.progress import say
-from emm.data.batches import Table
+from emm.data.tables.batches import Table
 from emm.training.forward import Forward
 
 CHOICES = ("never", "auto", "always")

@@ -9,17 +9,17 @@ from torch import Tensor, nn
 
 from emm.core.errors import DataError, ParamsError
 from emm.core.progress import Report
-from emm.data.batches import Rows, Table, count_batches
+from emm.data.tables.batches import Rows, Table, count_batches
 from emm.metrics.scores import scores
 from emm.nn.losses import task_losses
 from emm.training.checkpoint import Checkpoint
 from emm.training.compiling import choose_forward
+from emm.training.distributed import alone, gathered, own_rows, spread, summed
 from emm.training.epochs import Epoch, best_epoch
 from emm.training.forward import Forward, forward_of
 from emm.training.optimisers import LAZY, Optimisation, Stepper
 from emm.training.resume import RunState, copy_of, restore, save
 from emm.training.seeds import order_generator, seed_dropout
-from emm.training.together import alone, gathered, own_rows, spread, summed
 from emm.training.weighting import Weighting, make_weighting
 
 EVALUATION_ROWS = 16_384  # hidden layers of so many rows stay in the cache of a CPU

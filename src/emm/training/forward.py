@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from emm.data.batches import Table
+from emm.data.tables.batches import Table
 from emm.nn.losses import of_binary_tasks, task_losses
 
 LabelledPenalty = Callable[[tuple[Tensor, ...], Tensor, Tensor | None], tuple[Tensor, Tensor]]

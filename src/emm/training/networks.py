@@ -8,15 +8,15 @@ from typing import Any
 
 from torch import nn
 
-from emm.models.store import save_model
+from emm.config import FusionParams, OptimiserParams, TrainingParams
 from emm.nn.bags import attach_bags
-from emm.params import FusionParams, OptimiserParams, TrainingParams
 from emm.training.checkpoint import Checkpoint
+from emm.training.context import Workbench, schedule_of
+from emm.training.folds import Part, parts
 from emm.training.history import run_record, write_history
-from emm.training.parts import Part, parts
 from emm.training.runs import Made, Run, train_runs
 from emm.training.seeds import seed_init
-from emm.training.workbench import Workbench, schedule_of
+from emm.training.store import save_model
 
 # Gives a model with fresh weights, and its arguments for model.json, for a seed.
 Build = Callable[[int], tuple[nn.Module, Mapping[str, Any]]]
@@ -63,7 +63,7 @@ def train_single(
     """Train a model of one task with every seed, for each task; writes ``out``/seed-S/TASK.
 
     ``fusion.fit_on`` says on which rows, and whether there are models of the folds beside it,
-    ``out``/seed-S/fold-K/TASK (`emm.training.parts`). ``checkpoint``: see `train_together`.
+    ``out``/seed-S/fold-K/TASK (`emm.training.folds`). ``checkpoint``: see `train_together`.
     """
     records: dict[tuple[int, str], dict[str, Any]] = {}
     schedule = schedule_of(training, optimiser)

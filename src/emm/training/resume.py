@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from emm.core.progress import say
-from emm.data.batches import Rows, Table
+from emm.data.tables.batches import Rows, Table
 from emm.training.checkpoint import Checkpoint
 from emm.training.epochs import Epoch
 from emm.training.optimisers import Stepper

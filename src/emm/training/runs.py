@@ -7,11 +7,11 @@ from typing import Any
 from torch import nn
 
 from emm.core.progress import progress, say
-from emm.data.batches import Rows
+from emm.data.tables.batches import Rows
 from emm.training.checkpoint import Checkpoint
 from emm.training.epochs import Epoch, best_epoch
 from emm.training.fit import Schedule, fit
-from emm.training.many import Member, fit_at_once, obstacle
+from emm.training.vectorised import Member, fit_at_once, obstacle
 
 Made = tuple[nn.Module, Mapping[str, Any]]
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
-from emm.data.dataset import Dataset, Reading
+from emm.data.datasets.dataset import Dataset
+from emm.data.reading.chunks import Reading
 from emm.data.reading.rejected import Rejected
 
 

@@ -7,12 +7,12 @@ import pytest
 from benchmarks.ali_ccp_files import ROWS_A_USER, write_files
 from benchmarks.line_parser import DENSE, SPARSE, joined
 from emm.core.errors import DataError
-from emm.data.dataset import Reading
 from emm.data.datasets.ali_ccp import DATASET, PREPROCESSED
-from emm.data.preprocess import preprocess
+from emm.data.prepare.preprocess import preprocess
 from emm.data.reading import blocks
+from emm.data.reading.chunks import Reading
 from emm.data.reading.rejected import Rejected
-from emm.data.schema import SPLITS, load_schema
+from emm.data.tables.schema import SPLITS, load_schema
 from tests.data.datasets.reading import labels, read
 
 ROWS = 10 * ROWS_A_USER + 7

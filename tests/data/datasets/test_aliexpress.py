@@ -4,7 +4,7 @@ import pytest
 
 from emm.core.errors import DataError
 from emm.data.datasets import aliexpress
-from emm.data.split import HeldOut
+from emm.data.datasets.split_rules import HeldOut
 from tests.data.datasets.reading import labels, read, table
 
 HEADER = ",".join(

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from emm.core.errors import DataError
-from emm.data.dataset import LINE
 from emm.data.reading import blocks
+from emm.data.reading.chunks import LINE
 from emm.data.reading.delimited import read_delimited
 from emm.data.reading.rejected import Rejected
 

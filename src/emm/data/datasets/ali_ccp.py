@@ -17,14 +17,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from emm.data.dataset import LINE, Chunk, Dataset, Reading, Task
-from emm.data.reading.ahead import ahead
+from emm.data.datasets.dataset import Dataset, Task
+from emm.data.datasets.source import RawFile, Source
+from emm.data.datasets.split_rules import Halved
+from emm.data.reading.chunks import LINE, Chunk, Reading
 from emm.data.reading.delimited import read_delimited
 from emm.data.reading.item_blocks import read_block
 from emm.data.reading.items import CONTROLS, FAULT, Fields, bag_column, parse_lists
+from emm.data.reading.prefetch import ahead
 from emm.data.reading.rejected import Rejected
-from emm.data.sources import RawFile, Source
-from emm.data.split import Halved
 
 _HOMEPAGE = "https://tianchi.aliyun.com/dataset/408"
 _LICENCE = "terms of Tianchi dataset 408, shown on its page"

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from emm.data.dataset import Chunk, Dataset, Reading, Task
+from emm.data.datasets.dataset import Dataset, Task
+from emm.data.datasets.source import RawFile, Source
+from emm.data.datasets.split_rules import HeldOut
+from emm.data.reading.chunks import Chunk, Reading
 from emm.data.reading.delimited import read_delimited
-from emm.data.sources import RawFile, Source
-from emm.data.split import HeldOut
 
 _COUNTRIES = {
     "us": "United States",

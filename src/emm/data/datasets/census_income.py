@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from emm.data.dataset import Chunk, Dataset, Reading, Task
+from emm.data.datasets.dataset import Dataset, Task
+from emm.data.datasets.source import Package, RawFile, Source
+from emm.data.reading.chunks import Chunk, Reading
 from emm.data.reading.delimited import read_delimited
-from emm.data.sources import Package, RawFile, Source
 
 SOURCE = Source(
     title="Census-Income (KDD)",

@@ -15,11 +15,11 @@ from pathlib import Path
 import polars as pl
 
 from emm.core.errors import DataError
-from emm.data.dataset import LINE, Chunk, Dataset, Reading, Task
+from emm.data.datasets.dataset import Dataset, Task
+from emm.data.datasets.source import RawFile, Source
+from emm.data.datasets.split_rules import ByTime
+from emm.data.reading.chunks import LINE, Chunk, Reading, without_faults
 from emm.data.reading.delimited import read_delimited
-from emm.data.reading.faults import without_faults
-from emm.data.sources import RawFile, Source
-from emm.data.split import ByTime
 
 SOURCE = Source(
     title="KuaiRand-Pure",

@@ -11,12 +11,12 @@ from datetime import date
 
 import polars as pl
 
-from emm.data.dataset import Chunk, Dataset, Reading, Task
+from emm.data.datasets.dataset import Dataset, Task
+from emm.data.datasets.source import RawFile, Source
+from emm.data.datasets.split_rules import ByTime
 from emm.data.reading.behaviour import BEHAVIOUR, DAY, ITEM, MISSING, USER, Log, daily_rows
+from emm.data.reading.chunks import Chunk, Reading, without_faults
 from emm.data.reading.delimited import read_delimited
-from emm.data.reading.faults import without_faults
-from emm.data.sources import RawFile, Source
-from emm.data.split import ByTime
 
 SOURCE = Source(
     title="User Behavior Data from Taobao for Recommendation",

@@ -10,10 +10,10 @@ from pathlib import Path
 import polars as pl
 
 from emm.core.errors import DataError
-from emm.data.dataset import LINE, Chunk
-from emm.data.reading.ahead import ahead
 from emm.data.reading.blocks import blocks
+from emm.data.reading.chunks import LINE, Chunk
 from emm.data.reading.first_line import GET_IT, expect_header, expect_no_header, first_line
+from emm.data.reading.prefetch import ahead
 from emm.data.reading.rejected import Rejected
 
 _SEPARATORS = (",", "\t", ";", "|", " ")

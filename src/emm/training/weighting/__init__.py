@@ -7,7 +7,7 @@ losses, is the one to beat.
 from collections.abc import Mapping
 from typing import Any
 
-from emm.core.binding import bind_keywords, choose, raise_all
+from emm.config.binding import bind_keywords, choose, raise_all
 from emm.training.weighting.base import Weighting
 from emm.training.weighting.dwa import DynamicWeightAverage
 from emm.training.weighting.equal import Equal

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from emm.core.binding import Positive
+from emm.config.binding import Positive
 from emm.training.weighting.base import Weighting
 
 

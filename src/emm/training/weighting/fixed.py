@@ -6,7 +6,7 @@ from math import isfinite
 import torch
 from torch import Tensor
 
-from emm.core.binding import Positive
+from emm.config.binding import Positive
 from emm.core.errors import ParamsError
 from emm.training.weighting.base import Weighting
 

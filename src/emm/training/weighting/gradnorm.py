@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from emm.core.binding import NotNegative, Positive
+from emm.config.binding import NotNegative, Positive
 from emm.core.errors import ParamsError
 from emm.training.weighting.base import Weighting
 

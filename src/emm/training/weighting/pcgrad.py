@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from emm.core.binding import Range
+from emm.config.binding import Range
 from emm.training.weighting.base import Weighting
 
 

@@ -1,0 +1,122 @@
+"""An architecture that AutoMTL's search has found. Jiang et al., KDD 2024."""
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from emm.automtl.fields import FieldFront, interaction
+from emm.automtl.operators import operator
+from emm.automtl.space import Expert, architecture_of
+from emm.config.binding import Count, Share
+from emm.nn.gates import mix
+from emm.nn.grouped import Towers
+from emm.nn.inputs import Inputs
+from emm.nn.numeric import DenseEncoding
+
+
+class AutoMTL(nn.Module):
+    """Levels of experts, each with its own inputs and layers, then a tower a task.
+
+    ``architecture``: what `emm.automtl.space.Architecture` says, as plain JSON; ``tower``: hidden
+    widths of one tower. Nothing that the architecture leaves out has weights. Raises ModelFileError
+    for an architecture that can't be built.
+    Jiang et al., "Automatic Multi-Task Learning Framework with Neural Architecture Search in
+    Recommendations", KDD 2024.
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        tasks: int,
+        *,
+        architecture: Mapping[str, Any],
+        embedding_dim: Count,
+        tower: Sequence[int],
+        dropout: Share,
+        dense_encoding: DenseEncoding = "scaled",
+    ) -> None:
+        super().__init__()
+        self.front = FieldFront(inputs, embedding_dim, dense_encoding)
+        found = architecture_of(architecture, self.front.fields, tasks, "the model's arguments")
+        first, width = found.levels[0], found.width
+        self.stems = nn.ModuleList(Stem(expert, embedding_dim, width) for expert in first)
+        self.levels = nn.ModuleList(
+            nn.ModuleList(
+                nn.Sequential(*(operator(name, width, dropout) for name in expert.operators))
+                for expert in level
+            )
+            for level in found.levels
+        )
+        self.gates = nn.ModuleList(
+            SubsetGates(found.receivers(number), len(level), self.front.width)
+            for number, level in enumerate(found.levels)
+        )
+        self.towers = Towers(tasks, width, tower, dropout)
+
+    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        """dense [B, D], sparse [B, F] -> logits [B, T]."""
+        vectors = self.front(dense, sparse)  # [B, fields, E]
+        raw = vectors.flatten(1)  # [B, fields*E]
+        x = torch.stack([stem(vectors) for stem in self.stems], dim=1)  # [B, K, H]
+        for level, gates in zip(self.levels, self.gates, strict=True):
+            chains = zip(level.children(), x.unbind(1), strict=True)
+            found = torch.stack([layers(own) for layers, own in chains], dim=1)  # [B, K, H]
+            x = mix(gates(raw), found)  # [B, R, H]
+        logits: Tensor = self.towers(x)
+        return logits
+
+
+class Stem(nn.Module):
+    """What an expert of the first level reads, as a vector: its fields, and the factorisation
+    machine over those that interact, through a linear layer and batch norm."""
+
+    fields: Tensor
+    interactions: Tensor
+
+    def __init__(self, expert: Expert, embedding_dim: int, width: int) -> None:
+        super().__init__()
+        pairs = expert.interactions if len(expert.interactions) > 1 else ()
+        for name, chosen in (("fields", expert.fields), ("interactions", pairs)):
+            self.register_buffer(name, torch.tensor(chosen, dtype=torch.int64), persistent=False)
+        self.linear = nn.Linear((len(expert.fields) + bool(pairs)) * embedding_dim, width)
+        self.norm = nn.BatchNorm1d(width, affine=False)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """vectors [B, fields, E] -> [B, H]."""
+        parts = [vectors[:, self.fields].flatten(1)]
+        if len(self.interactions):
+            parts.append(interaction(vectors[:, self.interactions]))  # [B, E]
+        found: Tensor = self.norm(self.linear(torch.cat(parts, dim=1)))
+        return found
+
+
+class SubsetGates(nn.Module):
+    """R softmax gates, each over experts of its own choice out of K: softmax(W_r x) over them.
+
+    All are one matmul. A gate over a single expert needs none: its weight is 1.
+    """
+
+    places: Tensor
+    alone: Tensor
+
+    def __init__(self, chosen: Sequence[Sequence[int]], experts: int, in_width: int) -> None:
+        super().__init__()
+        self.shape = (len(chosen), experts)
+        several = [own if len(own) > 1 else () for own in chosen]
+        places = [r * experts + k for r, own in enumerate(several) for k in own]
+        alone = [r * experts + own[0] for r, own in enumerate(chosen) if len(own) == 1]
+        self.register_buffer("places", torch.tensor(places, dtype=torch.int64), persistent=False)
+        self.register_buffer("alone", torch.tensor(alone, dtype=torch.int64), persistent=False)
+        scored = len(list(chain(*several)))
+        self.linear = nn.Linear(in_width, scored, bias=False) if scored else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, in] -> weights [B, R, K], zero for the experts that a gate doesn't choose."""
+        scores = x.new_full((len(x), self.shape[0] * self.shape[1]), -torch.inf)
+        scores = scores.index_fill(1, self.alone, 0.0)
+        if self.linear is not None:
+            scores = scores.index_copy(1, self.places, self.linear(x))
+        return torch.unflatten(scores, 1, self.shape).softmax(dim=2)

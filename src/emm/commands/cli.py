@@ -1,0 +1,199 @@
+"""The command line `emm`, for people; the pipeline itself runs the scripts in stages/."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+import yaml
+
+from emm.core.command import DEBUG, run
+from emm.core.errors import ParamsError
+from emm.core.progress import say
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Fuse trained single-task models into one multi-task model. The pipeline: `dvc repro`.",
+    epilog=f"{DEBUG} shows the traceback of an error.",
+)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    run(app)
+
+
+@app.command()
+def check() -> None:
+    """Check params.yaml, every model's section in it, and that dvc.yaml waits for every row."""
+    from emm.commands.check import check_sections
+    from emm.config import PARAMS_FILE, load_params
+    from emm_dvc.aliases import shared_sections
+    from emm_dvc.graph import missing_rows, read_stages
+
+    params = load_params()
+    check_sections(params)
+    faults = missing_rows(read_stages(Path("dvc.yaml")), params)
+    if faults:
+        raise ParamsError(
+            "dvc.yaml and params.yaml don't agree:\n" + "\n".join(f"  - {f}" for f in faults),
+            next_step="add or remove these lines in dvc.yaml, then `emm check`",
+        )
+    say("params.yaml and dvc.yaml are in order")
+    for dataset in params.datasets:
+        shared = {where: None for where, _ in shared_sections(PARAMS_FILE, [dataset])}
+        if shared:
+            say(f"note: also other blocks', by YAML aliases: {', '.join(shared)}")
+            say("  next: change these in the file; `dvc exp run -S` can't")
+
+
+@app.command()
+def decompose(
+    dataset: Annotated[str, typer.Argument(help="an active dataset, preprocessed already")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan only")] = False,
+) -> None:
+    """Show how the trained models would be taken apart; `dvc repro` does it."""
+    if not dry_run:
+        raise ParamsError(
+            "decomposing is a stage of the pipeline",
+            next_step=f"dvc repro decompose@{dataset}, or --dry-run to see the plan",
+        )
+    from rich.console import Console
+
+    from emm.config import load_params
+    from emm.fusion.plan import decomposition_plan
+
+    Console().print(decomposition_plan(load_params(), dataset))
+
+
+@app.command()
+def results(
+    dataset: Annotated[str, typer.Argument(help="a dataset that has been reported")] = "",
+) -> None:
+    """Print the table of test scores from metrics/, of one dataset or of all active ones."""
+    for table in _tables(dataset):
+        typer.echo(table)
+
+
+@app.command()
+def readme(
+    path: Annotated[Path, typer.Argument(help="the file to update")] = Path("README.md"),
+) -> None:
+    """Put the table of results between the README's markers."""
+    from emm.config import load_params
+    from emm.core.files import write_text
+    from emm.report.library import library_table
+    from emm.report.readme import readme_block, replace_block
+
+    tables = [*_tables(""), library_table(Path("metrics"), load_params().recipe)]
+    write_text(path, replace_block(path.read_text(encoding="utf-8"), readme_block(tables)))
+    say(f"{path} is up to date")
+
+
+@app.command()
+def show(
+    folder: Annotated[Path, typer.Argument(help="a trained model's folder")],
+) -> None:
+    """Describe a stored model and verify its weights."""
+    from rich.console import Console
+
+    from emm.training.store import load_description
+
+    about: dict[str, Any] = vars(load_description(folder))
+    Console().print(about)
+
+
+@app.command()
+def merge_lock(
+    base: Annotated[Path, typer.Argument(help="the common ancestor's: git's %O")],
+    ours: Annotated[Path, typer.Argument(help="this branch's, which becomes the result: %A")],
+    theirs: Annotated[Path, typer.Argument(help="the other branch's: %B")],
+    name: Annotated[str, typer.Argument(help="what messages call it: %P")] = "dvc.lock",
+) -> None:
+    """Merge dvc.lock stage by stage; git runs this once `make setup` has told it so."""
+    from emm_dvc.merge import merge_lock_files
+
+    merged = merge_lock_files(base, ours, theirs)
+    say(f"{name}: merged {len(merged.lock.stages)} stages")
+    if merged.dropped:
+        say(f"  left out, as both sides changed them: {', '.join(merged.dropped)}")
+        say("  next: dvc repro")
+
+
+@app.command()
+def merge_readme(
+    base: Annotated[Path, typer.Argument(help="the common ancestor's: git's %O")],
+    ours: Annotated[Path, typer.Argument(help="this branch's, which becomes the result: %A")],
+    theirs: Annotated[Path, typer.Argument(help="the other branch's: %B")],
+) -> None:
+    """Merge README.md around its table of results; git runs this once `make setup` has told it."""
+    from emm_dvc.merge import merge_readmes
+
+    if merge_readmes(base, ours, theirs):
+        say("README.md: kept our table of results\n  next: dvc repro && make readme")
+
+
+@app.command()
+def search(
+    dataset: Annotated[str, typer.Argument(help="an active dataset, preprocessed already")],
+    models: Annotated[list[str], typer.Argument(help="models of search.yaml, one after another")],
+    recipe: Annotated[str, typer.Option(help="whose training protocol")] = "tuned",
+    file: Annotated[Path, typer.Option("--params", help="the settings")] = Path("params.yaml"),
+) -> None:
+    """Try each model's lists of search.yaml on validation; logs go to searches/."""
+    from emm.config import load_params
+    from emm.tuning.space import load_space, log_of
+    from emm.tuning.tune import search as run_search
+
+    params, space = load_params(file, recipe), load_space(dataset)
+    for model in models:
+        best = run_search(params, dataset, model, space, log_of(dataset, model))
+        say(f"{model}: trial {best.trial}, mean validation AUC {best.mean_auc:.5f}")
+        typer.echo(yaml.safe_dump({model: dict(best.section)}, default_flow_style=None))
+
+
+@app.command()
+def verify(
+    remote: Annotated[str, typer.Option(help="also read objects of this remote")] = "",
+    sample: Annotated[int, typer.Option(min=1, help="how many of the remote's objects")] = 20,
+    whole: Annotated[bool, typer.Option("--all", help="all that dvc.lock names")] = False,
+) -> None:
+    """Hash again what dvc.lock names; say what is damaged and how to repair it."""
+    from emm_dvc.verify.command import verify as run_verify
+
+    sound, told = run_verify(Path.cwd(), remote or None, None if whole else sample)
+    typer.echo(told)
+    if not sound:
+        raise typer.Exit(1)
+
+
+@app.command()
+def repro(
+    targets: Annotated[list[str] | None, typer.Argument(help="as for dvc repro")] = None,
+    jobs: Annotated[int, typer.Option(min=0, help="stages at once; 0: one a CPU")] = 2,
+    gpus: Annotated[str, typer.Option(help="such as 0,1: each slot sees one of them")] = "",
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", "-k", help="run what doesn't depend on a failure")
+    ] = False,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="this machine, or a Ray cluster")
+    ] = "local",
+) -> None:
+    """Run the pipeline as `dvc repro` does, independent stages at once."""
+    from emm_dvc.repro.command import reproduce
+
+    reproduce(targets or [], jobs, [gpu for gpu in gpus.split(",") if gpu], keep_going, engine)
+
+
+def _tables(dataset: str) -> list[str]:
+    from emm.config import load_params
+    from emm.report.readme import results_table
+
+    params = load_params()
+    names = [dataset] if dataset else params.datasets
+    return [
+        results_table(Path("metrics"), name, params.recipe, params.table, params.trained)
+        for name in names
+        if params.dataset(name)
+    ]

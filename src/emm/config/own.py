@@ -1,0 +1,179 @@
+"""The `table` section: own CSV or Parquet files, their columns, tasks and split."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from emm.config.binding import OneOf, bind, nearest
+
+_PARTS = ("train", "validation", "test")
+_NULLS = ("NULL", "null", "Null")
+
+
+@dataclass(frozen=True)
+class OwnTaskParams:
+    """A label: a column or an SQL expression over columns; ``made_from``: more that reveals it."""
+
+    expression: str
+    kind: Annotated[str, OneOf("binary", "regression")] = "binary"
+    made_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SplitParams:
+    """How rows come to train, validation and test.
+
+    ``by``: time (the last rows), key (whole keys), column (values), random, or file.
+    ``validation`` and ``test`` are shares, and with ``column`` the values, or a list of them.
+    """
+
+    by: Annotated[str, OneOf("time", "key", "column", "random", "file")]
+    column: str | None = None
+    validation: Any = None
+    test: Any = None
+
+    def values(self, part: str) -> tuple[str, ...]:
+        """The column's values that stand for ``part``."""
+        said = getattr(self, part)
+        return tuple(map(str, said if isinstance(said, list | tuple) else [said]))
+
+    def share(self, part: str) -> float:
+        return float(getattr(self, part) or 0.0)
+
+
+@dataclass(frozen=True)
+class TableParams:
+    """Own data. ``files``, or ``train``, ``validation`` and ``test``: names or globs, by default
+    all CSV or all Parquet files of the folder.
+
+    ``tasks``: a column or an expression each, or the keys of `OwnTaskParams`; ``missing``: values
+    that stand for none. For the other columns see `emm.data.custom.roles.OwnColumns`.
+    """
+
+    tasks: Mapping[str, Any]
+    files: tuple[str, ...] = ()
+    train: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    separator: str = ","
+    dense: tuple[str, ...] | None = None
+    sparse: tuple[str, ...] | None = None
+    bags: Mapping[str, str] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    key: str | None = None
+    weight: str | None = None
+    missing: tuple[Any, ...] = ("", "NA", "NULL")
+    split: SplitParams | None = None
+
+    @property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """The files of each part as they are given: one part ``all``, or train to test."""
+        named = {part: getattr(self, part) for part in _PARTS if getattr(self, part)}
+        return named or {"all": self.files}
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """All names and globs of files; none where those of the folder are taken."""
+        return tuple(pattern for patterns in self.parts.values() for pattern in patterns)
+
+    @property
+    def own_tasks(self) -> dict[str, OwnTaskParams]:
+        """The tasks, with all of their keys."""
+        return {name: _task(said, name, []) for name, said in self.tasks.items()}
+
+    @property
+    def missing_texts(self) -> tuple[str, ...]:
+        """Values that stand for none, as text; YAML reads a bare NULL as no text."""
+        texts = ([*_NULLS] if said is None else [str(said)] for said in self.missing)
+        return tuple(text for some in texts for text in some)
+
+
+def table_faults(block: str, table: TableParams, tasks: Sequence[str]) -> list[str]:
+    """What is wrong with a block's section, and with its choice of ``tasks``, as messages."""
+    where = f"{block}.table"
+    errors: list[str] = []
+    for name, said in table.tasks.items():
+        _task(said, f"{where}.tasks.{name}", errors)
+    errors.extend(
+        f"{block}.tasks: no task is called {task!r}; {nearest(task, table.tasks)}"
+        for task in tasks
+        if task not in table.tasks
+    )
+    errors.extend(_file_faults(where, table))
+    errors.extend(_split_faults(f"{where}.split", table))
+    return errors
+
+
+def _task(said: Any, where: str, errors: list[str]) -> OwnTaskParams:
+    """A task out of YAML; a bare column or expression is binary."""
+    keys = {"expression": said} if isinstance(said, str) else said
+    task: OwnTaskParams = bind(OwnTaskParams, keys, where, errors)
+    return task
+
+
+def _file_faults(where: str, table: TableParams) -> Iterator[str]:
+    parts = table.parts
+    if table.files and "all" not in parts:
+        yield f"{where}.files: got files and {', '.join(parts)}, expected either"
+    if "all" not in parts and ("train" not in parts or "test" not in parts):
+        yield f"{where}: got files of {', '.join(parts)} alone, expected those of train and test"
+    names = [name for some in parts.values() for name in some]
+    for name in names:
+        if "/" in name or "\\" in name:
+            yield f"{where}: got {name!r}, expected a name or glob; folders go into source.path"
+        elif name.endswith(".gz"):
+            yield f"{where}: got {name!r}, expected the name without .gz; it is unpacked"
+    if len(set(names)) < len(names):
+        yield f"{where}: the same files stand there twice"
+    if len(table.separator) != 1 or table.separator == '"':
+        yield f"{where}.separator: got {table.separator!r}, expected one character"
+
+
+def _split_faults(where: str, table: TableParams) -> Iterator[str]:
+    split = table.split
+    if "all" not in table.parts:
+        if split is not None and split.by != "file":
+            yield f"{where}.by: got {split.by}, expected file, as each part has its files"
+        elif split is not None and split.test is not None:
+            yield f"{where}.test: got {split.test!r}, expected none: test has its files"
+        elif split is not None and split.validation is not None:
+            if "validation" in table.parts:
+                yield f"{where}.validation: got a share, expected none: validation has its files"
+            else:
+                yield from _share_faults(where, split, ("validation",))
+    elif split is None:
+        example = "{by: random, validation: 0.1, test: 0.1}"
+        yield f"{where}: missing; expected how to split the rows, such as {example}"
+    elif split.by == "file":
+        yield f"{where}.by: got file, expected the keys train and test with their files"
+    elif split.by == "column":
+        yield from _column_faults(where, split)
+    else:
+        yield from _share_faults(where, split, ("validation", "test"))
+        if split.by == "time" and split.column is None:
+            yield f"{where}.column: missing; expected the column that holds the time"
+        if split.by == "key" and (split.column or table.key) is None:
+            yield f"{where}.column: missing; expected the column whose values stay together"
+
+
+def _column_faults(where: str, split: SplitParams) -> Iterator[str]:
+    if split.column is None:
+        yield f"{where}.column: missing; expected the column that tells the split"
+    for part in ("validation", "test"):
+        if getattr(split, part) in (None, [], ""):
+            yield f"{where}.{part}: missing; expected values of the column"
+    if set(split.values("validation")) & set(split.values("test")):
+        yield f"{where}: a value stands for validation and for test"
+
+
+def _share_faults(where: str, split: SplitParams, parts: Sequence[str]) -> Iterator[str]:
+    shares = {part: getattr(split, part) for part in parts}
+    bad = [
+        part
+        for part, share in shares.items()
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1
+    ]
+    for part in bad:
+        yield f"{where}.{part}: got {shares[part]!r}, expected a share between 0 and 1"
+    if not bad and sum(shares.values()) >= 1:
+        yield f"{where}: validation and test take {sum(shares.values()):g}, expected less than all"

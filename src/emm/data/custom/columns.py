@@ -1,0 +1,187 @@
+"""What the columns of own data are: labels from expressions, times, and features by inference."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from emm.config.binding import nearest
+
+DISTINCT = 100
+"""A column of whole numbers with more distinct values than this is taken for a quantity."""
+
+_CODE = r"^[+-]?0\d"
+_DAY_AND_TIME = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?$"
+_BOOLEANS = {"true": True, "false": False}
+_ROWS_ALONE = 50
+_LABELS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class OwnTask:
+    """A label: a column or a Polars SQL expression over a row's columns.
+
+    Neither the columns it reads nor those in ``made_from`` are features of any task.
+    """
+
+    expression: str
+    kind: str = "binary"
+    made_from: tuple[str, ...] = ()
+
+
+def parse(task: OwnTask, columns: Sequence[str], where: str, errors: list[str]) -> pl.Expr | None:
+    """The expression of a task; what is wrong with it goes to ``errors``."""
+    if task.expression in columns:
+        return pl.col(task.expression)
+    if re.search(r"\bselect\b", task.expression, re.IGNORECASE):
+        errors.append(f"{where}: got {task.expression!r}, expected no query within the expression")
+        return None
+    try:
+        expression = pl.sql_expr(task.expression)
+    except pl.exceptions.PolarsError as error:
+        errors.append(f"{where}: {task.expression!r} is no SQL expression: {_first_line(error)}")
+        return None
+    read = columns_read(expression)
+    unknown = [column for column in read if column not in columns]
+    errors.extend(unknown_column(where, column, columns) for column in unknown)
+    if not read:
+        errors.append(f"{where}: got {task.expression!r}, expected an expression over columns")
+    return expression if read and not unknown else None
+
+
+def columns_read(expression: pl.Expr) -> tuple[str, ...]:
+    """The columns that an expression reads."""
+    return tuple(dict.fromkeys(expression.meta.root_names()))
+
+
+def unknown_column(where: str, column: str, columns: Sequence[str]) -> str:
+    return f"{where}: no column is called {column!r}; {nearest(column, columns)}"
+
+
+def check_label(sample: pl.DataFrame, label: pl.Expr, kind: str, where: str) -> list[str]:
+    """What is wrong with a label's values in some rows, which have been cast."""
+    label = label.alias("label")
+    try:
+        found = sample.select(label).to_series()
+        few = sample.head(_ROWS_ALONE)
+        together = few.select(label).to_series()
+        alone = pl.concat([row.select(label).to_series() for row in few.iter_slices(1)])
+    except pl.exceptions.PolarsError as error:
+        return [f"{where}: can't be computed: {_first_line(error)}"]
+    if not together.equals(alone):
+        return [f"{where}: looks at more than one row, expected an expression over a row's columns"]
+    values = found.drop_nulls().unique().sort()
+    shown = ", ".join(map(repr, values.head(_LABELS_SHOWN).to_list()))
+    if not len(values):
+        return [f"{where}: gives no value in the first {len(sample):,} rows"]
+    if not (values.dtype.is_numeric() or values.dtype == pl.Boolean):
+        return [f"{where}: gives {shown}, expected numbers; write a comparison with one of them"]
+    if kind == "binary" and not values.cast(pl.Float64).is_in([0.0, 1.0]).all():
+        return [f"{where}: gives {shown}, expected 0 and 1, or kind: regression"]
+    return []
+
+
+def infer(sample: pl.DataFrame, columns: Sequence[str]) -> dict[str, str | None]:
+    """For each column whether it is dense or sparse, or None for a type that is no feature.
+
+    Numbers are dense if one of them is a fraction or more than `DISTINCT` of them differ. All else
+    is sparse: small sets of whole numbers, text, truth values, days and times, and digits with a
+    leading zero, which are codes.
+    """
+    return {column: _kind(sample[column]) for column in columns}
+
+
+def _kind(column: pl.Series) -> str | None:
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+        return None
+    numbers = _numbers(column)
+    if numbers is None:
+        return "sparse"
+    whole = bool((numbers == numbers.round()).all())
+    return "sparse" if whole and numbers.n_unique() <= DISTINCT else "dense"
+
+
+def _numbers(column: pl.Series) -> pl.Series | None:
+    """The values of a column if all of them are numbers."""
+    values = column.drop_nulls()
+    if values.dtype == pl.String and not values.str.contains(_CODE).any():
+        values = values.cast(pl.Float64, strict=False)
+    elif values.dtype.is_numeric():
+        values = values.cast(pl.Float64)
+    finite = values.dtype == pl.Float64 and values.is_finite().fill_null(value=False).all()
+    return values if finite and len(values) else None
+
+
+def not_a_number(column: pl.Series) -> str | None:
+    """A value of a dense column that isn't a number, if there is one."""
+    if column.dtype.is_numeric() or column.dtype == pl.Boolean:
+        return None
+    values = column.drop_nulls().cast(pl.String, strict=False)
+    bad = values.filter(values.cast(pl.Float64, strict=False).is_null())
+    return str(bad[0]) if len(bad) else None
+
+
+def as_label(column: pl.Series) -> pl.Expr:
+    """A column for expressions: text of numbers as numbers, of true and false as truth values."""
+    value = pl.col(column.name)
+    if column.dtype != pl.String:
+        return value
+    if _numbers(column) is not None:
+        return value.cast(pl.Float64, strict=False)
+    lower = column.drop_nulls().str.to_lowercase()
+    if len(lower) and lower.is_in(list(_BOOLEANS)).all():
+        return value.str.to_lowercase().replace_strict(
+            _BOOLEANS, default=None, return_dtype=pl.Boolean
+        )
+    return value
+
+
+def as_sparse(column: pl.Series) -> pl.Expr:
+    """A sparse column as text or whole numbers."""
+    value = pl.col(column.name)
+    if column.dtype == pl.String or column.dtype.is_integer():
+        return value
+    text = value.cast(pl.String)
+    # Where a value is missing, pandas writes whole numbers as 3.0.
+    return text.str.strip_suffix(".0") if column.dtype.is_float() else text
+
+
+def as_bag(column: pl.Series, separator: str) -> pl.Expr:
+    """A multi-valued column as lists of text, without empty values."""
+    value = pl.col(column.name)
+    if column.dtype == pl.String:
+        value = value.str.split(separator)
+    texts = pl.element().cast(pl.String).str.strip_chars()
+    return value.list.eval(texts.filter(texts != ""))
+
+
+def as_time(column: pl.Series) -> pl.Expr | None:
+    """A column that orders rows, as numbers or ISO text; null where it isn't one.
+
+    None if the values are no numbers and no ISO days or times (``2024-05-31``,
+    ``2024-05-31 17:05``, with ``T`` and seconds if need be; of one time zone).
+    """
+    value = pl.col(column.name)
+    if column.dtype.is_numeric():
+        return value
+    if column.dtype in (pl.Date, pl.Datetime):
+        return value.to_physical()
+    if column.dtype != pl.String:
+        return None
+    numbers = _numbers(column)
+    if numbers is not None:
+        whole = bool((numbers == numbers.round()).all())
+        return value.cast(pl.Int64 if whole else pl.Float64, strict=False)
+    if not column.drop_nulls().str.contains(_DAY_AND_TIME).all():
+        return None
+    ordered = value.str.replace("T", " ", literal=True).str.strip_suffix("Z")
+    return pl.when(value.str.contains(_DAY_AND_TIME)).then(ordered)
+
+
+def cast_all(sample: pl.DataFrame, casts: Mapping[str, pl.Expr]) -> pl.DataFrame:
+    return sample.with_columns(cast.alias(name) for name, cast in casts.items())
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

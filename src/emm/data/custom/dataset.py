@@ -1,0 +1,82 @@
+"""The dataset that a block of params.yaml is about: a registered one, or the user's own table."""
+
+from pathlib import Path
+
+from emm.config import PARAMS_FILE, Params, TableParams
+from emm.config.binding import choose
+from emm.data.custom.columns import OwnTask
+from emm.data.custom.describe import describe_own
+from emm.data.custom.files import OwnFiles
+from emm.data.custom.roles import OwnColumns
+from emm.data.datasets.dataset import DATASETS, Dataset, load_dataset
+from emm.data.datasets.split_rules import (
+    AsPublished,
+    ByColumn,
+    ByKey,
+    ByTime,
+    Halved,
+    HeldOut,
+    Randomly,
+    Split,
+)
+
+
+def dataset_of(params: Params, block: str) -> Dataset:
+    """The dataset of a block, with the tasks that it names.
+
+    A table is described from its files in data/raw. Raises ParamsError for a dataset, task or
+    column that isn't there.
+    """
+    section, name = params.dataset(block), params.source(block)
+    if section.table is None:
+        choose("dataset", name, DATASETS, PARAMS_FILE, "choose one of the known datasets")
+        dataset = load_dataset(name)
+    else:
+        sample = section.preprocess.sample
+        key = (sample.key,) if sample is not None and sample.key else ()
+        carried = (*key, *section.preprocess.keep)
+        dataset = own_dataset(name, section.table, params.paths(block).raw, carried)
+    for task in section.tasks:
+        choose("task", task, dataset.tasks, f"{block}.tasks in params.yaml", "correct the name")
+    return dataset
+
+
+def own_dataset(name: str, table: TableParams, raw: Path, carried: tuple[str, ...] = ()) -> Dataset:
+    """The dataset that a table's section makes of the files in ``raw``: see `describe_own`."""
+    return describe_own(
+        name,
+        raw,
+        files=OwnFiles(table.parts, table.separator, table.missing_texts),
+        columns=OwnColumns(
+            dense=table.dense,
+            sparse=table.sparse,
+            bags=table.bags,
+            drop=table.drop,
+            key=table.key,
+            weight=table.weight,
+            carried=carried,
+        ),
+        tasks={
+            task: OwnTask(said.expression, said.kind, said.made_from)
+            for task, said in table.own_tasks.items()
+        },
+        split=split_of(table),
+    )
+
+
+def split_of(table: TableParams) -> Split:
+    """The rule that a table's section describes; its faults have been told by then."""
+    parts, said = table.parts, table.split
+    if "validation" in parts:
+        return AsPublished()
+    if said is None:
+        return Halved()
+    if said.by == "file":
+        return HeldOut(said.share("validation"), said.column) if said.validation else Halved()
+    column = said.column or table.key or ""
+    if said.by == "column":
+        return ByColumn(column, said.values("validation"), said.values("test"))
+    shares = said.share("validation"), said.share("test")
+    if said.by == "random":
+        return Randomly(*shares)
+    return ByTime(column, *shares) if said.by == "time" else ByKey(column, *shares)

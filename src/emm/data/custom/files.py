@@ -1,0 +1,153 @@
+"""CSV and Parquet files of a person's own: which they are, their columns, their rows in chunks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from emm.core.errors import DataError
+from emm.data.custom.source import PATTERNS
+from emm.data.reading.chunks import LINE, Chunk
+from emm.data.reading.delimited import read_delimited
+from emm.data.reading.first_line import first_line
+from emm.data.reading.rejected import Rejected
+
+SAMPLE_FILES, SAMPLE_ROWS = 10, 100_000
+
+_CHUNK_ROWS = 200_000
+_SUFFIX = ".parquet"
+
+
+@dataclass(frozen=True)
+class OwnFiles:
+    """The files of each part, as names or globs, and how they are written.
+
+    No names at all stand for `PATTERNS`. ``separator`` stands between the values of a delimited
+    file; a value that is one of ``missing`` is none.
+    """
+
+    parts: Mapping[str, Sequence[str]]
+    separator: str = ","
+    missing: Sequence[str] = ("", "NA", "NULL")
+
+    @property
+    def patterns(self) -> list[str]:
+        return [pattern for patterns in self.parts.values() for pattern in patterns]
+
+    def paths(self, raw: Path, part: str) -> list[Path]:
+        """The files of a part in the folder ``raw``, by name; DataError if there are none."""
+        patterns = self.parts[part] or PATTERNS
+        found = {path for pattern in patterns for path in raw.glob(pattern)}
+        if not found:
+            raise DataError(
+                f"no file for the part {part}",
+                where=raw,
+                expected=" or ".join(patterns),
+                next_step="dvc repro download",
+            )
+        return sorted(found)
+
+
+def columns_of(path: Path, separator: str) -> list[str]:
+    """The columns that a file's header or schema names; one without a name is none."""
+    if is_parquet(path):
+        with _readable(path):
+            return list(pl.read_parquet_schema(path))
+    _, line = first_line(path, path.name)
+    names = (name.strip().strip('"') for name in line.split(separator))
+    # pandas writes the number of a row under an empty name.
+    return [name for name in names if name]
+
+
+def read_file(
+    path: Path, columns: Sequence[str], files: OwnFiles, rejected: Rejected
+) -> Iterator[Chunk]:
+    """The rows of one file: text of a delimited one, typed columns of Parquet; null where missing.
+
+    Raises DataError for a file that can't be read or lacks a column.
+    """
+    chunks = (
+        _read_parquet(path, columns, rejected)
+        if is_parquet(path)
+        else read_delimited(path, columns, files.separator, rejected, header=True, quotes=True)
+    )
+    for chunk in chunks:
+        nulls = [_without(column, files.missing) for column in chunk.rows.drop(LINE)]
+        yield Chunk(chunk.file, chunk.rows.with_columns(nulls))
+
+
+def read_sample(paths: Sequence[Path], columns: Sequence[str], files: OwnFiles) -> pl.DataFrame:
+    """The first rows of up to ten of the files."""
+    paths = paths[:SAMPLE_FILES]
+    rejected = Rejected("", 1.0)
+    heads = []
+    for path in paths:
+        chunk = next(read_file(path, columns, files, rejected), None)
+        if chunk is not None:
+            heads.append(chunk.rows.head(SAMPLE_ROWS // len(paths)))
+    if not heads:
+        raise DataError("no row can be read", where=", ".join(map(str, paths)))
+    try:
+        return pl.concat(heads).drop(LINE)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            "the files' columns differ in their types",
+            where=", ".join(map(str, paths)),
+            got=str(error).partition("\n")[0],
+            next_step="write all files in one way",
+        ) from error
+
+
+def is_parquet(path: Path) -> bool:
+    return path.suffix.lower() == _SUFFIX
+
+
+def _read_parquet(path: Path, columns: Sequence[str], rejected: Rejected) -> Iterator[Chunk]:
+    lacking = [column for column in columns if column not in columns_of(path, "")]
+    if lacking:
+        raise DataError(
+            f"{path.name} lacks {', '.join(lacking)}",
+            where=path,
+            next_step="write all files with the same columns",
+        )
+    number = 1
+    with _readable(path):
+        rows = pl.scan_parquet(path).select(columns)
+        for batch in rows.collect_batches(chunk_size=_CHUNK_ROWS, maintain_order=True):
+            rejected.seen(len(batch))
+            yield Chunk(path.name, batch.with_row_index(LINE, offset=number))
+            number += len(batch)
+
+
+def _without(column: pl.Series, missing: Sequence[str]) -> pl.Expr:
+    """A column with null where its value is one that stands for none."""
+    value = pl.col(column.name)
+    if column.dtype == pl.String:
+        return pl.when(~value.is_in(list(missing))).then(value)
+    if column.dtype.is_numeric():
+        numbers = [number for text in missing if (number := _number(text)) is not None]
+        value = value.fill_nan(None) if column.dtype.is_float() else value
+        return pl.when(~value.cast(pl.Float64).is_in(numbers)).then(value)
+    return value
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(
+            f"{path.name} can't be read as Parquet",
+            where=path,
+            got=str(error).partition("\n")[0],
+            next_step="write the file again, then run: dvc repro",
+        ) from error

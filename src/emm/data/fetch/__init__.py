@@ -1,0 +1,1 @@
+"""Download and verify raw files."""

@@ -1,0 +1,1 @@
+"""Encode, split and check data."""

@@ -1,0 +1,114 @@
+"""Whole bags of multi-valued sparse fields.
+
+A row of a split points, in its column ``bag``, at a row of bags.parquet, which holds for every
+such field the list of its ids. A user's bags, which may be long, stand there once, not once a row.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from emm.data.datasets.dataset import Dataset
+from emm.data.prepare.encode import describe_sparse, encode_sparse, fit_vocabularies
+from emm.data.reading.chunks import Reading
+from emm.data.tables.schema import BAG, BAGS, SPLITS, BagColumn
+
+_OWNER = "__owner"
+
+Splits = Mapping[str, pl.LazyFrame]
+
+
+class WrittenBags(NamedTuple):
+    """What is told of the bags: their fields, and the vocabularies of these."""
+
+    columns: tuple[BagColumn, ...]
+    vocabularies: pl.DataFrame
+
+
+def number_bags(
+    dataset: Dataset, reading: Reading, splits: Splits
+) -> tuple[dict[str, pl.LazyFrame], Splits]:
+    """The splits' rows with their column ``bag``, and the bags of all and those of train.
+
+    The bags' rows are numbered in their order; train's may hold them in any order. Where the
+    dataset has a `bag_key`, a row without bags points at an empty one, behind all others.
+    """
+    if dataset.read_bags is None:
+        return _own_bags(dataset.bags, splits)
+    key = dataset.bag_key or ""
+    names = [key, *dataset.bags]
+    folder = reading.scratch / "bags"
+    folder.mkdir()
+    for part in dataset.parts:
+        for number, chunk in enumerate(dataset.read_bags(reading, part)):
+            rows = chunk.rows.select(names)
+            rows.write_parquet(folder / f"{part}-{number:06}.parquet", compression="lz4")
+    owners = pl.scan_parquet(folder / "*.parquet")
+    numbered = owners.select(key).with_row_index(BAG).unique(key, keep="first")
+    count = int(owners.select(pl.len()).collect().item())
+    bag = pl.col(BAG).fill_null(count).cast(pl.Int32)
+    pointing = {
+        name: rows.join(numbered, on=key, how="left", maintain_order="left").with_columns(bag)
+        for name, rows in splits.items()
+    }
+    types = owners.select(dataset.bags).collect_schema()
+    nobody = pl.LazyFrame({name: [[]] for name in dataset.bags}, schema=types)
+    everyone = pl.concat([owners.select(dataset.bags), nobody])
+    train = owners.join(splits["train"].select(key).unique(), on=key, how="semi")
+    return pointing, {"all": everyone, "train": train.select(dataset.bags)}
+
+
+def _own_bags(names: Sequence[str], splits: Splits) -> tuple[dict[str, pl.LazyFrame], Splits]:
+    """Every row has bags of its own, in its list columns."""
+    pointing, start = {}, 0
+    for name in SPLITS:
+        index = pl.int_range(start, pl.len() + start, dtype=pl.Int32).alias(BAG)
+        pointing[name] = splits[name].with_columns(index)
+        start += int(splits[name].select(pl.len()).collect().item())
+    everyone = pl.concat([splits[name].select(names) for name in SPLITS])
+    return pointing, {"all": everyone, "train": splits["train"].select(names)}
+
+
+def write_bags(
+    bags: Splits, names: Sequence[str], rare_below: int, out: Path, scratch: Path
+) -> WrittenBags:
+    """Fit on train's bags, write all of them to ``out``.
+
+    An item that is unknown or rare is left out of its bag.
+    """
+    fitted = [
+        fit_vocabularies(bags["train"].select(pl.col(name).explode()), [name], rare_below)
+        for name in names
+    ]
+    vocabularies = pl.concat(fitted)
+    folder = scratch / "encoded"
+    folder.mkdir()
+    items = dict.fromkeys(names, 0)
+    for number, frame in enumerate(_batches(bags["all"])):
+        encoded = frame.select(_encoded(frame[name], vocabularies) for name in names)
+        for name in names:
+            items[name] += int(encoded[name].list.len().sum())
+        encoded.write_parquet(folder / f"{number:06}.parquet", compression="lz4")
+    pl.scan_parquet(folder / "*.parquet").sink_parquet(out / BAGS)
+    columns = tuple(
+        BagColumn(column.name, column.cardinality, column.rare, items[column.name])
+        for column in describe_sparse(vocabularies, names)
+    )
+    return WrittenBags(columns, vocabularies)
+
+
+def _batches(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    yield from rows.collect_batches(maintain_order=True, chunk_size=20_000)
+
+
+def _encoded(lists: pl.Series, vocabularies: pl.DataFrame) -> pl.Series:
+    """Lists of ids, in the order of the items."""
+    name = lists.name
+    owners = pl.DataFrame([lists]).with_row_index(_OWNER)
+    items = owners.lazy().explode(name)
+    known = encode_sparse(items, vocabularies, [name]).filter(pl.col(name) > 0)
+    grouped = known.group_by(_OWNER).agg(pl.col(name))
+    found = owners.lazy().select(_OWNER).join(grouped, on=_OWNER, how="left", maintain_order="left")
+    return found.select(pl.col(name).fill_null([])).collect()[name]

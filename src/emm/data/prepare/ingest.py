@@ -1,0 +1,153 @@
+"""Raw chunks to scratch Parquet: finished labels, typed columns, and no row that can't be used."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from emm.config.binding import choose
+from emm.core.errors import DataError
+from emm.core.progress import progress
+from emm.data.datasets.dataset import Dataset, Task
+from emm.data.prepare.split import column_of
+from emm.data.reading.chunks import LINE, Chunk, Reading
+from emm.data.reading.rejected import Rejected
+from emm.data.tables.schema import WEIGHT, label_column
+
+_REASON = "__reason"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of a dataset's columns is kept, by their use."""
+
+    dense: tuple[str, ...]
+    sparse: tuple[str, ...]
+    tasks: Mapping[str, Task]
+    weight: str | None
+    others: tuple[str, ...]
+
+
+def wanted_of(dataset: Dataset, tasks: Sequence[str], others: Iterable[str | None] = ()) -> Wanted:
+    """The columns that these tasks leave as features, and ``others`` (None is passed over)."""
+    chosen = {name: dataset.tasks[name] for name in tasks}
+    revealing = {column for task in chosen.values() for column in task.made_from}
+    dense = tuple(name for name in dataset.dense if name not in revealing)
+    sparse = tuple(name for name in dataset.sparse if name not in revealing)
+    used = (dataset.key, column_of(dataset.split), *others)
+    extra = dict.fromkeys(name for name in used if name and name not in (*dense, *sparse))
+    return Wanted(dense, sparse, chosen, dataset.weight, tuple(extra))
+
+
+def ingest(
+    dataset: Dataset, reading: Reading, wanted: Wanted, scratch: Path
+) -> dict[str, pl.LazyFrame]:
+    """Read every part once, chunk by chunk, into ``scratch``; gives scans of what was kept.
+
+    Rows whose dense value isn't a number, whose label is none, or whose weight isn't above 0, go
+    to ``reading.rejected``. Raises DataError if a part has no rows.
+    """
+    return {
+        part: _ingest_part(
+            dataset.name, part, dataset.read(reading, part), reading, wanted, scratch
+        )
+        for part in dataset.parts
+    }
+
+
+def _ingest_part(
+    name: str,
+    part: str,
+    chunks: Iterator[Chunk],
+    reading: Reading,
+    wanted: Wanted,
+    scratch: Path,
+) -> pl.LazyFrame:
+    folder = scratch / part
+    folder.mkdir()
+    rows = number = 0
+    with progress(f"Reading {name} {part}", None) as report:
+        for number, chunk in enumerate(chunks, start=1):
+            usable = usable_rows(chunk, wanted, reading.rejected)
+            rows += len(usable)
+            # Fast to write and read again; it is gone when the stage ends.
+            usable.write_parquet(
+                folder / f"{number:06}.parquet", compression="lz4", statistics=False
+            )
+            report(rows)
+    if not rows:
+        raise DataError(
+            f"{name} has no row that can be used in its part {part}",
+            where=reading.raw,
+            got=f"{reading.rejected.count:,} rejected lines",
+            next_step="look at data/rejected and check the raw files, then `dvc repro`",
+        )
+    return pl.scan_parquet(folder / "*.parquet")
+
+
+def usable_rows(chunk: Chunk, wanted: Wanted, rejected: Rejected) -> pl.DataFrame:
+    """The chunk's rows with typed columns and labels, less those that can't be used."""
+    _check_columns(chunk, wanted)
+    faults = _faults(wanted)
+    reason = pl.coalesce(
+        *(pl.when(fault).then(pl.lit(what)) for what, fault in faults.items()), pl.lit(None)
+    )
+    marked = chunk.rows.with_columns(reason.alias(_REASON))
+    bad = marked[_REASON].is_not_null()
+    if bad.any():
+        _reject(chunk.file, marked.filter(bad), rejected)
+        marked = marked.filter(~bad)
+    return marked.select(
+        *(_number(name).alias(name) for name in wanted.dense),
+        *(pl.col(name) for name in (*wanted.sparse, *wanted.others)),
+        *(
+            _label(task).cast(_LABEL_TYPES[task.kind]).alias(label_column(name))
+            for name, task in wanted.tasks.items()
+        ),
+        *([_number(wanted.weight).cast(pl.Float32).alias(WEIGHT)] if wanted.weight else []),
+    )
+
+
+def _check_columns(chunk: Chunk, wanted: Wanted) -> None:
+    """What params.yaml names may not be there; what a dataset names is."""
+    for name in wanted.others:
+        known = (column for column in chunk.rows.columns if column != LINE)
+        choose("column", name, known, "preprocess in params.yaml", "correct it")
+
+
+_LABEL_TYPES: dict[str, type[pl.DataType]] = {"binary": pl.UInt8, "regression": pl.Float64}
+
+
+def _faults(wanted: Wanted) -> dict[str, pl.Expr]:
+    """For every reason that a row can't be used, where that is so."""
+    faults = {
+        f"the column {name!r} isn't a number": pl.col(name).is_not_null()
+        & _number(name).is_infinite().fill_null(value=True)
+        for name in wanted.dense
+    }
+    for name, task in wanted.tasks.items():
+        value = _label(task)
+        known = value.is_in([0.0, 1.0]) if task.kind == "binary" else value.is_finite()
+        faults[f"'label {name}' has no known value"] = ~known.fill_null(value=False)
+    if wanted.weight:
+        weight = _number(wanted.weight)
+        usable = (weight.is_finite() & (weight > 0)).fill_null(value=False)
+        faults[f"the weight {wanted.weight!r} isn't a number above 0"] = ~usable
+    return faults
+
+
+def _number(column: str) -> pl.Expr:
+    return pl.col(column).cast(pl.Float64, strict=False)
+
+
+def _label(task: Task) -> pl.Expr:
+    return task.label.cast(pl.Float64, strict=False)
+
+
+def _reject(file: str, rows: pl.DataFrame, rejected: Rejected) -> None:
+    shown = rows.select(pl.exclude(LINE, _REASON)).select(
+        pl.concat_str(pl.all().cast(pl.String, strict=False).fill_null(""), separator=",")
+    )
+    lines = rows[LINE] if LINE in rows.columns else [0] * len(rows)
+    rejected.add(file, lines, rows[_REASON], shown.to_series())

@@ -1,0 +1,1 @@
+"""Processed data as training reads it."""

@@ -1,0 +1,153 @@
+"""The one reader of the test split."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from emm.automtl.space import ARCHITECTURE
+from emm.core.errors import ModelFileError
+from emm.core.files import write_json
+from emm.data.tables.batches import Rows
+from emm.data.tables.groups import load_groups
+from emm.data.tables.memory import open_splits
+from emm.data.tables.schema import Schema, load_schema, schema_hash
+from emm.metrics.evaluation import task_scores
+from emm.metrics.funnels import funnel_scores
+from emm.nn.bags import BagStore, attach_bags
+from emm.nn.mlp import count_parameters
+from emm.training.bags import load_bags
+from emm.training.devices import use_device
+from emm.training.fit import predict
+from emm.training.history import HISTORY
+from emm.training.store import DESCRIPTION, inputs_of, load_model
+
+
+def evaluate(
+    models: Path,
+    processed: Path,
+    out: Path,
+    *,
+    name: str,
+    seeds: Sequence[int],
+    bins: int,
+    device: str,
+    threads: int,
+    deterministic: bool,
+    memory_gib: float | None = None,
+    gauc_key: str | None = None,
+) -> None:
+    """Score one row of the table on test; writes metrics.json, predictions.safetensors, the runs'
+    history.json and, of a searched row, architecture.json to ``out``. ``memory_gib``: see
+    `emm.data.tables.memory.open_splits`; ``gauc_key``: the column that groups the rows of the
+    GAUC, None for no GAUC."""
+    schema = load_schema(processed / "schema.json")
+    where = use_device(device, threads, deterministic=deterministic)
+    test = open_splits(processed, ("test",), schema, where, memory_gib=memory_gib)["test"]
+    identity = schema_hash(processed / "schema.json")
+    groups = load_groups(processed / "test.parquet", schema, gauc_key) if gauc_key else None
+    bags = load_bags(processed, schema, where)
+    logits, sizes = [], []
+    for seed in seeds:
+        found, size = _predict_row(models / f"seed-{seed}", schema, identity, test, bags)
+        logits.append(found)
+        sizes.append(size)
+    predictions = {"logits": torch.stack(logits), "labels": test.labels.cpu()}  # [S, N, T], [N, T]
+    save_file(predictions, out / "predictions.safetensors")
+    write_json(
+        out / "metrics.json",
+        {
+            "model": name,
+            "seeds": list(seeds),
+            "parameters": sizes[0].parameters,
+            "operations": sizes[0].operations,
+            **_all_scores(schema, predictions["logits"], predictions["labels"], bins, groups),
+        },
+    )
+    write_json(out / HISTORY, _history(models / HISTORY))
+    if (models / ARCHITECTURE).exists():
+        shutil.copyfile(models / ARCHITECTURE, out / ARCHITECTURE)
+
+
+@dataclass(frozen=True)
+class Size:
+    """``parameters``: learned numbers; ``operations``: multiplications and additions of the matrix
+    products for one row's prediction."""
+
+    parameters: int
+    operations: int
+
+
+def _predict_row(
+    folder: Path, schema: Schema, identity: str, test: Rows, bags: BagStore | None
+) -> tuple[Tensor, Size]:
+    """Logits [N, T] of the model in ``folder``, or of the single-task models in its subfolders."""
+    together = (folder / DESCRIPTION).exists()
+    folders = [folder] if together else [folder / task for task in schema.tasks]
+    columns, sizes = [], []
+    for each in folders:
+        model, description = load_model(each, identity, inputs_of(schema))
+        expected = schema.tasks if together else (each.name,)
+        if description.tasks != expected:
+            raise ModelFileError(
+                f"the stored model {each} is for other tasks",
+                where=each,
+                got=description.tasks,
+                expected=expected,
+                next_step="dvc repro",
+            )
+        attach_bags(model, bags)
+        columns.append(predict(model.to(test.labels.device), test).cpu())
+        sizes.append(_size(model, test))
+    total = Size(sum(x.parameters for x in sizes), sum(x.operations for x in sizes))
+    return torch.cat(columns, dim=1), total
+
+
+@torch.no_grad()
+def _size(model: torch.nn.Module, test: Rows) -> Size:
+    """Weights of networks, and of trees one number per node (a threshold or a value)."""
+    nodes = sum(len(value) for name, value in model.named_buffers() if name.endswith(".value"))
+    first = torch.zeros(1, dtype=torch.int64, device=test.labels.device)
+    row = next(test.rows(first).in_order(1))
+    model.requires_grad_(requires_grad=False)  # the counter looks for the gradient of what has one
+    with FlopCounterMode(display=False) as counter:
+        model(*row.inputs)
+    return Size(count_parameters(model) + nodes, counter.get_total_flops())
+
+
+def _all_scores(
+    schema: Schema, logits: Tensor, labels: Tensor, bins: int, groups: Tensor | None
+) -> dict[str, Any]:
+    """Metrics of each task, and of the funnel, if there is one, one number a seed; logits
+    [S, N, T], labels [N, T], groups [N]."""
+    by_task = {}
+    for t, task in enumerate(schema.tasks):
+        std = schema.targets[task].std if task in schema.targets else 1.0
+        kind, column = schema.kind(task), (logits[:, :, t], labels[:, t])
+        by_task[task] = task_scores(kind, *column, bins=bins, std=std, groups=groups)
+    if not schema.funnel:
+        return {"tasks": by_task}
+
+    def score(own: Tensor, truth: Tensor, rows: Tensor) -> dict[str, list[float]]:
+        within = None if groups is None else groups[rows]
+        return task_scores("binary", own, truth, bins=bins, groups=within)
+
+    click, conversion = (logits[:, :, step] for step in schema.steps)
+    truth = labels[:, list(schema.steps)]  # [N, 2]
+    return {"tasks": by_task, "funnel": funnel_scores(click, conversion, truth, score)}
+
+
+def _history(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelFileError(
+            f"{path} can't be read: {error}", where=path, next_step="dvc repro, or dvc checkout"
+        ) from error

@@ -1,0 +1,105 @@
+"""What every training stage sets up: data on the device, the schedule, the arguments of a model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from emm.config import OptimiserParams, TrainingParams
+from emm.core.process import keep_freed_memory
+from emm.data.tables.batches import Rows
+from emm.data.tables.memory import open_splits
+from emm.data.tables.schema import Schema, load_schema, schema_hash
+from emm.nn.bags import BagStore
+from emm.nn.inputs import Inputs
+from emm.training.bags import load_bags
+from emm.training.devices import use_device
+from emm.training.distributed import join
+from emm.training.fit import Schedule
+from emm.training.optimisers import Optimisation
+from emm.training.store import Description, inputs_of
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """Train and validation on the device, and what identifies their encoding."""
+
+    schema: Schema
+    schema_sha256: str
+    inputs: Inputs
+    train: Rows
+    validation: Rows
+    device: torch.device
+    recipe: str
+    bags: BagStore | None = None
+
+    def describe(
+        self, name: str, architecture: str, arguments: Mapping[str, Any], seed: int
+    ) -> Description:
+        """model.json of a model of all tasks trained here."""
+        return Description(
+            architecture=architecture,
+            arguments=arguments,
+            inputs=self.inputs,
+            tasks=self.schema.tasks,
+            name=name,
+            dataset=self.schema.dataset,
+            schema_sha256=self.schema_sha256,
+            recipe=self.recipe,
+            seed=seed,
+        )
+
+
+def set_up(
+    processed: Path, recipe: str, training: TrainingParams, memory_gib: float | None = None
+) -> Workbench:
+    """Open train and validation (never test) for the device, within ``memory_gib`` GiB of memory
+    (None: two thirds of what is free): what doesn't fit is streamed."""
+    schema = load_schema(processed / "schema.json")
+    keep_freed_memory()
+    where = use_device(
+        training.device,
+        training.threads,
+        deterministic=training.deterministic,
+        tf32=training.precision == "tf32",
+    )
+    join(where)
+    splits = open_splits(
+        processed,
+        ("train", "validation"),
+        schema,
+        where,
+        weighted=("train",) if training.sample_weights else (),
+        memory_gib=memory_gib,
+    )
+    return Workbench(
+        schema=schema,
+        schema_sha256=schema_hash(processed / "schema.json"),
+        inputs=inputs_of(schema),
+        train=splits["train"],
+        validation=splits["validation"],
+        device=where,
+        recipe=recipe,
+        bags=load_bags(processed, schema, where),
+    )
+
+
+def schedule_of(training: TrainingParams, optimiser: OptimiserParams) -> Schedule:
+    """The loop's settings from the recipe's and the model's sections."""
+    return Schedule(
+        optimisation=Optimisation(
+            learning_rate=optimiser.learning_rate,
+            weight_decay=optimiser.weight_decay,
+            optimiser=training.optimiser,
+            course=training.course,
+            average=training.average,
+        ),
+        weighting=optimiser.weighting,
+        batch_size=training.batch_size,
+        max_epochs=training.max_epochs,
+        patience=training.patience,
+        compile=training.compile,
+        precision=training.precision,
+    )

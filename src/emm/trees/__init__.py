@@ -1,0 +1,1 @@
+"""Boosted trees: training, and readers of files that LightGBM and XGBoost saved."""

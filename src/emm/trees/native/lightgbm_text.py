@@ -1,0 +1,108 @@
+"""A LightGBM text model as text: its header, a block of lines per tree, and what follows them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emm.trees.native.files import Array, TreeFile, content, damaged, unsupported
+from emm.trees.native.nodes import ids_of_categories
+
+VERSIONS = ("v2", "v3", "v4")
+
+
+@dataclass(frozen=True)
+class Text:
+    """Lines ``key=value`` of the header and of each tree, and the lines after the last tree."""
+
+    header: Mapping[str, str]
+    trees: Sequence[Mapping[str, str]]
+    footer: str
+
+
+def split_text(file: TreeFile) -> Text:
+    """The parts of a whole file; ModelFileError if it is cut off or has too few trees."""
+    try:
+        text = content(file).decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise damaged(file, "it isn't text") from error
+    body, end, footer = text.partition("\nend of trees")
+    head, *blocks = body.split("\nTree=")
+    if not end or ("\nparameters:" in footer and "\nend of parameters" not in footer):
+        raise damaged(file, "it is cut off")
+    header = _pairs(head)
+    # Files of old versions don't say how many trees they hold.
+    if not blocks or len(header.get("tree_sizes", "").split()) not in (0, len(blocks)):
+        raise damaged(file, f"it holds {len(blocks)} trees, not as many as its header says")
+    return Text(header, [_pairs(block) for block in blocks], footer)
+
+
+def numbers(file: TreeFile, block: Mapping[str, str], key: str, count: int, kind: Any) -> Array:
+    """The ``count`` numbers at ``key``, as ``kind``; ModelFileError if they aren't that."""
+    words = block.get(key, "").split()
+    if len(words) != count:
+        raise damaged(file, f"{key} has {len(words)} numbers instead of {count}")
+    try:
+        return np.array(words, dtype=kind)
+    except (OverflowError, ValueError) as error:
+        raise damaged(file, f"{key} has something else than numbers") from error
+
+
+def check_kind(file: TreeFile, header: Mapping[str, str]) -> None:
+    """ModelFileError unless it is a binary classifier of a known version."""
+    one = [header.get(key, "1") == "1" for key in ("num_class", "num_tree_per_iteration")]
+    if header.get("objective", "").split()[:1] != ["binary"] or not all(one):
+        raise unsupported(
+            file,
+            "isn't a binary classifier",
+            got=f"objective={header.get('objective', 'none')}",
+            expected="objective=binary",
+            next_step="train one model with objective=binary per task",
+        )
+    if header.get("version") not in VERSIONS:
+        raise unsupported(
+            file,
+            "is of an unknown version",
+            got=header.get("version"),
+            expected=", ".join(VERSIONS),
+            next_step="save it with LightGBM 2.1 to 4",
+        )
+
+
+def sigmoid(file: TreeFile, header: Mapping[str, str]) -> float:
+    """The objective's parameter: probability = 1 / (1 + exp(-sigmoid * raw score))."""
+    options = dict(option.partition(":")[::2] for option in header["objective"].split()[1:])
+    (value,) = numbers(file, {"sigmoid": "1", **options}, "sigmoid", 1, np.float64)
+    if not (np.isfinite(value) and value > 0):
+        raise damaged(file, f"sigmoid is {value}")
+    return float(value)
+
+
+def ids_of_codes(file: TreeFile, names: Sequence[str], footer: str) -> dict[int, Array]:
+    """Ids by code for the features that were a data frame's categorical columns."""
+    _, key, stored = footer.rpartition("\npandas_categorical:")
+    listed = footer.partition("\n[categorical_feature: ")[2].partition("]")[0]
+    try:
+        categories = (json.loads(stored) or []) if key else []
+        if all(each == list(range(len(each))) for each in categories):
+            return {}  # each code is its id
+        features = sorted({int(feature) for feature in listed.split(",") if feature})
+        if len(features) == len(categories):
+            pairs = zip(features, categories, strict=True)
+            return {k: ids_of_categories(file, names[k], each) for k, each in pairs}
+    except (IndexError, RecursionError, TypeError, ValueError) as error:
+        raise damaged(file, "its lists of categories can't be read") from error
+    raise unsupported(
+        file,
+        "doesn't say which of its features it numbered anew",
+        got=f"{len(categories)} lists of categories, {len(features)} categorical features",
+        expected="as many of both",
+        next_step="train on the int32 ids themselves, and name them in categorical_feature",
+    )
+
+
+def _pairs(block: str) -> dict[str, str]:
+    parts = (line.partition("=") for line in block.split("\n"))
+    return {key: value for key, _, value in parts}

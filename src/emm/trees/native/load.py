@@ -1,0 +1,70 @@
+"""Boosted trees that were trained elsewhere, from the file that their library writes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from emm.core.errors import DataError, ModelFileError
+from emm.nn.inputs import Inputs
+from emm.trees.forest import TreeEnsemble
+from emm.trees.native.lightgbm_trees import read_lightgbm
+from emm.trees.native.xgboost_trees import read_xgboost
+
+HEAD = 64  # bytes that tell the format
+EXPECTED = "a LightGBM text model or an XGBoost JSON model"
+
+READERS: Mapping[str, Callable[[Path, Inputs, Sequence[str]], TreeEnsemble]] = {
+    "lightgbm": read_lightgbm,
+    "xgboost": read_xgboost,
+}
+
+
+def load_native_trees(path: Path, inputs: Inputs, columns: Sequence[str]) -> TreeEnsemble:
+    """Trees of a LightGBM text model or an XGBoost JSON model, known by its content.
+
+    ``columns``: the names of the D + F processed columns, dense ones first, which the model was
+    trained on. Nothing of the file is run, and the library isn't needed. ModelFileError if the
+    model isn't a binary classifier on these columns or the file is damaged; DataError if
+    ``columns`` aren't those of ``inputs``.
+    """
+    expected = inputs.dense + len(inputs.cardinalities)
+    if len(columns) != expected or len(set(columns)) != expected:
+        raise DataError(
+            "the columns' names don't fit the inputs",
+            got=f"{len(columns)} names, {len(set(columns))} of them different",
+            expected=f"{expected} different names",
+            next_step="take the columns and their sizes from one schema.json",
+        )
+    return READERS[_format(path)](path, inputs, columns)
+
+
+def _format(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError as error:
+        raise ModelFileError(
+            f"the model file can't be read: {error.strerror}",
+            where=path,
+            expected=EXPECTED,
+            next_step="check the path",
+        ) from error
+    if head.split(b"\n")[0].strip() == b"tree":
+        return "lightgbm"
+    if head.lstrip()[:1] == b"{" and head.lstrip()[1:].lstrip()[:1] in (b'"', b"}", b""):
+        return "xgboost"
+    raise ModelFileError(
+        f"the model file is of another kind: {_kind(head)}",
+        where=path,
+        got=_kind(head),
+        expected=EXPECTED,
+        next_step='save it with booster.save_model("m.txt") (LightGBM) or '
+        'booster.save_model("m.json") (XGBoost)',
+    )
+
+
+def _kind(head: bytes) -> str:
+    if head[:1] == b"{":
+        return "XGBoost's binary UBJSON (.ubj), to be saved as .json"
+    if head[:1] == b"\x80":
+        return "a pickle, which could run code"
+    return "neither LightGBM's text nor XGBoost's JSON" if head else "an empty file"

@@ -1,0 +1,144 @@
+"""Trees of a scikit-learn HistGradientBoostingClassifier or Regressor, as a `TreeEnsemble`.
+
+The only module that knows scikit-learn's private fields; tests compare with its predictions.
+"""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from emm.core.errors import EmmError
+from emm.nn.inputs import Inputs
+from emm.trees.forest import OUTSIDE, WORDS, TreeEnsemble
+
+NODE_FIELDS = (
+    "value",
+    "feature_idx",
+    "num_threshold",
+    "missing_go_to_left",
+    "left",
+    "right",
+    "depth",
+    "is_leaf",
+    "is_categorical",
+    "bitset_idx",
+)
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What scikit-learn keeps: a node array and a bitset array per tree, the prediction before
+    the first tree, the columns in the order it reads them, and each categorical column's ids."""
+
+    nodes: list[Array]
+    bitsets: list[Array]
+    baseline: float
+    columns: Array
+    ids: dict[int, Array]
+
+
+def from_sklearn(estimator: Any, inputs: Inputs, iterations: int) -> TreeEnsemble:
+    """The first ``iterations`` trees of a fitted ``estimator``, binary or of squared errors.
+
+    Its columns were the D dense features, then the F sparse fields. An id that its training rows
+    didn't hold goes where scikit-learn sends it: with the missing values. Raises EmmError if
+    this scikit-learn keeps its trees otherwise than the versions known here.
+    """
+    parts = _parts(estimator, iterations)
+    nodes = np.concatenate(parts.nodes)
+    sizes = [len(tree) for tree in parts.nodes]
+    starts = np.cumsum([0, *sizes[:-1]])
+    splits = (nodes["is_categorical"] == 1) & (nodes["is_leaf"] == 0)
+    ensemble = TreeEnsemble(
+        inputs,
+        trees=len(sizes),
+        nodes=len(nodes),
+        bitsets=int(splits.sum()),
+        depth=int(nodes["depth"].max()),
+    )
+    values = _node_values(nodes, np.repeat(starts, sizes), parts.columns)
+    values["bitset"][splits] = np.arange(splits.sum())
+    values["bitsets"] = _bitsets(parts, nodes[splits], values["column"][splits], splits)
+    values |= {"starts": starts, "baseline": np.asarray(parts.baseline)}
+    ensemble.load_state_dict({name: torch.tensor(array) for name, array in values.items()})
+    return ensemble
+
+
+def _parts(estimator: Any, iterations: int) -> _Parts:
+    try:
+        trees = [tree for (tree,) in estimator._predictors[:iterations]]
+        missing = set(NODE_FIELDS) - set(trees[0].nodes.dtype.names)
+        if missing:
+            raise _unknown_layout(f"no node field {', '.join(sorted(missing))}")
+        columns, ids = _columns(estimator)
+        return _Parts(
+            nodes=[tree.nodes for tree in trees],
+            bitsets=[tree.raw_left_cat_bitsets for tree in trees],
+            baseline=float(estimator._baseline_prediction.item()),
+            columns=columns,
+            ids=ids,
+        )
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise _unknown_layout(str(error)) from error
+
+
+def _columns(estimator: Any) -> tuple[Array, dict[int, Array]]:
+    categorical = estimator.is_categorical_
+    if categorical is None:
+        return np.arange(estimator.n_features_in_), {}
+    # It moves categorical columns to the front and numbers the ids that it met in training.
+    fields = np.flatnonzero(categorical)
+    encoder = estimator._preprocessor.named_transformers_["encoder"]
+    columns = np.concatenate([fields, np.flatnonzero(~categorical)])
+    return columns, dict(zip(fields.tolist(), encoder.categories_, strict=True))
+
+
+def _node_values(nodes: Array, start: Array, columns: Array) -> dict[str, Array]:
+    leaf = nodes["is_leaf"] == 1
+    itself = np.arange(len(nodes))
+    return {
+        "column": np.where(leaf, 0, columns[nodes["feature_idx"]]),
+        "threshold": _rounded_down(nodes["num_threshold"]),
+        "left": np.where(leaf, itself, start + nodes["left"]),
+        "right": np.where(leaf, itself, start + nodes["right"]),
+        "missing_left": nodes["missing_go_to_left"] == 1,
+        "bitset": np.full(len(nodes), -1),
+        "value": nodes["value"],
+    }
+
+
+def _rounded_down(threshold: Array) -> Array:
+    # For float32 values x, x <= threshold is the same as x <= the next float32 below it.
+    with np.errstate(over="ignore"):
+        nearest = threshold.astype(np.float32)
+    return np.where(nearest > threshold, np.nextafter(nearest, np.float32(-np.inf)), nearest)
+
+
+def _bitsets(parts: _Parts, nodes: Array, column: Array, splits: Array) -> Array:
+    """Rows of bits by our ids, [len(nodes), WORDS] int32, for the categorical splits ``nodes``."""
+    if not len(nodes):
+        return np.zeros((0, WORDS), dtype=np.int32)
+    first = np.cumsum([0, *(len(bits) for bits in parts.bitsets[:-1])])
+    tree = np.repeat(np.arange(len(parts.nodes)), [len(tree) for tree in parts.nodes])[splits]
+    theirs = np.concatenate(parts.bitsets)[first[tree] + nodes["bitset_idx"]]
+    bits = np.unpackbits(theirs.astype("<u4").view(np.uint8), axis=1, bitorder="little")
+    ours = np.repeat(nodes["missing_go_to_left"][:, None], OUTSIDE + 1, axis=1)
+    for field, ids in parts.ids.items():
+        rows = np.flatnonzero(column == field)
+        ours[np.ix_(rows, ids.astype(np.int64))] = bits[rows, : len(ids)]
+    return np.packbits(ours, axis=1, bitorder="little").view("<i4").astype(np.int32)
+
+
+def _unknown_layout(got: str) -> EmmError:
+    return EmmError(
+        "this scikit-learn keeps its trees in a way that can't be exported",
+        where=f"scikit-learn {version('scikit-learn')}",
+        got=got,
+        expected=f"nodes with the fields {', '.join(NODE_FIELDS)}, as in 1.7 to 1.9",
+        next_step="install the scikit-learn version of requirements.lock",
+    )

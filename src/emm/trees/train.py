@@ -1,0 +1,113 @@
+"""Training of the boosted-tree row."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from emm.config import FusionParams
+from emm.core.progress import progress, say
+from emm.data.tables.batches import Rows, Table
+from emm.training.checkpoint import Checkpoint
+from emm.training.context import Workbench
+from emm.training.folds import parts
+from emm.training.history import named_scores, write_history
+from emm.training.store import save_model
+from emm.trees.gbdt import Boosting, GradientBoosting, Run, fit, grow
+
+Record = dict[str, Any]
+Boosted = tuple[GradientBoosting, list[Record]]
+
+COPIES = 4  # of the rows, that boosting holds: its own in float64, and the bins
+
+
+def train_trees(
+    out: Path,
+    bench: Workbench,
+    boosting: Boosting,
+    seeds: tuple[int, ...],
+    fusion: FusionParams,
+    checkpoint: Checkpoint | None = None,
+) -> None:
+    """Boost one ensemble per task with every seed; writes ``out``/seed-S and history.json.
+
+    ``fusion.fit_on`` says on which rows, and whether there are models of the folds beside it,
+    ``out``/seed-S/fold-K, with the main model's numbers of trees (`emm.training.folds`).
+    ``checkpoint``: the stage's, which keeps each model that is finished.
+    """
+    runs: list[Record] = []
+    keep = checkpoint or Checkpoint()
+    for seed in seeds:
+        own, *folds = parts(fusion, in_pool="gbdt" in fusion.trees)
+        rows = in_memory(own.rows(bench.train, fusion, seed), "train", seed)
+        held_out = in_memory(bench.validation, "validation", seed)
+        # A sample is as large as memory allows, which may have changed.
+        place = keep.of(f"seed-{seed}", len(rows), len(held_out))
+        boost = partial(_boost, bench, boosting, rows, held_out, seed)
+        model, records = _once(place, bench, boost)
+        about = bench.describe("gbdt", "gbdt", model.arguments(), seed)
+        save_model(out / f"seed-{seed}", model, about)
+        runs.extend(records)
+        counts = [record["best_epoch"] for record in records]
+        for part in folds:
+            rows = in_memory(part.rows(bench.train, fusion, seed), "train", seed)
+            place = keep.of(f"seed-{seed}", *part.names, len(rows))
+            twin, _ = _once(place, bench, partial(_grow, bench, boosting, rows, counts, seed))
+            about = bench.describe("gbdt", "gbdt", twin.arguments(), seed)
+            save_model(part.folder(out / f"seed-{seed}"), twin, about)
+        say(f"gbdt seed {seed}: {', '.join(f'{count} trees' for count in counts)}")
+    write_history(out, runs)
+
+
+def _boost(
+    bench: Workbench, boosting: Boosting, rows: Table, held_out: Table, seed: int
+) -> Boosted:
+    tasks = bench.schema.tasks
+    with progress(f"gbdt seed {seed}", len(tasks)) as report:
+        model, runs = fit(rows, held_out, bench.inputs, boosting, seed=seed, report=report)
+    pairs = zip(tasks, runs, strict=True)
+    return model, [_record(seed, task, run, bench.schema.kind(task)) for task, run in pairs]
+
+
+def _grow(
+    bench: Workbench, boosting: Boosting, rows: Table, counts: Sequence[int], seed: int
+) -> Boosted:
+    return grow(rows, bench.inputs, boosting, counts, seed=seed), []
+
+
+def _once(place: Checkpoint, bench: Workbench, make: Callable[[], Boosted]) -> Boosted:
+    """What ``make`` gives, or what it gave before the stage was interrupted."""
+    saved = place.read()
+    if saved is None:
+        model, records = make()
+        place.write(model.state_dict(), {"arguments": model.arguments(), "records": records})
+        return model, records
+    tensors, about = saved
+    model = GradientBoosting(bench.inputs, len(bench.schema.tasks), **about["arguments"])
+    model.load_state_dict(tensors)
+    say(f"{place.name}: trained before")
+    return model.eval(), about["records"]
+
+
+def in_memory(rows: Rows, split: str, seed: int) -> Table:
+    """The rows of a split, or of one that is streamed as many as boosting has memory for."""
+    table = rows.in_memory(COPIES, seed)
+    if len(table) < len(rows):
+        say(f"gbdt uses a sample of {split}, {len(table):,} of {len(rows):,} rows, to fit memory")
+    return table
+
+
+def _record(seed: int, task: str, run: Run, kind: str) -> Record:
+    return {
+        "seed": seed,
+        "task": task,
+        "best_epoch": run.best_iteration,
+        "epochs": [
+            {
+                "epoch": each.iteration,
+                "train_loss": each.train_loss,
+                **named_scores([task], [each.score], [kind]),
+            }
+            for each in run.iterations
+        ],
+    }

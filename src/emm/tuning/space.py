@@ -1,0 +1,109 @@
+"""What a search for hyper-parameters tries, and the logs of its trials."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+
+from emm.config.binding import Count, Range, bind, choose, raise_all
+from emm.core.errors import DataError, ParamsError
+
+SPACES = Path("search.yaml")
+LOGS = Path("searches")
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is tried on one dataset: lists of values by key.
+
+    Those of all ``networks`` go with those of each of ``models``, but not with those of the models
+    that stand ``alone``; ``seed`` draws the ``trials``, and each is trained with as many ``seeds``,
+    from that one on.
+    """
+
+    trials: Count
+    seed: Annotated[int, Range(0)]
+    networks: Mapping[str, Sequence[Any]]
+    alone: tuple[str, ...]
+    models: Mapping[str, Mapping[str, Sequence[Any]]]
+    seeds: Count = 1
+
+    def sections(self, model: str) -> list[dict[str, Any]]:
+        """The sections of params.yaml to try for ``model``, the starting point first."""
+        choose("model", model, self.models, SPACES, "add its lists there")
+        shared = {} if model in self.alone else self.networks
+        lists = {**shared, **self.models[model]}
+        start = {key: values[0] for key, values in lists.items()}
+        drawn = [section for section in _drawn(lists, self.trials, self.seed) if section != start]
+        return [start, *drawn][: self.trials]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One line of a log: the section tried, and the best validation AUC of each task, its mean over
+    seeds; ``by_seed``: of each seed the mean over tasks, in older logs of one seed left out."""
+
+    trial: int
+    section: Mapping[str, Any]
+    auc: Mapping[str, float]
+    mean_auc: float
+    by_seed: tuple[float, ...] = ()
+
+
+def load_space(dataset: str, path: Path = SPACES) -> Space:
+    """The part of search.yaml for one dataset; ParamsError for everything wrong with it."""
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ParamsError(f"{path} can't be read: {error}", where=path) from error
+    tree = tree if isinstance(tree, dict) else {}
+    choose("dataset", dataset, tree, path, "add its lists there")
+    errors: list[str] = []
+    space: Space = bind(Space, tree[dataset], dataset, errors)
+    if not errors:
+        groups = {"networks": space.networks}
+        groups |= {f"models.{model}": lists for model, lists in space.models.items()}
+        errors.extend(
+            f"{dataset}.{group}.{key}: got [], expected at least one value"
+            for group, lists in groups.items()
+            for key, values in lists.items()
+            if not values
+        )
+    raise_all(errors)
+    return space
+
+
+def read_log(log: Path) -> list[Trial]:
+    """The trials of a log, in their order; DataError if a line is damaged."""
+    errors: list[str] = []
+    try:
+        lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{log} can't be read: {error}", where=log) from error
+    trials = [bind(Trial, line, f"line {n}", errors) for n, line in enumerate(lines, start=1)]
+    if errors:
+        raise DataError(f"{log} is damaged: {'; '.join(errors)}", where=log)
+    return trials
+
+
+def best_trial(trials: Sequence[Trial]) -> Trial:
+    """The first trial with the highest mean validation AUC."""
+    return max(trials, key=lambda trial: (trial.mean_auc, -trial.trial))
+
+
+def log_of(dataset: str, model: str) -> Path:
+    """Where the log of one model's search is kept."""
+    return LOGS / dataset / f"{model}.jsonl"
+
+
+def _drawn(lists: Mapping[str, Sequence[Any]], trials: int, seed: int) -> Iterator[dict[str, Any]]:
+    # Imported late: it takes a second, which `emm --help` doesn't have.
+    from math import prod
+
+    from sklearn.model_selection import ParameterSampler
+
+    count = min(trials, prod(map(len, lists.values())))
+    return iter(ParameterSampler(lists, count, random_state=seed))

@@ -1,0 +1,1 @@
+"""What knows DVC: parallel repro, verification, merge drivers and checks of the graph."""

@@ -1,0 +1,162 @@
+"""Stages on a Ray cluster: a task of its own for each, results through the DVC remote.
+
+Ray chooses the node. A stage whose results the remote doesn't carry (files that are kept in git,
+``push: false``) runs here, and so does the fetching of what the tasks have pushed.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from emm.core.files import write_text
+from emm_dvc.repro.board import State
+from emm_dvc.repro.errors import StageError
+from emm_dvc.repro.graph import Plan
+from emm_dvc.repro.local import Ended, Slots, log_of
+from emm_dvc.repro.ray_task import Work, run_stage
+
+_HERE = 2
+_GRACE_SECONDS = 30.0
+_KNOCK_SECONDS = 10.0
+_PULL = ("--pull",)
+
+
+class RayCluster:
+    """Runs a plan's stages as tasks of a cluster, ``jobs`` of them at once (0: one a CPU)."""
+
+    def __init__(self, plan: Plan, jobs: int) -> None:
+        self._ray = _connected()
+        self._plan = plan
+        work = pack(plan)
+        self._work = self._ray.put(work)
+        resources = self._ray.cluster_resources()
+        self._jobs = jobs or max(1, int(resources.get("CPU", 1)))
+        self._task = self._ray.remote(run_stage).options(
+            num_cpus=1,
+            num_gpus=1 if resources.get("GPU", 0) >= 1 else 0,
+            scheduling_strategy="SPREAD",
+        )
+        self._here = Slots(plan.root, _HERE, options=_PULL)
+        self._queue: list[str] = []
+        self._tasks: dict[str, Any] = {}
+
+    def free(self) -> bool:
+        return len(self._tasks) + len(self._queue) < self._jobs
+
+    def start(self, stage: str) -> Path:
+        if self._plan.stages[stage].shared:
+            self._tasks[stage] = self._task.remote(self._work, stage, self._locks())
+        else:
+            self._queue.append(stage)
+        return log_of(self._plan.root, stage)
+
+    def ended(self) -> list[Ended]:
+        found = [ended for stage in self._over() if (ended := self._take(stage))]
+        while self._queue and self._here.free():
+            self._here.start(self._queue.pop(0))
+        return [*found, *self._here.ended()]
+
+    def stop(self) -> None:
+        """End the tasks on their nodes, and what runs here."""
+        tasks, self._queue = list(self._tasks.values()), []
+        self._tasks.clear()
+        for task in tasks:
+            self._ray.cancel(task)
+        try:
+            self._here.stop()
+            if tasks:
+                self._ray.wait(tasks, num_returns=len(tasks), timeout=_GRACE_SECONDS)
+        finally:
+            self._ray.shutdown()
+
+    def _over(self) -> list[str]:
+        over, _ = self._ray.wait(list(self._tasks.values()), timeout=0) if self._tasks else ([], [])
+        return [stage for stage, task in self._tasks.items() if task in over]
+
+    def _take(self, stage: str) -> Ended | None:
+        """A task's end: a failure ends the stage, a result is fetched by DVC."""
+        task, log = self._tasks.pop(stage), log_of(self._plan.root, stage)
+        try:
+            done, said = self._ray.get(task)
+        except self._ray.exceptions.RayError as error:
+            done, said = False, str(error)
+        if done:
+            self._queue.append(stage)
+            return None
+        write_text(log, said)
+        return Ended(stage, State.FAILED, "on the cluster", log)
+
+    def _locks(self) -> dict[str, str]:
+        paths = {name: self._plan.root / name for name in self._plan.entries()}
+        return {
+            name: path.read_text(encoding="utf-8") for name, path in paths.items() if path.exists()
+        }
+
+
+def pack(plan: Plan) -> Work:
+    """The commit that the tasks clone; StageError where the files differ from it."""
+    if plan.remote is None:
+        raise StageError(
+            "a cluster's tasks share results through the default DVC remote, and there is none",
+            next_step="dvc remote add --default NAME URL, and commit .dvc/config",
+        )
+    changed = _git(plan.root, "status", "--porcelain", "--untracked-files=no").splitlines()
+    ours = {*plan.entries(), *(out for stage in plan.stages.values() for out in stage.outs)}
+    others = [path for line in changed if not _within(path := line[3:], ours)]
+    if others:
+        raise StageError(
+            "a cluster runs the stages of a commit, and these files differ from it: "
+            + ", ".join(others),
+            next_step="git commit, then run it again",
+        )
+    bundle = subprocess.run(
+        ["git", "bundle", "create", "--quiet", "-", "HEAD"],
+        cwd=plan.root,
+        capture_output=True,
+        check=True,
+    )
+    first = _git(plan.root, "rev-list", "--max-parents=0", "HEAD").split()[0]
+    folder = Path.cwd().relative_to(plan.root)
+    return Work(bundle.stdout, project=first, folder=str(folder))
+
+
+def _git(root: Path, *words: str) -> str:
+    found = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise StageError(f"git {words[0]} failed: {found.stderr.strip()}", where=root)
+    return found.stdout
+
+
+def _within(path: str, outs: Sequence[str] | set[str]) -> bool:
+    return any(path == out or path.startswith(f"{out}/") for out in outs)
+
+
+def _connected() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise StageError("Ray isn't installed", next_step="pip install 'emm[ray]'") from error
+    address = os.environ.get("RAY_ADDRESS", "auto")
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        _knock(address)
+        ray.init(address=address, log_to_driver=False, logging_level="warning")
+    except (OSError, RuntimeError) as error:
+        raise StageError(
+            f"no Ray cluster answers: {error}",
+            where=address,
+            next_step="ray start --head, or set RAY_ADDRESS",
+        ) from error
+    signal.signal(signal.SIGTERM, handler)  # Ray's own would exit at once and leave the tasks
+    return ray
+
+
+def _knock(address: str) -> None:
+    """Ray asks an address at which nobody listens for minutes; OSError comes at once."""
+    host, _, port = address.rpartition(":")
+    if host and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()

@@ -1,0 +1,76 @@
+"""What a stage of few-shot images works on: the images, their split, the settings, the network."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from emm.config import MetaParams, Params
+from emm.core.files import sha256
+from emm.core.paths import Paths
+from emm.training.devices import use_device
+from emm.training.seeds import seed_init
+from fewshot.images import INDEX, Split, load_images, split_characters
+from fewshot.network import FewShotNetwork
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Everything about one kind of episodes. ``images_sha256``: of the images' index."""
+
+    name: str
+    paths: Paths
+    settings: MetaParams
+    images: Tensor
+    split: Split
+    images_sha256: str
+    device: torch.device
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the network is built with."""
+        side = self.images.shape[-1]
+        return {"ways": self.settings.ways, "side": side, **asdict(self.settings.network)}
+
+    def fresh_network(self) -> FewShotNetwork:
+        """The network with its first weights, which depend on the seed alone."""
+        seed_init(self.settings.seed, "maml")
+        return FewShotNetwork(**self.arguments).to(self.device)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where an interrupted training leaves what it goes on from."""
+        return self.paths.checkpoints(self.paths.model(self.name))
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """All that a training depends on but the code and its length, as plain JSON."""
+        settings = asdict(self.settings)
+        del settings["test"]
+        training = settings["training"]
+        iterations = training.pop("iterations")  # a longer training goes on from a shorter one
+        if training["course"] != "constant":
+            training["course_iterations"] = training["course_iterations"] or iterations
+        characters = {part: numbers.tolist() for part, numbers in vars(self.split).items()}
+        return {
+            "settings": settings,
+            "images": self.images_sha256,
+            "characters": characters,
+            "torch": torch.__version__,
+        }
+
+
+def set_up(params: Params, images: str, episodes: str) -> Bench:
+    """Load the images and choose the device; ParamsError or DataError for what doesn't fit."""
+    block = params.few_shot.set_of(images)
+    settings = params.few_shot.kind_of(images, params.recipe, episodes)
+    paths = Paths(images, params.recipe, params.root)
+    array = load_images(paths.processed)
+    split = split_characters(
+        len(array), block.split.train, block.split.validation, block.split.seed
+    )
+    device = use_device(settings.device, settings.threads)
+    index = sha256(paths.processed / INDEX)
+    return Bench(f"maml-{episodes}", paths, settings, array, split, index, device)

@@ -1,0 +1,1 @@
+"""Metrics, figures and page of few-shot images."""

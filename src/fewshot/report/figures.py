@@ -1,0 +1,81 @@
+"""The learning curves, and a few episodes as pictures."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+from torch import Tensor
+
+from emm.report.drawing import new_figure, panels
+from fewshot.report.results import Row
+
+CURVES, EPISODES = "training.svg", "episodes.svg"
+_COLOUR, _WRONG = "#0072B2", "#D55E00"
+_MOST_QUERIES = 5  # of each class
+_GAP = 4  # pixels between pictures
+
+
+def draw_curves(path: Path, rows: Mapping[str, Row]) -> None:
+    """Validation accuracy over iterations, a panel per kind of episodes; a dot on what was kept."""
+    with new_figure(path, 9.5, 3.4) as figure:
+        for axes, (kind, row) in zip(panels(figure, len(rows), 2), rows.items(), strict=True):
+            iterations = [point.iteration for point in row.points]
+            accuracies = [100 * point.accuracy for point in row.points]
+            axes.plot(iterations, accuracies, color=_COLOUR, linewidth=1.4)
+            best = row.evaluation
+            axes.plot(best.best_iteration, 100 * best.validation_accuracy, "o", color=_COLOUR)
+            axes.set_title(kind)
+            axes.set_xlabel("iteration")
+            axes.set_ylabel("validation accuracy, %")
+            axes.set_xlim(left=0)
+
+
+def draw_episodes(path: Path, row: Row) -> None:
+    """Test episodes: above the support images, one column a class; below, queries of that class,
+    framed where another one was predicted."""
+    settings, shown = row.evaluation.settings, row.shown
+    ways, count = settings["ways"], len(shown["support"])
+    queries = shown["query"].shape[1] // ways
+    height = settings["shots"] + min(queries, _MOST_QUERIES)
+    with new_figure(path, 9.5, 0.9 + 9.0 / count / ways * (height + 0.5)) as figure:
+        for number, axes in enumerate(panels(figure, count, count)):
+            support = _by_class(shown["support"][number], ways)  # [W, K, P, P]
+            query = _by_class(shown["query"][number], ways)[:, :_MOST_QUERIES]
+            predictions = shown["predictions"][number].view(ways, -1)[:, :_MOST_QUERIES]
+            _draw_episode(axes, support, query, predictions)
+            axes.set_title(f"test episode {number + 1}")
+
+
+def _draw_episode(axes: Axes, support: Tensor, query: Tensor, predictions: Tensor) -> None:
+    """support, query: [W, ., P, P]; predictions: [W, .] classes of the queries."""
+    shots, cell = support.shape[1], support.shape[-1] + _GAP
+    below = shots * cell + _GAP  # where the queries begin
+    axes.set_axis_off()
+    for top, images in ((0, support), (below, query)):
+        sheet = _sheet(images)
+        extent = (0, sheet.shape[1], top + sheet.shape[0], top)
+        axes.imshow(sheet, cmap="gray_r", vmin=0, vmax=255, extent=extent)
+    axes.axhline(below - _GAP, color="#777777", linewidth=0.8)
+    axes.set_xlim(-1, support.shape[0] * cell)
+    axes.set_ylim(below + query.shape[1] * cell, -1)
+    for way, column in enumerate(predictions.tolist()):
+        for place, predicted in enumerate(column):
+            if predicted != way:
+                corner = (way * cell - 0.5, below + place * cell - 0.5)
+                side = support.shape[-1] + 1
+                axes.add_patch(Rectangle(corner, side, side, fill=False, color=_WRONG, lw=1.4))
+
+
+def _by_class(images: Tensor, ways: int) -> Tensor:
+    """[W·N, P, P] -> [W, N, P, P]."""
+    return images.view(ways, -1, *images.shape[1:])
+
+
+def _sheet(images: Tensor) -> NDArray[np.uint8]:
+    """[W, N, P, P] -> one picture, a column a class, with gaps: [N·(P+gap), W·(P+gap)]."""
+    padded = np.pad(images.numpy(), ((0, 0), (0, 0), (0, _GAP), (0, _GAP)))
+    ways, count, side, _ = padded.shape
+    return padded.transpose(1, 2, 0, 3).reshape(count * side, ways * side)

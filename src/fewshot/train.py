@@ -1,0 +1,185 @@
+"""Meta-training: Adam over batches of tasks; the best of the validated iterations is kept."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from emm.config import MetaParams, MetaTrainingParams
+from emm.core.errors import DataError
+from emm.core.progress import Report
+from fewshot.checkpoint import Checkpoint, State, read_checkpoint, write_checkpoint
+from fewshot.episodes import Episodes, Sampler, Shape
+from fewshot.evaluate import adapted_predictions, correct, episodes_of
+from fewshot.maml import InnerLoop, Parameters, meta_loss, step_weights
+
+
+@dataclass(frozen=True)
+class Point:
+    """A validation: mean training loss since the one before, and the accuracy on episodes of the
+    validation characters."""
+
+    iteration: int
+    train_loss: float
+    accuracy: float
+
+
+def meta_train(
+    network: nn.Module,
+    train: Tensor,
+    validation: Tensor,
+    settings: MetaParams,
+    checkpoint: Checkpoint,
+    report: Report | None = None,
+) -> list[Point]:
+    """Train ``network`` in place and leave it with the weights of its best validation.
+
+    train, validation: images [C, D, P, P] of different characters, uint8. The network is on the
+    device to compute on. An interrupted call goes on where it was validated last, and gives the
+    same bits on the CPU. Raises DataError when the loss is no longer a number.
+    """
+    run = _Run(network, settings)
+    history = run.resume(checkpoint)
+    draw = _sampler(train, settings)
+    first, last = history[-1].iteration if history else 0, settings.training.iterations
+    losses: list[Tensor] = []
+    for iteration in range(first, last):
+        losses.append(run.step(draw.batch(iteration, settings.training.tasks), iteration))
+        done = iteration + 1
+        if done % settings.validation.every == 0 or done == last:
+            mean = _mean(losses, done)
+            accuracy = run.validated(validation)
+            history.append(Point(done, mean, accuracy))
+            run.keep(history, checkpoint)
+            losses.clear()
+            if report:
+                report(done, f"loss {mean:.4f}  validation {accuracy:.4f}")
+    network.load_state_dict(run.best)
+    return history
+
+
+def best_point(history: Sequence[Point]) -> Point:
+    """The first validation with the highest accuracy."""
+    return max(history, key=lambda point: (point.accuracy, -point.iteration))
+
+
+class _Run:
+    """The state of a training: meta-parameters, Adam, and the best parameters so far."""
+
+    def __init__(self, network: nn.Module, settings: MetaParams) -> None:
+        self._network, self._settings = network, settings
+        self.parameters: Parameters = dict(network.named_parameters())
+        self.average = _copy(self.parameters)
+        rate = settings.training.learning_rate
+        self._adam = torch.optim.Adam(self.parameters.values(), lr=rate)
+        self.best = _copy(self.parameters)
+
+    def validated(self, images: Tensor) -> float:
+        """Mean accuracy on episodes of validation images, the same each time."""
+        settings, validation = self._settings, self._settings.validation
+        shape = Shape(settings.ways, settings.shots, validation.queries)
+        rate, steps = settings.training.inner_rate, validation.inner_steps
+        batches = episodes_of(
+            images, shape, validation.episodes, seed=settings.seed, stream="validation"
+        )
+        found = [
+            correct(adapted_predictions(self._network, self.average, batch, rate, steps), batch)
+            for batch in batches
+        ]
+        return float(torch.cat(found).mean())
+
+    def step(self, batch: Episodes, iteration: int) -> Tensor:
+        """One step of the outer loop; gives the loss before it."""
+        batch = batch.to(next(self._network.parameters()).device)
+        training = self._settings.training
+        inner = InnerLoop(training.inner_rate, training.inner_steps, training.order == 2)
+        weights = step_weights(training.inner_steps, iteration, training.multi_step)
+        for group in self._adam.param_groups:
+            group["lr"] = outer_rate(training, iteration)
+        self._adam.zero_grad()
+        loss = meta_loss(self._network, self.parameters, batch, inner, weights)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._adam.step()
+        self._take_in(1 - training.average if iteration >= training.average_from else 1.0)
+        return loss.detach()
+
+    @torch.no_grad()
+    def _take_in(self, share: float) -> None:
+        """Move the averaged weights towards the parameters; without averaging, all the way."""
+        for name, parameter in self.parameters.items():
+            self.average[name].lerp_(parameter, share)
+
+    def keep(self, history: Sequence[Point], checkpoint: Checkpoint) -> None:
+        """Note the parameters if they are the best so far, and write the checkpoint."""
+        if best_point(history) == history[-1]:
+            self.best = _copy(self.average)
+        tensors = {
+            **_named("now", self.parameters),
+            **_named("average", self.average),
+            **_named("best", self.best),
+            **{
+                f"adam/{name}/{key}": value
+                for name, parameter in self.parameters.items()
+                for key, value in self._adam.state[parameter].items()
+            },
+        }
+        points = [asdict(point) for point in history]
+        write_checkpoint(checkpoint, State(tensors, {"history": points}))
+
+    def resume(self, checkpoint: Checkpoint) -> list[Point]:
+        """Take over the state of the checkpoint, if there is one; gives its history."""
+        state = read_checkpoint(checkpoint)
+        if state is None or _last(state) > self._settings.training.iterations:
+            return []
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(state.tensors[f"now/{name}"])
+                self.average[name].copy_(state.tensors[f"average/{name}"])
+                self.best[name].copy_(state.tensors[f"best/{name}"])
+                # Adam counts its steps on the CPU, whatever the device.
+                self._adam.state[parameter] = {
+                    key: found if key == "step" else found.to(parameter.device)
+                    for key in ("step", "exp_avg", "exp_avg_sq")
+                    for found in [state.tensors[f"adam/{name}/{key}"].clone()]
+                }
+        return [Point(**point) for point in state.about["history"]]
+
+
+def outer_rate(training: MetaTrainingParams, iteration: int) -> float:
+    """Adam's learning rate in ``iteration``, from 0: constant, or down half a cosine to zero."""
+    if training.course == "constant":
+        return training.learning_rate
+    done = min(1.0, iteration / (training.course_iterations or training.iterations))
+    return training.learning_rate * (1 + math.cos(math.pi * done)) / 2
+
+
+def _last(state: State) -> int:
+    """The iteration at which a state was kept."""
+    return int(state.about["history"][-1]["iteration"])
+
+
+def _sampler(images: Tensor, settings: MetaParams) -> Sampler:
+    shape = Shape(settings.ways, settings.shots, settings.training.queries)
+    return Sampler(images, shape, seed=settings.seed, stream="train", rotated=True)
+
+
+def _mean(losses: Sequence[Tensor], iteration: int) -> float:
+    mean = float(torch.stack(list(losses)).mean())
+    if not math.isfinite(mean):
+        raise DataError(
+            "the meta-training loss is not a number",
+            where=f"iteration {iteration}",
+            got=mean,
+            next_step="lower training.inner_rate or training.learning_rate",
+        )
+    return mean
+
+
+def _copy(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in parameters.items()}
+
+
+def _named(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}/{name}": value for name, value in tensors.items()}

@@ -1,0 +1,34 @@
+"""Write the metrics file, the figures and the page of few-shot images."""
+
+from emm.config import PARAMS_FILE, load_params
+from emm.core.command import ParamsFile, Recipe, stage
+from emm.core.paths import Paths
+from fewshot.images import read_index
+from fewshot.report.page import ImageFacts, write_few_shot_report
+from fewshot.report.results import read_row
+
+
+def main(images: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
+    """Report on IMAGES: data/evaluation -> metrics/IMAGES/RECIPE and reports/IMAGES.md."""
+    params = load_params(file, recipe)
+    paths = Paths(images, params.recipe, params.root)
+    index = read_index(paths.processed)
+    write_few_shot_report(
+        {kind: read_row(paths.evaluation(f"maml-{kind}")) for kind in params.few_shot.episodes},
+        ImageFacts(
+            name=images,
+            title=index.title,
+            licence=index.licence,
+            homepage=index.homepage,
+            citation=index.citation,
+            characters=len(index.characters),
+            side=index.side,
+        ),
+        params.recipe,
+        metrics=paths.metrics,
+        report=paths.report,
+    )
+
+
+if __name__ == "__main__":
+    stage(main)()

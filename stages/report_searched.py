@@ -1,0 +1,36 @@
+"""Write the metrics files and the page that compare searched models with others."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emm.core.command import stage
+from emm.core.paths import Paths
+from emm.data.tables.schema import load_schema
+from emm.report.facts import DatasetFacts, facts_of
+from emm.report.searched_page import write_searched
+from emm.report.study_params import load_study
+
+SETTINGS = Path("study/automtl.yaml")
+
+
+def main(file: Annotated[Path, typer.Option("--params", help="the settings")] = SETTINGS) -> None:
+    """Report on searched models: study/data/evaluation -> metrics/automtl, reports/automtl.md."""
+    study, root = load_study(file), file.parent
+    write_searched(
+        study,
+        {table.dataset: _facts(table.dataset, root) for table in study.tables.values()},
+        root=root,
+        settings=file,
+        metrics=Path("metrics/automtl"),
+        report=Path("reports/automtl.md"),
+    )
+
+
+def _facts(dataset: str, root: Path) -> DatasetFacts:
+    return facts_of(dataset, load_schema(Paths(dataset, "", root).schema))
+
+
+if __name__ == "__main__":
+    stage(main)()

@@ -1,0 +1,78 @@
+import torch
+
+from emm.automtl.network import AutoMTL
+
+ARCHITECTURE = {
+    "width": 4,
+    "levels": [
+        [
+            {"fields": [0, 3], "interactions": [0, 2, 5], "operators": ["mlp-16", "identity"]},
+            {"fields": [4], "interactions": [1], "operators": ["identity", "identity"]},
+        ],
+        [
+            {"experts": [0, 1], "operators": ["identity", "mlp-32"]},
+            {"experts": [1], "operators": ["mlp-16", "mlp-16"]},
+            {"experts": [0], "operators": ["identity", "identity"]},
+        ],
+    ],
+    "tasks": [[0, 2], [1], [0, 1, 2], [2]],
+}
+ARGUMENTS = {"embedding_dim": 3, "tower": [5], "dropout": 0.0}
+
+
+def norm(layer, x):
+    mean, variance = layer.running_mean, layer.running_var
+    if layer.training:
+        mean, variance = x.mean(dim=0), x.var(dim=0, unbiased=False)
+    return (x - mean) / (variance + layer.eps).sqrt()
+
+
+def restated(model, plain, chosen, dense, sparse):
+    """One row, expert and reader at a time."""
+    fields = [
+        value.unsqueeze(1) * vector
+        for value, vector in zip(dense.T, model.front.dense, strict=True)
+    ]
+    offsets = model.front.table.offsets
+    fields += [
+        model.front.table.weight[(ids + start).long()]
+        for ids, start in zip(sparse.T, offsets, strict=True)
+    ]
+    raw, outputs = torch.cat(fields, dim=1), []
+    for expert, stem in zip(chosen["levels"][0], model.stems, strict=True):
+        parts = [fields[f] for f in expert["fields"]]
+        pairs = expert["interactions"]
+        if len(pairs) > 1:
+            parts.append(sum(fields[a] * fields[b] for a in pairs for b in pairs if a < b))
+        linear = stem.linear
+        outputs.append(norm(stem.norm, torch.cat(parts, dim=1) @ linear.weight.T + linear.bias))
+    above = [[expert["experts"] for expert in level] for level in chosen["levels"][1:]]
+    readers = [*above, chosen["tasks"]]
+    for level, gates, reads in zip(model.levels, model.gates, readers, strict=True):
+        for number, layers in enumerate(level):
+            for layer in layers:
+                if hasattr(layer, "expand"):
+                    hidden = (
+                        outputs[number] @ layer.expand.weight.T + layer.expand.bias
+                    ).clamp_min(0)
+                    projected = hidden @ layer.project.weight.T + layer.project.bias
+                    outputs[number] = norm(layer.norm, projected)
+        row, mixed = 0, []
+        for own in reads:
+            weights = torch.ones(len(raw), 1, dtype=raw.dtype)
+            if len(own) > 1:
+                scores = raw @ gates.linear.weight[row : row + len(own)].T
+                weights = torch.stack([plain.softmax(each) for each in scores])
+                row += len(own)
+            mixed.append(sum(weights[:, [i]] * outputs[k] for i, k in enumerate(own)))
+        outputs = mixed
+    logits = [plain.chain(model.towers.layers, x, task) for task, x in enumerate(outputs)]
+    return torch.cat(logits, dim=1)
+
+
+def test_forward_is_the_architecture_read_out(tasks, case, plain, small):
+    # The last level's readers: as many of the four as there are tasks.
+    chosen = {**ARCHITECTURE, "tasks": ARCHITECTURE["tasks"][:tasks]}
+    model = case.prepare(AutoMTL(small.inputs, tasks, architecture=chosen, **ARGUMENTS))
+    expected = restated(model, plain, chosen, case.dense, case.sparse)
+    torch.testing.assert_close(model(case.dense, case.sparse), expected)

@@ -1,0 +1,314 @@
+"""Own data from its files to a dataset, and what is told where the description doesn't fit."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from emm.core.errors import DataError, ParamsError
+from emm.data.custom.columns import OwnTask
+from emm.data.custom.files import OwnFiles
+from emm.data.custom.roles import OwnColumns
+from emm.data.datasets.split_rules import AsPublished, ByColumn, ByKey, ByTime
+from emm.data.prepare.preprocess import preprocess
+from emm.data.reading.chunks import LINE
+from tests.data.custom.custom_files import (
+    RANDOM,
+    ROWS,
+    describe,
+    make_table,
+    put_csv,
+    put_lines,
+    put_parquet,
+    read,
+)
+
+TABLE = make_table()
+TASKS = {
+    "visit": OwnTask("visited"),
+    "purchase": OwnTask("orders > 0", made_from=("amount",)),
+    "spend": OwnTask("amount", "regression"),
+}
+COLUMNS = OwnColumns(sparse=("user",), bags={"genres": "|"}, drop=("day",))
+WRITERS = {"csv": put_csv, "parquet": put_parquet}
+
+
+@pytest.fixture(params=WRITERS)
+def raw(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return WRITERS[request.param](tmp_path / "raw", f"own.{request.param}", TABLE)
+
+
+def text(column: str) -> pl.Expr:
+    return pl.col(column).cast(pl.String)
+
+
+def test_the_same_rows_come_out_of_csv_and_parquet(raw: Path) -> None:
+    dataset = describe(raw, columns=COLUMNS, tasks=TASKS)
+    rows, rejected = read(dataset, raw)
+    assert (dataset.dense, dataset.bags) == (("price", "views"), ("genres",))
+    assert dataset.sparse == ("user", "device", "country", "zip")
+    assert rows[LINE].to_list()[:2] in ([1, 2], [2, 3])  # a CSV file's line 1 is its header
+    assert (rejected.lines, rejected.count) == (ROWS, 0)
+    features = [
+        *(pl.col(name).cast(pl.Float64) for name in dataset.dense),
+        *(text(name) for name in dataset.sparse),
+    ]
+    assert_frame_equal(rows.select(features), TABLE.select(features))
+    assert rows["genres"].to_list() == [
+        None if genres is None else genres.split("|") for genres in TABLE["genres"]
+    ]
+
+
+def test_labels_are_columns_or_expressions(raw: Path) -> None:
+    dataset = describe(raw, columns=COLUMNS, tasks=TASKS)
+    rows, _ = read(dataset, raw)
+    labels = {name: task.label.cast(pl.Float64) for name, task in dataset.tasks.items()}
+    assert_frame_equal(
+        rows.select(**labels),
+        TABLE.select(
+            visit=pl.col("visited").cast(pl.Float64),
+            purchase=(pl.col("orders") > 0).cast(pl.Float64),
+            spend=pl.col("amount"),
+        ),
+    )
+    assert {name: task.kind for name, task in dataset.tasks.items()} == {
+        "visit": "binary",
+        "purchase": "binary",
+        "spend": "regression",
+    }
+
+
+def test_what_a_label_is_made_from_is_no_feature(raw: Path) -> None:
+    dataset = describe(raw, columns=COLUMNS, tasks=TASKS)
+    assert dataset.tasks["purchase"].made_from == ("orders", "amount")
+    assert {"visited", "orders", "amount"} & {*dataset.dense, *dataset.sparse} == set()
+
+
+def test_bags_are_left_out_unless_they_are_wanted(raw: Path) -> None:
+    rows, _ = read(describe(raw, columns=COLUMNS), raw, bags=False)
+    assert "genres" not in rows.columns
+
+
+def test_key_weight_split_and_carried_columns_are_read_and_no_features(raw: Path) -> None:
+    columns = OwnColumns(key="user", weight="price", carried=("zip",), drop=("zip",))
+    dataset = describe(raw, columns=columns, split=ByTime("day", 0.1, 0.1))
+    rows, _ = read(dataset, raw)
+    assert {"user", "price", "zip", "day"} <= {*rows.columns}
+    assert {"user", "price", "zip", "day"} & {*dataset.dense, *dataset.sparse} == set()
+    assert (dataset.key, dataset.weight, dataset.parts) == ("user", "price", ("all",))
+
+
+def test_a_column_given_by_name_is_not_inferred(raw: Path) -> None:
+    dataset = describe(raw, columns=OwnColumns(dense=("device",), sparse=None, drop=("zip",)))
+    assert "device" in dataset.dense
+    assert "country" in dataset.sparse
+
+
+def test_where_both_kinds_are_given_other_columns_are_left_out(
+    raw: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = describe(raw, columns=OwnColumns(dense=("price",), sparse=("country",)))
+    assert (dataset.dense, dataset.sparse) == (("price",), ("country",))
+    assert "left out: user, day, views" in capsys.readouterr().err
+
+
+def test_what_was_inferred_is_said(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    describe(raw, columns=COLUMNS, tasks=TASKS)
+    assert capsys.readouterr().err == (
+        "shop: columns that params.yaml doesn't name are taken for dense: price, views; "
+        "sparse: device, country, zip\n"
+    )
+
+
+def test_files_of_a_part_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
+    put_csv(tmp_path, "b.csv", TABLE[:10])
+    put_csv(tmp_path, "a.csv", TABLE[10:].select(reversed(TABLE.columns)))
+    rows, _ = read(describe(tmp_path), tmp_path)
+    assert rows["zip"].to_list() == [*TABLE["zip"][10:], *TABLE["zip"][:10]]
+
+
+def test_each_part_has_its_files(tmp_path: Path) -> None:
+    parts = {"train": TABLE[:200], "validation": TABLE[200:300], "test": TABLE[300:]}
+    for part, rows in parts.items():
+        put_csv(tmp_path, f"{part}.txt", rows, separator=";")
+    files = OwnFiles({part: (f"{part}.*",) for part in parts}, separator=";")
+    dataset = describe(tmp_path, files=files, split=AsPublished())
+    assert dataset.parts == ("train", "validation", "test")
+    assert {part: len(read(dataset, tmp_path, part)[0]) for part in parts} == {
+        "train": 200,
+        "validation": 100,
+        "test": 100,
+    }
+    assert [file.name for file in dataset.source.files] == ["train.*", "validation.*", "test.*"]
+
+
+def test_missing_values_are_null_in_text_and_numbers(tmp_path: Path) -> None:
+    rows = pl.DataFrame(
+        {
+            "number": [1.5, -1.0, float("nan"), None, 2.0],
+            "text": ["a", "NA", "?", None, "b"],
+            "visited": [1, 0, 1, 0, 1],
+        }
+    )
+    put_parquet(tmp_path, "own.parquet", rows)
+    files = OwnFiles({"all": ()}, missing=("-1", "?", "NA"))
+    found, _ = read(describe(tmp_path, files=files), tmp_path)
+    assert found["number"].to_list() == [1.5, None, None, None, 2.0]
+    assert found["text"].to_list() == ["a", None, None, None, "b"]
+
+
+@pytest.mark.parametrize(
+    ("times", "ordered"),
+    [
+        (["9", "10", "11"], [9, 10, 11]),
+        (["0.5", "10", "11"], [0.5, 10.0, 11.0]),
+        (["2024-05-09", "2024-05-10", "2024-06-01"], ["2024-05-09", "2024-05-10", "2024-06-01"]),
+        (
+            ["2024-05-09T10:00Z", "2024-05-09 10:01", "2024-05-09T10:01:30.5Z"],
+            ["2024-05-09 10:00", "2024-05-09 10:01", "2024-05-09 10:01:30.5"],
+        ),
+    ],
+)
+def test_times_are_put_so_that_they_sort(
+    tmp_path: Path, times: list[str], ordered: list[Any]
+) -> None:
+    put_lines(tmp_path, ["time,visited", *(f"{time},1" for time in times)])
+    rows, _ = read(describe(tmp_path, split=ByTime("time", 0.1, 0.1)), tmp_path)
+    assert rows["time"].to_list() == ordered == sorted(ordered)
+
+
+def test_typed_times_sort(tmp_path: Path) -> None:
+    put_parquet(tmp_path, "own.parquet", TABLE.with_columns(pl.col("day").str.to_date()))
+    rows, _ = read(describe(tmp_path, split=ByTime("day", 0.1, 0.1)), tmp_path)
+    assert rows["day"].is_sorted()
+    assert rows["day"].dtype.is_integer()
+
+
+def test_a_row_without_a_time_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emm.data.custom.files.SAMPLE_ROWS", 2)
+    put_lines(tmp_path, ["time,visited", "2024-05-01,1", "2024-05-02,0", "May 3rd,1", ",1"])
+    rows, rejected = read(describe(tmp_path, split=ByTime("time", 0.1, 0.1)), tmp_path)
+    assert len(rows) == 2
+    rejected.write(tmp_path / "rejected.jsonl")
+    assert (tmp_path / "rejected.jsonl").read_text().splitlines() == [
+        '{"file": "own.csv", "line": 4, "reason": "\'time\' holds no time", "text": "May 3rd"}',
+        '{"file": "own.csv", "line": 5, "reason": "\'time\' holds no time", "text": null}',
+    ]
+
+
+def test_own_data_goes_through_preprocess(raw: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    columns = OwnColumns(drop=("genres",))
+    dataset = describe(raw, columns=columns, tasks=TASKS, split=ByTime("day", 0.1, 0.1))
+    preprocess(
+        dataset,
+        raw,
+        out,
+        tasks=["visit", "purchase"],
+        seed=0,
+        rare_below=1,
+        rejected=tmp_path / "rejected.jsonl",
+    )
+    sizes = {s: len(pl.read_parquet(out / f"{s}.parquet")) for s in ("train", "validation", "test")}
+    assert sizes == {"train": 320, "validation": 40, "test": 40}
+
+
+Faults = Callable[[Path], object]
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "dense": (
+        {"columns": OwnColumns(dense=("prise",))},
+        r"shop\.table\.dense: no column is called 'prise'; did you mean 'price'\?",
+    ),
+    "bags": ({"columns": OwnColumns(bags={"genre": "|"})}, "bags: .* did you mean 'genres'"),
+    "key": ({"columns": OwnColumns(key="usr")}, r"table\.key: .* did you mean 'user'"),
+    "weight": ({"columns": OwnColumns(weight="w")}, r"table\.weight: no column is called 'w'"),
+    "drop": ({"columns": OwnColumns(drop=("dya",))}, r"table\.drop: .* did you mean 'day'"),
+    "carried": ({"columns": OwnColumns(carried=("zp",))}, r"table\.carried: .* mean 'zip'"),
+    "split": ({"split": ByKey("usr", 0.1, 0.1)}, r"split\.column: .* did you mean 'user'"),
+    "made_from": (
+        {"tasks": {"visit": OwnTask("visited", made_from=("amuont",))}},
+        r"tasks\.visit\.made_from: .* did you mean 'amount'",
+    ),
+    "label": (
+        {"tasks": {"visit": OwnTask("visted = 1")}},
+        r"tasks\.visit: no column is called 'visted'; did you mean 'visited'",
+    ),
+    "two kinds": (
+        {"columns": OwnColumns(dense=("user",), sparse=("user",))},
+        r"dense: 'user' is in sparse, too",
+    ),
+    "feature and label": (
+        {"columns": OwnColumns(sparse=("visited",))},
+        r"sparse: 'visited' is in what a task is made from, too",
+    ),
+    "dense key": (
+        {"columns": OwnColumns(dense=("user",), key="user")},
+        r"dense: 'user' is in key, too",
+    ),
+    "text as dense": (
+        {"columns": OwnColumns(dense=("country",))},
+        r"dense: 'country' holds '.*', which isn't a number",
+    ),
+    "no time": (
+        {"split": ByTime("country", 0.1, 0.1)},
+        r"split\.column: 'country' holds '.*', expected numbers, or days and times",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "message"), WRONG.values(), ids=WRONG)
+def test_what_does_not_fit_the_files_is_named(
+    raw: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ParamsError, match=message):
+        describe(raw, **changes)
+
+
+def test_all_faults_come_at_once(raw: Path) -> None:
+    with pytest.raises(ParamsError, match=r"(?s)2 things.*prise.*usr"):
+        describe(raw, columns=OwnColumns(dense=("prise",), key="usr"))
+
+
+def test_a_split_by_a_columns_values(raw: Path) -> None:
+    dataset = describe(raw, split=ByColumn("country", ("de",), ("fr",)))
+    assert "country" not in dataset.sparse
+    assert "country" in read(dataset, raw)[0].columns
+
+
+BAD_FILES: dict[str, tuple[Faults, str]] = {
+    "no file": (lambda raw: None, "no file for the part all"),
+    "two kinds": (
+        lambda raw: (put_csv(raw, "a.csv", TABLE), put_parquet(raw, "b.parquet", TABLE)),
+        "CSV and Parquet files lie together",
+    ),
+    "no rows": (lambda raw: put_lines(raw, ["visited,a"]), "has no rows"),
+    "not Parquet": (
+        lambda raw: put_lines(raw, ["text"], "a.parquet"),
+        r"a\.parquet can't be read as Parquet",
+    ),
+    "a column less": (
+        lambda raw: (
+            put_parquet(raw, "a.parquet", TABLE),
+            put_parquet(raw, "b.parquet", TABLE.drop("zip")),
+        ),
+        r"b\.parquet lacks zip",
+    ),
+    "other types": (
+        lambda raw: (
+            put_parquet(raw, "a.parquet", TABLE),
+            put_parquet(raw, "b.parquet", TABLE.with_columns(text("price"))),
+        ),
+        "the files' columns differ in their types",
+    ),
+}
+
+
+@pytest.mark.parametrize(("put", "message"), BAD_FILES.values(), ids=BAD_FILES)
+def test_files_that_cant_be_used_are_an_error(tmp_path: Path, put: Faults, message: str) -> None:
+    put(tmp_path)
+    with pytest.raises(DataError, match=message):
+        describe(tmp_path, split=RANDOM)

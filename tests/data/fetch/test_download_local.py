@@ -1,0 +1,98 @@
+import gzip
+from dataclasses import replace
+
+import pytest
+
+from emm.core.errors import DownloadError
+from tests.data.fetch.site import Site
+from tests.data.fetch.tiny_source import (
+    ARCHIVES,
+    GZIPPED,
+    SOURCE,
+    TEST,
+    TRAIN,
+    WHOLE,
+    ZIP,
+    Place,
+    make_tar_gz,
+    make_zip,
+)
+
+FOLDERS: dict[str, dict[str, bytes]] = {
+    "plain": WHOLE,
+    "gz": GZIPPED,
+    "aliases": {"train.csv": TRAIN, "test.csv.gz": gzip.compress(TEST)},
+    "among others": {**WHOLE, "c.names": b"notes", "a.zip": b"PK\x03\x04 not really"},
+    "twice": {**WHOLE, "train.csv": b"another"},
+    "an archive": {"census.zip": ZIP},
+    "half in an archive": {"c.data": TRAIN, "rest.tgz": make_tar_gz({"x/c.test": TEST})},
+}
+
+
+@pytest.mark.parametrize("files", FOLDERS.values(), ids=FOLDERS)
+def test_a_local_folder_is_taken(place: Place, files: dict[str, bytes]) -> None:
+    place.fetch(local=place.put(files))
+    assert place.raw_files() == WHOLE
+
+
+@pytest.mark.parametrize("content", ARCHIVES.values(), ids=ARCHIVES)
+def test_a_local_archive_is_taken(place: Place, content: bytes) -> None:
+    place.fetch(local=place.put({"archive": content}) / "archive")
+    assert place.raw_files() == WHOLE
+
+
+def test_a_local_file_is_taken_where_it_is_all_there_is(place: Place) -> None:
+    source = replace(SOURCE, files=SOURCE.files[:1])
+    place.fetch(source, place.put({"c.data.gz": gzip.compress(TRAIN)}) / "c.data.gz")
+    assert place.raw_files() == {"c.data": TRAIN}
+
+
+def test_the_local_files_stay_as_they_are(place: Place) -> None:
+    place.fetch(local=place.put(GZIPPED))
+    assert {path.name: path.read_bytes() for path in place.local.iterdir()} == GZIPPED
+
+
+WRONG: dict[str, tuple[dict[str, bytes], str]] = {
+    "nothing": ({}, "there is no c.data and no c.test in it"),
+    "one missing": ({"c.data": TRAIN}, "there is no c.test in it"),
+    "other bytes": ({**WHOLE, "c.data": TRAIN[::-1]}, "c.data is not the file that was published"),
+    "cut off": ({**WHOLE, "c.data": TRAIN[:-1]}, "got: 99,999 bytes; expected: 100,000 bytes"),
+    "too long": ({**WHOLE, "c.data": TRAIN + b"x"}, "got: more than 100,000 bytes"),
+    "empty": ({**WHOLE, "c.data": b""}, "got: 0 bytes"),
+    "cut off gz": ({"c.data.gz": gzip.compress(TRAIN)[:-20]}, "damaged or cut off"),
+    "unsafe": ({"c.zip": make_zip({"../c.data": TRAIN})}, "isn't safe to unpack"),
+    "bomb": ({"c.data.gz": gzip.compress(bytes(50_000_000))}, "got: more than 100,000 bytes"),
+}
+
+
+@pytest.mark.parametrize(("files", "reason"), WRONG.values(), ids=WRONG)
+def test_a_wrong_local_folder_is_an_error(
+    place: Place, files: dict[str, bytes], reason: str
+) -> None:
+    local = place.put(files)
+    with pytest.raises(DownloadError) as error:
+        place.fetch(local=local)
+    assert reason in str(error.value)
+    assert place.nothing_written()
+
+
+def test_a_wrong_local_path_says_what_next(place: Place) -> None:
+    source = replace(SOURCE, urls=("http://127.0.0.1:1/c.zip",))
+    with pytest.raises(DownloadError) as error:
+        place.fetch(source, place.local / "none")
+    assert str(error.value).splitlines() == [
+        "tiny.source.path in params.yaml does not lead to the published files",
+        f"  where: {place.local / 'none'}",
+        f"  got: the file can't be opened; where: {place.local / 'none'}; "
+        "got: No such file or directory",
+        "  expected: a folder or an archive with these, plain or .gz: c.data (100,000 bytes), "
+        "c.test (36,000 bytes)",
+        "  next: correct the path, or set it to null to download the files, then run: dvc repro",
+    ]
+
+
+def test_a_wrong_local_path_is_not_replaced_by_a_download(place: Place, site: Site) -> None:
+    site.content = ZIP
+    with pytest.raises(DownloadError):
+        place.fetch(replace(SOURCE, urls=(site.url("c.zip"),)), place.put({}))
+    assert site.requests == []

@@ -1,0 +1,87 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from emm.core.errors import DataError
+from emm.data.datasets.dataset import Dataset, Task
+from emm.data.datasets.split_rules import ByColumn
+from emm.data.prepare.preprocess import preprocess
+from emm.data.reading.chunks import Chunk, Reading
+from emm.data.tables.schema import BAG, BAGS, load_schema
+from tests.data.fetch.tiny_source import SOURCE
+
+PLACES = ["train", "train", "train", "validation", "test", "test"]
+USERS = ["u1", "u2", "u1", "u3", "u1", "nobody"]
+TAGS = {"u1": ["a", "b"], "u2": ["a"], "u3": ["b", "never in train"], "unused": ["a", "c", "c"]}
+ROWS = pl.DataFrame(
+    {
+        "user": USERS,
+        "place": PLACES,
+        "bought": [0, 1, 0, 1, 0, 1],
+        "tags": [TAGS.get(user, []) for user in USERS],
+    }
+)
+OWNERS = pl.DataFrame({"user": list(TAGS), "tags": list(TAGS.values())})
+
+
+def read(_: Reading, __: str) -> Iterator[Chunk]:
+    yield Chunk("rows", ROWS)
+
+
+def read_owners(_: Reading, __: str) -> Iterator[Chunk]:
+    yield from (Chunk("users", OWNERS[:2]), Chunk("users", OWNERS[2:]))
+
+
+OWN = Dataset(
+    name="tiny",
+    source=SOURCE,
+    dense=(),
+    sparse=("user",),
+    tasks={"bought": Task(pl.col("bought"), ("bought",))},
+    read=read,
+    parts=("all",),
+    split=ByColumn("place", ("validation",), ("test",)),
+    bags=("tags",),
+)
+KEYED = Dataset(**{**vars(OWN), "bag_key": "user", "read_bags": read_owners})
+
+
+def run(dataset: Dataset, out: Path) -> dict[str, list[list[int]]]:
+    """The bags of each split's rows."""
+    out.mkdir()
+    settings = {"seed": 0, "rare_below": 1, "rejected": out.parent / "rejected.jsonl"}
+    preprocess(dataset, out, out, tasks=["bought"], bags=True, **settings)
+    bags = pl.read_parquet(out / BAGS)["tags"]
+    splits = ("train", "validation", "test")
+    return {s: bags.gather(pl.read_parquet(out / f"{s}.parquet")[BAG]).to_list() for s in splits}
+
+
+# By frequency in train, ties by text. Own: a 3, b 2. Of owners that train has: a 2, b 1.
+@pytest.mark.parametrize("dataset", [OWN, KEYED], ids=["in the rows", "in rows of their own"])
+def test_every_row_has_the_ids_of_its_bag(dataset: Dataset, tmp_path: Path) -> None:
+    found = run(dataset, tmp_path / "out")
+    assert found == {
+        "train": [[1, 2], [1], [1, 2]],
+        "validation": [[2]],
+        "test": [[1, 2], []],
+    }
+
+
+def test_the_schema_says_what_the_bags_hold(tmp_path: Path) -> None:
+    run(KEYED, tmp_path / "out")
+    (column,) = load_schema(tmp_path / "out" / "schema.json").bags
+    assert (column.name, column.cardinality, column.items) == ("tags", 3, 5)
+
+
+def test_a_users_bag_stands_there_once(tmp_path: Path) -> None:
+    run(KEYED, tmp_path / "out")
+    train = pl.read_parquet(tmp_path / "out" / "train.parquet")
+    assert train[BAG].to_list() == [0, 1, 0]
+    assert len(pl.read_parquet(tmp_path / "out" / BAGS)) == len(TAGS) + 1
+
+
+def test_a_dataset_without_multi_valued_fields_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no multi-valued fields"):
+        run(Dataset(**{**vars(OWN), "bags": ()}), tmp_path / "out")

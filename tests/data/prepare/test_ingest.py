@@ -1,0 +1,106 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from emm.core.errors import DataError
+from emm.data.datasets.dataset import Dataset, Task
+from emm.data.datasets.split_rules import ByTime
+from emm.data.prepare.ingest import ingest, usable_rows, wanted_of
+from emm.data.reading.chunks import LINE, Chunk, Reading
+from emm.data.reading.rejected import Rejected
+from emm.data.tables.schema import WEIGHT
+from tests.data.fetch.tiny_source import SOURCE
+
+ROWS = pl.DataFrame(
+    {
+        LINE: [4, 5, 6, 7, 8, 9],
+        "price": ["1", "2.5", None, "nan", "cheap", "inf"],
+        "shop": ["a", None, "b", "b", "c", "c"],
+        "bought": ["0", "1", "1", "0", "0", "0"],
+        "spent": ["3", "4", "0", "1e3", "2", "2"],
+        "day": [1, 1, 2, 2, 3, 3],
+        "count": ["1", "2", "3", "4", "5", "6"],
+    }
+)
+
+
+def read(_: Reading, part: str) -> Iterator[Chunk]:
+    half = len(ROWS) // 2
+    yield from (Chunk(f"{part}.csv", ROWS[:half]), Chunk(f"{part}.csv", ROWS[half:]))
+
+
+DATASET = Dataset(
+    name="tiny",
+    source=SOURCE,
+    dense=("price", "spent"),
+    sparse=("shop",),
+    tasks={
+        "bought": Task(pl.col("bought"), ("bought",)),
+        "spent": Task(pl.col("spent"), ("spent",), kind="regression"),
+    },
+    read=read,
+    parts=("all",),
+    split=ByTime("day", 0.1, 0.1),
+    weight="count",
+)
+
+
+def usable(rows: pl.DataFrame, *tasks: str) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
+    rejected = Rejected("tiny", 1.0)
+    kept = usable_rows(Chunk("f.csv", rows), wanted_of(DATASET, tasks), rejected)
+    return kept, [(each["line"], each["reason"]) for each in rejected._records]
+
+
+def test_good_rows_become_numbers_labels_and_weights() -> None:
+    kept, _ = usable(ROWS, "bought", "spent")
+    assert kept.drop("price").to_dict(as_series=False) == {
+        "shop": ["a", None, "b", "b"],
+        "day": [1, 1, 2, 2],
+        "label:bought": [0, 1, 1, 0],
+        "label:spent": [3.0, 4.0, 0.0, 1000.0],
+        WEIGHT: [1.0, 2.0, 3.0, 4.0],
+    }
+    assert kept["price"].fill_nan(None).to_list() == [1.0, 2.5, None, None]
+
+
+def test_a_dense_value_that_is_no_number_goes_with_its_line() -> None:
+    _, gone = usable(ROWS, "bought")
+    assert gone == [(n, "the column 'price' isn't a number") for n in (8, 9)]
+
+
+def test_a_feature_is_what_no_chosen_task_is_made_from() -> None:
+    assert wanted_of(DATASET, ["bought"]).dense == ("price", "spent")
+    assert wanted_of(DATASET, ["bought", "spent"]).dense == ("price",)
+
+
+@pytest.mark.parametrize("label", ["2", "-1", "0.5", "yes", None])
+def test_a_binary_label_is_0_or_1(label: str | None) -> None:
+    _, gone = usable(ROWS[:1].with_columns(bought=pl.lit(label, pl.String)), "bought")
+    assert gone == [(4, "'label bought' has no known value")]
+
+
+@pytest.mark.parametrize("label", ["inf", "nan", "much", None])
+def test_a_regression_label_is_a_finite_number(label: str | None) -> None:
+    _, gone = usable(ROWS[:1].with_columns(spent=pl.lit(label, pl.String)), "spent")
+    assert gone[0][1] == "'label spent' has no known value"
+
+
+@pytest.mark.parametrize("weight", ["0", "-1", "nan", "heavy", None])
+def test_a_weight_is_above_0(weight: str | None) -> None:
+    _, gone = usable(ROWS[:1].with_columns(pl.lit(weight, pl.String).alias("count")), "bought")
+    assert gone == [(4, "the weight 'count' isn't a number above 0")]
+
+
+def test_chunks_come_back_in_their_order(tmp_path: Path) -> None:
+    reading = Reading(tmp_path, Rejected("tiny", 1.0), tmp_path)
+    found = ingest(DATASET, reading, wanted_of(DATASET, ["bought"]), tmp_path)["all"].collect()
+    assert found["day"].to_list() == [1, 1, 2, 2]
+
+
+def test_a_part_without_a_row_is_an_error(tmp_path: Path) -> None:
+    nothing = Dataset(**{**vars(DATASET), "read": lambda *_: iter([Chunk("f", ROWS[4:])])})
+    reading = Reading(tmp_path, Rejected("tiny", 1.0), tmp_path)
+    with pytest.raises(DataError, match="no row that can be used in its part all"):
+        ingest(nothing, reading, wanted_of(nothing, ["bought"]), tmp_path)

@@ -1,0 +1,65 @@
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emm.data.tables.batches import Table
+from emm.data.tables.folds import fold_only, folds_of, without_fold
+
+ROWS, FOLDS, SEEDS = st.integers(0, 60), st.integers(2, 7), st.integers(0, 5)
+
+
+def numbered(rows: int) -> Table:
+    """A table whose every column holds the rows' numbers."""
+    numbers = torch.arange(rows).unsqueeze(1)
+    return Table(numbers.float(), numbers.int(), numbers.byte(), numbers.float(), numbers[:, 0] / 2)
+
+
+@settings(deadline=None, max_examples=50)
+@given(ROWS, FOLDS, SEEDS)
+def test_sizes_differ_by_one_row_at_most(rows: int, folds: int, seed: int) -> None:
+    sizes = torch.bincount(folds_of(rows, folds, seed), minlength=folds)
+    assert len(sizes) == folds
+    assert sizes.sum() == rows
+    assert sizes.max() - sizes.min() <= 1
+
+
+@settings(deadline=None, max_examples=50)
+@given(ROWS, FOLDS, SEEDS)
+def test_a_fold_and_the_rest_are_all_rows_in_their_order(rows: int, folds: int, seed: int) -> None:
+    table, found = numbered(rows), []
+    for fold in range(folds):
+        inside = fold_only(table, fold, folds, seed).sparse.flatten().tolist()
+        outside = without_fold(table, fold, folds, seed).sparse.flatten().tolist()
+        assert sorted(inside) == inside
+        assert sorted(outside) == outside
+        assert sorted(inside + outside) == list(range(rows))
+        found += inside
+    assert sorted(found) == list(range(rows))
+
+
+def test_a_fold_holds_the_rows_that_are_numbered_so() -> None:
+    fold = folds_of(20, 3, seed=4)
+    inside = fold_only(numbered(20), 1, 3, seed=4)
+    assert inside.sparse.flatten().tolist() == (fold == 1).nonzero().flatten().tolist()
+
+
+def test_all_columns_keep_to_their_rows() -> None:
+    part = without_fold(numbered(20), 1, 3, seed=0)
+    numbers = part.sparse.float()
+    assert part.given is not None
+    assert part.weights is not None
+    assert torch.equal(part.dense, numbers)
+    assert torch.equal(part.labels.float(), numbers)
+    assert torch.equal(part.given, numbers)
+    assert torch.equal(part.weights, numbers[:, 0] / 2)
+
+
+def test_the_seed_decides_and_what_else_is_drawn_does_not() -> None:
+    first = folds_of(50, 5, seed=1)
+    torch.rand(3)
+    assert torch.equal(folds_of(50, 5, seed=1), first)
+    assert not torch.equal(folds_of(50, 5, seed=2), first)
+
+
+def test_the_parts_never_change() -> None:
+    assert folds_of(10, 3, seed=0).tolist() == [1, 0, 2, 1, 0, 2, 0, 0, 2, 1]

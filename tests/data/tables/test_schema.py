@@ -1,0 +1,73 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from emm.core.errors import DataError
+from emm.data.prepare.encode import fit_dense, scale_dense
+from emm.data.tables.schema import FORMAT, Schema, Split, load_schema, write_schema
+
+SCHEMA = Schema(
+    format=FORMAT,
+    dataset="tiny",
+    title="Tiny",
+    licence="CC0",
+    origin="",
+    tasks=("a", "b"),
+    key=None,
+    weight=None,
+    dense=(),
+    sparse=(),
+    splits={"train": Split(3, {"a": 0.5, "b": 0.25})},
+    vocabularies={"file": "vocabularies.parquet", "sha256": "0"},
+)
+
+
+def test_it_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    write_schema(SCHEMA, tmp_path / "schema.json")
+    assert load_schema(tmp_path / "schema.json") == SCHEMA
+
+
+def test_a_funnel_comes_back_and_one_that_is_not_there_leaves_no_trace(tmp_path: Path) -> None:
+    path = tmp_path / "schema.json"
+    write_schema(replace(SCHEMA, funnel=("b", "a")), path)
+    assert load_schema(path).funnel == ("b", "a")
+    assert load_schema(path).steps == (1, 0)
+    write_schema(SCHEMA, path)
+    assert "funnel" not in path.read_text()
+    assert load_schema(path).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "can't be read"),
+        ("[]", "another format"),
+        (json.dumps({"format": FORMAT + 1}), "another format"),
+        (json.dumps({"format": FORMAT, "tasks": 3}), "damaged"),
+    ],
+)
+def test_a_damaged_schema_is_an_error(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "schema.json").write_text(text)
+    with pytest.raises(DataError, match=message):
+        load_schema(tmp_path / "schema.json")
+
+
+def test_edges_are_the_quantiles_as_the_stored_values_have_them() -> None:
+    values = np.random.default_rng(0).lognormal(3, 2, 500)
+    columns = fit_dense(pl.LazyFrame({"x": values, "same": np.full(500, 7.0)}), ["x", "same"])
+    schema = replace(SCHEMA, dense=columns)
+    for column, edges in zip(columns, schema.edges, strict=True):
+        frame = pl.DataFrame({"x": column.quantiles, "same": column.quantiles})
+        stored = frame.select(scale_dense(columns))[column.name]
+        assert np.array_equal(np.float32(edges), stored.to_numpy())
+    assert len(schema.edges[0]) > 60
+    assert schema.edges[1] == (0.0,)
+
+
+def test_a_value_is_scaled_as_it_is_stored() -> None:
+    (column,) = fit_dense(pl.LazyFrame({"x": [10.0, 20.0, 30.0]}), ["x"])
+    assert [column.scaled(x) for x in (10.0, 15.0, 30.0, 50.0)] == [0.0, 0.25, 1.0, 2.0]

@@ -1,0 +1,190 @@
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from emm.config import MetaParams
+from emm.core.errors import DataError
+from fewshot.checkpoint import Checkpoint, State, key_of, read_checkpoint, write_checkpoint
+from fewshot.episodes import Shape
+from fewshot.evaluate import adapted_predictions, correct, episodes_of
+from fewshot.train import Point, best_point, meta_train, outer_rate
+from tests.fewshot.tiny import SETTINGS, make_images, make_network, training
+
+TRAIN, VALIDATION = make_images(12), make_images(6, seed=1)
+Weights = Mapping[str, Tensor]
+
+
+class Stopped(Exception):  # noqa: N818
+    """The run was killed."""
+
+
+def run(
+    folder: Path, settings: MetaParams = SETTINGS, stop_at: int | None = None, key: str = "k"
+) -> tuple[list[Point], Weights]:
+    """Train, and be killed after the validation at iteration ``stop_at``."""
+
+    def report(done: float, note: str = "") -> None:
+        if done == stop_at:
+            raise Stopped
+
+    network = make_network(settings)
+    history = meta_train(
+        network, TRAIN, VALIDATION, settings, Checkpoint(folder / "state", key), report
+    )
+    return history, network.state_dict()
+
+
+@contextmanager
+def killed() -> Iterator[None]:
+    with pytest.raises(Stopped):
+        yield
+
+
+def same(first: Weights, second: Weights) -> bool:
+    return all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(tmp_path: Path, order: int) -> None:
+    settings = training(order=order)
+    whole = run(tmp_path / "whole", settings)
+    for stop in (2, 4):
+        with killed():
+            run(tmp_path / "cut", settings, stop_at=stop)
+    resumed = run(tmp_path / "cut", settings)
+    assert resumed[0] == whole[0]
+    assert same(resumed[1], whole[1])
+
+
+def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
+    with killed():
+        run(tmp_path, stop_at=4)
+    state = read_checkpoint(Checkpoint(tmp_path / "state", "k"))
+    assert state is not None
+    assert [point["iteration"] for point in state.about["history"]] == [2, 4]
+
+
+def test_a_finished_run_has_nothing_left_to_do(tmp_path: Path) -> None:
+    first = run(tmp_path)
+    again = run(tmp_path)
+    assert again[0] == first[0]
+    assert same(again[1], first[1])
+
+
+def test_a_longer_training_goes_on_from_a_shorter_one(tmp_path: Path) -> None:
+    longer = training(course_iterations=8, average=0.5, average_from=2)
+    shorter = training(course_iterations=8, average=0.5, average_from=2, iterations=4)
+    run(tmp_path / "cut", shorter)
+    resumed, whole = run(tmp_path / "cut", longer), run(tmp_path / "whole", longer)
+    assert resumed[0] == whole[0]
+    assert same(resumed[1], whole[1])
+    assert len(run(tmp_path / "cut", shorter)[0]) == 2  # the longer one's state is of no use
+
+
+def test_the_averaged_weights_are_a_running_mean(tmp_path: Path) -> None:
+    plain = training(course="constant")
+    path = []
+    for iterations in range(1, 5):
+        run(tmp_path / "plain", replace_iterations(plain, iterations))
+        path.append(kept(tmp_path / "plain", "now"))
+    run(tmp_path / "mean", training(course="constant", iterations=4, average=0.9, average_from=2))
+    expected = path[1]
+    for weights in path[2:]:
+        expected = {name: 0.9 * expected[name] + 0.1 * weights[name] for name in weights}
+    found = kept(tmp_path / "mean", "average")
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value)
+    assert same(kept(tmp_path / "mean", "now"), path[-1])  # it changes nothing of the training
+
+
+def replace_iterations(settings: MetaParams, iterations: int) -> MetaParams:
+    return replace(settings, training=replace(settings.training, iterations=iterations))
+
+
+def kept(folder: Path, prefix: str) -> Weights:
+    """Tensors of the checkpoint under a prefix."""
+    state = read_checkpoint(Checkpoint(folder / "state", "k"))
+    assert state is not None
+    found = {name: value for name, value in state.tensors.items() if name.startswith(f"{prefix}/")}
+    return {name.removeprefix(f"{prefix}/"): value for name, value in found.items()}
+
+
+def test_it_is_validated_at_the_end_too(tmp_path: Path) -> None:
+    history, _ = run(tmp_path, training(iterations=5))
+    assert [point.iteration for point in history] == [2, 4, 5]
+
+
+def test_the_weights_are_those_of_the_best_validation(tmp_path: Path) -> None:
+    history, weights = run(tmp_path, training(learning_rate=0.1))
+    best = best_point(history)
+    network = make_network()
+    network.load_state_dict(weights)
+    parameters = dict(network.named_parameters())
+    batches = episodes_of(VALIDATION, Shape(3, 1, 3), 25, seed=0, stream="validation")
+    found = [
+        correct(adapted_predictions(network, parameters, batch, 0.4, 2), batch) for batch in batches
+    ]
+    assert float(torch.cat(found).mean()) == best.accuracy
+
+
+def test_the_best_is_the_first_of_equals() -> None:
+    points = [Point(1, 0.0, 0.5), Point(2, 0.0, 0.7), Point(3, 0.0, 0.7)]
+    assert best_point(points).iteration == 2
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    history, _ = run(tmp_path, training(iterations=60))
+    assert history[-1].train_loss < 0.6 * history[0].train_loss
+    assert best_point(history).accuracy > 0.8
+
+
+def test_a_loss_that_is_no_number_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"(?s)loss is not a number.*lower training\.inner_rate"):
+        run(tmp_path, training(learning_rate=1e30))
+
+
+def test_the_outer_rate_falls_along_half_a_cosine() -> None:
+    cosine = SETTINGS.training
+    assert outer_rate(cosine, 0) == cosine.learning_rate
+    assert outer_rate(cosine, 3) == pytest.approx(cosine.learning_rate / 2)
+    last = (1 + math.cos(math.pi * 5 / 6)) / 2
+    assert outer_rate(cosine, 5) == pytest.approx(cosine.learning_rate * last)
+    assert outer_rate(replace(cosine, course="constant"), 5) == cosine.learning_rate
+    assert outer_rate(replace(cosine, course_iterations=3), 3) == pytest.approx(0)
+    assert outer_rate(replace(cosine, course_iterations=3), 5) == pytest.approx(0)
+
+
+STATE = State({"a": torch.arange(3)}, {"history": [1.5]})
+
+
+def test_a_checkpoint_comes_back(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "state", key_of({"a": 1}))
+    assert read_checkpoint(checkpoint) is None
+    write_checkpoint(checkpoint, STATE)
+    found = read_checkpoint(checkpoint)
+    assert found is not None
+    assert torch.equal(found.tensors["a"], STATE.tensors["a"])
+    assert found.about == STATE.about
+
+
+def test_one_of_another_configuration_is_passed_over(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_checkpoint(Checkpoint(tmp_path / "state", key_of({"a": 1})), STATE)
+    assert read_checkpoint(Checkpoint(tmp_path / "state", key_of({"a": 2}))) is None
+    assert "starting anew" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["state.json", "state.safetensors"])
+def test_one_that_is_damaged_is_passed_over(tmp_path: Path, name: str) -> None:
+    checkpoint = Checkpoint(tmp_path / "state", "k")
+    write_checkpoint(checkpoint, STATE)
+    save_file({"a": torch.zeros(3)}, checkpoint.folder / name)
+    assert read_checkpoint(checkpoint) is None

@@ -1,0 +1,167 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from emm.data.tables.batches import Table
+from emm.fusion import train as fused
+from emm.fusion.emm import EMM
+from emm.fusion.pool import Pool
+from emm.fusion.start import Start
+from emm.fusion.train import Phase
+from emm.metrics.ranking import auc
+from emm.training.fit import Epoch, Schedule, validation_scores
+from emm.training.store import load_model
+from tests.fusion.fusing import BENCH, numbers, settings, train
+from tests.training.tiny import IDENTITY, TASKS, training
+
+
+def networks_moved(model: EMM, pool: Pool) -> bool:
+    return any(
+        not torch.equal(value, pool.part(f"networks.{number}.levels")[key])
+        for number, levels in enumerate(model.networks.members)
+        for key, value in levels.state_dict().items()
+    )
+
+
+def mean_logits(folder: Path, table: Table) -> Tensor:
+    """Mean over the stored models of each task: [N, T]."""
+    trees, _ = load_model(folder / "gbdt/seed-0", IDENTITY)
+    columns = []
+    with torch.inference_mode():
+        for number, task in enumerate(TASKS):
+            found = [trees(table.dense, table.sparse)[:, number : number + 1]]
+            for structure in ("narrow", "wide"):
+                model, _ = load_model(folder / structure / "seed-0" / task, IDENTITY)
+                found.append(model(table.dense, table.sparse))
+            columns.append(torch.stack(found).mean(dim=0))
+    return torch.cat(columns, dim=1)
+
+
+def test_epoch_0_is_the_ensemble_of_the_pool(tmp_path: Path, components: Path) -> None:
+    _, run = train(tmp_path, components, settings())
+    logits = mean_logits(components.parent, BENCH.validation)
+    expected = [auc(logits[:, t], BENCH.validation.labels[:, t]) for t in range(2)]
+    assert numbers(run) == [0, 1, 2]
+    assert list(run["epochs"][0]["auc"].values()) == pytest.approx(expected, abs=2e-3)
+
+
+def test_what_is_stored_has_the_auc_of_the_best_epoch(tmp_path: Path, components: Path) -> None:
+    protocol = training(max_epochs=4, patience=9, average=0.9, course="one-cycle")
+    model, run = train(tmp_path, components, settings(learning_rate=0.05), protocol=protocol)
+    best = run["epochs"][run["best_epoch"]]
+    assert best["auc"] == pytest.approx(
+        dict(zip(TASKS, validation_scores(model, BENCH.validation), strict=True)), abs=2e-3
+    )
+
+
+def test_averaged_weights_leave_the_trees_as_they_were(
+    tmp_path: Path, components: Path, pool: Pool
+) -> None:
+    protocol = training(average=0.9, max_epochs=3, patience=9)
+    model, run = train(tmp_path, components, settings(learning_rate=0.1), protocol=protocol)
+    assert len(run["epochs"]) > 1
+    for number, tree in enumerate(model.trees.members):
+        expected = pool.part(f"trees.{number}")
+        assert all(torch.equal(value, expected[key]) for key, value in tree.state_dict().items())
+
+
+def test_one_phase_leaves_the_networks_frozen(
+    tmp_path: Path, components: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rising(monkeypatch)
+    model, run = train(tmp_path, components, settings())
+    assert run["best_epoch"] == 2
+    assert not networks_moved(model, pool)
+
+
+def rising(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every epoch is better than the one before, whatever the model says."""
+    course = iter(n / 1000 for n in range(1000))
+
+    def aucs(*_: object) -> tuple[float, float]:
+        value = next(course)
+        return value, value
+
+    monkeypatch.setattr("emm.training.fit.validation_scores", aucs)
+
+
+def test_in_the_second_phase_the_networks_learn_too(
+    tmp_path: Path, components: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rising(monkeypatch)
+    how = settings(max_epochs=1, second=Phase(learning_rate=0.001, max_epochs=2))
+    model, run = train(tmp_path, components, how)
+    assert numbers(run) == [0, 1, 2, 3]
+    assert run["best_epoch"] == 3
+    assert networks_moved(model, pool)
+
+
+Call = tuple[Schedule, tuple[str, ...], list[int], bool]
+
+
+def test_each_phase_has_a_schedule_of_its_own(
+    tmp_path: Path, components: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Call] = []
+
+    def record(
+        model: EMM,
+        _train: Table,
+        _validation: Table,
+        schedule: Schedule,
+        _seed: int,
+        names: tuple[str, ...],
+        history: list[Epoch],
+        **_: object,
+    ) -> list[Epoch]:
+        learns = any(p.requires_grad for p in model.networks.parameters())
+        calls.append((schedule, names, [epoch.epoch for epoch in history], learns))
+        return [*history, Epoch(len(history), 0.1, (0.5, 0.5))]
+
+    monkeypatch.setattr(fused, "train_run", record)
+    how = settings(max_epochs=5, second=Phase(learning_rate=0.0005, max_epochs=3))
+    train(tmp_path, components, how, protocol=training(optimiser="adamw"))
+    (first, *told), (second, *told_second) = calls
+    assert (first.max_epochs, first.optimisation.learning_rate) == (5, 0.01)
+    assert (second.max_epochs, second.optimisation.learning_rate) == (3, 0.0005)
+    assert first.optimisation.optimiser == second.optimisation.optimiser == "adamw"
+    assert told == [("emm",), [0], False]
+    assert told_second == [("emm", "second"), [0, 1], True]
+
+
+def test_by_default_a_phase_is_as_long_as_every_models(tmp_path: Path, components: Path) -> None:
+    protocol = training(max_epochs=3, patience=9)
+    _, run = train(tmp_path, components, settings(), protocol=protocol)
+    assert numbers(run) == [0, 1, 2, 3]
+
+
+def test_the_ensemble_trains_nothing(tmp_path: Path, components: Path, pool: Pool) -> None:
+    model, run = train(tmp_path, components, settings(), arguments={"variant": "ensemble"})
+    assert (numbers(run), run["best_epoch"]) == ([0], 0)
+    assert not networks_moved(model, pool)
+    with torch.inference_mode():
+        found = model(BENCH.validation.dense, BENCH.validation.sparse)
+    torch.testing.assert_close(found, mean_logits(components.parent, BENCH.validation))
+
+
+def test_only_the_named_members_are_fused(tmp_path: Path, components: Path) -> None:
+    train(tmp_path, components, settings(members=("narrow", "gbdt/t1")))
+    _, about = load_model(tmp_path / "seed-0", IDENTITY)
+    described = about.arguments["pool"]
+    assert [member["name"] for member in described["networks"]] == ["narrow/t0", "narrow/t1"]
+    assert [member["name"] for member in described["trees"]] == ["gbdt/t1"]
+
+
+def test_the_start_is_followed(tmp_path: Path, components: Path, pool: Pool) -> None:
+    how = settings(start=Start(networks="fresh"))
+    model, _ = train(tmp_path, components, how)
+    assert networks_moved(model, pool)
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path, components: Path) -> None:
+    for name in ("one", "two"):
+        train(tmp_path / name, components, settings())
+    files = [tmp_path / name / "seed-0/model.safetensors" for name in ("one", "two")]
+    assert files[0].read_bytes() == files[1].read_bytes()

@@ -1,0 +1,58 @@
+"""What the data tells a model before it is built, and what it refuses."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from emm.core.errors import DataError, ParamsError
+from emm.data.tables.batches import Table
+from emm.models.esmm import ESMM
+from emm.models.mmoe import MMoE
+from emm.training.context import set_up
+from emm.training.data_arguments import arguments_of_data
+from tests.training.tiny import SCHEMA, TASKS, save_processed, table, training
+
+FUNNEL = replace(SCHEMA, funnel=(TASKS[1], TASKS[0]))
+
+
+def rows(labels: list[list[int]]) -> Table:
+    return replace(table(len(labels), 0), labels=torch.tensor(labels).byte())
+
+
+def test_a_model_of_a_funnel_is_told_its_steps_and_the_names_of_the_fields() -> None:
+    train = rows([[0, 0], [0, 1], [1, 1]])
+    assert arguments_of_data(ESMM, FUNNEL, train) == {"funnel": [1, 0], "fields": ["id"]}
+
+
+def test_most_models_need_nothing() -> None:
+    assert arguments_of_data(MMoE, SCHEMA, rows([[1, 0]])) == {}
+
+
+def test_tasks_that_are_not_declared_a_funnel_are_refused() -> None:
+    with pytest.raises(ParamsError) as error:
+        arguments_of_data(ESMM, SCHEMA, rows([[1, 1]]))
+    assert str(error.value).splitlines() == [
+        "ESMM needs a funnel, and the tasks of tiny aren't declared as one",
+        "  where: tiny.preprocess.funnel in params.yaml",
+        "  got: no funnel among t0, t1",
+        "  expected: two tasks in their order, such as [click, purchase]",
+        "  next: name them there if every row with the second has the first; else take ESMM out of"
+        " `baselines`",
+    ]
+
+
+def test_a_conversion_without_a_click_is_refused() -> None:
+    with pytest.raises(DataError) as error:
+        arguments_of_data(ESMM, FUNNEL, rows([[1, 0], [1, 1], [0, 1], [1, 0]]))
+    assert "the tasks of tiny aren't one" in str(error.value)
+    assert "got: t0 without t1 in 2 of 4 rows" in str(error.value)
+
+
+def test_labels_that_are_streamed_are_looked_at_too(tmp_path: Path) -> None:
+    save_processed(tmp_path / "processed")
+    bench = set_up(tmp_path / "processed", "paper", training(), memory_gib=1e-6)
+    assert not isinstance(bench.train, Table)
+    with pytest.raises(DataError, match="the tasks of tiny aren't one"):
+        arguments_of_data(ESMM, FUNNEL, bench.train)

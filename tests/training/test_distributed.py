@@ -1,0 +1,93 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from emm.core.errors import ParamsError
+from emm.core.files import atomic_folder, write_text
+from emm.core.progress import say
+from emm.data.tables.batches import Table
+from emm.training import distributed as together
+from tests.training.fitting import TRAIN, mmoe, run
+
+ROOT = Path(__file__).parents[2]
+
+
+def found(processes: int, *words: str) -> list[dict[str, Any]]:
+    """What each of so many processes finds."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    started = []
+    for rank in range(processes):
+        own = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
+        more = meeting | own if processes > 1 else {}
+        command = [sys.executable, "-m", "tests.training.ranked", *words]
+        pipe = subprocess.PIPE
+        started.append(subprocess.Popen(command, cwd=ROOT, env=os.environ | more, stdout=pipe))
+    outputs = [process.communicate(timeout=300)[0] for process in started]
+    assert [process.returncode for process in started] == [0] * processes
+    return [json.loads(output.splitlines()[-1]) for output in outputs]
+
+
+@pytest.mark.parametrize("words", [(), ("weighted",)])
+def test_two_processes_train_as_one_does(words: tuple[str, ...]) -> None:
+    (single,) = found(1, *words)
+    first, second = found(2, *words)
+    assert first == second
+    for own, other in zip(single["history"], first["history"], strict=True):
+        assert other["train_loss"] == pytest.approx(own["train_loss"], abs=1e-6)
+        assert other["scores"] == pytest.approx(own["scores"], abs=1e-6)
+    torch.testing.assert_close(
+        torch.tensor(first["logits"]), torch.tensor(single["logits"]), atol=1e-6, rtol=0
+    )
+
+
+@pytest.fixture
+def second_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.setattr(together, "alone", lambda: False)
+
+
+@pytest.mark.usefixtures("second_of_three")
+@pytest.mark.parametrize(("rows", "part", "share"), [(9, 3, 1.0), (8, 3, 9 / 8), (1, 1, 0.0)])
+def test_a_part_counts_as_its_rows_do(rows: int, part: int, share: float) -> None:
+    (own,) = together.own_rows(iter([TRAIN.part(0, rows)]))
+    assert (len(own), own.piece) == (part, (share, rows / 3))
+
+
+def test_the_parts_of_a_batch_are_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.setattr(together, "alone", lambda: False)
+    parts: list[Table] = []
+    for rank in range(3):
+        monkeypatch.setenv("RANK", str(rank))
+        parts += together.own_rows(iter([TRAIN.part(0, 50)]))
+    assert torch.equal(torch.cat([part.dense for part in parts]), TRAIN.dense[:50])
+    assert sum(part.piece.share for part in parts) == pytest.approx(3)
+
+
+@pytest.mark.usefixtures("second_of_three")
+def test_only_the_first_process_writes_and_speaks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_text(tmp_path / "file", "text")
+    with atomic_folder(tmp_path / "folder") as folder:
+        (folder / "file").write_text("text")
+    say("done")
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().err == ""
+
+
+def test_rules_that_compare_gradients_want_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emm.training.fit.alone", lambda: False)
+    with pytest.raises(ParamsError, match="compares whole gradients"):
+        run(mmoe(), weighting={"rule": "pcgrad"})

@@ -1,0 +1,102 @@
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from emm.models.aitm import AITM
+from emm.models.mmoe import MMoE
+from emm.training.fit import Schedule, fit
+from emm.training.seeds import seed_init
+from emm.training.vectorised import Member, fit_at_once, obstacle
+from tests.data.tables.streamed import stream
+from tests.training.fitting import INPUTS, TRAIN, VALIDATION, schedule
+
+KNOBS: Mapping[str, Any] = {"embedding_dim": 2, "tower": [4], "dropout": 0.0}
+# In float64: of what has no gradient but rounding, Adam's steps would be as large as others.
+ROWS, HELD = (replace(rows, dense=rows.dense.double()) for rows in (TRAIN, VALIDATION))
+
+
+def mmoe(seed: int, **changes: Any) -> nn.Module:
+    seed_init(seed)
+    return MMoE(INPUTS, 2, **{**KNOBS, "experts": 2, "expert": [4], **changes}).double()
+
+
+def aitm(seed: int) -> nn.Module:
+    seed_init(seed)
+    return AITM(INPUTS, 2, **KNOBS, bottom=[4], calibrator_weight=0.3).double()
+
+
+def members(models: list[nn.Module], **changes: Any) -> list[Member]:
+    rows = replace(ROWS, **changes)
+    return [Member(model, rows, HELD, seed, ("row",)) for seed, model in enumerate(models)]
+
+
+def assert_as_alone(many: list[Member], alone: list[nn.Module], how: Schedule) -> None:
+    found = fit_at_once(many, how)
+    for member, model, epochs in zip(many, alone, found, strict=True):
+        expected = fit(
+            model, member.train, member.validation, how, seed=member.seed, names=member.names
+        )
+        losses = [epoch.train_loss for epoch in expected]
+        assert [epoch.train_loss for epoch in epochs] == pytest.approx(losses, abs=1e-6)
+        assert [epoch.scores for epoch in epochs] == [epoch.scores for epoch in expected]
+        for name, value in model.state_dict().items():
+            torch.testing.assert_close(member.model.state_dict()[name], value, atol=1e-6, rtol=0)
+        assert not member.model.training
+
+
+@pytest.mark.parametrize("make", [mmoe, aitm])
+@pytest.mark.parametrize("weighting", [{"rule": "equal"}, {"rule": "fixed", "weights": [1, 3]}])
+def test_several_seeds_at_once_are_those_seeds_one_by_one(
+    make: Any, weighting: Mapping[str, Any]
+) -> None:
+    how = schedule(max_epochs=4, weight_decay=0.01, course="one-cycle", weighting=weighting)
+    many, alone = ([make(seed) for seed in range(3)] for _ in range(2))
+    assert_as_alone(members(many), alone, how)
+
+
+def test_each_stops_and_is_best_on_its_own() -> None:
+    how = schedule(max_epochs=12, patience=2, learning_rate=0.05)
+    many, alone = ([mmoe(seed) for seed in range(4)] for _ in range(2))
+    assert_as_alone(members(many), alone, how)
+    lengths = {len(fit(mmoe(s), ROWS, HELD, how, seed=s, names=("row",))) for s in range(4)}
+    assert len(lengths) > 1
+
+
+def test_weighted_rows_and_tasks_of_their_own() -> None:
+    weights = torch.linspace(0.5, 2.0, len(ROWS), dtype=torch.float64)
+    many, alone = ([mmoe(seed) for seed in range(2)] for _ in range(2))
+    own = members(many, weights=weights)
+    own[1].train = replace(own[1].train, labels=1 - ROWS.labels)
+    assert_as_alone(own, alone, schedule(max_epochs=2))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"average": 0.9}, "averaged"),
+        ({"optimiser": "lazy-adam"}, "lazy-adam"),
+        ({"weighting": {"rule": "uncertainty"}}, "rule learns"),
+    ],
+)
+def test_what_stands_in_the_way_of_the_schedule(change: dict[str, Any], reason: str) -> None:
+    found = obstacle(members([mmoe(0), mmoe(1)]), schedule(**change))
+    assert found is not None
+    assert reason in found
+
+
+def test_what_stands_in_the_way_of_models_and_rows(tmp_path: Path) -> None:
+    how, pair = schedule(), [mmoe(0), mmoe(1)]
+    assert obstacle(members(pair), how) is None
+    assert "dropout" in str(obstacle(members([mmoe(0, dropout=0.1)] * 2), how))
+    assert "shapes" in str(obstacle(members([mmoe(0), mmoe(1, tower=[5])]), how))
+    shorter = members(pair)
+    shorter[1].train = ROWS.part(0, 100)
+    assert "numbers of rows" in str(obstacle(shorter, how))
+    streamed = members(pair)
+    streamed[0].train = stream(TRAIN, tmp_path / "rows.parquet")
+    assert "streamed" in str(obstacle(streamed, how))
