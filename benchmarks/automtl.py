@@ -16,10 +16,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from emm.automtl.discretise import open_choices
 from emm.automtl.run import Run, fix_until, move, start
-from emm.automtl.settings import SearchParams
+from emm.automtl.settings import SearchSettings
 from emm.data.tables import batches
 from emm.data.tables.schema import FORMAT, Schema, SparseColumn
-from emm.training.context import Workbench
+from emm.training.context import TrainingContext
 from emm.training.store import inputs_of
 
 FIELDS, CARDINALITY, TASKS = 40, 50, 3
@@ -96,8 +96,8 @@ def _run(rows: int) -> Run:
         vocabularies={},
     )
     device = torch.device("cpu")
-    bench = Workbench(schema, "", inputs_of(schema), table, table, device, "paper")
-    settings = SearchParams(batch_size=rows)
+    bench = TrainingContext(schema, "", inputs_of(schema), table, table, device, "paper")
+    settings = SearchSettings(batch_size=rows)
     return start(bench, settings, {"embedding_dim": 16})
 
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.table import Table as Printed
+from rich.table import RowTensors as Printed
 from torch import Tensor, nn
 
 from benchmarks.results import add_out, keep
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.metrics.funnels import conversion_logits
 from emm.models.escm2 import ESCM2
 from emm.models.esmm import ESMM
@@ -45,7 +45,7 @@ class Funnel:
     """Impressions with their labels, and the true probabilities [N] of a click, and of a conversion
     once it is clicked."""
 
-    rows: Table
+    rows: RowTensors
     click: Tensor
     conversion: Tensor
 
@@ -79,7 +79,7 @@ class World:
         converted = clicked & (torch.rand(rows, generator=self.generator) < conversion)
         labels = torch.stack([clicked, converted], dim=1).byte()
         sparse = torch.stack([user, item], dim=1).int() + 1
-        return Funnel(Table(torch.zeros(rows, 0), sparse, labels), click, conversion)
+        return Funnel(RowTensors(torch.zeros(rows, 0), sparse, labels), click, conversion)
 
     def _normal(self, count: int) -> Tensor:
         return torch.randn(count, generator=self.generator)
@@ -118,7 +118,12 @@ def biases(world: World, seed: int, models: Sequence[str], rows: int) -> dict[st
 
 
 def conversion_rate(
-    model: nn.Module, name: str, seed: int, train: Table, validation: Table, test: Table
+    model: nn.Module,
+    name: str,
+    seed: int,
+    train: RowTensors,
+    validation: RowTensors,
+    test: RowTensors,
 ) -> Tensor:
     """pCVR [N] of every test row by a fresh ``model``, trained in the pipeline's loop."""
     rows = len(train)
@@ -150,7 +155,7 @@ def build(name: str, inputs: Inputs) -> nn.Module:
             return STEM(inputs, 2, specific_experts=1, shared_experts=1, **EXPERTS)
 
 
-def clicked_only(rows: Table) -> Table:
+def clicked_only(rows: RowTensors) -> RowTensors:
     """The clicked rows, with the conversion as their one task."""
     return rows.rows(rows.labels[:, CLICK].nonzero().squeeze(1)).task(CONVERSION)
 

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emm.config import OptimiserParams, load_params
+from emm.config import OptimiserSettings, load_params
 from emm.config.sections import split_section
 from emm.data.tables.batches import count_batches
 from emm.models import model_class
 from emm.nn.mlp import count_parameters
 from emm.training.compiling import choose_forward
-from emm.training.context import Workbench, schedule_of, set_up
+from emm.training.context import TrainingContext, open_context, schedule_of
 from emm.training.fit import Schedule, train_epoch, validation_scores
 from emm.training.forward import Forward, forward_of
 from emm.training.optimisers import Stepper
@@ -37,7 +37,7 @@ Timed = Callable[[], object]
 class Setting:
     """What both libraries get: rows, a model's sizes, how it is trained, the seed."""
 
-    bench: Workbench
+    bench: TrainingContext
     model: str
     arguments: dict[str, Any]
     schedule: Schedule
@@ -63,21 +63,23 @@ def read_setting(model: str, threads: int, seed: int, compile_: str = "never") -
     """Processed rows, and the model's section of params.yaml; on the CPU."""
     recipe = load_params(_ROOT / "params.yaml", RECIPE).recipe_of(DATASET)
     training = replace(recipe.training, device="cpu", threads=threads, compile=compile_)
-    bench = set_up(_ROOT / "data" / "processed" / DATASET, RECIPE, training)
+    bench = open_context(_ROOT / "data" / "processed" / DATASET, RECIPE, training)
     if model == ESMM:
-        plain = split_section(recipe.train["mmoe"], model_class("mmoe"), model, OptimiserParams)[0]
+        plain = split_section(recipe.train["mmoe"], model_class("mmoe"), model, OptimiserSettings)[
+            0
+        ]
         arguments = _ESMM_SIZES | {"funnel": (0, 1)}
         schedule = schedule_of(training, plain)
         return Setting(_as_funnel(bench), model, arguments, schedule, seed)
     where = f"{DATASET}.{RECIPE}.train.{model}"
     optimiser, arguments = split_section(
-        recipe.train[model], model_class(model), where, OptimiserParams
+        recipe.train[model], model_class(model), where, OptimiserSettings
     )
     arguments |= _AS_THE_PEER.get(model, {})
     return Setting(bench, model, arguments, schedule_of(training, optimiser), seed)
 
 
-def _as_funnel(bench: Workbench) -> Workbench:
+def _as_funnel(bench: TrainingContext) -> TrainingContext:
     """The same rows with the labels of a click and of a conversion."""
     tables = (rows.in_memory(1, 0) for rows in (bench.train, bench.validation))
     train, validation = (replace(table, labels=_funnel(table.labels)) for table in tables)

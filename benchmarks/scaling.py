@@ -15,12 +15,12 @@ from statistics import median
 
 import torch
 from rich.console import Console
-from rich.table import Table as Printed
+from rich.table import RowTensors as Printed
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.results import add_out, keep
 from emm.core.process import keep_freed_memory
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.models.mmoe import MMoE
 from emm.nn.inputs import Inputs
 from emm.training.fit import train_epoch
@@ -117,7 +117,9 @@ def _measure(setting: Setting, timed: int, device: torch.device, matmul: float) 
     return Measured(setting, rate, rate * flops / matmul)
 
 
-def _batches(rows: Table, size: int, count: int, order: torch.Generator) -> Iterator[Table]:
+def _batches(
+    rows: RowTensors, size: int, count: int, order: torch.Generator
+) -> Iterator[RowTensors]:
     """The first batches of an epoch, from all rows, wherever they lie in memory.
 
     The first one is made at once, and with it the order of all rows, which serves a whole epoch.
@@ -126,13 +128,13 @@ def _batches(rows: Table, size: int, count: int, order: torch.Generator) -> Iter
     return chain([next(every)], islice(every, count - 1))
 
 
-def _rows(setting: Setting) -> Table:
+def _rows(setting: Setting) -> RowTensors:
     generator = torch.Generator().manual_seed(0)
     dense = torch.rand(setting.rows, _DENSE, generator=generator)
     spread = torch.rand(setting.rows, _FIELDS, generator=generator)
     sparse = (spread.pow(4) * (setting.ids // _FIELDS)).int()  # small ids are common
     labels = (torch.rand(setting.rows, setting.tasks, generator=generator) < 0.1).byte()
-    return Table(dense, sparse, labels)
+    return RowTensors(dense, sparse, labels)
 
 
 def _matmul_rate(device: torch.device, size: int = 1024) -> float:

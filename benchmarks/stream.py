@@ -20,10 +20,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 from rich.console import Console
-from rich.table import Table as Printed
+from rich.table import RowTensors as Printed
 
 from benchmarks.results import add_out, keep
-from emm.data.tables.batches import Rows, Table
+from emm.data.tables.batches import Rows, RowTensors
 from emm.data.tables.loading import Source, columns_of
 from emm.data.tables.memory import GIB, open_splits
 from emm.data.tables.schema import FORMAT, DenseColumn, Schema, SparseColumn, label_column
@@ -158,7 +158,7 @@ def _measure(options: argparse.Namespace) -> Measured:
     predict(model, rows).cpu()
     predicted = len(rows) / (time.perf_counter() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB
-    data = "in memory" if isinstance(rows, Table) else "streamed"
+    data = "in memory" if isinstance(rows, RowTensors) else "streamed"
     return Measured(data, trained, predicted, peak)
 
 
@@ -170,7 +170,7 @@ def _train(model: MMoE, rows: Rows, batch_size: int, seconds: float) -> float:
     order = order_generator(0, device)
     start, used = time.perf_counter(), 0
 
-    def until_the_end(batches: Iterator[Table]) -> Iterator[Table]:
+    def until_the_end(batches: Iterator[RowTensors]) -> Iterator[RowTensors]:
         nonlocal used
         for batch in batches:
             yield batch

@@ -9,7 +9,7 @@ from emm.core.locks import hold
 from emm.fusion.decompose import decompose
 from emm.fusion.factories import trusting
 from emm.training.checkpoint import checkpoints
-from emm.training.context import set_up
+from emm.training.context import open_context
 from emm.training.fingerprint import fingerprint
 
 
@@ -20,7 +20,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     paths = params.paths(dataset)
     out = paths.components
     hold(paths.lock(out), out)
-    bench = set_up(paths.processed, params.recipe, chosen.training, params.data.memory_gib)
+    context = open_context(paths.processed, params.recipe, chosen.training, params.data.memory_gib)
     networks = chosen.fusion.networks or params.trained
     folders = {name: paths.model(name) for name in networks}
     trees = {name: paths.model(name) for name in chosen.fusion.trees}
@@ -28,7 +28,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
         Path(path) for each in chosen.fusion.pool for path in (each.weights, each.trees) if path
     ]
     origin = fingerprint(
-        bench.device,
+        context.device,
         {"training": chosen.training, "fusion": chosen.fusion, "networks": sorted(folders)},
         [*paths.learned_from, *folders.values(), *trees.values(), *given],
         [Path(__file__), Path("pool")],
@@ -39,7 +39,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
         trusting(chosen.fusion.factories),
     ):
         seeds = chosen.training.seeds
-        decompose(folder, bench, folders, trees, chosen.fusion, seeds, checkpoint)
+        decompose(folder, context, folders, trees, chosen.fusion, seeds, checkpoint)
 
 
 if __name__ == "__main__":

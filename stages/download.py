@@ -6,7 +6,7 @@ from emm.config import PARAMS_FILE, Params, load_params
 from emm.config.binding import choose
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.locks import hold
-from emm.data.custom.source import own_source
+from emm.data.custom.source import custom_source
 from emm.data.datasets.dataset import DATASETS, load_dataset
 from emm.data.datasets.source import Source
 from emm.data.fetch.download import fetch
@@ -33,7 +33,7 @@ def _source(params: Params, dataset: str, file: Path) -> Source:
     """Where the block's raw files come from: own files, or those of a registered dataset."""
     name, table = params.source(dataset), params.dataset(dataset).table
     if table is not None:
-        return own_source(name, table.patterns)
+        return custom_source(name, table.patterns)
     choose("dataset", name, DATASETS, file, "choose one of the known datasets")
     return load_dataset(name).source
 

@@ -8,26 +8,26 @@ from safetensors.torch import save_file
 from emm.config import PARAMS_FILE, load_params
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder, write_json
-from fewshot.context import set_up
+from fewshot.context import open_context
 from fewshot.store import load_network
 from fewshot.testing import EVALUATION, SHOWN, meta_test
 
 
 def main(images: str, episodes: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Test EPISODES of IMAGES: -> data/evaluation/IMAGES/RECIPE/maml-EPISODES."""
-    bench = set_up(load_params(file, recipe), images, episodes)
-    model = bench.paths.model(bench.name)
-    network, description = load_network(model, bench.images_sha256)
-    test = bench.images[bench.split.test]
+    context = open_context(load_params(file, recipe), images, episodes)
+    model = context.paths.model(context.name)
+    network, description = load_network(model, context.images_sha256)
+    test = context.images[context.split.test]
     accuracies, shown = meta_test(
-        network.to(bench.device), bench.fresh_network(), test, bench.settings
+        network.to(context.device), context.fresh_network(), test, context.settings
     )
-    with atomic_folder(bench.paths.evaluation(bench.name)) as out:
+    with atomic_folder(context.paths.evaluation(context.name)) as out:
         about = {
             "episodes": episodes,
             "accuracies": accuracies,
-            "settings": asdict(bench.settings),
-            "characters": {part: len(each) for part, each in vars(bench.split).items()},
+            "settings": asdict(context.settings),
+            "characters": {part: len(each) for part, each in vars(context.split).items()},
             "parameters": sum(value.numel() for value in network.parameters()),
             "best_iteration": description.iteration,
             "validation_accuracy": description.accuracy,

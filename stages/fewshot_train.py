@@ -8,7 +8,7 @@ from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder, write_json
 from emm.core.progress import progress
 from fewshot.checkpoint import Checkpoint, key_of
-from fewshot.context import set_up
+from fewshot.context import open_context
 from fewshot.store import Description, save_network
 from fewshot.train import best_point, meta_train
 
@@ -16,32 +16,32 @@ from fewshot.train import best_point, meta_train
 def main(images: str, episodes: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Learn to learn EPISODES of IMAGES: -> data/models/IMAGES/RECIPE/maml-EPISODES."""
     params = load_params(file, recipe)
-    bench = set_up(params, images, episodes)
-    settings, network = bench.settings, bench.fresh_network()
-    with progress(bench.name, settings.training.iterations) as report:
+    context = open_context(params, images, episodes)
+    settings, network = context.settings, context.fresh_network()
+    with progress(context.name, settings.training.iterations) as report:
         history = meta_train(
             network,
-            bench.images[bench.split.train],
-            bench.images[bench.split.validation],
+            context.images[context.split.train],
+            context.images[context.split.validation],
             settings,
-            Checkpoint(bench.checkpoint, key_of(bench.configuration)),
+            Checkpoint(context.checkpoint, key_of(context.configuration)),
             report,
         )
     best = best_point(history)
     description = Description(
-        name=bench.name,
+        name=context.name,
         dataset=images,
         recipe=params.recipe,
         seed=settings.seed,
-        images_sha256=bench.images_sha256,
-        arguments=bench.arguments,
+        images_sha256=context.images_sha256,
+        arguments=context.arguments,
         iteration=best.iteration,
         accuracy=best.accuracy,
     )
-    with atomic_folder(bench.paths.model(bench.name)) as out:
+    with atomic_folder(context.paths.model(context.name)) as out:
         save_network(out, network, description)
         write_json(out / "history.json", {"points": [asdict(point) for point in history]})
-    shutil.rmtree(bench.checkpoint, ignore_errors=True)
+    shutil.rmtree(context.checkpoint, ignore_errors=True)
 
 
 if __name__ == "__main__":

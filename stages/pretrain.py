@@ -6,14 +6,14 @@ from typing import Any
 
 from torch import nn
 
-from emm.config import PARAMS_FILE, OptimiserParams, load_params
+from emm.config import PARAMS_FILE, OptimiserSettings, load_params
 from emm.config.sections import section_of, split_section
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.locks import hold
 from emm.models.single_task import SingleTask
 from emm.training.checkpoint import checkpoints
-from emm.training.context import set_up
+from emm.training.context import open_context
 from emm.training.fingerprint import fingerprint
 from emm.training.networks import train_single
 
@@ -28,22 +28,22 @@ def main(
     where = f"{dataset}.{params.recipe}.pretrain"
     section = section_of(chosen.pretrain, structure, where)
     optimiser, arguments = split_section(
-        section, SingleTask, f"{where}.{structure}", OptimiserParams
+        section, SingleTask, f"{where}.{structure}", OptimiserSettings
     )
     paths = params.paths(dataset)
     out = paths.model(structure)
     hold(paths.lock(out), out)
-    bench = set_up(paths.processed, params.recipe, training, params.data.memory_gib)
+    context = open_context(paths.processed, params.recipe, training, params.data.memory_gib)
 
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
-        return SingleTask(bench.inputs, **arguments), arguments
+        return SingleTask(context.inputs, **arguments), arguments
 
     settings = {"training": training, "section": section, "fusion": chosen.fusion}
-    origin = fingerprint(bench.device, settings, paths.learned_from, [Path(__file__)])
+    origin = fingerprint(context.device, settings, paths.learned_from, [Path(__file__)])
     with checkpoints(paths, out, origin) as checkpoint, atomic_folder(out) as folder:
         train_single(
             folder,
-            bench,
+            context,
             structure,
             build,
             training,

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from emm.config import PARAMS_FILE, OptimiserParams, load_params
+from emm.config import PARAMS_FILE, OptimiserSettings, load_params
 from emm.config.binding import choose
 from emm.config.sections import FROM_DATA, section_of, split_section
 from emm.core.command import ParamsFile, Recipe, stage
@@ -14,7 +14,7 @@ from emm.core.files import atomic_folder
 from emm.core.locks import hold
 from emm.models import model_class
 from emm.training.checkpoint import checkpoints
-from emm.training.context import set_up
+from emm.training.context import open_context
 from emm.training.data_arguments import arguments_of_data
 from emm.training.fingerprint import fingerprint
 from emm.training.networks import train_together
@@ -30,22 +30,22 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
     section = section_of(chosen.train, model, where)
     architecture: Any = model_class(model)
     optimiser, arguments = split_section(
-        section, architecture, f"{where}.{model}", OptimiserParams, FROM_DATA
+        section, architecture, f"{where}.{model}", OptimiserSettings, FROM_DATA
     )
     paths = params.paths(dataset)
     out = paths.model(model)
     hold(paths.lock(out), out)
-    bench = set_up(paths.processed, params.recipe, training, params.data.memory_gib)
-    arguments |= arguments_of_data(architecture, bench.schema, bench.train)
+    context = open_context(paths.processed, params.recipe, training, params.data.memory_gib)
+    arguments |= arguments_of_data(architecture, context.schema, context.train)
 
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
-        return architecture(bench.inputs, len(bench.schema.tasks), **arguments), arguments
+        return architecture(context.inputs, len(context.schema.tasks), **arguments), arguments
 
     settings = {"training": training, "section": section}
-    origin = fingerprint(bench.device, settings, paths.learned_from, [Path(__file__)])
+    origin = fingerprint(context.device, settings, paths.learned_from, [Path(__file__)])
     with checkpoints(paths, out, origin) as checkpoint, atomic_folder(out) as folder:
         train_together(
-            folder, bench, model, model, build, training, optimiser, checkpoint=checkpoint
+            folder, context, model, model, build, training, optimiser, checkpoint=checkpoint
         )
 
 

@@ -10,9 +10,9 @@ from emm.core.files import atomic_folder
 from emm.core.locks import hold
 from emm.fusion.emm import EMM
 from emm.fusion.factories import trusting
-from emm.fusion.train import FusedParams, train_fused
+from emm.fusion.train import FusedSettings, train_fused
 from emm.training.checkpoint import checkpoints
-from emm.training.context import set_up
+from emm.training.context import open_context
 from emm.training.fingerprint import fingerprint
 
 
@@ -25,14 +25,14 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
     choose("model", model, params.fused, "fused in params.yaml", "add it there")
     section = section_of(chosen.train, model, where)
     settings, arguments = split_section(
-        section, EMM, f"{where}.{model}", FusedParams, given=("pool",)
+        section, EMM, f"{where}.{model}", FusedSettings, given=("pool",)
     )
     paths = params.paths(dataset)
     out = paths.model(model)
     hold(paths.lock(out), out)
-    bench = set_up(paths.processed, params.recipe, training, params.data.memory_gib)
+    context = open_context(paths.processed, params.recipe, training, params.data.memory_gib)
     origin = fingerprint(
-        bench.device,
+        context.device,
         {"training": training, "section": section, "fusion": chosen.fusion},
         [*paths.learned_from, paths.components],
         [Path(__file__), Path("pool")],
@@ -44,7 +44,7 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
     ):
         train_fused(
             folder,
-            bench,
+            context,
             model,
             paths.components,
             training=training,

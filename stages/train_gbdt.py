@@ -9,7 +9,7 @@ from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.locks import hold
 from emm.training.checkpoint import checkpoints
-from emm.training.context import set_up
+from emm.training.context import open_context
 from emm.training.fingerprint import fingerprint
 from emm.trees.gbdt import Boosting
 from emm.trees.train import train_trees
@@ -26,11 +26,11 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     paths = params.paths(dataset)
     out = paths.model("gbdt")
     hold(paths.lock(out), out)
-    bench = set_up(paths.processed, params.recipe, training, params.data.memory_gib)
+    context = open_context(paths.processed, params.recipe, training, params.data.memory_gib)
     settings = {"training": training, "section": section, "fusion": chosen.fusion}
-    origin = fingerprint(bench.device, settings, paths.learned_from, [Path(__file__)])
+    origin = fingerprint(context.device, settings, paths.learned_from, [Path(__file__)])
     with checkpoints(paths, out, origin) as checkpoint, atomic_folder(out) as folder:
-        train_trees(folder, bench, boosting, training.seeds, chosen.fusion, checkpoint)
+        train_trees(folder, context, boosting, training.seeds, chosen.fusion, checkpoint)
 
 
 if __name__ == "__main__":

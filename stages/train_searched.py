@@ -4,7 +4,7 @@ from pathlib import Path
 
 from emm.automtl.network import AutoMTL
 from emm.automtl.space import ARCHITECTURE, WEIGHTS
-from emm.automtl.train import SearchedParams, train_searched
+from emm.automtl.train import SearchedSettings, train_searched
 from emm.config import PARAMS_FILE, load_params
 from emm.config.binding import choose
 from emm.config.sections import section_of, split_section
@@ -12,7 +12,7 @@ from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.locks import hold
 from emm.training.checkpoint import checkpoints
-from emm.training.context import set_up
+from emm.training.context import open_context
 from emm.training.fingerprint import fingerprint
 
 
@@ -27,21 +27,21 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
         section,
         AutoMTL,
         f"{where}.{model}",
-        SearchedParams,
+        SearchedSettings,
         given=("architecture",),
     )
     paths = params.paths(dataset)
     out, searched = paths.model(model), paths.architecture(model)
     hold(paths.lock(out), out)
-    bench = set_up(paths.processed, params.recipe, chosen.training, params.data.memory_gib)
+    context = open_context(paths.processed, params.recipe, chosen.training, params.data.memory_gib)
     sources = [*paths.learned_from, searched / ARCHITECTURE, searched / WEIGHTS]
     origin = fingerprint(
-        bench.device, {"training": chosen.training, "section": section}, sources, [Path(__file__)]
+        context.device, {"training": chosen.training, "section": section}, sources, [Path(__file__)]
     )
     with checkpoints(paths, out, origin) as checkpoint, atomic_folder(out) as folder:
         train_searched(
             folder,
-            bench,
+            context,
             model,
             searched,
             training=chosen.training,

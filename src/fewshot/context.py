@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emm.config import MetaParams, Params
+from emm.config import EpisodeSettings, Params
 from emm.core.files import sha256
 from emm.core.paths import Paths
 from emm.training.devices import use_device
@@ -22,7 +22,7 @@ class Bench:
 
     name: str
     paths: Paths
-    settings: MetaParams
+    settings: EpisodeSettings
     images: Tensor
     split: Split
     images_sha256: str
@@ -51,8 +51,8 @@ class Bench:
         del settings["test"]
         training = settings["training"]
         iterations = training.pop("iterations")  # a longer training goes on from a shorter one
-        if training["course"] != "constant":
-            training["course_iterations"] = training["course_iterations"] or iterations
+        if training["lr_schedule"] != "constant":
+            training["lr_schedule_iterations"] = training["lr_schedule_iterations"] or iterations
         characters = {part: numbers.tolist() for part, numbers in vars(self.split).items()}
         return {
             "settings": settings,
@@ -62,7 +62,7 @@ class Bench:
         }
 
 
-def set_up(params: Params, images: str, episodes: str) -> Bench:
+def open_context(params: Params, images: str, episodes: str) -> Bench:
     """Load the images and choose the device; ParamsError or DataError for what doesn't fit."""
     block = params.few_shot.set_of(images)
     settings = params.few_shot.kind_of(images, params.recipe, episodes)

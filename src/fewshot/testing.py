@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emm.config import MetaParams
+from emm.config import EpisodeSettings
 from fewshot.episodes import Episodes, Shape
 from fewshot.evaluate import (
     adapted_predictions,
@@ -23,7 +23,7 @@ _SHOWN_EPISODES = 3
 
 
 def meta_test(
-    network: nn.Module, untrained: nn.Module, images: Tensor, settings: MetaParams
+    network: nn.Module, untrained: nn.Module, images: Tensor, settings: EpisodeSettings
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What ``network`` reaches on test images [C, D, P, P], beside what it takes no learning for:
     the ``untrained`` network adapted alike, and the nearest neighbour on pixels.
@@ -42,7 +42,7 @@ def meta_test(
 
 
 def _test(
-    networks: Mapping[str, nn.Module], images: Tensor, settings: MetaParams, queries: int
+    networks: Mapping[str, nn.Module], images: Tensor, settings: EpisodeSettings, queries: int
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     shape = Shape(settings.ways, settings.shots, queries)
     count, seed = settings.test.episodes, settings.seed
@@ -59,7 +59,7 @@ def _test(
     return {name: asdict(mean_accuracy(torch.cat(each))) for name, each in found.items()}, shown
 
 
-def _predictions(network: nn.Module, episodes: Episodes, settings: MetaParams) -> Tensor:
+def _predictions(network: nn.Module, episodes: Episodes, settings: EpisodeSettings) -> Tensor:
     rate, steps = settings.training.inner_rate, settings.test.inner_steps
     parameters: Parameters = dict(network.named_parameters())
     return adapted_predictions(network, parameters, episodes, rate, steps)

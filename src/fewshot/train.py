@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
-from emm.config import MetaParams, MetaTrainingParams
+from emm.config import EpisodeSettings, MetaTrainingSettings
 from emm.core.errors import DataError
 from emm.core.progress import Report
 from fewshot.checkpoint import Checkpoint, State, read_checkpoint, write_checkpoint
@@ -30,7 +30,7 @@ def meta_train(
     network: nn.Module,
     train: Tensor,
     validation: Tensor,
-    settings: MetaParams,
+    settings: EpisodeSettings,
     checkpoint: Checkpoint,
     report: Report | None = None,
 ) -> list[Point]:
@@ -68,7 +68,7 @@ def best_point(history: Sequence[Point]) -> Point:
 class _Run:
     """The state of a training: meta-parameters, Adam, and the best parameters so far."""
 
-    def __init__(self, network: nn.Module, settings: MetaParams) -> None:
+    def __init__(self, network: nn.Module, settings: EpisodeSettings) -> None:
         self._network, self._settings = network, settings
         self.parameters: Parameters = dict(network.named_parameters())
         self.average = _copy(self.parameters)
@@ -102,7 +102,7 @@ class _Run:
         loss = meta_loss(self._network, self.parameters, batch, inner, weights)
         loss.backward()  # type: ignore[no-untyped-call]
         self._adam.step()
-        self._take_in(1 - training.average if iteration >= training.average_from else 1.0)
+        self._take_in(1 - training.ema_decay if iteration >= training.ema_start else 1.0)
         return loss.detach()
 
     @torch.no_grad()
@@ -147,11 +147,11 @@ class _Run:
         return [Point(**point) for point in state.about["history"]]
 
 
-def outer_rate(training: MetaTrainingParams, iteration: int) -> float:
+def outer_rate(training: MetaTrainingSettings, iteration: int) -> float:
     """Adam's learning rate in ``iteration``, from 0: constant, or down half a cosine to zero."""
-    if training.course == "constant":
+    if training.lr_schedule == "constant":
         return training.learning_rate
-    done = min(1.0, iteration / (training.course_iterations or training.iterations))
+    done = min(1.0, iteration / (training.lr_schedule_iterations or training.iterations))
     return training.learning_rate * (1 + math.cos(math.pi * done)) / 2
 
 
@@ -160,7 +160,7 @@ def _last(state: State) -> int:
     return int(state.about["history"][-1]["iteration"])
 
 
-def _sampler(images: Tensor, settings: MetaParams) -> Sampler:
+def _sampler(images: Tensor, settings: EpisodeSettings) -> Sampler:
     shape = Shape(settings.ways, settings.shots, settings.training.queries)
     return Sampler(images, shape, seed=settings.seed, stream="train", rotated=True)
 

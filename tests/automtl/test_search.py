@@ -16,13 +16,13 @@ from emm.automtl.discretise import likeliest, most_certain, open_choices
 from emm.automtl.network import AutoMTL
 from emm.automtl.run import Run, fix_until, move, rows_of, start
 from emm.automtl.search import Outcome, phases, search
-from emm.automtl.settings import Budget, SearchParams
+from emm.automtl.settings import Budget, SearchSettings
 from emm.core.errors import DataError, ParamsError
 from emm.training.store import load_model, save_model
 from tests.training.tiny import IDENTITY, make_bench
 
 BENCH = make_bench()
-SETTINGS = SearchParams(
+SETTINGS = SearchSettings(
     batch_size=32, warm_up=1, joint=1, discretised=3, architecture_learning_rate=0.05
 )
 ARGUMENTS: Mapping[str, Any] = {
@@ -57,7 +57,7 @@ def moved(run: Run, name: str) -> set[str]:
 
 
 def test_phases_follow_each_other_until_no_choice_is_open() -> None:
-    settings = SearchParams(warm_up=2, joint=3, discretised=10)
+    settings = SearchSettings(warm_up=2, joint=3, discretised=10)
     assert phases(settings, 24) == ["warm-up"] * 2 + ["joint"] * 3 + ["discretise"] * 3
 
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from emm.automtl.search import Outcome, search
-from emm.automtl.settings import SearchParams
+from emm.automtl.settings import SearchSettings
 from emm.automtl.space import Architecture
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.nn.inputs import Inputs
-from emm.training.context import Workbench
+from emm.training.context import TrainingContext
 from tests.training.tiny import IDENTITY, SCHEMA
 
 FIELDS, SIZE = 6, 4
@@ -30,7 +30,7 @@ ARGUMENTS = {
     "width": 1,
     "operators": ("identity", "mlp-16"),
 }
-SETTINGS = SearchParams(
+SETTINGS = SearchSettings(
     batch_size=200,
     warm_up=1,
     joint=40,
@@ -41,17 +41,17 @@ SETTINGS = SearchParams(
 )
 
 
-def table(rows: int, seed: int) -> Table:
+def table(rows: int, seed: int) -> RowTensors:
     generator = torch.Generator().manual_seed(seed)
     ids = torch.randint(0, SIZE, (rows, FIELDS), generator=generator)
     effects = torch.tensor([-1.5, -0.5, 0.5, 1.5])[ids]
     sums = effects[:, :2].sum(dim=1), effects[:, 2:4].sum(dim=1)
     odds = torch.stack([sums[0], sums[0], 2 * sums[1]], dim=1).sigmoid()
     labels = torch.bernoulli(odds, generator=generator).byte()
-    return Table(torch.zeros(rows, 0), ids.int(), labels)
+    return RowTensors(torch.zeros(rows, 0), ids.int(), labels)
 
 
-BENCH = Workbench(
+BENCH = TrainingContext(
     schema=replace(SCHEMA, tasks=("one", "two", "three"), dense=()),
     schema_sha256=IDENTITY,
     inputs=Inputs(0, (SIZE,) * FIELDS),

@@ -9,9 +9,9 @@ from safetensors.torch import save_file
 from emm.automtl.fields import field_names
 from emm.automtl.network import AutoMTL
 from emm.automtl.search import search
-from emm.automtl.settings import SearchParams
+from emm.automtl.settings import SearchSettings
 from emm.automtl.space import ARCHITECTURE, WEIGHTS, plain, read_architecture, write_architecture
-from emm.automtl.train import SearchedParams, train_searched
+from emm.automtl.train import SearchedSettings, train_searched
 from emm.core.errors import ModelFileError
 from emm.data.tables.schema import BagColumn
 from emm.training.networks import fresh
@@ -27,7 +27,7 @@ SPACE = {"levels": 1, "experts": 2, "layers": 1, "width": 3, "operators": ("iden
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that a search leaves."""
     out = tmp_path_factory.mktemp("searched")
-    settings = SearchParams(batch_size=64, warm_up=1, joint=0)
+    settings = SearchSettings(batch_size=64, warm_up=1, joint=0)
     found = search(BENCH, settings, {**ARGUMENTS, **SPACE})
     names = field_names(SCHEMA)
     write_architecture(out / ARCHITECTURE, found.found.architecture, names, TASKS)
@@ -36,7 +36,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(out: Path, searched: Path, arguments: Any = ARGUMENTS, **changes: Any) -> Path:
-    settings = SearchedParams(0.01, 0.0, **changes)
+    settings = SearchedSettings(0.01, 0.0, **changes)
     train_searched(
         out,
         BENCH,
@@ -65,9 +65,9 @@ def first_weights(searched: Path, start: str, monkeypatch: pytest.MonkeyPatch) -
     begun = {}
 
     def keep(
-        _out: Any, bench: Any, name: str, _kind: Any, build: Any, *_: Any, **_more: Any
+        _out: Any, context: Any, name: str, _kind: Any, build: Any, *_: Any, **_more: Any
     ) -> None:
-        model, _ = fresh(build, 0, bench, name)
+        model, _ = fresh(build, 0, context, name)
         begun.update(model.state_dict())
 
     monkeypatch.setattr("emm.automtl.train.train_together", keep)
@@ -112,7 +112,7 @@ def test_an_architecture_of_other_data_is_refused(searched: Path, tmp_path: Path
             "automtl",
             searched,
             training=training(),
-            settings=SearchedParams(0.01, 0.0),
+            settings=SearchedSettings(0.01, 0.0),
             arguments=ARGUMENTS,
         )
 

@@ -18,7 +18,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for name in ("params.yaml", "dvc.yaml", "search.yaml", "README.md"):
+    for name in ("params.yaml", "dvc.yaml", "tuning.yaml", "README.md"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "metrics", tmp_path / "metrics")
     return tmp_path
@@ -111,7 +111,7 @@ def test_a_search_that_cannot_begin(project: Path, words: tuple[str, ...], messa
     assert found.returncode == 2
     assert message in found.stderr
     assert "Traceback" not in found.stderr
-    assert not (project / "searches").exists()
+    assert not (project / "tuning").exists()
 
 
 def test_debug_shows_the_traceback(project: Path) -> None:

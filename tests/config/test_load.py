@@ -53,12 +53,12 @@ CENSUS = "census-income"
             r"training\.optimiser: got 'sgd', expected adam or adamw",
         ),
         (
-            lambda t: t[CENSUS]["paper"]["training"].update(course="cosine"),
-            r"training\.course: got 'cosine', expected constant or one-cycle",
+            lambda t: t[CENSUS]["paper"]["training"].update(lr_schedule="cosine"),
+            r"training\.lr_schedule: got 'cosine', expected constant or one-cycle",
         ),
         (
-            lambda t: t[CENSUS]["paper"]["training"].update(average=1.5),
-            r"training\.average: got 1\.5, expected at least 0 and at most 1",
+            lambda t: t[CENSUS]["paper"]["training"].update(ema_decay=1.5),
+            r"training\.ema_decay: got 1\.5, expected at least 0 and at most 1",
         ),
         (
             lambda t: t[CENSUS]["paper"]["fusion"].update(fit_on="test"),
@@ -108,13 +108,17 @@ def test_a_recipe_may_be_asked_for(tmp_path: Path) -> None:
 def test_a_bare_protocol_is_that_of_the_paper(tmp_path: Path) -> None:
     def bare(tree: dict[str, Any]) -> None:
         training = tree[CENSUS]["paper"]["training"]
-        for key in ("optimiser", "course", "average", "sample_weights"):
+        for key in ("optimiser", "lr_schedule", "ema_decay", "sample_weights"):
             training.pop(key, None)
         tree[CENSUS]["paper"]["fusion"] = {"pool": []}
 
     recipe = load(tmp_path, bare).recipe_of(CENSUS)
     training = recipe.training
-    assert (training.optimiser, training.course, training.average) == ("adam", "constant", 0.0)
+    assert (training.optimiser, training.lr_schedule, training.ema_decay) == (
+        "adam",
+        "constant",
+        0.0,
+    )
     assert training.sample_weights is False
     fusion = recipe.fusion
     assert (fusion.trees, fusion.adapter, fusion.fit_on) == ((), None, "train")

@@ -12,7 +12,7 @@ from emm.evaluation.evaluate import evaluate
 from emm.fusion.decompose import decompose
 from emm.fusion.train import train_fused
 from emm.metrics.ranking import auc
-from emm.training.context import set_up
+from emm.training.context import open_context
 from tests.fusion.fusing import ALIGNED, settings
 from tests.training.tiny import TASKS, fusion, save_processed, train_members, training
 
@@ -29,12 +29,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluated")
     save_processed(folder / "processed")
     shutil.copy(folder / "processed/validation.parquet", folder / "processed/test.parquet")
-    bench, how = set_up(folder / "processed", "paper", training()), fusion()
-    decompose(folder / "pool", bench, *train_members(folder, bench, how), how, (0,))
+    context, how = open_context(folder / "processed", "paper", training()), fusion()
+    decompose(folder / "pool", context, *train_members(folder, context, how), how, (0,))
     for name, arguments in FUSED.items():
         train_fused(
             folder / name,
-            bench,
+            context,
             name,
             folder / "pool",
             training=training(),

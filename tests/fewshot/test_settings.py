@@ -72,8 +72,8 @@ def test_the_papers_recipe_is_the_papers() -> None:
             r"training\.order: got 3, expected at least 1 and at most 2",
         ),
         (
-            lambda t: settings(t)["training"].update(course="linear"),
-            r"training\.course: got 'linear', expected constant or cosine",
+            lambda t: settings(t)["training"].update(lr_schedule="linear"),
+            r"training\.lr_schedule: got 'linear', expected constant or cosine",
         ),
         (lambda t: settings(t)["test"].update(steps=3), r"test\.steps: unknown key"),
         (lambda t: settings(t)["test"].update(queries=[]), r"test\.queries: got \[\]"),

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from emm.config import MetaParams
+from emm.config import EpisodeSettings
 from emm.core.errors import DataError
 from fewshot.checkpoint import Checkpoint, State, key_of, read_checkpoint, write_checkpoint
 from fewshot.episodes import Shape
@@ -26,7 +26,7 @@ class Stopped(Exception):  # noqa: N818
 
 
 def run(
-    folder: Path, settings: MetaParams = SETTINGS, stop_at: int | None = None, key: str = "k"
+    folder: Path, settings: EpisodeSettings = SETTINGS, stop_at: int | None = None, key: str = "k"
 ) -> tuple[list[Point], Weights]:
     """Train, and be killed after the validation at iteration ``stop_at``."""
 
@@ -79,8 +79,8 @@ def test_a_finished_run_has_nothing_left_to_do(tmp_path: Path) -> None:
 
 
 def test_a_longer_training_goes_on_from_a_shorter_one(tmp_path: Path) -> None:
-    longer = training(course_iterations=8, average=0.5, average_from=2)
-    shorter = training(course_iterations=8, average=0.5, average_from=2, iterations=4)
+    longer = training(lr_schedule_iterations=8, ema_decay=0.5, ema_start=2)
+    shorter = training(lr_schedule_iterations=8, ema_decay=0.5, ema_start=2, iterations=4)
     run(tmp_path / "cut", shorter)
     resumed, whole = run(tmp_path / "cut", longer), run(tmp_path / "whole", longer)
     assert resumed[0] == whole[0]
@@ -89,12 +89,15 @@ def test_a_longer_training_goes_on_from_a_shorter_one(tmp_path: Path) -> None:
 
 
 def test_the_averaged_weights_are_a_running_mean(tmp_path: Path) -> None:
-    plain = training(course="constant")
+    plain = training(lr_schedule="constant")
     path = []
     for iterations in range(1, 5):
         run(tmp_path / "plain", replace_iterations(plain, iterations))
         path.append(kept(tmp_path / "plain", "now"))
-    run(tmp_path / "mean", training(course="constant", iterations=4, average=0.9, average_from=2))
+    run(
+        tmp_path / "mean",
+        training(lr_schedule="constant", iterations=4, ema_decay=0.9, ema_start=2),
+    )
     expected = path[1]
     for weights in path[2:]:
         expected = {name: 0.9 * expected[name] + 0.1 * weights[name] for name in weights}
@@ -104,7 +107,7 @@ def test_the_averaged_weights_are_a_running_mean(tmp_path: Path) -> None:
     assert same(kept(tmp_path / "mean", "now"), path[-1])  # it changes nothing of the training
 
 
-def replace_iterations(settings: MetaParams, iterations: int) -> MetaParams:
+def replace_iterations(settings: EpisodeSettings, iterations: int) -> EpisodeSettings:
     return replace(settings, training=replace(settings.training, iterations=iterations))
 
 
@@ -156,9 +159,9 @@ def test_the_outer_rate_falls_along_half_a_cosine() -> None:
     assert outer_rate(cosine, 3) == pytest.approx(cosine.learning_rate / 2)
     last = (1 + math.cos(math.pi * 5 / 6)) / 2
     assert outer_rate(cosine, 5) == pytest.approx(cosine.learning_rate * last)
-    assert outer_rate(replace(cosine, course="constant"), 5) == cosine.learning_rate
-    assert outer_rate(replace(cosine, course_iterations=3), 3) == pytest.approx(0)
-    assert outer_rate(replace(cosine, course_iterations=3), 5) == pytest.approx(0)
+    assert outer_rate(replace(cosine, lr_schedule="constant"), 5) == cosine.learning_rate
+    assert outer_rate(replace(cosine, lr_schedule_iterations=3), 3) == pytest.approx(0)
+    assert outer_rate(replace(cosine, lr_schedule_iterations=3), 5) == pytest.approx(0)
 
 
 STATE = State({"a": torch.arange(3)}, {"history": [1.5]})

@@ -6,34 +6,34 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emm.config import MetaParams, MetaTrainingParams
+from emm.config import EpisodeSettings, MetaTrainingSettings
 from fewshot.network import FewShotNetwork
-from fewshot.settings import MetaNetworkParams, MetaTestParams, MetaValidationParams
+from fewshot.settings import MetaTestSettings, MetaValidationSettings, NetworkSettings
 
 SIDE = 8
-SETTINGS = MetaParams(
+SETTINGS = EpisodeSettings(
     ways=3,
     shots=1,
     seed=0,
     device="cpu",
     threads=1,
-    network=MetaNetworkParams(filters=4, blocks=2, pooled=False),
-    training=MetaTrainingParams(
+    network=NetworkSettings(filters=4, blocks=2, pooled=False),
+    training=MetaTrainingSettings(
         iterations=6,
         tasks=4,
         queries=2,
         inner_rate=0.4,
         inner_steps=2,
         learning_rate=0.01,
-        course="cosine",
+        lr_schedule="cosine",
         multi_step=4,
     ),
-    validation=MetaValidationParams(every=2, episodes=25, queries=3, inner_steps=2),
-    test=MetaTestParams(episodes=30, queries=(1, 3), inner_steps=2),
+    validation=MetaValidationSettings(every=2, episodes=25, queries=3, inner_steps=2),
+    test=MetaTestSettings(episodes=30, queries=(1, 3), inner_steps=2),
 )
 
 
-def training(**changes: Any) -> MetaParams:
+def training(**changes: Any) -> EpisodeSettings:
     """The settings with changes to their training."""
     return replace(SETTINGS, training=replace(SETTINGS.training, **changes))
 
@@ -46,7 +46,7 @@ def make_images(characters: int, seed: int = 0) -> Tensor:
     return ((0.7 * patterns + 0.3 * noise) * 255).byte()
 
 
-def make_network(settings: MetaParams = SETTINGS) -> FewShotNetwork:
+def make_network(settings: EpisodeSettings = SETTINGS) -> FewShotNetwork:
     torch.manual_seed(0)
     network = settings.network
     return FewShotNetwork(

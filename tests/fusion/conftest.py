@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from emm.fusion.build_pool import Grown, build_pool, own_models
+from emm.fusion.build_pool import Grown, build_pool, pipeline_models
 from emm.fusion.pool import Pool
 from emm.models.single_task import SingleTask
 from emm.nn.inputs import Inputs
@@ -95,7 +95,7 @@ def make_pool(
     tree ensemble for each task in ``grown``."""
     names = [f"t{number}" for number in range(tasks)]
     folders = save_trained(folder, tasks, structures)
-    networks = own_models(folders, names, SCHEMA, "seed-0")
+    networks = pipeline_models(folders, names, SCHEMA, "seed-0")
     trees = [
         Grown(f"trees-{n}/t{task}", task, random_ensemble(4 + n, 9, n, INPUTS), "1" * 64)
         for n, task in enumerate(grown)

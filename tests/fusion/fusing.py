@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from emm.config import FusionParams, TrainingParams
+from emm.config import FusionSettings, TrainingSettings
 from emm.fusion.emm import EMM
-from emm.fusion.train import FusedParams, train_fused
-from emm.training.context import Workbench
+from emm.fusion.train import FusedSettings, train_fused
+from emm.training.context import TrainingContext
 from emm.training.store import load_model
 from tests.training.tiny import IDENTITY, fusion, make_bench, training
 
@@ -15,24 +15,24 @@ BENCH = make_bench()
 ALIGNED = {"variant": "aligned", "embedding_dim": 2}
 
 
-def settings(**changes: Any) -> FusedParams:
-    return FusedParams(**{"learning_rate": 0.01, "weight_decay": 0.0, **changes})
+def settings(**changes: Any) -> FusedSettings:
+    return FusedSettings(**{"learning_rate": 0.01, "weight_decay": 0.0, **changes})
 
 
 def train(
     out: Path,
     components: Path,
-    how: FusedParams,
+    how: FusedSettings,
     *,
     arguments: dict[str, Any] | None = None,
-    protocol: TrainingParams | None = None,
-    rows: FusionParams | None = None,
-    bench: Workbench = BENCH,
+    protocol: TrainingSettings | None = None,
+    rows: FusionSettings | None = None,
+    context: TrainingContext = BENCH,
 ) -> tuple[EMM, dict[str, Any]]:
     """A fused row of seed 0 as it was stored, and its run in history.json."""
     train_fused(
         out,
-        bench,
+        context,
         "emm",
         components,
         training=protocol or training(),

@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 
 from emm.config import OutsideModel
 from emm.core.errors import DecompositionError, ModelFileError
-from emm.fusion.build_pool import Grown, build_pool, outside_models, own_models, own_trees
+from emm.fusion.build_pool import Grown, build_pool, outside_models, pipeline_models, pipeline_trees
 from emm.fusion.emm import EMM
 from emm.fusion.factories import trusting
 from emm.fusion.pool import Pool, load_pool, save_pool
@@ -41,9 +41,9 @@ def pool(tmp_path: Path, weights: dict[str, Path]) -> Pool:
     ]
     with trusting([DEEP, SHALLOW]):
         networks, trees = outside_models(entries, TASKS, INPUTS, COLUMNS)
-    networks = [*own_models(folders, TASKS, SCHEMA, "seed-0"), *networks]
+    networks = [*pipeline_models(folders, TASKS, SCHEMA, "seed-0"), *networks]
     boosted = save_boosted(tmp_path / "models", 2)
-    trees = [*own_trees(boosted, TASKS, SCHEMA, "seed-0"), *trees]
+    trees = [*pipeline_trees(boosted, TASKS, SCHEMA, "seed-0"), *trees]
     return build_pool(networks, trees, INPUTS, TASKS, SCHEMA, 0)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from emm.core.errors import ModelFileError
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.fusion.build_pool import Grown
 from emm.fusion.cached_predictions import GIVEN, load_given, save_given
 from emm.fusion.out_of_fold import as_trained
@@ -67,7 +67,7 @@ def test_what_the_pools_own_trees_say_is_what_the_model_works_out(
     mixed: Pool, tmp_path: Path, variant: str
 ) -> None:
     dense, sparse = rows(ROWS)
-    table = Table(dense, sparse, torch.zeros(ROWS, 2, dtype=torch.uint8))
+    table = RowTensors(dense, sparse, torch.zeros(ROWS, 2, dtype=torch.uint8))
     trees = [
         Grown(member.name, member.task, ensemble(mixed, number), "")
         for number, member in enumerate(mixed.members.trees)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from emm.config import FusionParams
+from emm.config import FusionSettings
 from emm.core.errors import DecompositionError
 from emm.data.tables.folds import folds_of
 from emm.fusion.cached_predictions import GIVEN
@@ -17,7 +17,9 @@ BENCH = make_bench()
 LEVELS = 2
 
 
-def pools(folder: Path, how: FusionParams, *structures: str, seeds: tuple[int, ...] = (0,)) -> Path:
+def pools(
+    folder: Path, how: FusionSettings, *structures: str, seeds: tuple[int, ...] = (0,)
+) -> Path:
     """Trains the members, and takes them apart."""
     members = train_members(folder / "models", BENCH, how, structures, seeds)
     decompose(folder / "pool", BENCH, *members, how, seeds)

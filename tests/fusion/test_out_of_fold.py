@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.data.tables.folds import folds_of, without_fold
 from emm.fusion import out_of_fold as sayings
-from emm.fusion.build_pool import Grown, Trained, build_pool, own_models, own_trees
+from emm.fusion.build_pool import Grown, Trained, build_pool, pipeline_models, pipeline_trees
 from emm.fusion.cached_predictions import load_given, save_given
 from emm.fusion.out_of_fold import as_trained, out_of_fold
 from tests.fusion.conftest import INPUTS, SCHEMA, save_boosted, save_trained
@@ -18,10 +18,10 @@ ROWS, LEVELS, FOLDS, SEED = 50, 3, 4, 7
 TASKS = ["t0", "t1"]
 
 
-def table() -> Table:
+def table() -> RowTensors:
     dense, sparse = rows(ROWS)
     dense[:, 0] = torch.arange(ROWS)  # by which a row is known
-    return Table(dense, sparse, torch.zeros(ROWS, 2, dtype=torch.uint8))
+    return RowTensors(dense, sparse, torch.zeros(ROWS, 2, dtype=torch.uint8))
 
 
 class Says(nn.Module):
@@ -114,8 +114,8 @@ def test_an_aligned_model_given_them_starts_as_the_ensemble_of_each_rows_fold(
     for number, part in enumerate(parts):
         networks = save_trained(tmp_path, 2, ("narrow",), part, number)
         boosted = save_boosted(tmp_path, 2, part=part, seed=10 * number)
-        loaded = own_models(networks, TASKS, SCHEMA, part)
-        found.append((loaded, own_trees(boosted, TASKS, SCHEMA, part)))
+        loaded = pipeline_models(networks, TASKS, SCHEMA, part)
+        found.append((loaded, pipeline_trees(boosted, TASKS, SCHEMA, part)))
     own, *folds = found
     pool = build_pool(*own, INPUTS, TASKS, SCHEMA, SEED)
     levels = len(pool.members.networks[0].levels)

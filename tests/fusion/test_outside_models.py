@@ -7,7 +7,7 @@ import torch
 from emm.config import OutsideModel
 from emm.core.errors import ModelFileError, ParamsError
 from emm.core.files import sha256
-from emm.fusion.build_pool import outside_models, own_models, own_trees
+from emm.fusion.build_pool import outside_models, pipeline_models, pipeline_trees
 from emm.fusion.factories import trusting
 from emm.training.store import load_model
 from tests.fusion.conftest import (
@@ -28,7 +28,7 @@ PARTS = ["seed-0", "seed-0/fold-1"]
 def test_own_networks_are_those_of_a_part(tmp_path: Path, part: str) -> None:
     for seed, name in enumerate(PARTS):
         folders = save_trained(tmp_path, 2, ("narrow", "wide"), name, seed)
-    found = own_models(folders, TASKS, SCHEMA, part)
+    found = pipeline_models(folders, TASKS, SCHEMA, part)
     assert [(each.name, each.task) for each in found] == [
         ("narrow/t0", 0),
         ("narrow/t1", 1),
@@ -47,7 +47,7 @@ def test_own_networks_are_those_of_a_part(tmp_path: Path, part: str) -> None:
 def test_own_trees_are_those_of_a_part(tmp_path: Path, part: str) -> None:
     for seed, name in enumerate(PARTS):
         folders = save_boosted(tmp_path, 2, part=name, seed=10 * seed)
-    found = own_trees(folders, TASKS, SCHEMA, part)
+    found = pipeline_trees(folders, TASKS, SCHEMA, part)
     assert [(each.name, each.task) for each in found] == [("gbdt/t0", 0), ("gbdt/t1", 1)]
     expected, _ = load_model(tmp_path / "gbdt" / part, SCHEMA)
     logits = torch.cat([each.model(*rows(5)) for each in found], dim=1)
@@ -59,19 +59,19 @@ def test_a_row_that_is_no_tree_ensemble_is_refused(tmp_path: Path) -> None:
     save_trained(tmp_path, 1, ("narrow",))
     folder = {"narrow": tmp_path / "narrow" / "seed-0"}
     with pytest.raises(ModelFileError, match=r"(?s)no tree ensemble.*got: single_task of t0"):
-        own_trees(folder, ["t0"], SCHEMA, "t0")
+        pipeline_trees(folder, ["t0"], SCHEMA, "t0")
 
 
 def test_trees_of_other_tasks_are_refused(tmp_path: Path) -> None:
     folders = save_boosted(tmp_path, 2)
     with pytest.raises(ModelFileError, match=r"(?s)gbdt of t0, t1.*expected: gbdt of t1, t0"):
-        own_trees(folders, ["t1", "t0"], SCHEMA, "seed-0")
+        pipeline_trees(folders, ["t1", "t0"], SCHEMA, "seed-0")
 
 
-@pytest.mark.parametrize("load", [own_models, own_trees])
+@pytest.mark.parametrize("load", [pipeline_models, pipeline_trees])
 def test_own_models_of_another_encoding_are_refused(tmp_path: Path, load: object) -> None:
-    save = save_trained if load is own_models else save_boosted
-    folders = save(tmp_path, 2, *([("narrow",)] if load is own_models else []))
+    save = save_trained if load is pipeline_models else save_boosted
+    folders = save(tmp_path, 2, *([("narrow",)] if load is pipeline_models else []))
     with pytest.raises(ModelFileError, match="another encoding"):
         load(folders, TASKS, "1" * 64, "seed-0")
 
@@ -134,4 +134,4 @@ def test_a_trained_model_that_was_altered_is_refused(tmp_path: Path) -> None:
     content[-1] ^= 1
     file.write_bytes(content)
     with pytest.raises(ModelFileError, match="altered"):
-        own_models(folders, TASKS, SCHEMA, "seed-0")
+        pipeline_models(folders, TASKS, SCHEMA, "seed-0")

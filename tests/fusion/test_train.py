@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.fusion import train as fused
 from emm.fusion.emm import EMM
 from emm.fusion.pool import Pool
@@ -25,7 +25,7 @@ def networks_moved(model: EMM, pool: Pool) -> bool:
     )
 
 
-def mean_logits(folder: Path, table: Table) -> Tensor:
+def mean_logits(folder: Path, table: RowTensors) -> Tensor:
     """Mean over the stored models of each task: [N, T]."""
     trees, _ = load_model(folder / "gbdt/seed-0", IDENTITY)
     columns = []
@@ -48,7 +48,7 @@ def test_epoch_0_is_the_ensemble_of_the_pool(tmp_path: Path, components: Path) -
 
 
 def test_what_is_stored_has_the_auc_of_the_best_epoch(tmp_path: Path, components: Path) -> None:
-    protocol = training(max_epochs=4, patience=9, average=0.9, course="one-cycle")
+    protocol = training(max_epochs=4, patience=9, ema_decay=0.9, lr_schedule="one-cycle")
     model, run = train(tmp_path, components, settings(learning_rate=0.05), protocol=protocol)
     best = run["epochs"][run["best_epoch"]]
     assert best["auc"] == pytest.approx(
@@ -59,7 +59,7 @@ def test_what_is_stored_has_the_auc_of_the_best_epoch(tmp_path: Path, components
 def test_averaged_weights_leave_the_trees_as_they_were(
     tmp_path: Path, components: Path, pool: Pool
 ) -> None:
-    protocol = training(average=0.9, max_epochs=3, patience=9)
+    protocol = training(ema_decay=0.9, max_epochs=3, patience=9)
     model, run = train(tmp_path, components, settings(learning_rate=0.1), protocol=protocol)
     assert len(run["epochs"]) > 1
     for number, tree in enumerate(model.trees.members):
@@ -108,8 +108,8 @@ def test_each_phase_has_a_schedule_of_its_own(
 
     def record(
         model: EMM,
-        _train: Table,
-        _validation: Table,
+        _train: RowTensors,
+        _validation: RowTensors,
         schedule: Schedule,
         _seed: int,
         names: tuple[str, ...],

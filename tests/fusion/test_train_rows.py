@@ -29,13 +29,13 @@ def test_tables_hold_what_the_pool_says_of_each_row(
 ) -> None:
     folder = components / "seed-0"
     train, validation = tables(BENCH, folder, pool, fusion(fit_on), settings(fit_on=own))
-    for split, bench, table in (
+    for split, context, table in (
         (said, BENCH.train, train),
         ("validation", BENCH.validation, validation),
     ):
         assert table.given is not None
-        assert torch.equal(table.given, load_given(folder, pool.members, split, len(bench)))
-        assert torch.equal(table.labels, bench.labels)
+        assert torch.equal(table.given, load_given(folder, pool.members, split, len(context)))
+        assert torch.equal(table.labels, context.labels)
 
 
 def test_what_unseen_models_say_is_something_else(components: Path, pool: Pool) -> None:
@@ -63,7 +63,7 @@ def test_held_out_learns_nothing_of_the_other_rows(
     labels[folds_of(len(labels), 3, seed=0) != 0] ^= 1
     altered = replace(BENCH, train=replace(BENCH.train, labels=labels))
     runs = [
-        train(tmp_path / name, components, settings(), bench=bench, rows=fusion(fit_on))[1]
-        for name, bench in (("own", BENCH), ("altered", altered))
+        train(tmp_path / name, components, settings(), context=context, rows=fusion(fit_on))[1]
+        for name, context in (("own", BENCH), ("altered", altered))
     ]
     assert (runs[0] == runs[1]) is blind

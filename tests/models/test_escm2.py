@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from emm.config import OptimiserParams
+from emm.config import OptimiserSettings
 from emm.config.sections import FROM_DATA, split_section
 from emm.core.errors import ParamsError
 from emm.models.escm2 import ESCM2, doubly_robust_risk, inverse_propensity_risk
@@ -141,4 +141,4 @@ def test_a_section_must_name_a_known_variant():
     section = {**BOTH, **RISK, "variant": "snips", "learning_rate": 0.1, "weight_decay": 0}
     del section["funnel"]
     with pytest.raises(ParamsError, match="got 'snips', expected ips or dr"):
-        split_section(section, ESCM2, "escm2", OptimiserParams, FROM_DATA)
+        split_section(section, ESCM2, "escm2", OptimiserSettings, FROM_DATA)

@@ -18,7 +18,7 @@ from emm.report.predictions import read_predictions
 from emm.report.readme import results_table
 from emm.report.rows import read_row
 from emm.report.study import write_study
-from emm.report.study_params import StudyParams, TableParams
+from emm.report.study_params import CustomDataSettings, StudySettings
 from emm.report.summary import read_metrics, summarise, write_metrics
 from emm.report.write import write_report
 
@@ -257,8 +257,8 @@ def test_the_study_tests_differences_of_binary_tasks_alone(
 ) -> None:
     for model in R2:
         write_mixed(model)
-    table = TableParams("One", "shop", "tuned", tuple(R2), "emm", trained=("tm-1",))
-    study = StudyParams({"one": table}, tasks=("one",))
+    table = CustomDataSettings("One", "shop", "tuned", tuple(R2), "emm", trained=("tm-1",))
+    study = StudySettings({"one": table}, tasks=("one",))
     paths = {"metrics": tmp_path / "m", "report": tmp_path / "study.md"}
     write_study(study, {"shop": facts}, root=tmp_path, **paths)
     found = json.loads((tmp_path / "m/one/tm-1.json").read_text())

@@ -10,12 +10,12 @@ from emm.automtl.space import ARCHITECTURE, Architecture, Expert, write_architec
 from emm.core.errors import ModelFileError
 from emm.report.facts import DatasetFacts
 from emm.report.searched_page import write_searched
-from emm.report.study_params import StudyParams, TableParams
+from emm.report.study_params import StudySettings, StudyTableSettings
 
 TASKS = ("income", "never-married")
-STUDY = StudyParams(
+STUDY = StudySettings(
     {
-        "census": TableParams(
+        "census": StudyTableSettings(
             "Census", "census-income", "tuned", ("mmoe", "automtl"), "automtl", remark="Said so."
         )
     },

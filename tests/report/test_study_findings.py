@@ -3,7 +3,7 @@
 import pytest
 
 from emm.report.study_findings import findings
-from emm.report.study_params import TableParams
+from emm.report.study_params import StudyTableSettings
 from emm.report.study_rows import Difference, Result, StudyTable
 from emm.report.study_tables import cost_table, mean_table, p_text, scores_table
 from emm.report.summary import RegressionSummary, Summary, TaskSummary, Totals
@@ -19,8 +19,8 @@ def result(auc: float, p: float | None, *, operations: int = 200) -> Result:
 def table(rows: dict[str, tuple[float, float]], **options: object) -> StudyTable:
     """Rows (AUC, p) beside an EMM of AUC 0.95."""
     names = (*rows, "emm")
-    params = TableParams("One", "movies", "tuned", names, "emm")
-    params = TableParams(**{**vars(params), **options})  # type: ignore[arg-type]
+    params = StudyTableSettings("One", "movies", "tuned", names, "emm")
+    params = StudyTableSettings(**{**vars(params), **options})  # type: ignore[arg-type]
     results = {name: result(auc, p) for name, (auc, p) in rows.items()}
     return StudyTable(params, ("income",), results | {"emm": result(0.95, None)})
 

@@ -14,11 +14,11 @@ from emm.core.errors import DataError
 from emm.metrics.ranking import auc
 from emm.metrics.significance import delong_over_seeds, holm
 from emm.report.facts import DatasetFacts
-from emm.report.study_params import BorrowedRow, TableParams
+from emm.report.study_params import BorrowedRow, StudyTableSettings
 from emm.report.study_rows import StudyTable, read_table, write_study_metrics
 
 AUCS = {"income": [0.95, 0.96], "never-married": [0.99, 0.98]}
-PARAMS = TableParams("One", "census-income", "tuned", ("tm-1", "mmoe", "emm"), "emm")
+PARAMS = StudyTableSettings("One", "census-income", "tuned", ("tm-1", "mmoe", "emm"), "emm")
 Write = Callable[..., Path]
 Read = Callable[..., StudyTable]
 
@@ -35,7 +35,9 @@ LOGITS = {"tm-1": noisy(0.1), "mmoe": noisy(1.0), "emm": noisy(2.0)}
 
 @pytest.fixture
 def read(tmp_path: Path, write_evaluation: Write, facts: DatasetFacts) -> Read:
-    def make(logits: Mapping[str, Tensor] = LOGITS, params: TableParams = PARAMS) -> StudyTable:
+    def make(
+        logits: Mapping[str, Tensor] = LOGITS, params: StudyTableSettings = PARAMS
+    ) -> StudyTable:
         for name, of_row in logits.items():
             aucs = {task: scores[:1] * len(of_row) for task, scores in AUCS.items()}
             write_evaluation(folder(tmp_path), name, aucs, logits=of_row)
@@ -101,7 +103,7 @@ def test_a_borrowed_row_is_read_from_its_dataset(
     other = tmp_path / "data/evaluation/held-out/tuned"
     write_evaluation(other, "emm", AUCS, parameters=77, logits=LOGITS["emm"])
     borrowed = BorrowedRow("held-out", "emm", "aligned_held_out")
-    params = TableParams("One", "census-income", "tuned", PARAMS.rows, "emm", (borrowed,))
+    params = StudyTableSettings("One", "census-income", "tuned", PARAMS.rows, "emm", (borrowed,))
     table = read(LOGITS, params)
     assert table.results["aligned_held_out"].summary.totals.parameters == 77
     assert table.results["emm"].summary.totals.parameters == 1000
@@ -122,7 +124,7 @@ def test_other_labels_are_refused(read: Read, tmp_path: Path, facts: DatasetFact
 
 
 def test_a_goal_for_an_unknown_task_is_refused(read: Read) -> None:
-    params = TableParams(**{**vars(PARAMS), "goals": {"click": 0.9}})
+    params = StudyTableSettings(**{**vars(PARAMS), "goals": {"click": 0.9}})
     with pytest.raises(DataError, match="goal is for the task click"):
         read(LOGITS, params)
 

@@ -10,14 +10,14 @@ import pytest
 from emm.core.errors import DataError
 from emm.report.facts import DatasetFacts
 from emm.report.study import write_study
-from emm.report.study_params import StudyParams, TableParams
+from emm.report.study_params import StudySettings, StudyTableSettings
 
 TASKS = ("income", "never-married", "college", "full-time")
 ROWS = ("tm-1", "mmoe", "emm")
 DATASETS = {"census-income": 2, "census-income-3": 3, "census-income-4": 4}
-STUDY = StudyParams(
+STUDY = StudySettings(
     {
-        f"tasks-{count}": TableParams(f"{count} tasks", name, "paper", ROWS, "emm")
+        f"tasks-{count}": StudyTableSettings(f"{count} tasks", name, "paper", ROWS, "emm")
         for name, count in DATASETS.items()
     },
     tasks=("tasks-2", "tasks-3", "tasks-4"),
@@ -43,7 +43,7 @@ def root(tmp_path_factory: pytest.TempPathFactory, write_evaluation: Callable[..
     return root
 
 
-def write(study: StudyParams, facts: dict[str, DatasetFacts], root: Path, out: Path) -> None:
+def write(study: StudySettings, facts: dict[str, DatasetFacts], root: Path, out: Path) -> None:
     write_study(study, facts, root=root, metrics=out / "metrics", report=out / "reports/study.md")
 
 
@@ -104,5 +104,5 @@ def test_nothing_is_written_if_a_row_is_missing(
 ) -> None:
     table = replace(STUDY.tables["tasks-2"], rows=(*ROWS, "ple"))
     with pytest.raises(DataError, match="ple has not been evaluated"):
-        write(StudyParams({"one": table}), all_facts, root, tmp_path)
+        write(StudySettings({"one": table}), all_facts, root, tmp_path)
     assert contents(tmp_path) == {}

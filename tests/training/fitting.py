@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.models.mmoe import MMoE
 from emm.nn.inputs import Inputs
 from emm.training.fit import Epoch, Schedule, fit
@@ -16,13 +16,13 @@ from emm.training.seeds import seed_init
 INPUTS = Inputs(dense=2, cardinalities=(3,))
 
 
-def table(rows: int, seed: int) -> Table:
+def table(rows: int, seed: int) -> RowTensors:
     generator = torch.Generator().manual_seed(seed)
     dense = torch.randn(rows, 2, generator=generator)
     sparse = torch.randint(0, 3, (rows, 1), generator=generator).int()
     noise = torch.randn(rows, 2, generator=generator)
     labels = (dense + noise + (sparse == 1) > 0).byte()
-    return Table(dense, sparse, labels)
+    return RowTensors(dense, sparse, labels)
 
 
 TRAIN, VALIDATION = table(300, 0), table(200, 1)

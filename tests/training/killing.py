@@ -26,7 +26,7 @@ def train(root: Path) -> None:
         checkpoint.checkpoints(paths, root / "out", ORIGIN) as place,
         atomic_folder(root / "out") as out,
     ):
-        single(out, place, training(max_epochs=2, course="one-cycle", average=0.9))
+        single(out, place, training(max_epochs=2, lr_schedule="one-cycle", ema_decay=0.9))
 
 
 def start(root: Path) -> BaseProcess:

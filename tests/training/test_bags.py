@@ -15,7 +15,7 @@ from emm.evaluation.evaluate import evaluate
 from emm.fusion.decompose import decompose
 from emm.fusion.train import train_fused
 from emm.training.bags import load_bags
-from emm.training.context import set_up
+from emm.training.context import open_context
 from tests.fusion.fusing import ALIGNED, settings
 from tests.training.tiny import SCHEMA, fusion, save_processed, train_members, training
 
@@ -47,11 +47,11 @@ def save_with_bags(folder: Path) -> None:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bags")
     save_with_bags(folder / "processed")
-    bench, how = set_up(folder / "processed", "tuned", training()), fusion("out-of-fold")
-    decompose(folder / "pool", bench, *train_members(folder, bench, how), how, (0,))
+    context, how = open_context(folder / "processed", "tuned", training()), fusion("out-of-fold")
+    decompose(folder / "pool", context, *train_members(folder, context, how), how, (0,))
     train_fused(
         folder / "aligned",
-        bench,
+        context,
         "aligned",
         folder / "pool",
         training=training(),

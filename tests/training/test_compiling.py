@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.training import compiling
 from emm.training.compiling import TIMED, WARM_UP, choose_forward, compiled
 from emm.training.fit import fit
@@ -26,14 +26,14 @@ class Steps:
         monkeypatch.setattr(compiling, "_cost", compiling._Cost(10.0))
 
     def _step(self, name: str, seconds: float) -> Forward:
-        def step(_batch: Table) -> tuple[Tensor, None]:
+        def step(_batch: RowTensors) -> tuple[Tensor, None]:
             self.now += seconds
             self.taken.append(name)
             return torch.zeros(2), None
 
         return step
 
-    def run(self, choice: str, steps: int, count: int, batch: Table = FULL) -> list[str]:
+    def run(self, choice: str, steps: int, count: int, batch: RowTensors = FULL) -> list[str]:
         """What kind of step each of ``count`` is."""
         chosen = choose_forward(
             self.plain, choice, batch_size=8, steps=steps, device=CPU, make=lambda *_: self.faster
@@ -78,7 +78,7 @@ def test_without_a_compiler_training_goes_on_with_a_line(
 ) -> None:
     steps = Steps(monkeypatch, 1, 1)
 
-    def broken(_batch: Table) -> tuple[Tensor, None]:
+    def broken(_batch: RowTensors) -> tuple[Tensor, None]:
         raise RuntimeError("no C++ compiler\nand more")
 
     steps.faster = broken

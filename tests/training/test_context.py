@@ -3,37 +3,37 @@ from pathlib import Path
 import pytest
 import torch
 
-from emm.config import OptimiserParams
-from emm.data.tables.batches import Table
+from emm.config import OptimiserSettings
+from emm.data.tables.batches import RowTensors
 from emm.data.tables.schema import schema_hash
 from emm.data.tables.stream import Stream
 from emm.nn.inputs import Inputs
-from emm.training.context import schedule_of, set_up
+from emm.training.context import open_context, schedule_of
 from emm.training.optimisers import Optimisation
 from tests.training.tiny import IDENTITY, TASKS, make_bench, save_processed, training
 
 
 def test_the_schedule_takes_its_settings_from_both_sections() -> None:
     rule = {"rule": "dwa"}
-    protocol = training(optimiser="adamw", course="one-cycle", average=0.9, max_epochs=7)
-    found = schedule_of(protocol, OptimiserParams(0.03, 0.2, rule))
+    protocol = training(optimiser="adamw", lr_schedule="one-cycle", ema_decay=0.9, max_epochs=7)
+    found = schedule_of(protocol, OptimiserSettings(0.03, 0.2, rule))
     assert found.optimisation == Optimisation(0.03, 0.2, "adamw", "one-cycle", 0.9)
     assert (found.batch_size, found.max_epochs, found.patience) == (64, 7, 2)
     assert found.weighting == rule
 
 
 def test_without_a_word_it_is_plain_adam_and_equal_weights() -> None:
-    found = schedule_of(training(), OptimiserParams(0.03, 0.2))
+    found = schedule_of(training(), OptimiserSettings(0.03, 0.2))
     assert found.optimisation == Optimisation(0.03, 0.2, "adam", "constant", 0.0)
     assert found.weighting == {"rule": "equal"}
 
 
 def test_a_description_names_the_data_and_the_recipe() -> None:
-    bench = make_bench()
-    about = bench.describe("narrow", "single_task", {"tower": [3]}, 5)
+    context = make_bench()
+    about = context.describe("narrow", "single_task", {"tower": [3]}, 5)
     assert (about.name, about.architecture, about.seed) == ("narrow", "single_task", 5)
     assert (about.schema_sha256, about.tasks, about.dataset) == (IDENTITY, TASKS, "tiny")
-    assert (about.recipe, about.inputs) == ("tuned", bench.inputs)
+    assert (about.recipe, about.inputs) == ("tuned", context.inputs)
 
 
 @pytest.fixture
@@ -43,29 +43,29 @@ def processed(tmp_path: Path) -> Path:
 
 
 def test_train_and_validation_are_loaded_and_test_is_not_needed(processed: Path) -> None:
-    bench, own = set_up(processed, "paper", training()), make_bench()
-    for found, table in ((bench.train, own.train), (bench.validation, own.validation)):
+    context, own = open_context(processed, "paper", training()), make_bench()
+    for found, table in ((context.train, own.train), (context.validation, own.validation)):
         assert torch.equal(found.dense, table.dense)
         assert torch.equal(found.sparse, table.sparse)
         assert torch.equal(found.labels, table.labels)
-    assert bench.schema == own.schema
-    assert bench.schema_sha256 == schema_hash(processed / "schema.json")
-    assert bench.inputs == Inputs(2, (4,), edges=((0.25, 0.5, 0.75),) * 2)
-    assert bench.recipe == "paper"
+    assert context.schema == own.schema
+    assert context.schema_sha256 == schema_hash(processed / "schema.json")
+    assert context.inputs == Inputs(2, (4,), edges=((0.25, 0.5, 0.75),) * 2)
+    assert context.recipe == "paper"
 
 
 def test_train_rows_alone_are_weighed_and_only_if_that_is_wanted(processed: Path) -> None:
-    assert set_up(processed, "paper", training()).train.weights is None
-    bench = set_up(processed, "paper", training(sample_weights=True))
-    assert bench.train.weights is not None
-    assert bench.train.weights[:4].tolist() == [1, 2, 3, 1]
-    assert bench.validation.weights is None
+    assert open_context(processed, "paper", training()).train.weights is None
+    context = open_context(processed, "paper", training(sample_weights=True))
+    assert context.train.weights is not None
+    assert context.train.weights[:4].tolist() == [1, 2, 3, 1]
+    assert context.validation.weights is None
 
 
 def test_memory_decides_whether_a_split_is_streamed(processed: Path) -> None:
-    held = set_up(processed, "paper", training(sample_weights=True), memory_gib=1.0)
-    small = set_up(processed, "paper", training(sample_weights=True), memory_gib=1e-6)
-    assert (type(held.train), type(held.validation)) == (Table, Table)
+    held = open_context(processed, "paper", training(sample_weights=True), memory_gib=1.0)
+    small = open_context(processed, "paper", training(sample_weights=True), memory_gib=1e-6)
+    assert (type(held.train), type(held.validation)) == (RowTensors, RowTensors)
     assert (type(small.train), type(small.validation)) == (Stream, Stream)
     assert small.train.weights is not None
     assert torch.equal(small.train.weights, held.train.weights)

@@ -7,17 +7,17 @@ import pytest
 import torch
 
 from emm.core.errors import DataError, ParamsError
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.models.esmm import ESMM
 from emm.models.mmoe import MMoE
-from emm.training.context import set_up
+from emm.training.context import open_context
 from emm.training.data_arguments import arguments_of_data
 from tests.training.tiny import SCHEMA, TASKS, save_processed, table, training
 
 FUNNEL = replace(SCHEMA, funnel=(TASKS[1], TASKS[0]))
 
 
-def rows(labels: list[list[int]]) -> Table:
+def rows(labels: list[list[int]]) -> RowTensors:
     return replace(table(len(labels), 0), labels=torch.tensor(labels).byte())
 
 
@@ -52,7 +52,7 @@ def test_a_conversion_without_a_click_is_refused() -> None:
 
 def test_labels_that_are_streamed_are_looked_at_too(tmp_path: Path) -> None:
     save_processed(tmp_path / "processed")
-    bench = set_up(tmp_path / "processed", "paper", training(), memory_gib=1e-6)
-    assert not isinstance(bench.train, Table)
+    context = open_context(tmp_path / "processed", "paper", training(), memory_gib=1e-6)
+    assert not isinstance(context.train, RowTensors)
     with pytest.raises(DataError, match="the tasks of tiny aren't one"):
-        arguments_of_data(ESMM, FUNNEL, bench.train)
+        arguments_of_data(ESMM, FUNNEL, context.train)

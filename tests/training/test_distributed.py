@@ -12,7 +12,7 @@ import torch
 from emm.core.errors import ParamsError
 from emm.core.files import atomic_folder, write_text
 from emm.core.progress import say
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.training import distributed as together
 from tests.training.fitting import TRAIN, mmoe, run
 
@@ -67,7 +67,7 @@ def test_a_part_counts_as_its_rows_do(rows: int, part: int, share: float) -> Non
 def test_the_parts_of_a_batch_are_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "3")
     monkeypatch.setattr(together, "alone", lambda: False)
-    parts: list[Table] = []
+    parts: list[RowTensors] = []
     for rank in range(3):
         monkeypatch.setenv("RANK", str(rank))
         parts += together.own_rows(iter([TRAIN.part(0, 50)]))

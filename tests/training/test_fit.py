@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from emm.core.errors import DataError
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.metrics.ranking import auc
 from emm.nn.losses import task_losses
 from emm.training.fit import best_epoch, fit, predict
@@ -143,7 +143,7 @@ def test_what_is_given_reaches_the_model() -> None:
 
 
 def test_a_loss_that_is_no_number_is_an_error() -> None:
-    broken = Table(TRAIN.dense * torch.nan, TRAIN.sparse, TRAIN.labels)
+    broken = RowTensors(TRAIN.dense * torch.nan, TRAIN.sparse, TRAIN.labels)
     with pytest.raises(DataError, match="loss is not a number"):
         fit(mmoe(), broken, VALIDATION, schedule(), seed=0)
 

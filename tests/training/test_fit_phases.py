@@ -16,13 +16,13 @@ from tests.training.fitting import TRAIN, VALIDATION, Constant, Linear, mmoe, ru
 
 def test_what_is_kept_is_the_averaged_model_that_was_evaluated() -> None:
     model = mmoe()
-    history = run(model, average=0.9, learning_rate=0.05)
+    history = run(model, ema_decay=0.9, learning_rate=0.05)
     assert validation_scores(model, VALIDATION) == history[best_epoch(history) - 1].scores
 
 
 def test_averaged_weights_are_the_moving_mean_of_the_steps() -> None:
     model, twin = Linear(), Linear()
-    run(model, max_epochs=1, batch_size=100, average=0.8)
+    run(model, max_epochs=1, batch_size=100, ema_decay=0.8)
     optimiser = torch.optim.Adam(twin.parameters(), lr=0.01)
     averages: list[Tensor] = []
     for index in batches_of_the_run(100):

@@ -20,7 +20,7 @@ from emm.fusion.train import train_fused
 from emm.models.aitm import AITM
 from emm.report.facts import facts_of
 from emm.report.write import write_report
-from emm.training.context import Workbench, set_up
+from emm.training.context import TrainingContext, open_context
 from emm.training.fit import fit
 from emm.training.networks import train_together
 from tests.fusion.fusing import ALIGNED, settings
@@ -68,24 +68,24 @@ def save_mixed(folder: Path) -> None:
     write_schema(schema, folder / "schema.json")
 
 
-def train_aitm(folder: Path, bench: Workbench) -> None:
+def train_aitm(folder: Path, context: TrainingContext) -> None:
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
-        return AITM(bench.inputs, 2, **KNOBS), KNOBS
+        return AITM(context.inputs, 2, **KNOBS), KNOBS
 
-    train_together(folder / "aitm", bench, "aitm", "aitm", build, training(), OPTIMISER)
+    train_together(folder / "aitm", context, "aitm", "aitm", build, training(), OPTIMISER)
 
 
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mixed")
     save_mixed(folder / "processed")
-    bench, how = set_up(folder / "processed", "tuned", training()), fusion("out-of-fold")
-    decompose(folder / "pool", bench, *train_members(folder, bench, how), how, (0,))
-    train_aitm(folder, bench)
+    context, how = open_context(folder / "processed", "tuned", training()), fusion("out-of-fold")
+    decompose(folder / "pool", context, *train_members(folder, context, how), how, (0,))
+    train_aitm(folder, context)
     for name, arguments in FUSED.items():
         train_fused(
             folder / name,
-            bench,
+            context,
             name,
             folder / "pool",
             training=training(),

@@ -51,8 +51,8 @@ def test_rows_that_a_batch_lacks_stay_as_they_are() -> None:
 def test_it_goes_on_from_its_state() -> None:
     whole, half, other = table(), table(), table()
     batches = [ALL_ROWS[:2], ALL_ROWS, ALL_ROWS[1:], ALL_ROWS[2:], ALL_ROWS]
-    expected = steps(whole, stepper(whole, course="one-cycle"), [*batches, *batches])
-    moving, again = stepper(half, course="one-cycle"), stepper(other, course="one-cycle")
+    expected = steps(whole, stepper(whole, lr_schedule="one-cycle"), [*batches, *batches])
+    moving, again = stepper(half, lr_schedule="one-cycle"), stepper(other, lr_schedule="one-cycle")
     steps(half, moving, batches)
     other.load_state_dict(half.state_dict())
     again.load(*moving.state())

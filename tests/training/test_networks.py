@@ -112,8 +112,8 @@ def losses(folder: Path) -> list[tuple[int, str, float]]:
 @pytest.mark.parametrize("fit_on", ["train", "out-of-fold"])
 def test_at_once_the_same_models_come_about(tmp_path: Path, fit_on: str) -> None:
     """The first epoch's losses are compared: later ones carry rounding that Adam enlarges."""
-    for folder, at_once in (("alone", False), ("many", True)):
-        how = training(seeds=(0, 2), at_once=at_once)
+    for folder, vectorised in (("alone", False), ("many", True)):
+        how = training(seeds=(0, 2), vectorised=vectorised)
         train_structure(tmp_path / folder, BENCH, "narrow", fusion(fit_on), how)
     alone, many = (
         sorted(path.relative_to(tmp_path / f) for path in (tmp_path / f).rglob("*"))
@@ -128,7 +128,7 @@ def test_at_once_the_same_models_come_about(tmp_path: Path, fit_on: str) -> None
 def test_what_can_not_train_at_once_says_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    how = training(seeds=(0, 2), at_once=True, average=0.9)
+    how = training(seeds=(0, 2), vectorised=True, ema_decay=0.9)
     train_structure(tmp_path, BENCH, "narrow", fusion("train"), how)
     told = "train one after another: their weights are averaged"
     assert told in capsys.readouterr().err

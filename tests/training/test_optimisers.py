@@ -7,7 +7,7 @@ from torch import nn
 
 from emm.nn.inputs import Inputs
 from emm.nn.numeric import NumericEmbedding
-from emm.training.optimisers import COURSES, OPTIMISERS, Optimisation, Stepper
+from emm.training.optimisers import LR_SCHEDULES, OPTIMISERS, Optimisation, Stepper
 from emm.trees.forest import TreeEnsemble
 
 STEPS = 20
@@ -90,7 +90,7 @@ def test_others_learn_without_weight_decay(name: str) -> None:
 def sizes(course: str) -> list[float]:
     """How far each step goes along a constant gradient of Adam, which is the learning rate."""
     weight = nn.Linear(1, 1, bias=False)
-    stepper = Stepper(weight, [], how(weight_decay=0.0, course=course), STEPS)
+    stepper = Stepper(weight, [], how(weight_decay=0.0, lr_schedule=course), STEPS)
     places = [float(weight.weight.detach())]
     for _ in range(STEPS):
         weight.weight.grad = torch.ones(1, 1)
@@ -115,10 +115,10 @@ def test_a_constant_course_keeps_the_learning_rate() -> None:
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
-@pytest.mark.parametrize("course", COURSES)
+@pytest.mark.parametrize("lr_schedule", LR_SCHEDULES)
 def test_a_course_is_as_long_as_its_steps(course: str, steps: int) -> None:
     model = line()
-    found = train(model, Stepper(model, [], how(course=course), steps), steps)
+    found = train(model, Stepper(model, [], how(lr_schedule=course), steps), steps)
     assert all(not torch.equal(old, new) for old, new in pairwise(found))
 
 
@@ -129,7 +129,7 @@ def test_without_an_average_the_model_itself_is_kept() -> None:
 
 def test_the_average_begins_with_the_first_step_and_moves_by_the_decay() -> None:
     model = line()
-    stepper = Stepper(model, [], how(average=0.7), STEPS)
+    stepper = Stepper(model, [], how(ema_decay=0.7), STEPS)
     _, first, *others = train(model, stepper)
     expected = first
     for weights in others:
@@ -140,7 +140,7 @@ def test_the_average_begins_with_the_first_step_and_moves_by_the_decay() -> None
 
 def test_the_average_takes_in_the_statistics_of_batch_norm() -> None:
     model = nn.Sequential(line(), nn.BatchNorm1d(1))
-    stepper = Stepper(model, [], how(average=0.7), STEPS)
+    stepper = Stepper(model, [], how(ema_decay=0.7), STEPS)
     expected: list[torch.Tensor] = []
     for step in range(4):
         stepper.zero_grad()
@@ -171,7 +171,7 @@ class Mixed(nn.Module):
 
 def test_the_average_leaves_trees_and_the_bounds_of_bins_as_they_are() -> None:
     model = Mixed()
-    stepper = Stepper(model, [], how(average=0.99), STEPS)
+    stepper = Stepper(model, [], how(ema_decay=0.99), STEPS)
     train(model, stepper)
     kept = dict(stepper.kept.named_buffers())
     for name, buffer in Mixed().named_buffers():

@@ -22,7 +22,7 @@ from tests.training.interrupted import ORIGIN, always, through
 DRAW = random.Random(0)
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {"fixed": {"weights": [0.5, 1.5]}}
 RULES = [{"rule": name, **ARGUMENTS.get(name, {})} for name in WEIGHTINGS]
-MOVES = {"optimiser": "adamw", "course": "one-cycle", "average": 0.9, "weight_decay": 0.01}
+MOVES = {"optimiser": "adamw", "lr_schedule": "one-cycle", "ema_decay": 0.9, "weight_decay": 0.01}
 
 
 def run(
@@ -56,7 +56,7 @@ def test_interrupted_within_epochs(
     assert_the_same_bits(how, steps, tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize("moves", [{}, {"average": 0.9}, {"course": "one-cycle"}])
+@pytest.mark.parametrize("moves", [{}, {"ema_decay": 0.9}, {"lr_schedule": "one-cycle"}])
 @pytest.mark.parametrize("step", [1, 2, 5, 6, 10])
 def test_interrupted_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: dict[str, Any], step: int

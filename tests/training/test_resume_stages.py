@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from torch import nn
 
-from emm.config import TrainingParams
+from emm.config import TrainingSettings
 from emm.fusion import decompose as taking_apart
 from emm.fusion.decompose import decompose
 from emm.fusion.train import Phase, train_fused
@@ -28,10 +28,12 @@ from tests.training.tiny import (
 )
 
 Work = Callable[[Path, Checkpoint | None], None]
-PROTOCOL = training(seeds=(0, 2), max_epochs=2, course="one-cycle", average=0.9)  # 3 steps each
+PROTOCOL = training(
+    seeds=(0, 2), max_epochs=2, lr_schedule="one-cycle", ema_decay=0.9
+)  # 3 steps each
 
 
-def single(out: Path, checkpoint: Checkpoint | None, protocol: TrainingParams = PROTOCOL) -> None:
+def single(out: Path, checkpoint: Checkpoint | None, protocol: TrainingSettings = PROTOCOL) -> None:
     arguments = {**STRUCTURES["narrow"], "dropout": 0.2}
 
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
@@ -85,7 +87,7 @@ def test_a_fused_model_in_both_phases(
             BENCH,
             "emm",
             components,
-            training=training(average=0.9),
+            training=training(ema_decay=0.9),
             fusion=fusion("out-of-fold"),
             settings=how,
             arguments={"tower": [3], "dropout": 0.1, **arguments},

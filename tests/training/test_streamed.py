@@ -13,7 +13,7 @@ from emm.data.tables.folds import without_fold
 from emm.data.tables.stream import Stream
 from emm.evaluation.evaluate import evaluate
 from emm.fusion.decompose import decompose
-from emm.training.context import Workbench, set_up
+from emm.training.context import TrainingContext, open_context
 from emm.training.fit import before_training, fit, predict, validation_scores
 from emm.trees.gbdt import fit as boost
 from emm.trees.train import in_memory, train_trees
@@ -111,18 +111,18 @@ ROW = 4 * 3 + 2
 TINY = 2 * 2 * 31 * ROW / 2**30  # two splits, two windows each of 31 rows
 
 
-def streamed(processed: Path) -> Workbench:
-    bench = set_up(processed, "tuned", training(), memory_gib=TINY)
-    assert isinstance(bench.train, Stream)
-    assert isinstance(bench.validation, Stream)
-    return bench
+def streamed(processed: Path) -> TrainingContext:
+    context = open_context(processed, "tuned", training(), memory_gib=TINY)
+    assert isinstance(context.train, Stream)
+    assert isinstance(context.validation, Stream)
+    return context
 
 
 def test_a_pool_says_the_same_of_streamed_rows(processed: Path, tmp_path: Path) -> None:
-    held, how = set_up(processed, "tuned", training()), fusion("out-of-fold")
+    held, how = open_context(processed, "tuned", training()), fusion("out-of-fold")
     members = train_members(tmp_path, held, how)
-    for name, bench in (("held", held), ("streamed", streamed(processed))):
-        decompose(tmp_path / name, bench, *members, how, (0,))
+    for name, context in (("held", held), ("streamed", streamed(processed))):
+        decompose(tmp_path / name, context, *members, how, (0,))
     found, wanted = (
         load_file(tmp_path / name / "seed-0/given.safetensors") for name in ("streamed", "held")
     )
@@ -138,16 +138,16 @@ def test_a_fusion_learns_on_a_stream_with_what_is_said_of_its_rows(
     rows = replace(streamed(processed), schema_sha256=IDENTITY)
     decompose(tmp_path / "pool", held, *train_members(tmp_path, held, how), how, (0,))
     runs = [
-        train(tmp_path / name, tmp_path / "pool", settings(), rows=how, bench=bench)[1]
-        for name, bench in (("held", held), ("streamed", rows))
+        train(tmp_path / name, tmp_path / "pool", settings(), rows=how, context=context)[1]
+        for name, context in (("held", held), ("streamed", rows))
     ]
     assert numbers(runs[0]) == numbers(runs[1]) == [0, 1, 2]
     assert runs[0]["epochs"][0] == runs[1]["epochs"][0]
 
 
 def test_a_row_is_scored_the_same(processed: Path, tmp_path: Path) -> None:
-    bench = set_up(processed, "tuned", training())
-    train_members(tmp_path, bench, fusion())
+    context = open_context(processed, "tuned", training())
+    train_members(tmp_path, context, fusion())
     for name, gib in (("held", None), ("streamed", TINY)):
         (tmp_path / name).mkdir()
         evaluate(
@@ -171,8 +171,8 @@ def test_trees_that_have_the_memory_are_the_same(tmp_path: Path) -> None:
     held = make_bench()
     path = tmp_path / "train.parquet"
     rows = replace(held, train=stream(held.train, path, window=300, block=20))
-    for name, bench in (("held", held), ("streamed", rows)):
-        train_trees(tmp_path / name, bench, BOOSTING, (0,), fusion("out-of-fold"))
+    for name, context in (("held", held), ("streamed", rows)):
+        train_trees(tmp_path / name, context, BOOSTING, (0,), fusion("out-of-fold"))
     for part in ("seed-0", "seed-0/fold-1"):
         files = [tmp_path / name / part / "model.safetensors" for name in ("held", "streamed")]
         assert files[0].read_bytes() == files[1].read_bytes()
@@ -181,14 +181,14 @@ def test_trees_that_have_the_memory_are_the_same(tmp_path: Path) -> None:
 def test_trees_without_the_memory_learn_on_a_sample_and_say_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bench = make_bench()
-    data = stream(bench.train, tmp_path / "train.parquet", window=200)  # 400 rows, 4 copies
+    context = make_bench()
+    data = stream(context.train, tmp_path / "train.parquet", window=200)  # 400 rows, 4 copies
     sample = in_memory(data, "train", seed=3)
     assert capsys.readouterr().err == (
         "gbdt uses a sample of train, 100 of 150 rows, to fit memory\n"
     )
-    expected, _ = boost(sample, bench.validation, bench.inputs, BOOSTING, seed=3)
-    train_trees(tmp_path, replace(bench, train=data), BOOSTING, (3,), fusion())
+    expected, _ = boost(sample, context.validation, context.inputs, BOOSTING, seed=3)
+    train_trees(tmp_path, replace(context, train=data), BOOSTING, (3,), fusion())
     stored = load_file(tmp_path / "seed-3/model.safetensors")
     assert all(torch.equal(stored[key], value) for key, value in expected.state_dict().items())
     assert json.loads((tmp_path / "history.json").read_text())["runs"][0]["seed"] == 3

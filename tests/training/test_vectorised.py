@@ -11,7 +11,7 @@ from emm.models.aitm import AITM
 from emm.models.mmoe import MMoE
 from emm.training.fit import Schedule, fit
 from emm.training.seeds import seed_init
-from emm.training.vectorised import Member, fit_at_once, obstacle
+from emm.training.vectorised import Member, fit_vectorised, obstacle
 from tests.data.tables.streamed import stream
 from tests.training.fitting import INPUTS, TRAIN, VALIDATION, schedule
 
@@ -36,7 +36,7 @@ def members(models: list[nn.Module], **changes: Any) -> list[Member]:
 
 
 def assert_as_alone(many: list[Member], alone: list[nn.Module], how: Schedule) -> None:
-    found = fit_at_once(many, how)
+    found = fit_vectorised(many, how)
     for member, model, epochs in zip(many, alone, found, strict=True):
         expected = fit(
             model, member.train, member.validation, how, seed=member.seed, names=member.names
@@ -54,7 +54,7 @@ def assert_as_alone(many: list[Member], alone: list[nn.Module], how: Schedule) -
 def test_several_seeds_at_once_are_those_seeds_one_by_one(
     make: Any, weighting: Mapping[str, Any]
 ) -> None:
-    how = schedule(max_epochs=4, weight_decay=0.01, course="one-cycle", weighting=weighting)
+    how = schedule(max_epochs=4, weight_decay=0.01, lr_schedule="one-cycle", weighting=weighting)
     many, alone = ([make(seed) for seed in range(3)] for _ in range(2))
     assert_as_alone(members(many), alone, how)
 
@@ -78,7 +78,7 @@ def test_weighted_rows_and_tasks_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"average": 0.9}, "averaged"),
+        ({"ema_decay": 0.9}, "averaged"),
         ({"optimiser": "lazy-adam"}, "lazy-adam"),
         ({"weighting": {"rule": "uncertainty"}}, "rule learns"),
     ],

@@ -9,8 +9,8 @@ import polars as pl
 import torch
 from torch import nn
 
-from emm.config import FusionParams, OptimiserParams, TrainingParams
-from emm.data.tables.batches import Table
+from emm.config import FusionSettings, OptimiserSettings, TrainingSettings
+from emm.data.tables.batches import RowTensors
 from emm.data.tables.schema import (
     FORMAT,
     WEIGHT,
@@ -21,7 +21,7 @@ from emm.data.tables.schema import (
     write_schema,
 )
 from emm.models.single_task import SingleTask
-from emm.training.context import Workbench
+from emm.training.context import TrainingContext
 from emm.training.networks import train_single
 from emm.training.store import inputs_of
 from emm.trees.gbdt import Boosting
@@ -47,7 +47,7 @@ SCHEMA = Schema(
     splits={},
     vocabularies={},
 )
-OPTIMISER = OptimiserParams(learning_rate=0.02, weight_decay=0.0)
+OPTIMISER = OptimiserSettings(learning_rate=0.02, weight_decay=0.0)
 BOOSTING = Boosting(0.3, 6, 4, 10, 0.0, patience=3)
 STRUCTURES: Mapping[str, Mapping[str, Any]] = {
     "narrow": {"embedding_dim": 2, "blocks": [[4, 3]] * 2, "tower": [3], "dropout": 0.0},
@@ -56,17 +56,17 @@ STRUCTURES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def table(rows: int, seed: int) -> Table:
+def table(rows: int, seed: int) -> RowTensors:
     """Two tasks that follow a number each, and the id."""
     generator = torch.Generator().manual_seed(seed)
     dense = torch.rand(rows, 2, generator=generator)
     ids = torch.randint(0, 4, (rows, 1), generator=generator).int()
     noise = 0.3 * torch.randn(rows, 2, generator=generator)
-    return Table(dense, ids, (dense + noise + 0.3 * (ids == 1) > 0.6).byte())
+    return RowTensors(dense, ids, (dense + noise + 0.3 * (ids == 1) > 0.6).byte())
 
 
-def make_bench(rows: int = 150) -> Workbench:
-    return Workbench(
+def make_bench(rows: int = 150) -> TrainingContext:
+    return TrainingContext(
         schema=SCHEMA,
         schema_sha256=IDENTITY,
         inputs=inputs_of(SCHEMA),
@@ -77,36 +77,42 @@ def make_bench(rows: int = 150) -> Workbench:
     )
 
 
-def training(**changes: Any) -> TrainingParams:
+def training(**changes: Any) -> TrainingSettings:
     values = {"seeds": (0,), "batch_size": 64, "max_epochs": 2, "patience": 2, "device": "cpu"}
-    return TrainingParams(**{**values, "threads": 1, **changes})
+    return TrainingSettings(**{**values, "threads": 1, **changes})
 
 
-def fusion(fit_on: str = "train", **changes: Any) -> FusionParams:
-    return FusionParams(**{"pool": (), "trees": ("gbdt",), "fit_on": fit_on, "folds": 3, **changes})
+def fusion(fit_on: str = "train", **changes: Any) -> FusionSettings:
+    return FusionSettings(
+        **{"pool": (), "trees": ("gbdt",), "fit_on": fit_on, "folds": 3, **changes}
+    )
 
 
 def train_structure(
-    out: Path, bench: Workbench, structure: str, how: FusionParams, protocol: TrainingParams
+    out: Path,
+    context: TrainingContext,
+    structure: str,
+    how: FusionSettings,
+    protocol: TrainingSettings,
 ) -> None:
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
-        return SingleTask(bench.inputs, **STRUCTURES[structure]), STRUCTURES[structure]
+        return SingleTask(context.inputs, **STRUCTURES[structure]), STRUCTURES[structure]
 
-    train_single(out, bench, structure, build, protocol, OPTIMISER, how)
+    train_single(out, context, structure, build, protocol, OPTIMISER, how)
 
 
 def train_members(
     folder: Path,
-    bench: Workbench,
-    how: FusionParams,
+    context: TrainingContext,
+    how: FusionSettings,
     structures: Sequence[str] = ("narrow", "wide"),
     seeds: Sequence[int] = (0,),
 ) -> tuple[dict[str, Path], dict[str, Path]]:
     """Networks and trees of each seed; gives their folders by row."""
     protocol = training(seeds=tuple(seeds))
     for structure in structures:
-        train_structure(folder / structure, bench, structure, how, protocol)
-    train_trees(folder / "gbdt", bench, BOOSTING, tuple(seeds), how)
+        train_structure(folder / structure, context, structure, how, protocol)
+    train_trees(folder / "gbdt", context, BOOSTING, tuple(seeds), how)
     return {name: folder / name for name in structures}, {"gbdt": folder / "gbdt"}
 
 
@@ -114,8 +120,8 @@ def save_processed(folder: Path, rows: int = 150) -> None:
     """The dataset as preprocessing would leave it, without test rows."""
     folder.mkdir(parents=True)
     write_schema(SCHEMA, folder / "schema.json")
-    bench = make_bench(rows)
-    for split, part in (("train", bench.train), ("validation", bench.validation)):
+    context = make_bench(rows)
+    for split, part in (("train", context.train), ("validation", context.validation)):
         columns = {name: part.dense[:, n].numpy() for n, name in enumerate(NUMBERS)}
         columns["id"] = part.sparse[:, 0].numpy()
         labels = {label_column(task): part.labels[:, n].numpy() for n, task in enumerate(TASKS)}

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from threadpoolctl import threadpool_limits
 
 from emm.core.errors import DataError, ModelFileError
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.metrics.ranking import auc
 from emm.nn.inputs import Inputs
 from emm.nn.losses import task_losses
@@ -26,7 +26,7 @@ BOOSTING = Boosting(
 )
 
 
-def make_table(rows: int, seed: int) -> Table:
+def make_table(rows: int, seed: int) -> RowTensors:
     """Two tasks that follow a dense value and a set of ids, with noise."""
     generator = torch.Generator().manual_seed(seed)
     dense = torch.rand(rows, 2, generator=generator)
@@ -36,7 +36,7 @@ def make_table(rows: int, seed: int) -> Table:
     noise = torch.randn(rows, 2, generator=generator)
     score = torch.stack([dense[:, 0] * 3 + (sparse[:, 0] % 2), sparse[:, 1] / 80], dim=1)
     labels = score + noise > score.median(dim=0).values
-    return Table(dense, sparse.int(), labels.to(torch.uint8))
+    return RowTensors(dense, sparse.int(), labels.to(torch.uint8))
 
 
 TRAIN, VALIDATION = make_table(800, seed=0), make_table(400, seed=1)
@@ -137,7 +137,7 @@ def test_labels_of_one_class_are_an_error(split: str):
     table = tables[split]
     labels = table.labels.clone()
     labels[:, 1] = 0
-    tables[split] = Table(table.dense, table.sparse, labels)
+    tables[split] = RowTensors(table.dense, table.sparse, labels)
     with pytest.raises(DataError, match=f"task 1 in {split}"):
         fit(tables["train"], tables["validation"], INPUTS, BOOSTING, seed=0)
 
@@ -173,7 +173,7 @@ def test_more_trees_may_be_grown_than_the_limit_of_a_fit():
 def test_growing_on_labels_of_one_class_is_an_error():
     labels = torch.zeros_like(TRAIN.labels)
     with pytest.raises(DataError, match="task 0 in train"):
-        grow(Table(TRAIN.dense, TRAIN.sparse, labels), INPUTS, BOOSTING, [1, 1], seed=0)
+        grow(RowTensors(TRAIN.dense, TRAIN.sparse, labels), INPUTS, BOOSTING, [1, 1], seed=0)
 
 
 def weighed(weights: torch.Tensor) -> list[GradientBoosting]:

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from emm.core.errors import DataError
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.metrics.ranking import auc
 from emm.trees.gbdt import GradientBoosting, Iteration, Run, fit, grow
 from tests.trees.test_gbdt import BOOSTING, INPUTS, make_table
@@ -20,7 +20,7 @@ from tests.trees.test_gbdt import BOOSTING, INPUTS, make_table
 QUICK = replace(BOOSTING, max_iterations=3, patience=1)
 
 
-def mixed(rows: int, seed: int) -> Table:
+def mixed(rows: int, seed: int) -> RowTensors:
     """A binary task, and a value that follows a dense column and a set of ids, with noise."""
     table = make_table(rows, seed)
     noise = torch.randn(rows, generator=torch.Generator().manual_seed(seed + 10))
@@ -45,7 +45,7 @@ def trained() -> Trained:
     return fit(TRAIN, VALIDATION, INPUTS, BOOSTING, seed=0)
 
 
-def outputs(model: GradientBoosting, table: Table) -> Tensor:
+def outputs(model: GradientBoosting, table: RowTensors) -> Tensor:
     return model.decision(table.dense, table.sparse)
 
 

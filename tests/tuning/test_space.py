@@ -72,7 +72,7 @@ def test_a_model_without_lists_is_an_error() -> None:
 
 @pytest.mark.parametrize("dataset", [CENSUS, "census-income-searched", "kuairand-pure-searched"])
 def test_the_projects_own_spaces_give_every_model_as_many_trials(dataset: str) -> None:
-    space = load_space(dataset, ROOT / "search.yaml")
+    space = load_space(dataset, ROOT / "tuning.yaml")
     counts = {model: len(space.sections(model)) for model in space.models}
     assert set(counts.values()) == {space.trials}
 
@@ -92,14 +92,14 @@ def test_the_projects_own_spaces_give_every_model_as_many_trials(dataset: str) -
     ],
 )
 def test_a_damaged_space_is_an_error(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "search.yaml").write_text(text)
+    (tmp_path / "tuning.yaml").write_text(text)
     with pytest.raises(ParamsError, match=message):
-        load_space(CENSUS, tmp_path / "search.yaml")
+        load_space(CENSUS, tmp_path / "tuning.yaml")
 
 
 def test_an_absent_space_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match="can't be read"):
-        load_space(CENSUS, tmp_path / "search.yaml")
+        load_space(CENSUS, tmp_path / "tuning.yaml")
 
 
 @pytest.mark.parametrize(

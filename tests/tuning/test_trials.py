@@ -11,17 +11,17 @@ import pytest
 from emm.automtl.fields import field_names
 from emm.automtl.network import AutoMTL
 from emm.automtl.space import ARCHITECTURE, Architecture, Expert, plain, write_architecture
-from emm.config import OptimiserParams, Params, RecipeParams, load_params
+from emm.config import OptimiserSettings, Params, RecipeParams, load_params
 from emm.core.errors import ModelFileError
 from emm.models.shared_bottom import SharedBottom
 from emm.models.single_task import SingleTask
-from emm.training.context import Workbench, schedule_of, set_up
+from emm.training.context import TrainingContext, open_context, schedule_of
 from emm.training.fit import fit
 from emm.training.seeds import seed_init
 from emm.trees.gbdt import Boosting
 from emm.trees.gbdt import fit as boost
 from emm.tuning.space import best_trial, log_of, read_log
-from emm.tuning.tune import search
+from emm.tuning.tune import tune
 from tests.training.tiny import TASKS, save_processed
 from tests.tuning.test_space import CENSUS, ROOT, SPACE
 from tests.tuning.test_tune import PROTOCOL, quick
@@ -36,50 +36,52 @@ def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bench(processed: Path) -> Workbench:
-    return set_up(quick(processed).paths(CENSUS).processed, "tuned", PROTOCOL)
+def context(processed: Path) -> TrainingContext:
+    return open_context(quick(processed).paths(CENSUS).processed, "tuned", PROTOCOL)
 
 
-def split(section: Mapping[str, Any]) -> tuple[OptimiserParams, dict[str, Any]]:
+def split(section: Mapping[str, Any]) -> tuple[OptimiserSettings, dict[str, Any]]:
     """The optimiser's part of a section, and the network's."""
     own = dict(section)
-    return OptimiserParams(own.pop("learning_rate"), own.pop("weight_decay")), own
+    return OptimiserSettings(own.pop("learning_rate"), own.pop("weight_decay")), own
 
 
 def by_hand(
-    params: Params, bench: Workbench, model: str, section: Mapping[str, Any]
+    params: Params, context: TrainingContext, model: str, section: Mapping[str, Any]
 ) -> list[float]:
     """Best validation AUC of each task of one trial."""
     if model == "gbdt":
-        _, runs = boost(bench.train, bench.validation, bench.inputs, Boosting(**section), seed=3)
+        _, runs = boost(
+            context.train, context.validation, context.inputs, Boosting(**section), seed=3
+        )
         return [max(iteration.score for iteration in run.iterations) for run in runs]
     optimiser, arguments = split(section)
     schedule = schedule_of(params.recipe_of(CENSUS).training, optimiser)
     if model == "shared_bottom":
         seed_init(3, model)
-        network = SharedBottom(bench.inputs, 2, **arguments)
-        tables = bench.train, bench.validation
+        network = SharedBottom(context.inputs, 2, **arguments)
+        tables = context.train, context.validation
         return list(fit(network, *tables, schedule, seed=3, names=(model,))[0].scores)
     found = []
     for number, task in enumerate(TASKS):
         seed_init(3, model, task)
-        single = SingleTask(bench.inputs, 1, **arguments)
-        tables = bench.train.task(number), bench.validation.task(number)
+        single = SingleTask(context.inputs, 1, **arguments)
+        tables = context.train.task(number), context.validation.task(number)
         found += fit(single, *tables, schedule, seed=3, names=(model, task))[0].scores
     return found
 
 
 @pytest.mark.parametrize("model", ["tm-1", "shared_bottom", "gbdt"])
 def test_a_trial_is_a_training_on_validation(
-    processed: Path, bench: Workbench, tmp_path: Path, model: str
+    processed: Path, context: TrainingContext, tmp_path: Path, model: str
 ) -> None:
     params, log = quick(processed), tmp_path / f"{model}.jsonl"
-    search(params, CENSUS, model, SPACE, log)
+    tune(params, CENSUS, model, SPACE, log)
     trials = read_log(log)
     assert len(trials) == 2
     for trial in trials:
         assert list(trial.auc) == list(TASKS)
-        assert list(trial.auc.values()) == by_hand(params, bench, model, trial.section)
+        assert list(trial.auc.values()) == by_hand(params, context, model, trial.section)
 
 
 def searched_row(processed: Path) -> Params:
@@ -88,22 +90,22 @@ def searched_row(processed: Path) -> Params:
 
 
 def test_a_trial_of_a_searched_row_trains_the_architecture_that_was_found(
-    processed: Path, bench: Workbench, tmp_path: Path
+    processed: Path, context: TrainingContext, tmp_path: Path
 ) -> None:
     params, log = searched_row(processed), tmp_path / "found.jsonl"
     experts = Expert(("identity",), fields=(0, 1)), Expert(("mlp-16",), fields=(2,))
     found = Architecture(3, (experts,), tasks=((0,), (0, 1)))
     folder = params.paths(CENSUS).architecture("found")
     folder.mkdir(parents=True)
-    write_architecture(folder / ARCHITECTURE, found, field_names(bench.schema), TASKS)
+    write_architecture(folder / ARCHITECTURE, found, field_names(context.schema), TASKS)
     space = replace(SPACE, trials=1, models={"found": {"tower": [[3]]}})
-    search(params, CENSUS, "found", space, log)
+    tune(params, CENSUS, "found", space, log)
     (trial,) = read_log(log)
     optimiser, arguments = split(trial.section)
     seed_init(3, "found")
-    network = AutoMTL(bench.inputs, 2, architecture=plain(found), **arguments)
+    network = AutoMTL(context.inputs, 2, architecture=plain(found), **arguments)
     schedule = schedule_of(params.recipe_of(CENSUS).training, optimiser)
-    (epoch,) = fit(network, bench.train, bench.validation, schedule, seed=3, names=("found",))
+    (epoch,) = fit(network, context.train, context.validation, schedule, seed=3, names=("found",))
     assert list(trial.auc.values()) == list(epoch.scores)
 
 
@@ -113,7 +115,7 @@ def test_a_searched_row_without_an_architecture_is_an_error(
     params = replace(searched_row(processed), recipe="paper")
     space = replace(SPACE, models={"found": {"tower": [[3]]}})
     with pytest.raises(ModelFileError, match="found has no architecture yet"):
-        search(params, CENSUS, "found", space, tmp_path / "found.jsonl")
+        tune(params, CENSUS, "found", space, tmp_path / "found.jsonl")
 
 
 def disagreements(recipe: RecipeParams, logs: Path) -> list[str]:

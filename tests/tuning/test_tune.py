@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from emm.config import Params, RecipeParams, TrainingParams, load_params
+from emm.config import Params, RecipeParams, TrainingSettings, load_params
 from emm.core.errors import DataError
 from emm.tuning import tune as module
 from emm.tuning.space import best_trial, read_log
-from emm.tuning.tune import search
+from emm.tuning.tune import tune
 from tests.tuning.test_space import CENSUS, ROOT, SPACE
 
-PROTOCOL = TrainingParams((0,), 128, 1, 1, "cpu", 1, optimiser="adamw", average=0.5)
+PROTOCOL = TrainingSettings((0,), 128, 1, 1, "cpu", 1, optimiser="adamw", ema_decay=0.5)
 
 
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """The project's, with a quick protocol; trials say what `scored` says."""
-    monkeypatch.setattr(module, "set_up", lambda *_: None)
+    monkeypatch.setattr(module, "open_context", lambda *_: None)
     monkeypatch.setattr(module, "_try", lambda *arguments: scored(*arguments[4:]))
     return quick(tmp_path)
 
@@ -40,7 +40,7 @@ def scored(section: Mapping[str, Any], seed: int = SPACE.seed) -> dict[str, floa
 
 def test_a_search_writes_a_line_a_trial(params: Params, tmp_path: Path) -> None:
     space, log = replace(SPACE, trials=4), tmp_path / "logs/deep/tm-1.jsonl"
-    best = search(params, CENSUS, "tm-1", space, log)
+    best = tune(params, CENSUS, "tm-1", space, log)
     trials = read_log(log)
     assert [trial.trial for trial in trials] == [0, 1, 2, 3]
     assert [trial.section for trial in trials] == space.sections("tm-1")
@@ -50,7 +50,7 @@ def test_a_search_writes_a_line_a_trial(params: Params, tmp_path: Path) -> None:
 
 
 def test_a_trial_has_the_means_over_its_seeds(params: Params, tmp_path: Path) -> None:
-    search(params, CENSUS, "tm-1", replace(SPACE, seeds=3), tmp_path / "tm-1.jsonl")
+    tune(params, CENSUS, "tm-1", replace(SPACE, seeds=3), tmp_path / "tm-1.jsonl")
     for trial in read_log(tmp_path / "tm-1.jsonl"):
         income = scored(trial.section)["income"]
         assert trial.auc == pytest.approx({"income": income, "never-married": 0.71})
@@ -62,10 +62,10 @@ def test_a_trial_has_the_means_over_its_seeds(params: Params, tmp_path: Path) ->
 @pytest.mark.parametrize("done", [0, 1, 3, 4])
 def test_a_search_goes_on_where_its_log_ended(params: Params, tmp_path: Path, done: int) -> None:
     space, whole, cut = replace(SPACE, trials=4), tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
-    best = search(params, CENSUS, "tm-1", space, whole)
+    best = tune(params, CENSUS, "tm-1", space, whole)
     lines = whole.read_text().splitlines(keepends=True)
     cut.write_text("".join(lines[:done]))
-    assert search(params, CENSUS, "tm-1", space, cut) == best
+    assert tune(params, CENSUS, "tm-1", space, cut) == best
     assert cut.read_bytes() == whole.read_bytes()
 
 
@@ -73,7 +73,7 @@ def test_trials_of_a_log_are_not_tried_again(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     space, log = replace(SPACE, trials=4), tmp_path / "tm-1.jsonl"
-    search(params, CENSUS, "tm-1", replace(space, trials=3), log)
+    tune(params, CENSUS, "tm-1", replace(space, trials=3), log)
     tried: list[Mapping[str, Any]] = []
 
     def record(*arguments: Any) -> dict[str, float]:
@@ -81,38 +81,38 @@ def test_trials_of_a_log_are_not_tried_again(
         return scored(arguments[4])
 
     monkeypatch.setattr(module, "_try", record)
-    search(params, CENSUS, "tm-1", replace(space, trials=3), log)
+    tune(params, CENSUS, "tm-1", replace(space, trials=3), log)
     assert tried == []
 
 
 def test_a_log_of_other_lists_is_refused(params: Params, tmp_path: Path) -> None:
     log = tmp_path / "tm-1.jsonl"
-    search(params, CENSUS, "tm-1", SPACE, log)
+    tune(params, CENSUS, "tm-1", SPACE, log)
     before = log.read_bytes()
     other = replace(SPACE, networks={**SPACE.networks, "learning_rate": [0.5]})
     with pytest.raises(DataError, match="trials of other lists"):
-        search(params, CENSUS, "tm-1", other, log)
+        tune(params, CENSUS, "tm-1", other, log)
     assert log.read_bytes() == before
 
 
 def test_a_log_of_another_number_of_seeds_is_refused(params: Params, tmp_path: Path) -> None:
     log = tmp_path / "tm-1.jsonl"
-    search(params, CENSUS, "tm-1", SPACE, log)
+    tune(params, CENSUS, "tm-1", SPACE, log)
     with pytest.raises(DataError, match="another number of seeds"):
-        search(params, CENSUS, "tm-1", replace(SPACE, seeds=2), log)
+        tune(params, CENSUS, "tm-1", replace(SPACE, seeds=2), log)
 
 
 def test_a_log_without_seeds_is_one_of_a_single_seed(params: Params, tmp_path: Path) -> None:
     log = tmp_path / "tm-1.jsonl"
-    best = search(params, CENSUS, "tm-1", SPACE, log)
+    best = tune(params, CENSUS, "tm-1", SPACE, log)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     without = [{key: value for key, value in line.items() if key != "by_seed"} for line in lines]
     log.write_text("".join(json.dumps(line) + "\n" for line in without))
-    assert search(params, CENSUS, "tm-1", SPACE, log).section == best.section
+    assert tune(params, CENSUS, "tm-1", SPACE, log).section == best.section
 
 
 def test_a_log_with_more_trials_than_the_space_is_refused(params: Params, tmp_path: Path) -> None:
     log = tmp_path / "tm-1.jsonl"
-    search(params, CENSUS, "tm-1", SPACE, log)
+    tune(params, CENSUS, "tm-1", SPACE, log)
     with pytest.raises(DataError, match="trials of other lists"):
-        search(params, CENSUS, "tm-1", replace(SPACE, trials=1), log)
+        tune(params, CENSUS, "tm-1", replace(SPACE, trials=1), log)

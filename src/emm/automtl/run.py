@@ -12,14 +12,14 @@ from emm.automtl import checkpoint
 from emm.automtl.cost import meters
 from emm.automtl.discretise import most_certain, open_choices
 from emm.automtl.export import Limits, Place
-from emm.automtl.settings import SearchParams
+from emm.automtl.settings import SearchSettings
 from emm.automtl.supernet import Supernet
 from emm.core.progress import say
-from emm.data.tables.batches import Rows, Table
+from emm.data.tables.batches import Rows, RowTensors
 from emm.data.tables.folds import fold_only, without_fold
 from emm.nn.bags import attach_bags
 from emm.nn.losses import task_losses
-from emm.training.context import Workbench
+from emm.training.context import TrainingContext
 from emm.training.seeds import derive, seed_init
 
 
@@ -31,17 +31,17 @@ class Run:
     supernet: Supernet
     optimisers: Mapping[str, torch.optim.Optimizer]
     rows: Mapping[str, Rows]
-    settings: SearchParams
+    settings: SearchSettings
     limits: Limits
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
-def start(bench: Workbench, settings: SearchParams, arguments: Mapping[str, Any]) -> Run:
+def start(context: TrainingContext, settings: SearchSettings, arguments: Mapping[str, Any]) -> Run:
     """A search before its first epoch; ``arguments``: those of `Supernet` but inputs and tasks."""
     seed_init(settings.seed, "search")
-    supernet = Supernet(bench.inputs, len(bench.schema.tasks), **arguments)
-    attach_bags(supernet, bench.bags)
-    supernet = supernet.to(bench.device)
+    supernet = Supernet(context.inputs, len(context.schema.tasks), **arguments)
+    attach_bags(supernet, context.bags)
+    supernet = supernet.to(context.device)
     optimisers = {
         "weights": torch.optim.Adam(
             supernet.weights(),
@@ -54,10 +54,10 @@ def start(bench: Workbench, settings: SearchParams, arguments: Mapping[str, Any]
         ),
     }
     limits = meters(supernet, settings.budget)
-    return Run(supernet, optimisers, rows_of(bench.train, settings), settings, limits)
+    return Run(supernet, optimisers, rows_of(context.train, settings), settings, limits)
 
 
-def rows_of(train: Rows, settings: SearchParams) -> dict[str, Rows]:
+def rows_of(train: Rows, settings: SearchSettings) -> dict[str, Rows]:
     """The rows that weights learn on, and those that the architecture learns on."""
     if settings.sample < 1:
         generator = torch.Generator().manual_seed(derive(settings.seed, "sample"))
@@ -68,7 +68,7 @@ def rows_of(train: Rows, settings: SearchParams) -> dict[str, Rows]:
     return {"weights": without_fold(train, *part), "architecture": fold_only(train, *part)}
 
 
-def move(run: Run, name: str, batch: Table) -> Tensor:
+def move(run: Run, name: str, batch: RowTensors) -> Tensor:
     """One step of the weights or of the architecture; the loss that it started from."""
     for other, optimiser in run.optimisers.items():
         for group in optimiser.param_groups:

@@ -14,14 +14,14 @@ from emm.automtl.cost import operation_meter, parameter_meter
 from emm.automtl.discretise import likeliest, open_choices
 from emm.automtl.export import Found, decide, exported_weights
 from emm.automtl.run import Run, fix_until, move, resume, save, start
-from emm.automtl.settings import SearchParams
+from emm.automtl.settings import SearchSettings
 from emm.automtl.space import IDENTITY
 from emm.automtl.supernet import Supernet
 from emm.core.errors import DataError
 from emm.core.progress import say
-from emm.data.tables.batches import Rows, Table, count_batches
+from emm.data.tables.batches import Rows, RowTensors, count_batches
 from emm.metrics.scores import scores
-from emm.training.context import Workbench
+from emm.training.context import TrainingContext
 from emm.training.history import named_scores
 from emm.training.seeds import order_generator, seed_dropout
 
@@ -40,8 +40,8 @@ class Outcome:
 
 
 def search(
-    bench: Workbench,
-    settings: SearchParams,
+    context: TrainingContext,
+    settings: SearchSettings,
     arguments: Mapping[str, Any],
     checkpoints: Path | None = None,
 ) -> Outcome:
@@ -51,14 +51,14 @@ def search(
     an interrupted search goes on from, with the result of an uninterrupted one. Raises ParamsError
     if the budget can't be met, DataError when the loss is no longer a number.
     """
-    run = start(bench, settings, arguments)
+    run = start(context, settings, arguments)
     places = [place for place, _ in run.supernet.choices()]
     decide(run.supernet, dict.fromkeys(places, IDENTITY), run.limits)
     plan = phases(settings, len(places))
-    folder = None if checkpoints is None else checkpoints / _key(bench, settings, arguments)
+    folder = None if checkpoints is None else checkpoints / _key(context, settings, arguments)
     resume(run, folder)
     for number in range(len(run.history) + 1, len(plan) + 1):
-        run.history.append(_epoch(run, bench, number, plan[number - 1]))
+        run.history.append(_epoch(run, context, number, plan[number - 1]))
         save(run, folder)
     found = decide(run.supernet, likeliest(run.supernet), run.limits)
     outcome = Outcome(found, exported_weights(run.supernet, found), run.history)
@@ -67,24 +67,26 @@ def search(
     return outcome
 
 
-def phases(settings: SearchParams, choices: int) -> list[str]:
+def phases(settings: SearchSettings, choices: int) -> list[str]:
     """The phase of each epoch of a search over so many choices of operators."""
     last = -(-choices // settings.discretised)
     return [WARM_UP] * settings.warm_up + [JOINT] * settings.joint + [DISCRETISE] * last
 
 
-def _epoch(run: Run, bench: Workbench, number: int, phase: str) -> dict[str, Any]:
+def _epoch(run: Run, context: TrainingContext, number: int, phase: str) -> dict[str, Any]:
     """One epoch of a phase; what it came to, as plain JSON."""
     settings, supernet = run.settings, run.supernet
     seed_dropout(settings.seed, "search", number)
     orders = {
-        name: order_generator(settings.seed, bench.device, "search", name, number)
+        name: order_generator(settings.seed, context.device, "search", name, number)
         for name in run.rows
     }
     steps = count_batches(len(run.rows["weights"]), settings.batch_size)
     others = _endless(run.rows["architecture"], settings.batch_size, orders["architecture"])
     before = settings.discretised * max(0, number - 1 - settings.warm_up - settings.joint)
-    losses = {name: torch.zeros((), dtype=torch.float64, device=bench.device) for name in run.rows}
+    losses = {
+        name: torch.zeros((), dtype=torch.float64, device=context.device) for name in run.rows
+    }
     seen, began = 0, time.perf_counter()
     supernet.train()
     own = run.rows["weights"].shuffled(settings.batch_size, orders["weights"])
@@ -99,17 +101,22 @@ def _epoch(run: Run, bench: Workbench, number: int, phase: str) -> dict[str, Any
             fix_until(run, before + settings.discretised * step // steps)
     rate = seen / (time.perf_counter() - began)
     return _record(
-        run, bench, number, phase, {k: float(v) / steps for k, v in losses.items()}, rate
+        run, context, number, phase, {k: float(v) / steps for k, v in losses.items()}, rate
     )
 
 
-def _endless(rows: Rows, batch_size: int, order: torch.Generator) -> Iterator[Table]:
+def _endless(rows: Rows, batch_size: int, order: torch.Generator) -> Iterator[RowTensors]:
     while True:
         yield from rows.shuffled(batch_size, order)
 
 
 def _record(
-    run: Run, bench: Workbench, number: int, phase: str, losses: Mapping[str, float], rate: float
+    run: Run,
+    context: TrainingContext,
+    number: int,
+    phase: str,
+    losses: Mapping[str, float],
+    rate: float,
 ) -> dict[str, Any]:
     """An epoch of the history, printed with its speed, which isn't part of it."""
     if any(loss != loss for loss in losses.values()):
@@ -119,7 +126,7 @@ def _record(
             next_step="lower the learning rates of the search",
         )
     found = decide(run.supernet, likeliest(run.supernet)).architecture
-    validation = bench.validation
+    validation = context.validation
     reached = scores(_predict(run.supernet, validation), validation.labels, validation.kinds)
     left = len(open_choices(run.supernet))
     mean = sum(reached) / len(reached)
@@ -135,7 +142,7 @@ def _record(
         "open_choices": left,
         "parameters": parameter_meter(run.supernet).exact(found),
         "operations": operation_meter(run.supernet).exact(found),
-        **named_scores(bench.schema.tasks, reached, bench.schema.task_kinds),
+        **named_scores(context.schema.tasks, reached, context.schema.task_kinds),
     }
 
 
@@ -145,16 +152,16 @@ def _predict(supernet: Supernet, rows: Rows) -> Tensor:
     return torch.cat([supernet(*batch.inputs) for batch in rows.in_order(EVALUATION_ROWS)])
 
 
-def _key(bench: Workbench, settings: SearchParams, arguments: Mapping[str, Any]) -> str:
+def _key(context: TrainingContext, settings: SearchSettings, arguments: Mapping[str, Any]) -> str:
     return checkpoint.key_of(
         {
-            "schema": bench.schema_sha256,
-            "recipe": bench.recipe,
-            "rows": len(bench.train),
-            "weighted": bench.train.weights is not None,
+            "schema": context.schema_sha256,
+            "recipe": context.recipe,
+            "rows": len(context.train),
+            "weighted": context.train.weights is not None,
             "settings": asdict(settings),
             "arguments": dict(arguments),
-            "device": str(bench.device),
+            "device": str(context.device),
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }

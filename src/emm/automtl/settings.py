@@ -19,7 +19,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class SearchParams:
+class SearchSettings:
     """PD-DARTS. ``warm_up``: epochs in which weights alone learn; ``joint``: epochs in which the
     architecture learns, too; after them the most certain choices of operators are fixed,
     ``discretised`` in an epoch, spread over it, until none is open.

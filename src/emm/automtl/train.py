@@ -10,17 +10,17 @@ from torch import nn
 from emm.automtl.fields import field_names
 from emm.automtl.network import AutoMTL
 from emm.automtl.space import ARCHITECTURE, WEIGHTS, plain, read_architecture, write_architecture
-from emm.config import OptimiserParams, TrainingParams
+from emm.config import OptimiserSettings, TrainingSettings
 from emm.config.binding import Count, OneOf
 from emm.core.errors import ModelFileError
 from emm.training.checkpoint import Checkpoint
-from emm.training.context import Workbench
+from emm.training.context import TrainingContext
 from emm.training.networks import train_together
 from emm.training.store import load_weights
 
 
 @dataclass(frozen=True)
-class SearchedParams(OptimiserParams):
+class SearchedSettings(OptimiserSettings):
     """How a found architecture is trained: ``start`` from ``scratch``, with fresh weights, or with
     those that the ``search`` ended with, for at most ``max_epochs`` (by default as every model)."""
 
@@ -30,12 +30,12 @@ class SearchedParams(OptimiserParams):
 
 def train_searched(
     out: Path,
-    bench: Workbench,
+    context: TrainingContext,
     name: str,
     searched: Path,
     *,
-    training: TrainingParams,
-    settings: SearchedParams,
+    training: TrainingSettings,
+    settings: SearchedSettings,
     arguments: Mapping[str, Any],
     checkpoint: Checkpoint | None = None,
 ) -> None:
@@ -45,19 +45,19 @@ def train_searched(
     ``arguments``: those of `AutoMTL` but the architecture; ``checkpoint``: see `train_together`.
     Raises ModelFileError for an architecture, or weights, that don't fit the data or the arguments.
     """
-    fields, tasks = field_names(bench.schema), bench.schema.tasks
+    fields, tasks = field_names(context.schema), context.schema.tasks
     architecture = read_architecture(searched / ARCHITECTURE, fields, tasks)
     whole = {"architecture": plain(architecture), **arguments}
 
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
-        model = AutoMTL(bench.inputs, len(tasks), **whole)
+        model = AutoMTL(context.inputs, len(tasks), **whole)
         if settings.start == "search":
             _load(model, searched / WEIGHTS)
         return model, whole
 
     if settings.max_epochs is not None:
         training = replace(training, max_epochs=settings.max_epochs)
-    train_together(out, bench, name, "automtl", build, training, settings, checkpoint=checkpoint)
+    train_together(out, context, name, "automtl", build, training, settings, checkpoint=checkpoint)
     write_architecture(out / ARCHITECTURE, architecture, fields, tasks)
 
 

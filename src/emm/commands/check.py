@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from inspect import signature
 
 from emm.automtl.network import AutoMTL
-from emm.automtl.settings import SearchParams
+from emm.automtl.settings import SearchSettings
 from emm.automtl.supernet import Supernet
-from emm.automtl.train import SearchedParams
-from emm.config import OptimiserParams, Params, RecipeParams
+from emm.automtl.train import SearchedSettings
+from emm.config import OptimiserSettings, Params, RecipeParams
 from emm.config.binding import choose
 from emm.config.sections import FROM_DATA, bind_section, section_of, split_section
 from emm.core.errors import ParamsError
 from emm.fusion.emm import EMM
-from emm.fusion.train import FusedParams
+from emm.fusion.train import FusedSettings
 from emm.models import MODELS, model_class
 from emm.models.single_task import SingleTask
 from emm.training.data_arguments import no_funnel
@@ -57,16 +57,18 @@ def _funnel_faults(params: Params, dataset: str) -> Iterator[str]:
 def _check(params: Params, recipe: RecipeParams, part: str, name: str, where: str) -> None:
     section = section_of(getattr(recipe, part), name, where)
     if part == "pretrain":
-        split_section(section, SingleTask, f"{where}.{name}", OptimiserParams)
+        split_section(section, SingleTask, f"{where}.{name}", OptimiserSettings)
     elif name == "gbdt":
         bind_section(section, Boosting, f"{where}.{name}")
     elif part == "search":
-        split_section(section, Supernet, f"{where}.{name}", SearchParams)
+        split_section(section, Supernet, f"{where}.{name}", SearchSettings)
     elif name in params.searched:
-        split_section(section, AutoMTL, f"{where}.{name}", SearchedParams, given=("architecture",))
+        split_section(
+            section, AutoMTL, f"{where}.{name}", SearchedSettings, given=("architecture",)
+        )
     elif name in params.fused:
-        split_section(section, EMM, f"{where}.{name}", FusedParams, given=("pool",))
+        split_section(section, EMM, f"{where}.{name}", FusedSettings, given=("pool",))
     else:
         choose("model", name, MODELS, "baselines in params.yaml", "correct the name")
         model = model_class(name)
-        split_section(section, model, f"{where}.{name}", OptimiserParams, FROM_DATA)
+        split_section(section, model, f"{where}.{name}", OptimiserSettings, FROM_DATA)

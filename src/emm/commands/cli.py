@@ -135,20 +135,20 @@ def merge_readme(
 
 
 @app.command()
-def search(
+def tune(
     dataset: Annotated[str, typer.Argument(help="an active dataset, preprocessed already")],
-    models: Annotated[list[str], typer.Argument(help="models of search.yaml, one after another")],
+    models: Annotated[list[str], typer.Argument(help="models of tuning.yaml, one after another")],
     recipe: Annotated[str, typer.Option(help="whose training protocol")] = "tuned",
     file: Annotated[Path, typer.Option("--params", help="the settings")] = Path("params.yaml"),
 ) -> None:
-    """Try each model's lists of search.yaml on validation; logs go to searches/."""
+    """Try each model's lists of tuning.yaml on validation; logs go to tuning/."""
     from emm.config import load_params
     from emm.tuning.space import load_space, log_of
-    from emm.tuning.tune import search as run_search
+    from emm.tuning.tune import tune as run_tuning
 
     params, space = load_params(file, recipe), load_space(dataset)
     for model in models:
-        best = run_search(params, dataset, model, space, log_of(dataset, model))
+        best = run_tuning(params, dataset, model, space, log_of(dataset, model))
         say(f"{model}: trial {best.trial}, mean validation AUC {best.mean_auc:.5f}")
         typer.echo(yaml.safe_dump({model: dict(best.section)}, default_flow_style=None))
 

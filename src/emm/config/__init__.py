@@ -1,6 +1,6 @@
 """params.yaml as frozen dataclasses; everything wrong with it is reported at once."""
 
-from emm.config.data import CheckParams, PreprocessParams, SourceParams
+from emm.config.data import CheckSettings, PreprocessSettings, SourceSettings
 from emm.config.load import (
     OTHER_ROWS,
     PARAMS_FILE,
@@ -9,40 +9,45 @@ from emm.config.load import (
     Params,
     load_params,
 )
-from emm.config.own import OwnTaskParams, SplitParams, TableParams
+from emm.config.own import CustomDataSettings, CustomTaskSettings, SplitSettings
 from emm.config.recipe import (
-    EvaluateParams,
+    EvaluateSettings,
     FitOn,
-    FusionParams,
-    OptimiserParams,
+    FusionSettings,
+    OptimiserSettings,
     OutsideModel,
     RecipeParams,
-    TrainingParams,
+    TrainingSettings,
 )
-from fewshot.settings import FewShotParams, ImageSetParams, MetaParams, MetaTrainingParams
+from fewshot.settings import (
+    EpisodeSettings,
+    FewShotSettings,
+    ImageSetSettings,
+    MetaTrainingSettings,
+)
 
 __all__ = [
     "OTHER_ROWS",
     "PARAMS_FILE",
     "RECIPES",
-    "CheckParams",
+    "CheckSettings",
+    "CustomDataSettings",
+    "CustomTaskSettings",
     "DatasetParams",
-    "EvaluateParams",
-    "FewShotParams",
+    "EpisodeSettings",
+    "EvaluateSettings",
+    "FewShotSettings",
     "FitOn",
-    "FusionParams",
-    "ImageSetParams",
-    "MetaParams",
-    "MetaTrainingParams",
-    "OptimiserParams",
+    "FusionSettings",
+    "ImageSetSettings",
+    "MetaTrainingSettings",
+    "OptimiserSettings",
     "OutsideModel",
-    "OwnTaskParams",
     "Params",
-    "PreprocessParams",
+    "PreprocessSettings",
     "RecipeParams",
-    "SourceParams",
-    "SplitParams",
-    "TableParams",
-    "TrainingParams",
+    "SourceSettings",
+    "SplitSettings",
+    "TrainingSettings",
     "load_params",
 ]

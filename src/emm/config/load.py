@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from emm.config.binding import bind, choose, nearest, raise_all
-from emm.config.data import CheckParams, DataParams, PreprocessParams, SourceParams
+from emm.config.data import CheckSettings, DataParams, PreprocessSettings, SourceSettings
 from emm.config.layers import read_layers
-from emm.config.own import TableParams, table_faults
-from emm.config.recipe import EvaluateParams, RecipeParams
+from emm.config.own import CustomDataSettings, custom_faults
+from emm.config.recipe import EvaluateSettings, RecipeParams
 from emm.core.errors import ParamsError
 from emm.core.paths import Paths
-from fewshot.settings import FewShotParams, few_shot_faults
+from fewshot.settings import FewShotSettings, few_shot_faults
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -24,15 +24,15 @@ class DatasetParams:
     ``dataset``: the registered one, if the block has another name; ``table``: own files instead.
     """
 
-    source: SourceParams
+    source: SourceSettings
     tasks: tuple[str, ...]
-    preprocess: PreprocessParams
-    check_data: CheckParams = field(metadata={"key": "check-data"})
-    evaluate: EvaluateParams
+    preprocess: PreprocessSettings
+    check_data: CheckSettings = field(metadata={"key": "check-data"})
+    evaluate: EvaluateSettings
     paper: RecipeParams | None = None
     tuned: RecipeParams | None = None
     dataset: str | None = None
-    table: TableParams | None = None
+    table: CustomDataSettings | None = None
 
     @property
     def reads_bags(self) -> bool:
@@ -55,7 +55,7 @@ class Params:
     table: tuple[str, ...]
     blocks: Mapping[str, DatasetParams]
     data: DataParams = DataParams()  # noqa: RUF009
-    few_shot: FewShotParams = FewShotParams()  # noqa: RUF009
+    few_shot: FewShotSettings = FewShotSettings()  # noqa: RUF009
     root: Path = Path()
     searched: tuple[str, ...] = ()
 
@@ -111,7 +111,7 @@ def load_params(path: Path = PARAMS_FILE, recipe: str | None = None) -> Params:
         if key not in (*_LISTS, "recipe", "data", "study", FEW_SHOT)
     }
     data = bind(DataParams, tree.get("data", {}), "data", errors)
-    few_shot = bind(FewShotParams, tree.get(FEW_SHOT, {}), FEW_SHOT, errors)
+    few_shot = bind(FewShotSettings, tree.get(FEW_SHOT, {}), FEW_SHOT, errors)
     if tree.get("recipe") not in RECIPES:
         errors.append(f"recipe: got {tree.get('recipe')!r}, expected 'paper' or 'tuned'")
     errors.extend(_cross_check(lists, blocks))
@@ -156,7 +156,7 @@ def _cross_check(lists: Mapping[str, Any], blocks: Mapping[str, Any]) -> list[st
         fault
         for name, block in blocks.items()
         if block and block.table
-        for fault in table_faults(name, block.table, block.tasks)
+        for fault in custom_faults(name, block.table, block.tasks)
     )
     errors.extend(_funnel_faults(blocks))
     errors.extend(

@@ -11,7 +11,7 @@ _NULLS = ("NULL", "null", "Null")
 
 
 @dataclass(frozen=True)
-class OwnTaskParams:
+class CustomTaskSettings:
     """A label: a column or an SQL expression over columns; ``made_from``: more that reveals it."""
 
     expression: str
@@ -20,7 +20,7 @@ class OwnTaskParams:
 
 
 @dataclass(frozen=True)
-class SplitParams:
+class SplitSettings:
     """How rows come to train, validation and test.
 
     ``by``: time (the last rows), key (whole keys), column (values), random, or file.
@@ -42,12 +42,12 @@ class SplitParams:
 
 
 @dataclass(frozen=True)
-class TableParams:
+class CustomDataSettings:
     """Own data. ``files``, or ``train``, ``validation`` and ``test``: names or globs, by default
     all CSV or all Parquet files of the folder.
 
-    ``tasks``: a column or an expression each, or the keys of `OwnTaskParams`; ``missing``: values
-    that stand for none. For the other columns see `emm.data.custom.roles.OwnColumns`.
+    ``tasks``: a column or an expression each, or the keys of `CustomTaskSettings`; ``missing``:
+    values that stand for none. For the other columns see `emm.data.custom.roles.CustomColumns`.
     """
 
     tasks: Mapping[str, Any]
@@ -63,7 +63,7 @@ class TableParams:
     key: str | None = None
     weight: str | None = None
     missing: tuple[Any, ...] = ("", "NA", "NULL")
-    split: SplitParams | None = None
+    split: SplitSettings | None = None
 
     @property
     def parts(self) -> dict[str, tuple[str, ...]]:
@@ -77,7 +77,7 @@ class TableParams:
         return tuple(pattern for patterns in self.parts.values() for pattern in patterns)
 
     @property
-    def own_tasks(self) -> dict[str, OwnTaskParams]:
+    def custom_tasks(self) -> dict[str, CustomTaskSettings]:
         """The tasks, with all of their keys."""
         return {name: _task(said, name, []) for name, said in self.tasks.items()}
 
@@ -88,7 +88,7 @@ class TableParams:
         return tuple(text for some in texts for text in some)
 
 
-def table_faults(block: str, table: TableParams, tasks: Sequence[str]) -> list[str]:
+def custom_faults(block: str, table: CustomDataSettings, tasks: Sequence[str]) -> list[str]:
     """What is wrong with a block's section, and with its choice of ``tasks``, as messages."""
     where = f"{block}.table"
     errors: list[str] = []
@@ -104,14 +104,14 @@ def table_faults(block: str, table: TableParams, tasks: Sequence[str]) -> list[s
     return errors
 
 
-def _task(said: Any, where: str, errors: list[str]) -> OwnTaskParams:
+def _task(said: Any, where: str, errors: list[str]) -> CustomTaskSettings:
     """A task out of YAML; a bare column or expression is binary."""
     keys = {"expression": said} if isinstance(said, str) else said
-    task: OwnTaskParams = bind(OwnTaskParams, keys, where, errors)
+    task: CustomTaskSettings = bind(CustomTaskSettings, keys, where, errors)
     return task
 
 
-def _file_faults(where: str, table: TableParams) -> Iterator[str]:
+def _file_faults(where: str, table: CustomDataSettings) -> Iterator[str]:
     parts = table.parts
     if table.files and "all" not in parts:
         yield f"{where}.files: got files and {', '.join(parts)}, expected either"
@@ -129,7 +129,7 @@ def _file_faults(where: str, table: TableParams) -> Iterator[str]:
         yield f"{where}.separator: got {table.separator!r}, expected one character"
 
 
-def _split_faults(where: str, table: TableParams) -> Iterator[str]:
+def _split_faults(where: str, table: CustomDataSettings) -> Iterator[str]:
     split = table.split
     if "all" not in table.parts:
         if split is not None and split.by != "file":
@@ -156,7 +156,7 @@ def _split_faults(where: str, table: TableParams) -> Iterator[str]:
             yield f"{where}.column: missing; expected the column whose values stay together"
 
 
-def _column_faults(where: str, split: SplitParams) -> Iterator[str]:
+def _column_faults(where: str, split: SplitSettings) -> Iterator[str]:
     if split.column is None:
         yield f"{where}.column: missing; expected the column that tells the split"
     for part in ("validation", "test"):
@@ -166,7 +166,7 @@ def _column_faults(where: str, split: SplitParams) -> Iterator[str]:
         yield f"{where}: a value stands for validation and for test"
 
 
-def _share_faults(where: str, split: SplitParams, parts: Sequence[str]) -> Iterator[str]:
+def _share_faults(where: str, split: SplitSettings, parts: Sequence[str]) -> Iterator[str]:
     shares = {part: getattr(split, part) for part in parts}
     bad = [
         part

@@ -8,7 +8,7 @@ from emm.config.binding import Count, NotNegative, OneOf, Positive, Range, Share
 
 
 @dataclass(frozen=True)
-class EvaluateParams:
+class EvaluateSettings:
     """``calibration_bins``: bins of equal width of the expected calibration error; ``gauc_key``:
     the column, such as the user, within whose values the GAUC ranks; null for no GAUC."""
 
@@ -17,14 +17,14 @@ class EvaluateParams:
 
 
 @dataclass(frozen=True)
-class TrainingParams:
+class TrainingSettings:
     """The protocol that every model of a recipe shares.
 
     ``patience`` counts epochs, ``threads`` are the processor threads of one training run.
-    ``optimiser``: adam, adamw or lazy-adam; ``course`` of the learning rate: constant or one-cycle;
-    ``average``: decay per step of averaged weights, 0 for none. ``sample_weights``: weigh train
+    ``optimiser``: adam, adamw or lazy-adam; ``lr_schedule``: constant or one-cycle;
+    ``ema_decay``: decay per step of averaged weights, 0 for none. ``sample_weights``: weigh train
     rows in the loss as the dataset says. ``deterministic``: the same bits on CUDA too.
-    ``at_once``: a stage's models of one shape train in one pass (`emm.training.vectorised`).
+    ``vectorised``: a stage's models of one shape train in one pass (`emm.training.vectorised`).
     ``compile`` the steps: never, auto (where it is measured to pay) or always; ``precision`` of
     matrix products in training: float32, tf32 or bfloat16.
     """
@@ -36,17 +36,17 @@ class TrainingParams:
     device: str
     threads: Count
     optimiser: Annotated[str, OneOf("adam", "adamw", "lazy-adam")] = "adam"
-    course: Annotated[str, OneOf("constant", "one-cycle")] = "constant"
-    average: Share = 0.0
+    lr_schedule: Annotated[str, OneOf("constant", "one-cycle")] = "constant"
+    ema_decay: Share = 0.0
     sample_weights: bool = False
     deterministic: bool = False
-    at_once: bool = False
+    vectorised: bool = False
     compile: Annotated[str, OneOf("never", "auto", "always")] = "never"
     precision: Annotated[str, OneOf("float32", "tf32", "bfloat16")] = "float32"
 
 
 @dataclass(frozen=True)
-class OptimiserParams:
+class OptimiserSettings:
     """The optimiser's step size and weight decay, and how the tasks' losses are weighed: the
     ``rule`` of `emm.training.weighting` with its arguments."""
 
@@ -75,7 +75,7 @@ class OutsideModel:
 
 
 @dataclass(frozen=True)
-class FusionParams:
+class FusionSettings:
     """What the fused models are made of, and on which rows they learn.
 
     ``pool``: models from outside, beside the pipeline's own; ``networks``: those of ``trained``, by
@@ -108,8 +108,8 @@ class RecipeParams:
     ``search``: how the architectures of searched models are looked for.
     """
 
-    training: TrainingParams
+    training: TrainingSettings
     pretrain: Mapping[str, Mapping[str, Any]]
-    fusion: FusionParams
+    fusion: FusionSettings
     train: Mapping[str, Mapping[str, Any]]
     search: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -51,7 +51,7 @@ class Grown:
     source_sha256: str
 
 
-def own_models(
+def pipeline_models(
     folders: Mapping[str, Path], tasks: Sequence[str], schema_sha256: str, part: str
 ) -> list[Trained]:
     """The pipeline's own trained models, of each structure and task (folder/PART/TASK).
@@ -71,7 +71,7 @@ def own_models(
     return found
 
 
-def own_trees(
+def pipeline_trees(
     folders: Mapping[str, Path], tasks: Sequence[str], schema_sha256: str, part: str
 ) -> list[Grown]:
     """The pipeline's own boosted trees, one ensemble a task (folder/PART).

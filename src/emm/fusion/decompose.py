@@ -3,15 +3,22 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from emm.config import FusionParams
+from emm.config import FusionSettings
 from emm.core.progress import progress
-from emm.fusion.build_pool import Grown, Trained, build_pool, outside_models, own_models, own_trees
+from emm.fusion.build_pool import (
+    Grown,
+    Trained,
+    build_pool,
+    outside_models,
+    pipeline_models,
+    pipeline_trees,
+)
 from emm.fusion.cached_predictions import Columns, save_given
 from emm.fusion.out_of_fold import as_trained, out_of_fold
 from emm.fusion.pool import save_pool
 from emm.nn.bags import attach_bags
 from emm.training.checkpoint import Checkpoint
-from emm.training.context import Workbench
+from emm.training.context import TrainingContext
 from emm.training.folds import parts
 
 Folders = Mapping[str, Path]
@@ -19,10 +26,10 @@ Folders = Mapping[str, Path]
 
 def decompose(
     out: Path,
-    bench: Workbench,
+    context: TrainingContext,
     networks: Folders,
     trees: Folders,
-    fusion: FusionParams,
+    fusion: FusionSettings,
     seeds: Sequence[int],
     checkpoint: Checkpoint | None = None,
 ) -> None:
@@ -32,10 +39,10 @@ def decompose(
     outside are named in ``fusion``. ``checkpoint``: the stage's, which keeps each seed that is
     finished. Raises DecompositionError if the networks can't be cut alike.
     """
-    tasks = bench.schema.tasks
-    columns = [*bench.schema.dense_names, *bench.schema.sparse_names]
+    tasks = context.schema.tasks
+    columns = [*context.schema.dense_names, *context.schema.sparse_names]
     outside, grown = outside_models(
-        fusion.pool, tasks, bench.inputs, columns, regressions=bench.schema.regressions
+        fusion.pool, tasks, context.inputs, columns, regressions=context.schema.regressions
     )
     keep = checkpoint or Checkpoint()
     with progress("decompose", len(seeds)) as report:
@@ -44,26 +51,26 @@ def decompose(
             if keep.of(folder.name).read_folder(folder):
                 report(number, "decomposed before")
                 continue
-            own = _gather(bench, networks, trees, f"seed-{seed}")
+            own = _gather(context, networks, trees, f"seed-{seed}")
             trained, boosted = [*own[0], *outside], [*own[1], *grown]
             pool = build_pool(
                 trained,
                 boosted,
-                bench.inputs,
+                context.inputs,
                 tasks,
-                bench.schema_sha256,
+                context.schema_sha256,
                 seed,
                 adapt=fusion.adapter is not None,
             )
             for each in own[0]:
-                attach_bags(each.model, bench.bags)
+                attach_bags(each.model, context.bags)
             save_pool(pool, folder)
             levels = len(pool.members.networks[0].levels)
-            said = as_trained(boosted, levels, bench.train)
-            unseen = _out_of_fold(bench, networks, trees, own, levels, fusion, seed)
+            said = as_trained(boosted, levels, context.train)
+            unseen = _out_of_fold(context, networks, trees, own, levels, fusion, seed)
             given = {
                 "train": said,
-                "validation": as_trained(boosted, levels, bench.validation),
+                "validation": as_trained(boosted, levels, context.validation),
             }
             save_given(folder, given | ({"out-of-fold": said | unseen} if unseen else {}))
             keep.of(folder.name).write_folder(folder)
@@ -71,31 +78,31 @@ def decompose(
 
 
 def _out_of_fold(
-    bench: Workbench,
+    context: TrainingContext,
     networks: Folders,
     trees: Folders,
     own: tuple[list[Trained], list[Grown]],
     levels: int,
-    fusion: FusionParams,
+    fusion: FusionSettings,
     seed: int,
 ) -> Columns:
     """What the folds' models say of train rows; nothing unless there are such models."""
     folds = [
-        _gather(bench, networks, trees, f"seed-{seed}/fold-{part.fold}")
+        _gather(context, networks, trees, f"seed-{seed}/fold-{part.fold}")
         for part in parts(fusion)
         if not part.main
     ]
     for trained, _ in folds:
         for each in trained:
-            attach_bags(each.model, bench.bags)
-    return out_of_fold(own[0], folds, levels, bench.train, seed) if folds else {}
+            attach_bags(each.model, context.bags)
+    return out_of_fold(own[0], folds, levels, context.train, seed) if folds else {}
 
 
 def _gather(
-    bench: Workbench, networks: Folders, trees: Folders, part: str
+    context: TrainingContext, networks: Folders, trees: Folders, part: str
 ) -> tuple[list[Trained], list[Grown]]:
-    tasks, identity = bench.schema.tasks, bench.schema_sha256
+    tasks, identity = context.schema.tasks, context.schema_sha256
     return (
-        own_models(networks, tasks, identity, part),
-        own_trees(trees, tasks, identity, part),
+        pipeline_models(networks, tasks, identity, part),
+        pipeline_trees(trees, tasks, identity, part),
     )

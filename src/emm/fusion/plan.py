@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from emm.config import OptimiserParams, Params
+from emm.config import OptimiserSettings, Params
 from emm.config.sections import section_of, split_section
 from emm.core.paths import Paths
 from emm.data.tables.schema import load_schema
@@ -42,7 +42,7 @@ def _own(params: Params, dataset: str, inputs: Inputs, tasks: Sequence[str]) -> 
     found = []
     for name in params.trained:
         section = section_of(recipe.pretrain, name, where)
-        _, arguments = split_section(section, SingleTask, f"{where}.{name}", OptimiserParams)
+        _, arguments = split_section(section, SingleTask, f"{where}.{name}", OptimiserSettings)
         for number, task in enumerate(tasks):
             model = SingleTask(inputs, **arguments)
             label = f"{name}/{task}"

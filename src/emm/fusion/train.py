@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from emm.config import FusionParams, OptimiserParams, TrainingParams
+from emm.config import FusionSettings, OptimiserSettings, TrainingSettings
 from emm.config.binding import Count, OneOf, Positive
 from emm.data.tables.batches import Rows
 from emm.data.tables.folds import fold_only
@@ -15,7 +15,7 @@ from emm.fusion.pool import Pool, load_pool
 from emm.fusion.start import Start, load_pool_into
 from emm.nn.bags import attach_bags
 from emm.training.checkpoint import Checkpoint
-from emm.training.context import Workbench, schedule_of
+from emm.training.context import TrainingContext, schedule_of
 from emm.training.epochs import Epoch
 from emm.training.fit import before_training
 from emm.training.history import run_record, write_history
@@ -33,11 +33,11 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class FusedParams(OptimiserParams):
+class FusedSettings(OptimiserSettings):
     """How a fused row is trained: ``members`` of the pool (all if none is named), its ``start``,
     and its phases: at most ``max_epochs`` (by default as every model) with the networks frozen,
     then, if there is one, the ``second``, in which they learn too. ``fit_on: train`` learns on
-    what the pool has memorised, whatever `FusionParams.fit_on` says, for comparison."""
+    what the pool has memorised, whatever `FusionSettings.fit_on` says, for comparison."""
 
     members: tuple[str, ...] = ()
     start: Start = field(default_factory=Start)
@@ -48,13 +48,13 @@ class FusedParams(OptimiserParams):
 
 def train_fused(
     out: Path,
-    bench: Workbench,
+    context: TrainingContext,
     name: str,
     components: Path,
     *,
-    training: TrainingParams,
-    fusion: FusionParams,
-    settings: FusedParams,
+    training: TrainingSettings,
+    fusion: FusionSettings,
+    settings: FusedSettings,
     arguments: Mapping[str, Any],
     checkpoint: Checkpoint | None = None,
 ) -> None:
@@ -65,9 +65,9 @@ def train_fused(
     runs = []
     for seed in training.seeds:
         folder = components / f"seed-{seed}"
-        pool = load_pool(folder, bench.schema_sha256).only(settings.members)
+        pool = load_pool(folder, context.schema_sha256).only(settings.members)
         model, epochs = fuse(
-            bench,
+            context,
             name,
             folder,
             pool,
@@ -77,22 +77,22 @@ def train_fused(
             arguments=arguments,
             checkpoint=checkpoint,
         )
-        kinds = bench.schema.task_kinds
-        runs.append(run_record(seed, bench.schema.tasks, epochs, kinds=kinds))
+        kinds = context.schema.task_kinds
+        runs.append(run_record(seed, context.schema.tasks, epochs, kinds=kinds))
         about = {"pool": pool.describe(), **arguments}
-        save_model(out / f"seed-{seed}", model, bench.describe(name, "emm", about, seed))
+        save_model(out / f"seed-{seed}", model, context.describe(name, "emm", about, seed))
     write_history(out, runs)
 
 
 def fuse(
-    bench: Workbench,
+    context: TrainingContext,
     name: str,
     folder: Path,
     pool: Pool,
     *,
-    training: TrainingParams,
-    fusion: FusionParams,
-    settings: FusedParams,
+    training: TrainingSettings,
+    fusion: FusionSettings,
+    settings: FusedSettings,
     arguments: Mapping[str, Any],
     checkpoint: Checkpoint | None = None,
 ) -> tuple[EMM, list[Epoch]]:
@@ -101,11 +101,11 @@ def fuse(
     Gives the model with the weights of its best epoch, and all epochs, the start as epoch 0.
     """
     seed_init(pool.seed, name)
-    model = EMM(bench.inputs, len(bench.schema.tasks), pool=pool.describe(), **arguments)
+    model = EMM(context.inputs, len(context.schema.tasks), pool=pool.describe(), **arguments)
     load_pool_into(model, pool, settings.start)
-    attach_bags(model, bench.bags)
-    model = model.to(bench.device)
-    train, validation = tables(bench, folder, pool, fusion, settings)
+    attach_bags(model, context.bags)
+    model = model.to(context.device)
+    train, validation = tables(context, folder, pool, fusion, settings)
     epochs = [before_training(model, train, validation)]
     first = schedule_of(training, settings)
     if settings.max_epochs is not None:
@@ -126,14 +126,18 @@ def fuse(
 
 
 def tables(
-    bench: Workbench, folder: Path, pool: Pool, fusion: FusionParams, settings: FusedParams
+    context: TrainingContext,
+    folder: Path,
+    pool: Pool,
+    fusion: FusionSettings,
+    settings: FusedSettings,
 ) -> tuple[Rows, Rows]:
     """Train and validation as the fusion learns on them, with what the pool says of each row."""
     fit_on = settings.fit_on or fusion.fit_on
     split = "out-of-fold" if fit_on == "out-of-fold" else "train"
     train, validation = (
-        rows.with_given(load_given(folder, pool.members, name, len(rows)).to(bench.device))
-        for name, rows in ((split, bench.train), ("validation", bench.validation))
+        rows.with_given(load_given(folder, pool.members, name, len(rows)).to(context.device))
+        for name, rows in ((split, context.train), ("validation", context.validation))
     )
     if fit_on == "held-out":
         train = fold_only(train, 0, fusion.folds, pool.seed)

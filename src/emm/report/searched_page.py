@@ -16,7 +16,7 @@ from emm.report.architecture_figure import (
 from emm.report.facts import DatasetFacts
 from emm.report.names import printed
 from emm.report.rows import read_row
-from emm.report.study_params import StudyParams, TableParams
+from emm.report.study_params import StudySettings, StudyTableSettings
 from emm.report.study_rows import StudyTable, read_table, write_study_metrics
 from emm.report.study_tables import cost_table, mean_table, scores_table
 from emm.report.tables import markdown_table, seeds_phrase
@@ -37,7 +37,7 @@ _READING = (
 
 
 def write_searched(
-    study: StudyParams,
+    study: StudySettings,
     facts: Mapping[str, DatasetFacts],
     *,
     root: Path,
@@ -78,7 +78,7 @@ def write_searched(
 
 
 def _architectures(
-    name: str, table: TableParams, facts: DatasetFacts, root: Path
+    name: str, table: StudyTableSettings, facts: DatasetFacts, root: Path
 ) -> dict[str, NamedArchitecture]:
     """The architectures of a table's rows, by table and row."""
     rows = [
@@ -121,7 +121,7 @@ def _listed(points: Sequence[str]) -> str:
 
 
 def _repeating(
-    study: StudyParams, found: Mapping[str, Mapping[str, NamedArchitecture]], settings: Path
+    study: StudySettings, found: Mapping[str, Mapping[str, NamedArchitecture]], settings: Path
 ) -> str:
     lines = []
     for name, table in study.tables.items():

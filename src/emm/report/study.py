@@ -7,12 +7,12 @@ from emm.core.files import atomic_folder, write_text
 from emm.report.facts import DatasetFacts
 from emm.report.study_figure import draw_tasks
 from emm.report.study_page import TASKS_FIGURE, study_page
-from emm.report.study_params import StudyParams
+from emm.report.study_params import StudySettings
 from emm.report.study_rows import read_table, write_study_metrics
 
 
 def write_study(
-    study: StudyParams,
+    study: StudySettings,
     facts: Mapping[str, DatasetFacts],
     *,
     root: Path,

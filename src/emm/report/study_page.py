@@ -7,7 +7,7 @@ from emm.report.facts import DatasetFacts
 from emm.report.names import listed, printed
 from emm.report.published import CITATION_OF_BOTH
 from emm.report.study_findings import findings
-from emm.report.study_params import StudyParams
+from emm.report.study_params import StudySettings
 from emm.report.study_rows import StudyTable
 from emm.report.study_tables import cost_table, scores_table
 from emm.report.tables import markdown_table, seeds_phrase
@@ -16,7 +16,7 @@ TASKS_FIGURE = "tasks.svg"
 
 
 def study_page(
-    study: StudyParams,
+    study: StudySettings,
     facts: Mapping[str, DatasetFacts],
     tables: Mapping[str, StudyTable],
     figures: str,
@@ -67,7 +67,7 @@ def _data(facts: Mapping[str, DatasetFacts], tables: Mapping[str, StudyTable]) -
             "choices. The project had seen this test split before the study, though: first trials "
             "and `reports/census-income.md` were measured on it.",
             "A recipe is a set of hyper-parameters for every model. `paper`: those that the paper "
-            "published. `tuned`: chosen on validation; `searches/` has the trials of `emm search`. "
+            "published. `tuned`: chosen on validation; `tuning/` has the trials of `emm tune`. "
             "EMM's elements were chosen in further trials on validation: see what was tried. "
             f"Here: {listed([f'`{recipe}`' for recipe in recipes])}.",
             f"Every row was trained from {_seeds(tables)}.",
@@ -88,7 +88,7 @@ def _table(table: StudyTable) -> str:
     return "\n\n".join(parts)
 
 
-def _tasks(study: StudyParams, figures: str) -> list[str]:
+def _tasks(study: StudySettings, figures: str) -> list[str]:
     if not study.tasks:
         return []
     titles = [f'"{study.tables[name].title}"' for name in study.tasks]
@@ -100,7 +100,7 @@ def _tasks(study: StudyParams, figures: str) -> list[str]:
     ]
 
 
-def _notes(study: StudyParams) -> list[str]:
+def _notes(study: StudySettings) -> list[str]:
     if not study.notes:
         return []
     return ["## What was tried", "\n".join(f"- {note}" for note in study.notes)]

@@ -21,7 +21,7 @@ class BorrowedRow:
 
 
 @dataclass(frozen=True)
-class TableParams:
+class StudyTableSettings:
     """One table of the study.
 
     ``rows`` are compared with ``reference``, which is one of them; ``borrowed`` rows come last.
@@ -54,26 +54,26 @@ class TableParams:
 
 
 @dataclass(frozen=True)
-class StudyParams:
+class StudySettings:
     """``tables`` by name, in the order of the page; ``tasks``: those that the figure of tasks draws
     against each other; ``notes``: remarks on what was tried, in markdown."""
 
-    tables: Mapping[str, TableParams]
+    tables: Mapping[str, StudyTableSettings]
     tasks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def load_study(path: Path = STUDY_FILE) -> StudyParams:
+def load_study(path: Path = STUDY_FILE) -> StudySettings:
     """Read the section ``study`` of ``path``; one ParamsError lists everything wrong with it."""
     errors: list[str] = []
-    study: Any = bind(StudyParams, read_layers(path).get("study"), "study", errors)
+    study: Any = bind(StudySettings, read_layers(path).get("study"), "study", errors)
     if not errors:
         errors.extend(_cross_check(study))
     raise_all(errors)
     return study  # type: ignore[no-any-return]
 
 
-def _cross_check(study: StudyParams) -> list[str]:
+def _cross_check(study: StudySettings) -> list[str]:
     errors = [] if study.tables else ["study.tables: got none, expected at least one table"]
     errors.extend(
         f"study.tasks: no table is called {name!r}; {nearest(name, study.tables)}"

@@ -16,7 +16,7 @@ from emm.report.facts import DatasetFacts
 from emm.report.predictions import Predictions, read_all_predictions
 from emm.report.published import published_auc
 from emm.report.rows import Row, read_row, refuse
-from emm.report.study_params import TableParams
+from emm.report.study_params import StudyTableSettings
 from emm.report.summary import Summary, rounded, summarise, whole
 
 P_DIGITS = 6
@@ -53,7 +53,7 @@ class Result:
 class StudyTable:
     """One table: ``results`` by row, in its order; ``tasks`` in the dataset's order."""
 
-    params: TableParams
+    params: StudyTableSettings
     tasks: tuple[str, ...]
     results: Mapping[str, Result]
 
@@ -73,7 +73,7 @@ class StudyTable:
         return published_auc(self.params.dataset, self.params.published.get(row, row), task)
 
 
-def read_table(params: TableParams, facts: DatasetFacts, root: Path) -> StudyTable:
+def read_table(params: StudyTableSettings, facts: DatasetFacts, root: Path) -> StudyTable:
     """Read all rows of a table from ``root``/data/evaluation and test them against its reference.
 
     Raises DataError for a row that is missing, damaged, or evaluated on other rows than the
@@ -121,11 +121,11 @@ def _flat(table: StudyTable, result: Result) -> dict[str, object]:
     return flat
 
 
-def _folder(root: Path, dataset: str, params: TableParams, row: str) -> Path:
+def _folder(root: Path, dataset: str, params: StudyTableSettings, row: str) -> Path:
     return Paths(dataset, params.recipe, root).evaluation(row)
 
 
-def _check_goals(params: TableParams, facts: DatasetFacts) -> None:
+def _check_goals(params: StudyTableSettings, facts: DatasetFacts) -> None:
     unknown = [task for task in params.goals if task not in facts.tasks]
     if unknown:
         raise DataError(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from emm.core.progress import say
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.training.forward import Forward
 
 CHOICES = ("never", "auto", "always")
@@ -42,7 +42,7 @@ def compiled(plain: Forward, device: torch.device, backend: str = "inductor") ->
     mode = "reduce-overhead" if device.type == "cuda" else None
     faster: Forward = torch.compile(plain, dynamic=False, mode=mode, backend=backend)
 
-    def forward(batch: Table) -> tuple[Tensor, Tensor | None]:
+    def forward(batch: RowTensors) -> tuple[Tensor, Tensor | None]:
         if device.type == "cuda":
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         return faster(batch)
@@ -82,7 +82,7 @@ class _Chooser:
         self._marks: list[float] = []
         self._chosen = plain
 
-    def __call__(self, batch: Table) -> tuple[Tensor, Tensor | None]:
+    def __call__(self, batch: RowTensors) -> tuple[Tensor, Tensor | None]:
         if self.measuring:
             self._measure()
         elif not self._taken:

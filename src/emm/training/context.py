@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from emm.config import OptimiserParams, TrainingParams
+from emm.config import OptimiserSettings, TrainingSettings
 from emm.core.process import keep_freed_memory
 from emm.data.tables.batches import Rows
 from emm.data.tables.memory import open_splits
@@ -23,7 +23,7 @@ from emm.training.store import Description, inputs_of
 
 
 @dataclass(frozen=True)
-class Workbench:
+class TrainingContext:
     """Train and validation on the device, and what identifies their encoding."""
 
     schema: Schema
@@ -52,9 +52,9 @@ class Workbench:
         )
 
 
-def set_up(
-    processed: Path, recipe: str, training: TrainingParams, memory_gib: float | None = None
-) -> Workbench:
+def open_context(
+    processed: Path, recipe: str, training: TrainingSettings, memory_gib: float | None = None
+) -> TrainingContext:
     """Open train and validation (never test) for the device, within ``memory_gib`` GiB of memory
     (None: two thirds of what is free): what doesn't fit is streamed."""
     schema = load_schema(processed / "schema.json")
@@ -74,7 +74,7 @@ def set_up(
         weighted=("train",) if training.sample_weights else (),
         memory_gib=memory_gib,
     )
-    return Workbench(
+    return TrainingContext(
         schema=schema,
         schema_sha256=schema_hash(processed / "schema.json"),
         inputs=inputs_of(schema),
@@ -86,15 +86,15 @@ def set_up(
     )
 
 
-def schedule_of(training: TrainingParams, optimiser: OptimiserParams) -> Schedule:
+def schedule_of(training: TrainingSettings, optimiser: OptimiserSettings) -> Schedule:
     """The loop's settings from the recipe's and the model's sections."""
     return Schedule(
         optimisation=Optimisation(
             learning_rate=optimiser.learning_rate,
             weight_decay=optimiser.weight_decay,
             optimiser=training.optimiser,
-            course=training.course,
-            average=training.average,
+            lr_schedule=training.lr_schedule,
+            ema_decay=training.ema_decay,
         ),
         weighting=optimiser.weighting,
         batch_size=training.batch_size,

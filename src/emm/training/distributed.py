@@ -14,7 +14,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from emm.core.process import processes, rank
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.nn.global_norm import with_global_norms
 
 _PATIENCE = timedelta(minutes=30)  # for the slowest process
@@ -39,12 +39,12 @@ def spread(model: nn.Module) -> nn.Module:
     return DistributedDataParallel(with_global_norms(model), static_graph=True)
 
 
-def own_rows(batches: Iterator[Table]) -> Iterator[Table]:
+def own_rows(batches: Iterator[RowTensors]) -> Iterator[RowTensors]:
     """This process's piece of each batch."""
     return batches if alone() else map(_own_piece, batches)
 
 
-def _own_piece(batch: Table) -> Table:
+def _own_piece(batch: RowTensors) -> RowTensors:
     size, rows = processes(), len(batch) / processes()
     first, last = (len(batch) * (rank() + step) // size for step in (0, 1))
     if first == last:
@@ -63,7 +63,7 @@ def summed(totals: Tensor) -> Tensor:
     return totals
 
 
-def gathered(model: nn.Module, batch: Table) -> Tensor:
+def gathered(model: nn.Module, batch: RowTensors) -> Tensor:
     """Logits [B, T] of a batch in every process, each of which computes its part."""
     if alone():
         logits: Tensor = model(*batch.inputs)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from emm.core.errors import DataError, ParamsError
 from emm.core.progress import Report
-from emm.data.tables.batches import Rows, Table, count_batches
+from emm.data.tables.batches import Rows, RowTensors, count_batches
 from emm.metrics.scores import scores
 from emm.nn.losses import task_losses
 from emm.training.checkpoint import Checkpoint
@@ -143,7 +143,7 @@ def before_training(model: nn.Module, train: Rows, validation: Rows) -> Epoch:
 def train_epoch(
     model: nn.Module,
     train: Rows,
-    batches: Iterable[Table],
+    batches: Iterable[RowTensors],
     weighting: Weighting,
     stepper: Stepper,
     forward: Forward | None = None,

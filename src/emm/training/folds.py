@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from emm.config import FusionParams
+from emm.config import FusionSettings
 from emm.data.tables.batches import Rows
 from emm.data.tables.folds import without_fold
 
@@ -24,7 +24,7 @@ class Part:
         """What tells its run apart from that of the pool's own model."""
         return () if self.main else (f"fold-{self.fold}",)
 
-    def rows(self, train: Rows, fusion: FusionParams, seed: int) -> Rows:
+    def rows(self, train: Rows, fusion: FusionSettings, seed: int) -> Rows:
         """The rows of ``train`` that it learns on."""
         if self.fold is None:
             return train
@@ -35,7 +35,7 @@ class Part:
         return seed.joinpath(*self.names)
 
 
-def parts(fusion: FusionParams, *, in_pool: bool = True) -> list[Part]:
+def parts(fusion: FusionSettings, *, in_pool: bool = True) -> list[Part]:
     """The trainings that ``fusion.fit_on`` asks of a model, its own first.
 
     One that isn't ``in_pool`` learns on all rows, and speaks for no fold.

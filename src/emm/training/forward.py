@@ -6,11 +6,11 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.nn.losses import of_binary_tasks, task_losses
 
 LabelledPenalty = Callable[[tuple[Tensor, ...], Tensor, Tensor | None], tuple[Tensor, Tensor]]
-Forward = Callable[[Table], tuple[Tensor, Tensor | None]]
+Forward = Callable[[RowTensors], tuple[Tensor, Tensor | None]]
 """Of a batch: the losses [T], and the model's penalty (scalar) if it has one."""
 
 PRECISIONS = ("float32", "tf32", "bfloat16")
@@ -45,7 +45,7 @@ def forward_of(
     labelled = spread(Labelled(model))
     penalty: Callable[[Tensor], Tensor] | None = getattr(model, "penalty", None)
 
-    def forward(batch: Table) -> tuple[Tensor, Tensor | None]:
+    def forward(batch: RowTensors) -> tuple[Tensor, Tensor | None]:
         with _autocast(batch.labels.device.type, precision):
             logits, extra = labelled(batch.inputs, batch.labels, batch.weights)
             logits = logits.float() if precision == "bfloat16" else logits

@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import nn
 
-from emm.config import FusionParams, OptimiserParams, TrainingParams
+from emm.config import FusionSettings, OptimiserSettings, TrainingSettings
 from emm.nn.bags import attach_bags
 from emm.training.checkpoint import Checkpoint
-from emm.training.context import Workbench, schedule_of
+from emm.training.context import TrainingContext, schedule_of
 from emm.training.folds import Part, parts
 from emm.training.history import run_record, write_history
 from emm.training.runs import Made, Run, train_runs
@@ -24,12 +24,12 @@ Build = Callable[[int], tuple[nn.Module, Mapping[str, Any]]]
 
 def train_together(
     out: Path,
-    bench: Workbench,
+    context: TrainingContext,
     name: str,
     architecture: str,
     build: Build,
-    training: TrainingParams,
-    optimiser: OptimiserParams,
+    training: TrainingSettings,
+    optimiser: OptimiserSettings,
     checkpoint: Checkpoint | None = None,
 ) -> None:
     """Train a model of all tasks with every seed; writes ``out``/seed-S and history.json.
@@ -38,26 +38,32 @@ def train_together(
     """
     records = []
     runs = [
-        Run(partial(fresh, build, seed, bench, name), bench.train, bench.validation, seed, (name,))
+        Run(
+            partial(fresh, build, seed, context, name),
+            context.train,
+            context.validation,
+            seed,
+            (name,),
+        )
         for seed in training.seeds
     ]
     schedule = schedule_of(training, optimiser)
-    for each in train_runs(runs, schedule, at_once=training.at_once, checkpoint=checkpoint):
-        seed, kinds = each.run.seed, bench.schema.task_kinds
-        records.append(run_record(seed, bench.schema.tasks, each.epochs, kinds=kinds))
-        about = bench.describe(name, architecture, each.arguments, seed)
+    for each in train_runs(runs, schedule, vectorised=training.vectorised, checkpoint=checkpoint):
+        seed, kinds = each.run.seed, context.schema.task_kinds
+        records.append(run_record(seed, context.schema.tasks, each.epochs, kinds=kinds))
+        about = context.describe(name, architecture, each.arguments, seed)
         save_model(out / f"seed-{seed}", each.model, about)
     write_history(out, records)
 
 
 def train_single(
     out: Path,
-    bench: Workbench,
+    context: TrainingContext,
     name: str,
     build: Build,
-    training: TrainingParams,
-    optimiser: OptimiserParams,
-    fusion: FusionParams,
+    training: TrainingSettings,
+    optimiser: OptimiserSettings,
+    fusion: FusionSettings,
     checkpoint: Checkpoint | None = None,
 ) -> None:
     """Train a model of one task with every seed, for each task; writes ``out``/seed-S/TASK.
@@ -69,53 +75,55 @@ def train_single(
     schedule = schedule_of(training, optimiser)
     every = parts(fusion, in_pool=not fusion.networks or name in fusion.networks)
     for part, seeds in _passes(every, training):
-        runs = list(_runs(bench, name, build, fusion, part, seeds))
-        for each in train_runs(runs, schedule, at_once=training.at_once, checkpoint=checkpoint):
+        runs = list(_runs(context, name, build, fusion, part, seeds))
+        for each in train_runs(
+            runs, schedule, vectorised=training.vectorised, checkpoint=checkpoint
+        ):
             seed, task = each.run.seed, each.run.names[1]
             if not part.names:
-                kinds = [bench.schema.kind(task)]
+                kinds = [context.schema.kind(task)]
                 records[seed, task] = run_record(seed, [task], each.epochs, task, kinds=kinds)
-            about = bench.describe(name, "single_task", each.arguments, seed)
+            about = context.describe(name, "single_task", each.arguments, seed)
             folder = part.folder(out / f"seed-{seed}")
             save_model(folder / task, each.model, replace(about, tasks=(task,)))
-    order = [(seed, task) for seed in training.seeds for task in bench.schema.tasks]
+    order = [(seed, task) for seed in training.seeds for task in context.schema.tasks]
     write_history(out, [records[key] for key in order])
 
 
 def _passes(
-    every: Sequence[Part], training: TrainingParams
+    every: Sequence[Part], training: TrainingSettings
 ) -> Iterator[tuple[Part, tuple[int, ...]]]:
     """What trains in a pass: a part with one seed, or, at once on all rows, with all seeds."""
-    whole = [part for part in every if part.fold is None] if training.at_once else []
+    whole = [part for part in every if part.fold is None] if training.vectorised else []
     yield from ((part, tuple(training.seeds)) for part in whole)
     # The rows without a fold are each seed's own, and a copy.
     yield from ((part, (seed,)) for seed in training.seeds for part in every if part not in whole)
 
 
 def _runs(
-    bench: Workbench,
+    context: TrainingContext,
     name: str,
     build: Build,
-    fusion: FusionParams,
+    fusion: FusionSettings,
     part: Part,
     seeds: Sequence[int],
 ) -> Iterator[Run]:
     for seed in seeds:
-        rows = part.rows(bench.train, fusion, seed)
-        for number, task in enumerate(bench.schema.tasks):
+        rows = part.rows(context.train, fusion, seed)
+        for number, task in enumerate(context.schema.tasks):
             yield Run(
                 # From the same first weights: the folds' hidden units then stay comparable.
-                partial(fresh, build, seed, bench, name, task),
+                partial(fresh, build, seed, context, name, task),
                 rows.task(number),
-                bench.validation.task(number),
+                context.validation.task(number),
                 seed,
                 (name, task, *part.names),
             )
 
 
-def fresh(build: Build, seed: int, bench: Workbench, *names: str) -> Made:
+def fresh(build: Build, seed: int, context: TrainingContext, *names: str) -> Made:
     """A model with the first weights of this seed, on the device, and its arguments."""
     seed_init(seed, *names)
     model, arguments = build(seed)
-    attach_bags(model, bench.bags)
-    return model.to(bench.device), arguments
+    attach_bags(model, context.bags)
+    return model.to(context.device), arguments

@@ -13,7 +13,7 @@ from emm.training.average import Average
 
 LAZY = "lazy-adam"
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, LAZY: torch.optim.Adam}
-COURSES = ("constant", "one-cycle")
+LR_SCHEDULES = ("constant", "one-cycle")
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,15 @@ class Optimisation:
     lazy-adam: of embedding tables, the rows of a batch alone, with their moments, and without
     weight decay; a step then costs what the batch does, and not what the tables do.
 
-    ``course`` of the learning rate: constant, or one cycle up to ``learning_rate`` and down to
-    nearly zero over all epochs (Smith and Topin, 2019); ``average``: decay per step of an
+    ``lr_schedule`` of the learning rate: constant, or one cycle up to ``learning_rate`` and down to
+    nearly zero over all epochs (Smith and Topin, 2019); ``ema_decay``: decay per step of an
     exponential moving average of the weights, which is then what is evaluated and kept; 0: none."""
 
     learning_rate: float
     weight_decay: float
     optimiser: str = "adam"
-    course: str = "constant"
-    average: float = 0.0
+    lr_schedule: str = "constant"
+    ema_decay: float = 0.0
 
 
 class Stepper:
@@ -59,7 +59,7 @@ class Stepper:
         if lazy:
             self._optimisers.append(torch.optim.SparseAdam(lazy, lr=how.learning_rate))
         self._courses = [_course(each, how, steps) for each in self._optimisers]
-        self._average = Average(model, how.average) if how.average else None
+        self._average = Average(model, how.ema_decay) if how.ema_decay else None
 
     @property
     def kept(self) -> nn.Module:
@@ -124,7 +124,7 @@ class Stepper:
 
 
 def _course(optimiser: torch.optim.Optimizer, how: Optimisation, steps: int) -> LRScheduler | None:
-    if how.course == "constant":
+    if how.lr_schedule == "constant":
         return None
     return OneCycleLR(optimiser, max_lr=how.learning_rate, total_steps=steps)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from emm.core.progress import say
-from emm.data.tables.batches import Rows, Table
+from emm.data.tables.batches import Rows, RowTensors
 from emm.training.checkpoint import Checkpoint
 from emm.training.epochs import Epoch
 from emm.training.optimisers import Stepper
@@ -52,7 +52,7 @@ class RunState:
         # Summed where the model is: reading it after each step would stall a GPU.
         self.losses = torch.zeros(labels.shape[1], dtype=torch.float64, device=labels.device)
 
-    def remaining(self, batch_size: int) -> Iterator[Table]:
+    def remaining(self, batch_size: int) -> Iterator[RowTensors]:
         """The epoch's batches that aren't done."""
         self.order.set_state(self.before)
         return self.train.shuffled(batch_size, self.order, self.batches)

@@ -11,7 +11,7 @@ from emm.data.tables.batches import Rows
 from emm.training.checkpoint import Checkpoint
 from emm.training.epochs import Epoch, best_epoch
 from emm.training.fit import Schedule, fit
-from emm.training.vectorised import Member, fit_at_once, obstacle
+from emm.training.vectorised import Member, fit_vectorised, obstacle
 
 Made = tuple[nn.Module, Mapping[str, Any]]
 
@@ -45,11 +45,11 @@ def train_runs(
     runs: Sequence[Run],
     schedule: Schedule,
     *,
-    at_once: bool = False,
+    vectorised: bool = False,
     checkpoint: Checkpoint | None = None,
 ) -> Iterator[Trained]:
-    """Train each of ``runs``; ``at_once``: all of them in one pass, if that can be."""
-    if at_once and len(runs) > 1:
+    """Train each of ``runs``; ``vectorised``: all of them in one pass, if that can be."""
+    if vectorised and len(runs) > 1:
         made = [run.build() for run in runs]
         members = [
             Member(model, run.train, run.validation, run.seed, run.names)
@@ -57,7 +57,7 @@ def train_runs(
         ]
         reason = obstacle(members, schedule)
         if reason is None:
-            yield from _at_once(runs, made, members, schedule)
+            yield from _vectorised(runs, made, members, schedule)
             return
         say(f"{runs[0].title} and {len(runs) - 1} others train one after another: {reason}")
         del made, members
@@ -75,12 +75,12 @@ def train_runs(
         yield Trained(run, model, arguments, epochs)
 
 
-def _at_once(
+def _vectorised(
     runs: Sequence[Run], made: Sequence[Made], members: Sequence[Member], schedule: Schedule
 ) -> Iterator[Trained]:
     title = f"{runs[0].names[0]}, {len(runs)} models at once"
     with progress(title, schedule.max_epochs) as report:
-        histories = fit_at_once(members, schedule, report)
+        histories = fit_vectorised(members, schedule, report)
     for run, (model, arguments), epochs in zip(runs, made, histories, strict=True):
         _tell(run.title, epochs)
         yield Trained(run, model, arguments, epochs)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from emm.core.progress import Report
-from emm.data.tables.batches import Rows, Table, count_batches
+from emm.data.tables.batches import Rows, RowTensors, count_batches
 from emm.nn.losses import of_binary_tasks, task_losses
 from emm.training.epochs import Epoch, best_epoch
 from emm.training.fit import Schedule, mean_loss, validation_scores
@@ -47,7 +47,7 @@ def obstacle(members: Sequence[Member], schedule: Schedule) -> str | None:
     modules = [module for member in members for module in member.model.modules()]
     tables = [member.train for member in members]
     reasons = {
-        "their data is streamed": not all(isinstance(table, Table) for table in tables),
+        "their data is streamed": not all(isinstance(table, RowTensors) for table in tables),
         "they learn on different numbers of rows": len({len(table) for table in tables}) > 1,
         "they are of different shapes": len({_shape(member.model) for member in members}) > 1,
         "dropout draws from one stream": any(
@@ -55,14 +55,14 @@ def obstacle(members: Sequence[Member], schedule: Schedule) -> str | None:
         ),
         "bags differ in length": any(hasattr(module, "store") for module in modules),
         "their loss needs labels": hasattr(first.model, "logits_and_penalty"),
-        "their weights are averaged": how.average > 0,
+        "their weights are averaged": how.ema_decay > 0,
         f"the optimiser is {LAZY}": how.optimiser == LAZY,
         "the weighting rule learns": schedule.weighting["rule"] not in _RULES,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
 
 
-def fit_at_once(
+def fit_vectorised(
     members: Sequence[Member], schedule: Schedule, report: Report | None = None
 ) -> list[list[Epoch]]:
     """Train all ``members``, each as `emm.training.fit.fit` would; gives the epochs of each.
@@ -144,7 +144,7 @@ class _Stack:
                     if name in own:
                         own[name].copy_(value[place])
 
-    def _batches(self, batch_size: int) -> Iterator[tuple[Table, ...]]:
+    def _batches(self, batch_size: int) -> Iterator[tuple[RowTensors, ...]]:
         pairs = zip(self.members, self.orders, strict=True)
         return zip(
             *(member.train.shuffled(batch_size, order) for member, order in pairs), strict=True

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from emm.config.binding import Range
 from emm.core.errors import DataError, ModelFileError
 from emm.core.progress import Report
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.nn.inputs import Inputs
 from emm.trees.forest import CATEGORIES, TreeEnsemble, categorical_fields
 from emm.trees.sklearn_trees import from_sklearn
@@ -86,8 +86,8 @@ class GradientBoosting(nn.Module):
 
 
 def fit(
-    train: Table,
-    validation: Table,
+    train: RowTensors,
+    validation: RowTensors,
     inputs: Inputs,
     boosting: Boosting,
     *,
@@ -122,7 +122,7 @@ def fit(
 
 
 def grow(
-    train: Table, inputs: Inputs, boosting: Boosting, iterations: Sequence[int], *, seed: int
+    train: RowTensors, inputs: Inputs, boosting: Boosting, iterations: Sequence[int], *, seed: int
 ) -> GradientBoosting:
     """Boost exactly so many ``iterations`` of each task, with nothing to choose them by.
 
@@ -166,23 +166,23 @@ def _estimator(boosting: Boosting, sets_of_ids: list[bool], seed: int, kind: str
     )
 
 
-def _kinds(table: Table) -> tuple[str, ...]:
+def _kinds(table: RowTensors) -> tuple[str, ...]:
     return table.kinds or ("binary",) * table.labels.shape[1]
 
 
-def _columns(table: Table, fields: int) -> Array:
+def _columns(table: RowTensors, fields: int) -> Array:
     """Dense features, then ids: [N, D + F] float64, which is what scikit-learn computes in."""
     # Trees read no bags: what points at them stands behind the fields.
     dense, sparse = table.dense.cpu().numpy(), table.sparse[:, :fields].cpu().numpy()
     return np.concatenate([dense.astype(np.float64), sparse.astype(np.float64)], axis=1)
 
 
-def _labels(table: Table, task: int, kind: str) -> Array:
+def _labels(table: RowTensors, task: int, kind: str) -> Array:
     labels: Array = table.labels[:, task].cpu().numpy()
     return labels.astype(np.float64) if kind == "regression" else labels.astype(np.uint8)
 
 
-def _weights(table: Table) -> Array | None:
+def _weights(table: RowTensors) -> Array | None:
     return None if table.weights is None else table.weights.cpu().numpy()
 
 
@@ -217,7 +217,7 @@ def _assemble(inputs: Inputs, ensembles: Sequence[TreeEnsemble]) -> GradientBoos
     return model.eval()
 
 
-def _check_labels(table: Table, split: str) -> None:
+def _check_labels(table: RowTensors, split: str) -> None:
     for task, kind in enumerate(_kinds(table)):
         labels = table.labels[:, task]
         if not bool((labels != labels[:1]).any()):

@@ -5,11 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from emm.config import FusionParams
+from emm.config import FusionSettings
 from emm.core.progress import progress, say
-from emm.data.tables.batches import Rows, Table
+from emm.data.tables.batches import Rows, RowTensors
 from emm.training.checkpoint import Checkpoint
-from emm.training.context import Workbench
+from emm.training.context import TrainingContext
 from emm.training.folds import parts
 from emm.training.history import named_scores, write_history
 from emm.training.store import save_model
@@ -23,10 +23,10 @@ COPIES = 4  # of the rows, that boosting holds: its own in float64, and the bins
 
 def train_trees(
     out: Path,
-    bench: Workbench,
+    context: TrainingContext,
     boosting: Boosting,
     seeds: tuple[int, ...],
-    fusion: FusionParams,
+    fusion: FusionSettings,
     checkpoint: Checkpoint | None = None,
 ) -> None:
     """Boost one ensemble per task with every seed; writes ``out``/seed-S and history.json.
@@ -39,43 +39,43 @@ def train_trees(
     keep = checkpoint or Checkpoint()
     for seed in seeds:
         own, *folds = parts(fusion, in_pool="gbdt" in fusion.trees)
-        rows = in_memory(own.rows(bench.train, fusion, seed), "train", seed)
-        held_out = in_memory(bench.validation, "validation", seed)
+        rows = in_memory(own.rows(context.train, fusion, seed), "train", seed)
+        held_out = in_memory(context.validation, "validation", seed)
         # A sample is as large as memory allows, which may have changed.
         place = keep.of(f"seed-{seed}", len(rows), len(held_out))
-        boost = partial(_boost, bench, boosting, rows, held_out, seed)
-        model, records = _once(place, bench, boost)
-        about = bench.describe("gbdt", "gbdt", model.arguments(), seed)
+        boost = partial(_boost, context, boosting, rows, held_out, seed)
+        model, records = _once(place, context, boost)
+        about = context.describe("gbdt", "gbdt", model.arguments(), seed)
         save_model(out / f"seed-{seed}", model, about)
         runs.extend(records)
         counts = [record["best_epoch"] for record in records]
         for part in folds:
-            rows = in_memory(part.rows(bench.train, fusion, seed), "train", seed)
+            rows = in_memory(part.rows(context.train, fusion, seed), "train", seed)
             place = keep.of(f"seed-{seed}", *part.names, len(rows))
-            twin, _ = _once(place, bench, partial(_grow, bench, boosting, rows, counts, seed))
-            about = bench.describe("gbdt", "gbdt", twin.arguments(), seed)
+            twin, _ = _once(place, context, partial(_grow, context, boosting, rows, counts, seed))
+            about = context.describe("gbdt", "gbdt", twin.arguments(), seed)
             save_model(part.folder(out / f"seed-{seed}"), twin, about)
         say(f"gbdt seed {seed}: {', '.join(f'{count} trees' for count in counts)}")
     write_history(out, runs)
 
 
 def _boost(
-    bench: Workbench, boosting: Boosting, rows: Table, held_out: Table, seed: int
+    context: TrainingContext, boosting: Boosting, rows: RowTensors, held_out: RowTensors, seed: int
 ) -> Boosted:
-    tasks = bench.schema.tasks
+    tasks = context.schema.tasks
     with progress(f"gbdt seed {seed}", len(tasks)) as report:
-        model, runs = fit(rows, held_out, bench.inputs, boosting, seed=seed, report=report)
+        model, runs = fit(rows, held_out, context.inputs, boosting, seed=seed, report=report)
     pairs = zip(tasks, runs, strict=True)
-    return model, [_record(seed, task, run, bench.schema.kind(task)) for task, run in pairs]
+    return model, [_record(seed, task, run, context.schema.kind(task)) for task, run in pairs]
 
 
 def _grow(
-    bench: Workbench, boosting: Boosting, rows: Table, counts: Sequence[int], seed: int
+    context: TrainingContext, boosting: Boosting, rows: RowTensors, counts: Sequence[int], seed: int
 ) -> Boosted:
-    return grow(rows, bench.inputs, boosting, counts, seed=seed), []
+    return grow(rows, context.inputs, boosting, counts, seed=seed), []
 
 
-def _once(place: Checkpoint, bench: Workbench, make: Callable[[], Boosted]) -> Boosted:
+def _once(place: Checkpoint, context: TrainingContext, make: Callable[[], Boosted]) -> Boosted:
     """What ``make`` gives, or what it gave before the stage was interrupted."""
     saved = place.read()
     if saved is None:
@@ -83,13 +83,13 @@ def _once(place: Checkpoint, bench: Workbench, make: Callable[[], Boosted]) -> B
         place.write(model.state_dict(), {"arguments": model.arguments(), "records": records})
         return model, records
     tensors, about = saved
-    model = GradientBoosting(bench.inputs, len(bench.schema.tasks), **about["arguments"])
+    model = GradientBoosting(context.inputs, len(context.schema.tasks), **about["arguments"])
     model.load_state_dict(tensors)
     say(f"{place.name}: trained before")
     return model.eval(), about["records"]
 
 
-def in_memory(rows: Rows, split: str, seed: int) -> Table:
+def in_memory(rows: Rows, split: str, seed: int) -> RowTensors:
     """The rows of a split, or of one that is streamed as many as boosting has memory for."""
     table = rows.in_memory(COPIES, seed)
     if len(table) < len(rows):

@@ -11,8 +11,8 @@ import yaml
 from emm.config.binding import Count, Range, bind, choose, raise_all
 from emm.core.errors import DataError, ParamsError
 
-SPACES = Path("search.yaml")
-LOGS = Path("searches")
+SPACES = Path("tuning.yaml")
+LOGS = Path("tuning")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Trial:
 
 
 def load_space(dataset: str, path: Path = SPACES) -> Space:
-    """The part of search.yaml for one dataset; ParamsError for everything wrong with it."""
+    """The part of tuning.yaml for one dataset; ParamsError for everything wrong with it."""
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:

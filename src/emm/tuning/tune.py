@@ -10,17 +10,17 @@ from typing import Any
 from emm.automtl.fields import field_names
 from emm.automtl.network import AutoMTL
 from emm.automtl.space import ARCHITECTURE, plain, read_architecture
-from emm.config import OptimiserParams, Params
+from emm.config import OptimiserSettings, Params
 from emm.config.sections import FROM_DATA, bind_section, split_section
 from emm.core.errors import DataError, ModelFileError
 from emm.core.progress import say
 from emm.fusion.emm import EMM
 from emm.fusion.factories import trusting
 from emm.fusion.pool import load_pool
-from emm.fusion.train import FusedParams, fuse
+from emm.fusion.train import FusedSettings, fuse
 from emm.models import model_class
 from emm.models.single_task import SingleTask
-from emm.training.context import Workbench, schedule_of, set_up
+from emm.training.context import TrainingContext, open_context, schedule_of
 from emm.training.data_arguments import arguments_of_data
 from emm.training.epochs import best_epoch
 from emm.training.runs import train_run
@@ -32,7 +32,7 @@ from emm.tuning.space import SPACES, Space, Trial, best_trial, read_log
 Section = Mapping[str, Any]
 
 
-def search(params: Params, dataset: str, model: str, space: Space, log: Path) -> Trial:
+def tune(params: Params, dataset: str, model: str, space: Space, log: Path) -> Trial:
     """Train every section of the space that ``log`` doesn't hold yet; gives the best trial.
 
     A log goes on where it ended. The best has the highest mean validation AUC, the first of equals.
@@ -56,12 +56,13 @@ def search(params: Params, dataset: str, model: str, space: Space, log: Path) ->
         )
     training = params.recipe_of(dataset).training
     processed = params.paths(dataset).processed
-    bench = set_up(processed, params.recipe, training, params.data.memory_gib)
+    context = open_context(processed, params.recipe, training, params.data.memory_gib)
     log.parent.mkdir(parents=True, exist_ok=True)
     for number in range(len(done), len(sections)):
         section = sections[number]
         found = [
-            _try(bench, params, dataset, model, section, space.seed + k) for k in range(space.seeds)
+            _try(context, params, dataset, model, section, space.seed + k)
+            for k in range(space.seeds)
         ]
         aucs = {task: fmean(own[task] for own in found) for task in found[0]}
         by_seed = tuple(fmean(own.values()) for own in found)
@@ -74,36 +75,36 @@ def search(params: Params, dataset: str, model: str, space: Space, log: Path) ->
 
 
 def _try(
-    bench: Workbench, params: Params, dataset: str, model: str, section: Section, seed: int
+    context: TrainingContext, params: Params, dataset: str, model: str, section: Section, seed: int
 ) -> dict[str, float]:
     """Best validation AUC of each task after training with ``section``."""
-    tasks = bench.schema.tasks
+    tasks = context.schema.tasks
     if model == "gbdt":
         boosting: Boosting = bind_section(section, Boosting, f"{SPACES}: {model}")
         rows = (
-            in_memory(bench.train, "train", seed),
-            in_memory(bench.validation, "validation", seed),
+            in_memory(context.train, "train", seed),
+            in_memory(context.validation, "validation", seed),
         )
-        _, runs = fit(*rows, bench.inputs, boosting, seed=seed)
+        _, runs = fit(*rows, context.inputs, boosting, seed=seed)
         best = [max(iteration.score for iteration in run.iterations) for run in runs]
         return dict(zip(tasks, best, strict=True))
     if model in params.fused:
-        return _try_fused(bench, params, dataset, model, section, seed)
+        return _try_fused(context, params, dataset, model, section, seed)
     training = params.recipe_of(dataset).training
     single = model in params.trained
     architecture = _class_of(model, params)
-    found = _found_architecture(bench, params, dataset, model)
+    found = _found_architecture(context, params, dataset, model)
     optimiser, arguments = split_section(
-        section, architecture, f"{SPACES}: {model}", OptimiserParams, (*FROM_DATA, *found)
+        section, architecture, f"{SPACES}: {model}", OptimiserSettings, (*FROM_DATA, *found)
     )
-    arguments |= arguments_of_data(architecture, bench.schema, bench.train) | found
+    arguments |= arguments_of_data(architecture, context.schema, context.train) | found
     schedule = schedule_of(training, optimiser)
     aucs: dict[str, float] = {}
     for own in [(task,) for task in tasks] if single else [tasks]:
         names = (model, *own) if single else (model,)
         seed_init(seed, *names)
-        network = architecture(bench.inputs, len(own), **arguments).to(bench.device)
-        train, validation = bench.train, bench.validation
+        network = architecture(context.inputs, len(own), **arguments).to(context.device)
+        train, validation = context.train, context.validation
         if single:
             train, validation = (x.task(tasks.index(own[0])) for x in (train, validation))
         epochs = train_run(network, train, validation, schedule, seed, names)
@@ -118,7 +119,7 @@ def _class_of(model: str, params: Params) -> Any:
 
 
 def _found_architecture(
-    bench: Workbench, params: Params, dataset: str, model: str
+    context: TrainingContext, params: Params, dataset: str, model: str
 ) -> dict[str, Any]:
     """As an argument of its model, what the search stage found for a row of ``searched``."""
     if model not in params.searched:
@@ -130,22 +131,22 @@ def _found_architecture(
             where=path,
             next_step=f"search for it first: dvc repro search@{dataset}-{model}",
         )
-    found = read_architecture(path, field_names(bench.schema), bench.schema.tasks)
+    found = read_architecture(path, field_names(context.schema), context.schema.tasks)
     return {"architecture": plain(found)}
 
 
 def _try_fused(
-    bench: Workbench, params: Params, dataset: str, model: str, section: Section, seed: int
+    context: TrainingContext, params: Params, dataset: str, model: str, section: Section, seed: int
 ) -> dict[str, float]:
     recipe = params.recipe_of(dataset)
     settings, arguments = split_section(
-        section, EMM, f"{SPACES}: {model}", FusedParams, given=("pool",)
+        section, EMM, f"{SPACES}: {model}", FusedSettings, given=("pool",)
     )
     folder = params.paths(dataset).components / f"seed-{seed}"
-    pool = load_pool(folder, bench.schema_sha256).only(settings.members)
+    pool = load_pool(folder, context.schema_sha256).only(settings.members)
     with trusting(recipe.fusion.factories):
         _, epochs = fuse(
-            bench,
+            context,
             model,
             folder,
             pool,
@@ -154,4 +155,4 @@ def _try_fused(
             settings=settings,
             arguments=arguments,
         )
-    return dict(zip(bench.schema.tasks, epochs[best_epoch(epochs)].scores, strict=True))
+    return dict(zip(context.schema.tasks, epochs[best_epoch(epochs)].scores, strict=True))

@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from emm.data.custom.columns import OwnTask
-from emm.data.custom.describe import describe_own
-from emm.data.custom.files import OwnFiles
-from emm.data.custom.roles import OwnColumns
+from emm.data.custom.columns import CustomTask
+from emm.data.custom.describe import describe_custom
+from emm.data.custom.files import CustomFiles
+from emm.data.custom.roles import CustomColumns
 from emm.data.datasets.dataset import Dataset
 from emm.data.datasets.split_rules import Randomly
 from emm.data.reading.chunks import Reading
 from emm.data.reading.rejected import Rejected
 
 ROWS = 400
-ALL = OwnFiles({"all": ()})
-VISIT = {"visit": OwnTask("visited")}
+ALL = CustomFiles({"all": ()})
+VISIT = {"visit": CustomTask("visited")}
 RANDOM = Randomly(0.1, 0.1)
 
 
@@ -47,12 +47,12 @@ def describe(raw: Path, **changes: Any) -> Dataset:
     """The dataset "shop" in ``raw``, its task alone the visit, but for ``changes``."""
     said: dict[str, Any] = {
         "files": ALL,
-        "columns": OwnColumns(),
+        "columns": CustomColumns(),
         "tasks": VISIT,
         "split": RANDOM,
         **changes,
     }
-    return describe_own("shop", raw, **said)
+    return describe_custom("shop", raw, **said)
 
 
 def read(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from emm.data.custom.columns import (
     DISTINCT,
-    OwnTask,
+    CustomTask,
     as_bag,
     as_label,
     as_sparse,
@@ -69,7 +69,7 @@ def test_whole_numbers_are_dense_where_many_differ(values: list[int]) -> None:
 )
 def test_an_expression_reads_columns(expression: str, read: tuple[str, ...]) -> None:
     errors: list[str] = []
-    found = parse(OwnTask(expression), KNOWN, "here", errors)
+    found = parse(CustomTask(expression), KNOWN, "here", errors)
     assert errors == []
     assert found is not None
     assert columns_read(found) == read
@@ -88,7 +88,7 @@ def test_an_expression_reads_columns(expression: str, read: tuple[str, ...]) -> 
 )
 def test_an_expression_that_is_no_label_is_told(expression: str, message: str) -> None:
     errors: list[str] = []
-    assert parse(OwnTask(expression), KNOWN, "here", errors) is None
+    assert parse(CustomTask(expression), KNOWN, "here", errors) is None
     assert len(errors) == 1
     assert message in errors[0]
 

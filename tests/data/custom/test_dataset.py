@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from emm.config import Params, SplitParams, TableParams, load_params
+from emm.config import CustomDataSettings, Params, SplitSettings, load_params
 from emm.core.errors import DownloadError, ParamsError
 from emm.data.custom.dataset import dataset_of, split_of
 from emm.data.datasets.dataset import load_dataset
@@ -126,12 +126,12 @@ def test_a_registered_datasets_tasks_are_checked() -> None:
         dataset_of(load_params(), CENSUS)
 
 
-def table(**keys: Any) -> TableParams:
-    return TableParams(tasks={}, **keys)
+def table(**keys: Any) -> CustomDataSettings:
+    return CustomDataSettings(tasks={}, **keys)
 
 
-def by(rule: str, **keys: Any) -> TableParams:
-    return table(split=SplitParams(rule, **keys), key="user")
+def by(rule: str, **keys: Any) -> CustomDataSettings:
+    return table(split=SplitSettings(rule, **keys), key="user")
 
 
 FILES = {"train": ("a",), "test": ("b",)}
@@ -146,11 +146,11 @@ FILES = {"train": ("a",), "test": ("b",)}
         (by("column", column="year", validation=1, test=[2]), ByColumn("year", ("1",), ("2",))),
         (by("random", validation=0.1, test=0.2), Randomly(0.1, 0.2)),
         (table(**FILES), Halved()),
-        (table(**FILES, split=SplitParams("file")), Halved()),
-        (table(**FILES, split=SplitParams("file", None, 0.1)), HeldOut(0.1)),
-        (table(**FILES, split=SplitParams("file", "user", 0.1)), HeldOut(0.1, "user")),
+        (table(**FILES, split=SplitSettings("file")), Halved()),
+        (table(**FILES, split=SplitSettings("file", None, 0.1)), HeldOut(0.1)),
+        (table(**FILES, split=SplitSettings("file", "user", 0.1)), HeldOut(0.1, "user")),
         (table(**FILES, validation=("c",)), AsPublished()),
     ],
 )
-def test_a_tables_split_is_a_rule(section: TableParams, rule: Split) -> None:
+def test_a_tables_split_is_a_rule(section: CustomDataSettings, rule: Split) -> None:
     assert split_of(section) == rule

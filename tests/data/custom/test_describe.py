@@ -9,9 +9,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from emm.core.errors import DataError, ParamsError
-from emm.data.custom.columns import OwnTask
-from emm.data.custom.files import OwnFiles
-from emm.data.custom.roles import OwnColumns
+from emm.data.custom.columns import CustomTask
+from emm.data.custom.files import CustomFiles
+from emm.data.custom.roles import CustomColumns
 from emm.data.datasets.split_rules import AsPublished, ByColumn, ByKey, ByTime
 from emm.data.prepare.preprocess import preprocess
 from emm.data.reading.chunks import LINE
@@ -28,11 +28,11 @@ from tests.data.custom.custom_files import (
 
 TABLE = make_table()
 TASKS = {
-    "visit": OwnTask("visited"),
-    "purchase": OwnTask("orders > 0", made_from=("amount",)),
-    "spend": OwnTask("amount", "regression"),
+    "visit": CustomTask("visited"),
+    "purchase": CustomTask("orders > 0", made_from=("amount",)),
+    "spend": CustomTask("amount", "regression"),
 }
-COLUMNS = OwnColumns(sparse=("user",), bags={"genres": "|"}, drop=("day",))
+COLUMNS = CustomColumns(sparse=("user",), bags={"genres": "|"}, drop=("day",))
 WRITERS = {"csv": put_csv, "parquet": put_parquet}
 
 
@@ -93,7 +93,7 @@ def test_bags_are_left_out_unless_they_are_wanted(raw: Path) -> None:
 
 
 def test_key_weight_split_and_carried_columns_are_read_and_no_features(raw: Path) -> None:
-    columns = OwnColumns(key="user", weight="price", carried=("zip",), drop=("zip",))
+    columns = CustomColumns(key="user", weight="price", carried=("zip",), drop=("zip",))
     dataset = describe(raw, columns=columns, split=ByTime("day", 0.1, 0.1))
     rows, _ = read(dataset, raw)
     assert {"user", "price", "zip", "day"} <= {*rows.columns}
@@ -102,7 +102,7 @@ def test_key_weight_split_and_carried_columns_are_read_and_no_features(raw: Path
 
 
 def test_a_column_given_by_name_is_not_inferred(raw: Path) -> None:
-    dataset = describe(raw, columns=OwnColumns(dense=("device",), sparse=None, drop=("zip",)))
+    dataset = describe(raw, columns=CustomColumns(dense=("device",), sparse=None, drop=("zip",)))
     assert "device" in dataset.dense
     assert "country" in dataset.sparse
 
@@ -110,7 +110,7 @@ def test_a_column_given_by_name_is_not_inferred(raw: Path) -> None:
 def test_where_both_kinds_are_given_other_columns_are_left_out(
     raw: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dataset = describe(raw, columns=OwnColumns(dense=("price",), sparse=("country",)))
+    dataset = describe(raw, columns=CustomColumns(dense=("price",), sparse=("country",)))
     assert (dataset.dense, dataset.sparse) == (("price",), ("country",))
     assert "left out: user, day, views" in capsys.readouterr().err
 
@@ -134,7 +134,7 @@ def test_each_part_has_its_files(tmp_path: Path) -> None:
     parts = {"train": TABLE[:200], "validation": TABLE[200:300], "test": TABLE[300:]}
     for part, rows in parts.items():
         put_csv(tmp_path, f"{part}.txt", rows, separator=";")
-    files = OwnFiles({part: (f"{part}.*",) for part in parts}, separator=";")
+    files = CustomFiles({part: (f"{part}.*",) for part in parts}, separator=";")
     dataset = describe(tmp_path, files=files, split=AsPublished())
     assert dataset.parts == ("train", "validation", "test")
     assert {part: len(read(dataset, tmp_path, part)[0]) for part in parts} == {
@@ -154,7 +154,7 @@ def test_missing_values_are_null_in_text_and_numbers(tmp_path: Path) -> None:
         }
     )
     put_parquet(tmp_path, "own.parquet", rows)
-    files = OwnFiles({"all": ()}, missing=("-1", "?", "NA"))
+    files = CustomFiles({"all": ()}, missing=("-1", "?", "NA"))
     found, _ = read(describe(tmp_path, files=files), tmp_path)
     assert found["number"].to_list() == [1.5, None, None, None, 2.0]
     assert found["text"].to_list() == ["a", None, None, None, "b"]
@@ -202,7 +202,7 @@ def test_a_row_without_a_time_is_rejected(tmp_path: Path, monkeypatch: pytest.Mo
 def test_own_data_goes_through_preprocess(raw: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    columns = OwnColumns(drop=("genres",))
+    columns = CustomColumns(drop=("genres",))
     dataset = describe(raw, columns=columns, tasks=TASKS, split=ByTime("day", 0.1, 0.1))
     preprocess(
         dataset,
@@ -220,37 +220,37 @@ def test_own_data_goes_through_preprocess(raw: Path, tmp_path: Path) -> None:
 Faults = Callable[[Path], object]
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "dense": (
-        {"columns": OwnColumns(dense=("prise",))},
+        {"columns": CustomColumns(dense=("prise",))},
         r"shop\.table\.dense: no column is called 'prise'; did you mean 'price'\?",
     ),
-    "bags": ({"columns": OwnColumns(bags={"genre": "|"})}, "bags: .* did you mean 'genres'"),
-    "key": ({"columns": OwnColumns(key="usr")}, r"table\.key: .* did you mean 'user'"),
-    "weight": ({"columns": OwnColumns(weight="w")}, r"table\.weight: no column is called 'w'"),
-    "drop": ({"columns": OwnColumns(drop=("dya",))}, r"table\.drop: .* did you mean 'day'"),
-    "carried": ({"columns": OwnColumns(carried=("zp",))}, r"table\.carried: .* mean 'zip'"),
+    "bags": ({"columns": CustomColumns(bags={"genre": "|"})}, "bags: .* did you mean 'genres'"),
+    "key": ({"columns": CustomColumns(key="usr")}, r"table\.key: .* did you mean 'user'"),
+    "weight": ({"columns": CustomColumns(weight="w")}, r"table\.weight: no column is called 'w'"),
+    "drop": ({"columns": CustomColumns(drop=("dya",))}, r"table\.drop: .* did you mean 'day'"),
+    "carried": ({"columns": CustomColumns(carried=("zp",))}, r"table\.carried: .* mean 'zip'"),
     "split": ({"split": ByKey("usr", 0.1, 0.1)}, r"split\.column: .* did you mean 'user'"),
     "made_from": (
-        {"tasks": {"visit": OwnTask("visited", made_from=("amuont",))}},
+        {"tasks": {"visit": CustomTask("visited", made_from=("amuont",))}},
         r"tasks\.visit\.made_from: .* did you mean 'amount'",
     ),
     "label": (
-        {"tasks": {"visit": OwnTask("visted = 1")}},
+        {"tasks": {"visit": CustomTask("visted = 1")}},
         r"tasks\.visit: no column is called 'visted'; did you mean 'visited'",
     ),
     "two kinds": (
-        {"columns": OwnColumns(dense=("user",), sparse=("user",))},
+        {"columns": CustomColumns(dense=("user",), sparse=("user",))},
         r"dense: 'user' is in sparse, too",
     ),
     "feature and label": (
-        {"columns": OwnColumns(sparse=("visited",))},
+        {"columns": CustomColumns(sparse=("visited",))},
         r"sparse: 'visited' is in what a task is made from, too",
     ),
     "dense key": (
-        {"columns": OwnColumns(dense=("user",), key="user")},
+        {"columns": CustomColumns(dense=("user",), key="user")},
         r"dense: 'user' is in key, too",
     ),
     "text as dense": (
-        {"columns": OwnColumns(dense=("country",))},
+        {"columns": CustomColumns(dense=("country",))},
         r"dense: 'country' holds '.*', which isn't a number",
     ),
     "no time": (
@@ -270,7 +270,7 @@ def test_what_does_not_fit_the_files_is_named(
 
 def test_all_faults_come_at_once(raw: Path) -> None:
     with pytest.raises(ParamsError, match=r"(?s)2 things.*prise.*usr"):
-        describe(raw, columns=OwnColumns(dense=("prise",), key="usr"))
+        describe(raw, columns=CustomColumns(dense=("prise",), key="usr"))
 
 
 def test_a_split_by_a_columns_values(raw: Path) -> None:

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 import yaml
 
-from emm.config import OwnTaskParams, TableParams
+from emm.config import CustomDataSettings, CustomTaskSettings
 from emm.config.binding import bind
-from emm.config.own import table_faults
+from emm.config.own import custom_faults
 
 TABLE = """
 files: [visits.csv]
@@ -20,21 +20,21 @@ def faults_of(change: Change, tasks: tuple[str, ...] = ("visit",)) -> list[str]:
     tree = yaml.safe_load(TABLE)
     change(tree)
     errors: list[str] = []
-    table = bind(TableParams, tree, "shop.table", errors)
-    return errors or table_faults("shop", table, tasks)
+    table = bind(CustomDataSettings, tree, "shop.table", errors)
+    return errors or custom_faults("shop", table, tasks)
 
 
-def table_of(text: str) -> TableParams:
+def table_of(text: str) -> CustomDataSettings:
     errors: list[str] = []
-    table: TableParams = bind(TableParams, yaml.safe_load(text), "", errors)
+    table: CustomDataSettings = bind(CustomDataSettings, yaml.safe_load(text), "", errors)
     assert errors == []
     return table
 
 
 def test_a_task_is_an_expression_or_keys() -> None:
-    assert table_of(TABLE).own_tasks == {
-        "visit": OwnTaskParams("visited"),
-        "spend": OwnTaskParams("amount", "regression"),
+    assert table_of(TABLE).custom_tasks == {
+        "visit": CustomTaskSettings("visited"),
+        "spend": CustomTaskSettings("amount", "regression"),
     }
 
 

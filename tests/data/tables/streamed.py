@@ -8,7 +8,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from emm.data.tables.batches import Rows, Table
+from emm.data.tables.batches import Rows, RowTensors
 from emm.data.tables.loading import Columns, Source
 from emm.data.tables.memory import stream_of
 from emm.data.tables.schema import WEIGHT
@@ -17,11 +17,11 @@ from emm.data.tables.stream import BLOCK, Stream
 CPU = torch.device("cpu")
 
 
-def numbered(rows: int) -> Table:
+def numbered(rows: int) -> RowTensors:
     """A table whose every column holds the rows' numbers, and weights half of them."""
     numbers = torch.arange(rows).unsqueeze(1)
     labels = torch.cat([numbers, numbers // 7], dim=1) % 251
-    return Table(
+    return RowTensors(
         torch.cat([numbers, -numbers], dim=1).float(),
         numbers.int(),
         labels.byte(),
@@ -30,13 +30,13 @@ def numbered(rows: int) -> Table:
     )
 
 
-def columns(table: Table) -> Columns:
+def columns(table: RowTensors) -> Columns:
     widths = {"dense": table.dense, "sparse": table.sparse, "labels": table.labels}
     names = {k: tuple(f"{k}{n}" for n in range(v.shape[1])) for k, v in widths.items()}
     return Columns(**names, weight=() if table.weights is None else (WEIGHT,), kinds=table.kinds)
 
 
-def write(table: Table, path: Path, group: int) -> Columns:
+def write(table: RowTensors, path: Path, group: int) -> Columns:
     """Write all but ``given`` as Parquet with row groups of ``group`` rows."""
     named = columns(table)
     held = {"dense": table.dense, "sparse": table.sparse, "labels": table.labels}
@@ -50,7 +50,7 @@ def write(table: Table, path: Path, group: int) -> Columns:
 
 
 def stream(
-    table: Table, path: Path, *, group: int = 64, window: int = 10**6, block: int = BLOCK
+    table: RowTensors, path: Path, *, group: int = 64, window: int = 10**6, block: int = BLOCK
 ) -> Stream:
     """The rows of ``table`` as a stream with windows of at most ``window`` rows."""
     found = stream_of(Source(path, write(table, path, group)), 0, CPU)
@@ -64,7 +64,7 @@ def everything(rows: Rows, batch: int = 50) -> Tensor:
     return torch.cat([flat(part) for part in rows.in_order(batch)])
 
 
-def flat(table: Table) -> Tensor:
+def flat(table: RowTensors) -> Tensor:
     """All columns of a table as numbers: [N, K]."""
     held = [table.dense, table.sparse, table.labels, table.given]
     parts = [part.double() for part in held if part is not None]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emm.core.errors import DataError
-from emm.data.tables.batches import Table, batch_sizes, count_batches, joined, shuffled
+from emm.data.tables.batches import RowTensors, batch_sizes, count_batches, joined, shuffled
 from emm.data.tables.loading import load_table
 from emm.data.tables.schema import WEIGHT
 from tests.data.prepare.test_checks import frame, schema_of
@@ -78,7 +78,9 @@ def test_the_generator_decides_the_order() -> None:
 
 
 def test_one_tasks_table_keeps_the_rows() -> None:
-    table = Table(torch.zeros(3, 1), torch.zeros(3, 1).int(), torch.tensor([[0, 1]] * 3).byte())
+    table = RowTensors(
+        torch.zeros(3, 1), torch.zeros(3, 1).int(), torch.tensor([[0, 1]] * 3).byte()
+    )
     assert table.task(1).labels.tolist() == [[1], [1], [1]]
     assert pl.DataFrame(table.task(1).labels.numpy()).shape == (3, 1)
 
@@ -91,12 +93,14 @@ def test_as_many_batches_are_counted_as_are_given(rows: int, batch_size: int) ->
     assert batch_sizes(rows, batch_size) == [len(batch) for batch in batches]
 
 
-def full() -> Table:
+def full() -> RowTensors:
     """Four rows, with everything that a table may hold."""
     numbers = torch.arange(4)
     labels = torch.stack([numbers % 2, numbers // 2], dim=1).byte()
     given, weights = numbers.float().unsqueeze(1) * 10, numbers.float() * 100
-    return Table(numbers.float().unsqueeze(1), numbers.int().unsqueeze(1), labels, given, weights)
+    return RowTensors(
+        numbers.float().unsqueeze(1), numbers.int().unsqueeze(1), labels, given, weights
+    )
 
 
 def test_rows_are_taken_from_every_column() -> None:
@@ -125,7 +129,7 @@ def test_one_tasks_table_keeps_what_is_given_and_the_weights() -> None:
 
 
 def test_what_a_table_lacks_stays_absent() -> None:
-    bare = Table(torch.zeros(3, 1), torch.zeros(3, 1).int(), torch.zeros(3, 1).byte())
+    bare = RowTensors(torch.zeros(3, 1), torch.zeros(3, 1).int(), torch.zeros(3, 1).byte())
     for table in (bare.rows(torch.tensor([1])), bare.to(torch.device("cpu")), bare.task(0)):
         assert table.given is None
         assert table.weights is None
@@ -134,7 +138,7 @@ def test_what_a_table_lacks_stays_absent() -> None:
 def test_a_model_reads_dense_and_sparse_and_what_is_given() -> None:
     table = full()
     assert list(map(id, table.inputs)) == list(map(id, (table.dense, table.sparse, table.given)))
-    bare = Table(table.dense, table.sparse, table.labels, weights=table.weights)
+    bare = RowTensors(table.dense, table.sparse, table.labels, weights=table.weights)
     assert list(map(id, bare.inputs)) == list(map(id, (bare.dense, bare.sparse)))
 
 

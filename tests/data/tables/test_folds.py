@@ -2,16 +2,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.data.tables.folds import fold_only, folds_of, without_fold
 
 ROWS, FOLDS, SEEDS = st.integers(0, 60), st.integers(2, 7), st.integers(0, 5)
 
 
-def numbered(rows: int) -> Table:
+def numbered(rows: int) -> RowTensors:
     """A table whose every column holds the rows' numbers."""
     numbers = torch.arange(rows).unsqueeze(1)
-    return Table(numbers.float(), numbers.int(), numbers.byte(), numbers.float(), numbers[:, 0] / 2)
+    return RowTensors(
+        numbers.float(), numbers.int(), numbers.byte(), numbers.float(), numbers[:, 0] / 2
+    )
 
 
 @settings(deadline=None, max_examples=50)

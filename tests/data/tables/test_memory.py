@@ -5,7 +5,7 @@ import torch
 
 from emm.core.errors import DataError
 from emm.data.tables import memory
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.data.tables.memory import GIB, allotted, free_bytes, open_splits
 from emm.data.tables.stream import Stream
 from tests.data.tables.streamed import CPU, everything
@@ -44,7 +44,7 @@ def test_what_fits_is_held_and_nothing_is_said(
     processed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     splits = open_splits(processed, NAMES, SCHEMA, CPU, memory_gib=270 * ROW / GIB)
-    assert [type(splits[name]) for name in NAMES] == [Table, Table]
+    assert [type(splits[name]) for name in NAMES] == [RowTensors, RowTensors]
     assert capsys.readouterr().err == ""
 
 
@@ -52,7 +52,7 @@ def test_what_does_not_fit_is_streamed_and_that_is_said(
     processed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     splits = open_splits(processed, NAMES, SCHEMA, CPU, memory_gib=269 * ROW / GIB)
-    assert [type(splits[name]) for name in NAMES] == [Stream, Table]
+    assert [type(splits[name]) for name in NAMES] == [Stream, RowTensors]
     assert splits["train"].memory == 149 * ROW  # type: ignore[attr-defined]
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
@@ -74,7 +74,7 @@ def test_a_split_has_the_same_rows_either_way(processed: Path) -> None:
 def test_two_thirds_of_free_memory_are_used_by_default(
     processed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for free, kind in ((270 * ROW, Stream), (405 * ROW, Table)):
+    for free, kind in ((270 * ROW, Stream), (405 * ROW, RowTensors)):
         monkeypatch.setattr(memory, "free_bytes", lambda _device, free=free: free)
         assert type(open_splits(processed, NAMES, SCHEMA, CPU)["train"]) is kind
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from emm.core.errors import DataError
 from emm.data.tables import stream as module
-from emm.data.tables.batches import Table, batch_sizes
+from emm.data.tables.batches import RowTensors, batch_sizes
 from emm.data.tables.folds import fold_only, without_fold
 from emm.data.tables.stream import Stream, ahead
 from tests.data.tables.streamed import everything, flat, numbered, stream
@@ -27,7 +27,7 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def numbers(batches: Iterator[Table]) -> list[int]:
+def numbers(batches: Iterator[RowTensors]) -> list[int]:
     return torch.cat([batch.sparse for batch in batches]).flatten().tolist()
 
 
@@ -40,11 +40,11 @@ def test_an_epoch_has_each_row_once_in_the_batches_of_a_table(
     data = stream(table, tmp_path / "rows.parquet", group=group, window=window, block=block)
     batches = list(data.shuffled(batch, seeded()))
     assert [len(each) for each in batches] == batch_sizes(rows, batch)
-    found = flat(Table(*(torch.cat(x) for x in zip(*map(parts, batches), strict=True))))
+    found = flat(RowTensors(*(torch.cat(x) for x in zip(*map(parts, batches), strict=True))))
     assert torch.equal(found[found[:, 0].argsort()], flat(table))
 
 
-def parts(table: Table) -> tuple[Tensor, ...]:
+def parts(table: RowTensors) -> tuple[Tensor, ...]:
     assert table.given is not None
     assert table.weights is not None
     return table.dense, table.sparse, table.labels, table.given, table.weights
@@ -120,7 +120,7 @@ def test_one_window_holds_no_more_rows_than_memory_allows(
     sizes = []
     read = Stream._read
 
-    def record(self: Stream, blocks: list[tuple[int, int]]) -> Table:
+    def record(self: Stream, blocks: list[tuple[int, int]]) -> RowTensors:
         sizes.append(sum(last - first for first, last in blocks))
         return read(self, blocks)
 
@@ -135,7 +135,7 @@ def test_one_window_holds_no_more_rows_than_memory_allows(
 def test_no_more_than_two_windows_are_alive(data: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
     read, windows, alive = Stream._read, list[ref[Tensor]](), list[int]()
 
-    def record(self: Stream, blocks: list[tuple[int, int]]) -> Table:
+    def record(self: Stream, blocks: list[tuple[int, int]]) -> RowTensors:
         alive.append(sum(window() is not None for window in windows))
         table = read(self, blocks)
         windows.append(ref(table.dense))
@@ -196,7 +196,7 @@ def test_what_the_thread_raises_is_raised_where_batches_are_used(
 ) -> None:
     before, read = readers(), Stream._read
 
-    def fail(self: Stream, blocks: list[tuple[int, int]]) -> Table:
+    def fail(self: Stream, blocks: list[tuple[int, int]]) -> RowTensors:
         if threading.current_thread() is threading.main_thread() or failed.is_set():
             raise DataError("gone")
         failed.set()
@@ -214,8 +214,8 @@ def test_what_the_thread_raises_is_raised_where_batches_are_used(
 def test_the_next_job_runs_while_a_result_is_used() -> None:
     started = [threading.Event() for _ in range(3)]
 
-    def job(number: int) -> Callable[[], Table]:
-        def run() -> Table:
+    def job(number: int) -> Callable[[], RowTensors]:
+        def run() -> RowTensors:
             started[number].set()
             return numbered(number)
 

@@ -19,7 +19,7 @@ _LABELS_SHOWN = 3
 
 
 @dataclass(frozen=True)
-class OwnTask:
+class CustomTask:
     """A label: a column or a Polars SQL expression over a row's columns.
 
     Neither the columns it reads nor those in ``made_from`` are features of any task.
@@ -30,7 +30,9 @@ class OwnTask:
     made_from: tuple[str, ...] = ()
 
 
-def parse(task: OwnTask, columns: Sequence[str], where: str, errors: list[str]) -> pl.Expr | None:
+def parse(
+    task: CustomTask, columns: Sequence[str], where: str, errors: list[str]
+) -> pl.Expr | None:
     """The expression of a task; what is wrong with it goes to ``errors``."""
     if task.expression in columns:
         return pl.col(task.expression)

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from emm.config import PARAMS_FILE, Params, TableParams
+from emm.config import PARAMS_FILE, CustomDataSettings, Params
 from emm.config.binding import choose
-from emm.data.custom.columns import OwnTask
-from emm.data.custom.describe import describe_own
-from emm.data.custom.files import OwnFiles
-from emm.data.custom.roles import OwnColumns
+from emm.data.custom.columns import CustomTask
+from emm.data.custom.describe import describe_custom
+from emm.data.custom.files import CustomFiles
+from emm.data.custom.roles import CustomColumns
 from emm.data.datasets.dataset import DATASETS, Dataset, load_dataset
 from emm.data.datasets.split_rules import (
     AsPublished,
@@ -35,19 +35,21 @@ def dataset_of(params: Params, block: str) -> Dataset:
         sample = section.preprocess.sample
         key = (sample.key,) if sample is not None and sample.key else ()
         carried = (*key, *section.preprocess.keep)
-        dataset = own_dataset(name, section.table, params.paths(block).raw, carried)
+        dataset = custom_dataset(name, section.table, params.paths(block).raw, carried)
     for task in section.tasks:
         choose("task", task, dataset.tasks, f"{block}.tasks in params.yaml", "correct the name")
     return dataset
 
 
-def own_dataset(name: str, table: TableParams, raw: Path, carried: tuple[str, ...] = ()) -> Dataset:
-    """The dataset that a table's section makes of the files in ``raw``: see `describe_own`."""
-    return describe_own(
+def custom_dataset(
+    name: str, table: CustomDataSettings, raw: Path, carried: tuple[str, ...] = ()
+) -> Dataset:
+    """The dataset that a table's section makes of the files in ``raw``: see `describe_custom`."""
+    return describe_custom(
         name,
         raw,
-        files=OwnFiles(table.parts, table.separator, table.missing_texts),
-        columns=OwnColumns(
+        files=CustomFiles(table.parts, table.separator, table.missing_texts),
+        columns=CustomColumns(
             dense=table.dense,
             sparse=table.sparse,
             bags=table.bags,
@@ -57,14 +59,14 @@ def own_dataset(name: str, table: TableParams, raw: Path, carried: tuple[str, ..
             carried=carried,
         ),
         tasks={
-            task: OwnTask(said.expression, said.kind, said.made_from)
-            for task, said in table.own_tasks.items()
+            task: CustomTask(said.expression, said.kind, said.made_from)
+            for task, said in table.custom_tasks.items()
         },
         split=split_of(table),
     )
 
 
-def split_of(table: TableParams) -> Split:
+def split_of(table: CustomDataSettings) -> Split:
     """The rule that a table's section describes; its faults have been told by then."""
     parts, said = table.parts, table.split
     if "validation" in parts:

@@ -11,10 +11,10 @@ from emm.config.binding import raise_all
 from emm.core.errors import DataError
 from emm.core.progress import say
 from emm.data.custom import columns as own_columns
-from emm.data.custom.columns import OwnTask, columns_read
-from emm.data.custom.files import OwnFiles, columns_of, is_parquet, read_file, read_sample
-from emm.data.custom.roles import OwnColumns, in_two_roles, misnamed
-from emm.data.custom.source import own_source
+from emm.data.custom.columns import CustomTask, columns_read
+from emm.data.custom.files import CustomFiles, columns_of, is_parquet, read_file, read_sample
+from emm.data.custom.roles import CustomColumns, in_two_roles, misnamed
+from emm.data.custom.source import custom_source
 from emm.data.datasets.dataset import Dataset, Task
 from emm.data.datasets.split_rules import ByTime, Split
 from emm.data.prepare.split import column_of
@@ -25,20 +25,20 @@ from emm.data.reading.chunks import LINE, Chunk, Reading
 class _Layout:
     """What is read of every file, and how it is cast; ``time``: a column that may not be empty."""
 
-    files: OwnFiles
+    files: CustomFiles
     columns: tuple[str, ...]
     casts: Mapping[str, pl.Expr]
     bags: tuple[str, ...]
     time: str | None
 
 
-def describe_own(
+def describe_custom(
     name: str,
     raw: Path,
     *,
-    files: OwnFiles,
-    columns: OwnColumns,
-    tasks: Mapping[str, OwnTask],
+    files: CustomFiles,
+    columns: CustomColumns,
+    tasks: Mapping[str, CustomTask],
     split: Split,
 ) -> Dataset:
     """The dataset in the files of the folder ``raw``.
@@ -62,8 +62,8 @@ def describe_own(
 def _dataset(
     name: str,
     sample: pl.DataFrame,
-    files: OwnFiles,
-    columns: OwnColumns,
+    files: CustomFiles,
+    columns: CustomColumns,
     tasks: Mapping[str, Task],
     split: Split,
 ) -> Dataset:
@@ -82,7 +82,7 @@ def _dataset(
     layout = _Layout(files, tuple(dict.fromkeys(wanted)), casts, tuple(columns.bags), time)
     return Dataset(
         name=name,
-        source=own_source(name, files.patterns),
+        source=custom_source(name, files.patterns),
         dense=dense,
         sparse=sparse,
         tasks=tasks,
@@ -126,7 +126,7 @@ def _known_columns(paths: Sequence[Path], separator: str) -> list[str]:
 
 
 def _tasks(
-    where: str, tasks: Mapping[str, OwnTask], known: Sequence[str], errors: list[str]
+    where: str, tasks: Mapping[str, CustomTask], known: Sequence[str], errors: list[str]
 ) -> dict[str, Task]:
     """The tasks whose expressions can be read, each with all columns that reveal it."""
     described = {}
@@ -150,7 +150,7 @@ def _casts(
 
 
 def _features(
-    name: str, sample: pl.DataFrame, columns: OwnColumns, hidden: set[str], split: str | None
+    name: str, sample: pl.DataFrame, columns: CustomColumns, hidden: set[str], split: str | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Dense and sparse features, in the files' order; says which of them were inferred."""
     dense, sparse = columns.dense or (), columns.sparse or ()

@@ -21,7 +21,7 @@ _SUFFIX = ".parquet"
 
 
 @dataclass(frozen=True)
-class OwnFiles:
+class CustomFiles:
     """The files of each part, as names or globs, and how they are written.
 
     No names at all stand for `PATTERNS`. ``separator`` stands between the values of a delimited
@@ -62,7 +62,7 @@ def columns_of(path: Path, separator: str) -> list[str]:
 
 
 def read_file(
-    path: Path, columns: Sequence[str], files: OwnFiles, rejected: Rejected
+    path: Path, columns: Sequence[str], files: CustomFiles, rejected: Rejected
 ) -> Iterator[Chunk]:
     """The rows of one file: text of a delimited one, typed columns of Parquet; null where missing.
 
@@ -78,7 +78,7 @@ def read_file(
         yield Chunk(chunk.file, chunk.rows.with_columns(nulls))
 
 
-def read_sample(paths: Sequence[Path], columns: Sequence[str], files: OwnFiles) -> pl.DataFrame:
+def read_sample(paths: Sequence[Path], columns: Sequence[str], files: CustomFiles) -> pl.DataFrame:
     """The first rows of up to ten of the files."""
     paths = paths[:SAMPLE_FILES]
     rejected = Rejected("", 1.0)

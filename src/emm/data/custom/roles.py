@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from emm.data.custom.columns import OwnTask, unknown_column
+from emm.data.custom.columns import CustomTask, unknown_column
 
 
 @dataclass(frozen=True)
-class OwnColumns:
+class CustomColumns:
     """What a person says of the columns.
 
     ``dense`` and ``sparse``: features of each kind. A column named nowhere is inferred unless both
@@ -27,8 +27,8 @@ class OwnColumns:
 
 def misnamed(
     where: str,
-    columns: OwnColumns,
-    tasks: Mapping[str, OwnTask],
+    columns: CustomColumns,
+    tasks: Mapping[str, CustomTask],
     split: str | None,
     known: Sequence[str],
 ) -> list[str]:
@@ -52,7 +52,7 @@ def misnamed(
     ]
 
 
-def in_two_roles(where: str, columns: OwnColumns, hidden: Iterable[str]) -> list[str]:
+def in_two_roles(where: str, columns: CustomColumns, hidden: Iterable[str]) -> list[str]:
     """A message for every feature that is something else, too."""
     features = {"dense": columns.dense or (), "sparse": columns.sparse or (), "bags": columns.bags}
     weight = (columns.weight,) if columns.weight else ()

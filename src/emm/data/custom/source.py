@@ -10,7 +10,7 @@ PATTERNS = ("*.csv", "*.parquet")
 _MAX_BYTES = 2**40
 
 
-def own_source(name: str, patterns: Sequence[str]) -> Source:
+def custom_source(name: str, patterns: Sequence[str]) -> Source:
     """The source of own data: files of each of these names or globs, or of one of `PATTERNS`."""
     named = tuple(RawFile(pattern, pattern=True) for pattern in patterns)
     first, *others = PATTERNS

@@ -18,7 +18,7 @@ class Piece(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Table:
+class RowTensors:
     """Rows in memory: dense [N, D] float32, sparse [N, F] int32 ids, labels [N, T] uint8.
 
     ``given`` [N, K] float32: what a fused model's frozen members say of each row, where that was
@@ -43,7 +43,7 @@ class Table:
         """What a model reads of the rows: dense, sparse, and ``given`` where there is one."""
         return (self.dense, self.sparse, *([] if self.given is None else [self.given]))
 
-    def to(self, device: torch.device) -> "Table":
+    def to(self, device: torch.device) -> "RowTensors":
         """The same rows on ``device``."""
         return self._each(lambda column: column.to(device))
 
@@ -54,50 +54,50 @@ class Table:
 
     def shuffled(
         self, batch_size: int, generator: torch.Generator, done: int = 0
-    ) -> Iterator["Table"]:
+    ) -> Iterator["RowTensors"]:
         """An epoch's batches: see `Rows`."""
         return map(self.rows, islice(shuffled(len(self), batch_size, generator), done, None))
 
-    def in_order(self, batch_size: int) -> Iterator["Table"]:
+    def in_order(self, batch_size: int) -> Iterator["RowTensors"]:
         """All rows in their order: see `Rows`."""
         for start in range(0, max(len(self), 1), batch_size):
             yield self.part(start, start + batch_size)
 
-    def rows(self, index: Tensor) -> "Table":
+    def rows(self, index: Tensor) -> "RowTensors":
         """The rows at ``index`` [B]."""
         return self._each(lambda column: column.index_select(0, index))
 
-    def part(self, start: int, stop: int) -> "Table":
+    def part(self, start: int, stop: int) -> "RowTensors":
         """The rows from ``start`` to before ``stop``, without a copy."""
         return self._each(lambda column: column[start:stop])
 
-    def task(self, number: int) -> "Table":
+    def task(self, number: int) -> "RowTensors":
         """The same rows with the label of one task alone: labels [N, 1]."""
         labels, kinds = label_of(self.labels, self.kinds, number)
         return replace(self, labels=labels, kinds=kinds)
 
-    def with_given(self, given: Tensor) -> "Table":
+    def with_given(self, given: Tensor) -> "RowTensors":
         """The same rows with ``given`` [N, K]."""
         return replace(self, given=given)
 
-    def as_piece(self, share: float, rows: float) -> "Table":
+    def as_piece(self, share: float, rows: float) -> "RowTensors":
         """The same rows as a part of a batch: see `Piece`."""
         return replace(self, piece=Piece(share, rows))
 
-    def in_memory(self, copies: int, seed: int) -> "Table":
+    def in_memory(self, copies: int, seed: int) -> "RowTensors":
         """These very rows: see `Rows`."""
         return self
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> "Table":
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "RowTensors":
         columns: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         tensors = {name: value for name, value in columns.items() if isinstance(value, Tensor)}
-        return Table(**columns | {name: change(column) for name, column in tensors.items()})
+        return RowTensors(**columns | {name: change(column) for name, column in tensors.items()})
 
 
 class Rows(Protocol):
-    """A split's rows, wherever they are: a `Table`, or a `Stream` of what doesn't fit into memory.
+    """Rows of a split: `RowTensors` in memory, or a `Stream` of what doesn't fit.
 
-    What is small is at hand, as in a `Table`; dense and sparse columns come in batches.
+    What is small is at hand, as in a `RowTensors`; dense and sparse columns come in batches.
     """
 
     @property
@@ -115,13 +115,13 @@ class Rows(Protocol):
 
     def shuffled(
         self, batch_size: int, generator: torch.Generator, done: int = 0
-    ) -> Iterator[Table]:
+    ) -> Iterator[RowTensors]:
         """An epoch's batches in random order, each row once, of the sizes of `batch_sizes`.
 
         The first ``done`` of them are passed over, without reading them where that can be.
         """
 
-    def in_order(self, batch_size: int) -> Iterator[Table]:
+    def in_order(self, batch_size: int) -> Iterator[RowTensors]:
         """All rows in their order, ``batch_size`` at a time."""
 
     def rows(self, index: Tensor) -> Self:
@@ -133,7 +133,7 @@ class Rows(Protocol):
     def with_given(self, given: Tensor) -> Self:
         """The same rows with ``given`` [N, K] for models to read."""
 
-    def in_memory(self, copies: int, seed: int) -> Table:
+    def in_memory(self, copies: int, seed: int) -> RowTensors:
         """For those who need all rows at once: the rows, or as many as fit ``copies`` times into
         memory, a random choice by ``seed`` in their order."""
 
@@ -146,13 +146,13 @@ def label_of(labels: Tensor, kinds: tuple[str, ...], number: int) -> tuple[Tenso
     return own.to(torch.uint8), ()
 
 
-def joined(parts: list[Table]) -> Table:
+def joined(parts: list[RowTensors]) -> RowTensors:
     """The rows of ``parts``, one after another."""
     if len(parts) == 1:
         return parts[0]
     given = [part.given for part in parts if part.given is not None]
     weights = [part.weights for part in parts if part.weights is not None]
-    return Table(
+    return RowTensors(
         torch.cat([part.dense for part in parts]),
         torch.cat([part.sparse for part in parts]),
         torch.cat([part.labels for part in parts]),

@@ -11,7 +11,7 @@ from polars.selectors import by_name
 from torch import Tensor
 
 from emm.core.errors import DataError
-from emm.data.tables.batches import Table
+from emm.data.tables.batches import RowTensors
 from emm.data.tables.schema import BAG, WEIGHT, Schema, label_column
 
 ROWS = 262_144  # a time: more would only need more memory
@@ -19,7 +19,7 @@ ROWS = 262_144  # a time: more would only need more memory
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the processed columns that become a `Table`, and the kinds of the tasks."""
+    """Names of the processed columns that become a `RowTensors`, and the kinds of the tasks."""
 
     dense: tuple[str, ...]
     sparse: tuple[str, ...]
@@ -37,13 +37,13 @@ class Columns:
         values = len(self.dense) + len(self.sparse) + len(self.weight)
         return 4 * values + (4 if self.kinds else 1) * len(self.labels)
 
-    def empty(self, rows: int, *, pinned: bool = False) -> Table:
+    def empty(self, rows: int, *, pinned: bool = False) -> RowTensors:
         """Tensors for so many rows, yet to be filled; ``pinned`` to copy them to CUDA from."""
 
         def tensor(names: Sequence[str], kind: torch.dtype) -> Tensor:
             return torch.empty(rows, len(names), dtype=kind, pin_memory=pinned)
 
-        return Table(
+        return RowTensors(
             tensor(self.dense, torch.float32),
             tensor(self.sparse, torch.int32),
             tensor(self.labels, torch.float32 if self.kinds else torch.uint8),
@@ -82,11 +82,11 @@ class Source:
         self._scan = pl.scan_parquet(path, glob=False).select(by_name(*columns.names))
         self.rows: int = self._collect(self._scan.select(pl.len())).item()
 
-    def read(self, into: Table, at: int, start: int, stop: int) -> None:
+    def read(self, into: RowTensors, at: int, start: int, stop: int) -> None:
         """Put the rows from ``start`` to before ``stop`` into a table at row ``at``."""
         self._fill(into.part(at, at + stop - start), self._slice(start, stop))
 
-    def pick(self, into: Table, at: int, rows: Tensor) -> None:
+    def pick(self, into: RowTensors, at: int, rows: Tensor) -> None:
         """Put the rows at ``rows`` [B], which rises, into a table at row ``at``.
 
         All rows between the first and the last are decoded on the way.
@@ -97,7 +97,7 @@ class Source:
             frame = frame[numbers - numbers[0]]
         self._fill(into.part(at, at + len(numbers)), frame)
 
-    def load(self) -> Table:
+    def load(self) -> RowTensors:
         """All rows."""
         table = self.columns.empty(self.rows)
         for start in range(0, self.rows, ROWS):
@@ -112,7 +112,7 @@ class Source:
             raise self._error(f"{empty[0]} lacks values between rows {start} and {stop}")
         return frame
 
-    def _fill(self, table: Table, frame: pl.DataFrame) -> None:
+    def _fill(self, table: RowTensors, frame: pl.DataFrame) -> None:
         columns = self.columns
         _fill(table.dense, frame, columns.dense)
         _fill(table.sparse, frame, columns.sparse)
@@ -134,7 +134,7 @@ class Source:
         )
 
 
-def load_table(path: Path, schema: Schema, *, weighted: bool = False) -> Table:
+def load_table(path: Path, schema: Schema, *, weighted: bool = False) -> RowTensors:
     """Read one split, ``weighted`` with the dataset's own weights of its rows.
 
     Raises DataError when the file lacks columns or can't be read, and where there are no weights.

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emm.data.tables.batches import Table, batch_sizes, joined, label_of
+from emm.data.tables.batches import RowTensors, batch_sizes, joined, label_of
 from emm.data.tables.loading import Source
 
 BLOCK = 65_536
@@ -55,7 +55,7 @@ class Stream:
 
     def shuffled(
         self, batch_size: int, generator: torch.Generator, done: int = 0
-    ) -> Iterator[Table]:
+    ) -> Iterator[RowTensors]:
         """An epoch's batches in random order, each row once, of the sizes of `batch_sizes`.
 
         Nothing is read of the windows whose rows are all in the first ``done`` batches.
@@ -72,7 +72,7 @@ class Stream:
             past += 1
         return _batches(self._windows(groups[past:]), sizes[done:], generator, rows)
 
-    def in_order(self, batch_size: int) -> Iterator[Table]:
+    def in_order(self, batch_size: int) -> Iterator[RowTensors]:
         """All rows in their order, ``batch_size`` at a time."""
         window = min(self._most(), max(self.block, batch_size))
         full, rest = divmod(len(self), batch_size)
@@ -99,7 +99,7 @@ class Stream:
         """The same rows with ``given`` [N, K] for models to read."""
         return replace(self, given=given)
 
-    def in_memory(self, copies: int, seed: int) -> Table:
+    def in_memory(self, copies: int, seed: int) -> RowTensors:
         """As many rows as fit ``copies`` times into ``memory``, a random choice by ``seed``."""
         most = max(1, self.memory // (copies * self._row_bytes))
         if most < len(self):
@@ -133,12 +133,12 @@ class Stream:
             edges = torch.searchsorted(self.index, edges)
         return [(first, last) for first, last in pairwise(edges.tolist()) if first < last]
 
-    def _windows(self, groups: Sequence[Sequence[Span]]) -> Iterator[Table]:
+    def _windows(self, groups: Sequence[Sequence[Span]]) -> Iterator[RowTensors]:
         """The rows of each group of blocks."""
         # As `map`, which unlike a loop holds none of the tables that it gives.
         return map(self._window, groups, ahead([partial(self._read, group) for group in groups]))
 
-    def _read(self, blocks: Sequence[Span]) -> Table:
+    def _read(self, blocks: Sequence[Span]) -> RowTensors:
         """Dense and sparse columns of the blocks, in main memory."""
         pinned = self.labels.is_cuda
         table = self.source.columns.empty(_rows(blocks), pinned=pinned)
@@ -151,10 +151,10 @@ class Stream:
             at += last - first
         return table
 
-    def _window(self, blocks: Sequence[Span], read: Table) -> Table:
+    def _window(self, blocks: Sequence[Span], read: RowTensors) -> RowTensors:
         """The blocks' rows with what is held of them, on the device."""
         device = self.labels.device
-        return Table(
+        return RowTensors(
             read.dense.to(device, non_blocking=True),
             read.sparse.to(device, non_blocking=True),
             _at(blocks, self.labels),
@@ -164,7 +164,7 @@ class Stream:
         )
 
 
-def ahead(jobs: Sequence[Callable[[], Table]]) -> Iterator[Table]:
+def ahead(jobs: Sequence[Callable[[], RowTensors]]) -> Iterator[RowTensors]:
     """Each job's result in turn; a thread works on the next one while the last is used.
 
     What a job raises is raised here. The thread ends with the iterator, also if that is closed
@@ -181,15 +181,15 @@ def ahead(jobs: Sequence[Callable[[], Table]]) -> Iterator[Table]:
 
 
 def _batches(
-    windows: Iterator[Table],
+    windows: Iterator[RowTensors],
     sizes: Sequence[int],
     generator: torch.Generator | None = None,
     start: int = 0,
-) -> Iterator[Table]:
+) -> Iterator[RowTensors]:
     """The windows' rows in batches of ``sizes``, each window shuffled if there is a generator,
     from the place ``start`` of the first window on."""
     remaining = iter(sizes)
-    wanted, parts = next(remaining, 0), list[Table]()
+    wanted, parts = next(remaining, 0), list[RowTensors]()
     for window in windows:
         order = _order(window, generator)
         while start < len(order):
@@ -203,7 +203,7 @@ def _batches(
         del window  # before the next one is waited for
 
 
-def _order(window: Table, generator: torch.Generator | None) -> Tensor:
+def _order(window: RowTensors, generator: torch.Generator | None) -> Tensor:
     if generator is None:
         return torch.arange(len(window), device=window.labels.device)
     return torch.randperm(len(window), generator=generator, device=generator.device)
