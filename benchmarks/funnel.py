@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.table import RowTensors as Printed
+from rich.table import Table as Printed
 from torch import Tensor, nn
 
 from benchmarks.results import add_out, keep

@@ -15,7 +15,7 @@ from statistics import median
 
 import torch
 from rich.console import Console
-from rich.table import RowTensors as Printed
+from rich.table import Table as Printed
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.results import add_out, keep

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 from rich.console import Console
-from rich.table import RowTensors as Printed
+from rich.table import Table as Printed
 
 from benchmarks.results import add_out, keep
 from emm.data.tables.batches import Rows, RowTensors
