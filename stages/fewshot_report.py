@@ -5,7 +5,7 @@ from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.paths import Paths
 from fewshot.images import read_index
 from fewshot.report.page import ImageFacts, write_few_shot_report
-from fewshot.report.results import read_row
+from fewshot.report.results import read_results
 
 
 def main(images: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
@@ -14,7 +14,7 @@ def main(images: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> 
     paths = Paths(images, params.recipe, params.root)
     index = read_index(paths.processed)
     write_few_shot_report(
-        {kind: read_row(paths.evaluation(f"maml-{kind}")) for kind in params.few_shot.episodes},
+        {kind: read_results(paths.evaluation(f"maml-{kind}")) for kind in params.few_shot.episodes},
         ImageFacts(
             name=images,
             title=index.title,

@@ -18,7 +18,7 @@ from emm.fusion.pool import COMPONENTS, Members, load_pool
 from emm.fusion.pool import DESCRIPTION as POOL
 from emm.nn.inputs import Inputs
 from emm.report.predictions import read_predictions
-from emm.report.rows import Evaluation, Row, read_tree
+from emm.report.results import Evaluation, ModelResults, read_tree
 from emm.training.store import DESCRIPTION, WEIGHTS, load_model, load_weights
 from emm.trees.native.load import load_native_trees
 from emm_dvc.merge import read_lock
@@ -87,7 +87,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     POOL: lambda path: load_pool(path.parent, SCHEMA),
     GIVEN: lambda path: load_given(path.parent, NOBODY, "train", 1),
     "predictions.safetensors": lambda path: read_predictions(
-        Row("m", path.parent, EVALUATION, ()), 1, 1
+        ModelResults("m", path.parent, EVALUATION, ()), 1, 1
     ),
     "history.json": read_tree,
     "schema.json": load_schema,

@@ -11,7 +11,7 @@ from emm.metrics.ranking import roc_curve
 from emm.report.curves import Curves
 from emm.report.drawing import styles
 from emm.report.figures import draw_calibration, draw_roc, draw_training
-from emm.report.rows import Epoch, Evaluation, Row, Run
+from emm.report.results import Epoch, Evaluation, ModelResults, Run
 
 TASKS = ("a", "b", "c", "d")
 
@@ -29,9 +29,11 @@ def curves(models: int, scale: float, base: float) -> dict[str, Curves]:
     return {f"model-{i}": found for i in range(models)}
 
 
-def row(name: str, tasks: tuple[str, ...], epochs: int, auc: float, first: int = 1) -> Row:
+def row(name: str, tasks: tuple[str, ...], epochs: int, auc: float, first: int = 1) -> ModelResults:
     history = tuple(Epoch(first + i, 0.1, dict.fromkeys(tasks, auc)) for i in range(epochs))
-    return Row(name, Path(), Evaluation(name, (0,), 1, 1, {}), (Run(0, None, first, history),))
+    return ModelResults(
+        name, Path(), Evaluation(name, (0,), 1, 1, {}), (Run(0, None, first, history),)
+    )
 
 
 def is_picture(path: Path) -> bool:

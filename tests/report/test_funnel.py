@@ -10,7 +10,7 @@ import pytest
 from emm.core.errors import DataError
 from emm.report.facts import DatasetFacts
 from emm.report.page import page
-from emm.report.rows import read_row
+from emm.report.results import read_results
 from emm.report.summary import read_metrics, summarise, write_metrics
 
 TASKS = ("income", "never-married")
@@ -42,7 +42,7 @@ def written(root: Path, write_evaluation: Write, facts: DatasetFacts, **how: Any
         folder = write_evaluation(root, name, aucs)
         if how:
             add_funnel(folder, better / 10, gauc=how["gauc"])
-        rows.append(read_row(name, folder, TASKS))
+        rows.append(read_results(name, folder, TASKS))
     summaries = summarise(rows, ())
     write_metrics(root / "metrics", summaries)
     (root / "page.md").write_text(page(facts, "paper", summaries, (), "figures"))
@@ -106,7 +106,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, write_evaluation: Write, 
     for name, aucs in AUCS.items():
         folder = write_evaluation(tmp_path, name, aucs)
         add_funnel(folder, 0.0, gauc=gauc)
-        rows.append(read_row(name, folder, TASKS))
+        rows.append(read_results(name, folder, TASKS))
     summaries = summarise(rows, ())
     write_metrics(tmp_path / "metrics", summaries)
     assert read_metrics(tmp_path / "metrics", list(AUCS)) == summaries
@@ -115,7 +115,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, write_evaluation: Write, 
 def test_a_task_may_be_called_funnel_where_there_is_none(
     tmp_path: Path, write_evaluation: Write
 ) -> None:
-    row = read_row("emm", write_evaluation(tmp_path, "emm", {"funnel": [0.5]}), ("funnel",))
+    row = read_results("emm", write_evaluation(tmp_path, "emm", {"funnel": [0.5]}), ("funnel",))
     summaries = summarise([row], ())
     write_metrics(tmp_path / "metrics", summaries)
     assert read_metrics(tmp_path / "metrics", ["emm"]) == summaries
@@ -128,4 +128,4 @@ def test_scores_of_other_seeds_are_refused(tmp_path: Path, write_evaluation: Wri
     tree["funnel"]["cvr"]["ece"].pop()
     (folder / "metrics.json").write_text(json.dumps(tree))
     with pytest.raises(DataError, match="lists of a wrong length for cvr"):
-        read_row("esmm", folder, TASKS)
+        read_results("esmm", folder, TASKS)

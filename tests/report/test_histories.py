@@ -2,11 +2,11 @@ import csv
 from pathlib import Path
 
 from emm.report.histories import write_histories
-from emm.report.rows import Epoch, Evaluation, Row, Run
+from emm.report.results import Epoch, Evaluation, ModelResults, Run
 
 
-def row(*runs: Run) -> Row:
-    return Row("mine", Path(), Evaluation("mine", (0,), 1, 1, {}), runs)
+def row(*runs: Run) -> ModelResults:
+    return ModelResults("mine", Path(), Evaluation("mine", (0,), 1, 1, {}), runs)
 
 
 def read(folder: Path) -> list[list[str]]:

@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from emm.report.library import ROWS, library_table
+from emm.report.library import ENTRIES, library_table
 
 
 def write(path: Path, content: object) -> None:
@@ -31,5 +31,5 @@ def test_what_was_not_run_says_so(tmp_path: Path) -> None:
 
 def test_every_row_of_the_library_has_one() -> None:
     """Those of its README: MMoE, ESMM, share_bottom, ple, maml, aitm."""
-    assert len(ROWS) == 6
-    assert {row.model for row in ROWS} == {"MMoE", "ESMM", "SharedBottom", "PLE", "MAML", "AITM"}
+    assert len(ENTRIES) == 6
+    assert {row.model for row in ENTRIES} == {"MMoE", "ESMM", "SharedBottom", "PLE", "MAML", "AITM"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from emm.report.names import listed, printed
+from emm.report.names import display_name, join_names
 
 
 @pytest.mark.parametrize(
@@ -10,7 +10,7 @@ from emm.report.names import listed, printed
     [("tm-1", "TM-1"), ("shared_bottom", "SharedBottom"), ("adatt", "AdaTT"), ("mine", "mine")],
 )
 def test_printed(model: str, name: str) -> None:
-    assert printed(model) == name
+    assert display_name(model) == name
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ def test_printed(model: str, name: str) -> None:
     [([], ""), (["A"], "A"), (["A", "B"], "A and B"), (list("ABC"), "A, B and C")],
 )
 def test_listed(names: list[str], text: str) -> None:
-    assert listed(names) == text
+    assert join_names(names) == text

@@ -12,7 +12,7 @@ from emm.core.errors import DataError
 from emm.metrics.ranking import roc_curve
 from emm.report.curves import read_curves
 from emm.report.predictions import read_predictions
-from emm.report.rows import Row, read_row
+from emm.report.results import ModelResults, read_results
 
 TASKS = ("income", "never-married")
 AUCS = {"income": [0.95, 0.96], "never-married": [0.99, 0.98]}
@@ -20,17 +20,17 @@ FILE = "predictions.safetensors"
 
 
 @pytest.fixture
-def row(tmp_path: Path, write_evaluation: Callable[..., Path]) -> Row:
-    return read_row("mmoe", write_evaluation(tmp_path, "mmoe", AUCS), TASKS)
+def row(tmp_path: Path, write_evaluation: Callable[..., Path]) -> ModelResults:
+    return read_results("mmoe", write_evaluation(tmp_path, "mmoe", AUCS), TASKS)
 
 
-def rewrite(row: Row, change: Callable[[dict[str, Tensor]], object]) -> None:
+def rewrite(row: ModelResults, change: Callable[[dict[str, Tensor]], object]) -> None:
     tensors = load_file(row.folder / FILE)
     change(tensors)
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, row.folder / FILE)
 
 
-def test_the_first_seed_is_read(row: Row) -> None:
+def test_the_first_seed_is_read(row: ModelResults) -> None:
     stored = load_file(row.folder / FILE)
     found = read_predictions(row, 200, 2)
     assert torch.equal(found.logits, stored["logits"][0])
@@ -50,35 +50,35 @@ def test_the_first_seed_is_read(row: Row) -> None:
     ],
 )
 def test_odd_predictions_are_refused(
-    row: Row, change: Callable[[dict[str, Tensor]], object], message: str
+    row: ModelResults, change: Callable[[dict[str, Tensor]], object], message: str
 ) -> None:
     rewrite(row, change)
     with pytest.raises(DataError, match=message):
         read_predictions(row, 200, 2)
 
 
-def test_a_wrong_shape_is_named_with_the_right_one(row: Row) -> None:
+def test_a_wrong_shape_is_named_with_the_right_one(row: ModelResults) -> None:
     with pytest.raises(DataError) as caught:
         read_predictions(row, 300, 2)
     assert "F32 [2, 200, 2]" in str(caught.value)
     assert "F32 [2, 300, 2]" in str(caught.value)
 
 
-def test_missing_predictions_are_named(row: Row) -> None:
+def test_missing_predictions_are_named(row: ModelResults) -> None:
     (row.folder / FILE).unlink()
     with pytest.raises(DataError, match=r"predictions\.safetensors is missing"):
         read_predictions(row, 200, 2)
 
 
 @pytest.mark.parametrize("length", [0, 5, 100, 1000])
-def test_truncated_predictions_are_refused(row: Row, length: int) -> None:
+def test_truncated_predictions_are_refused(row: ModelResults, length: int) -> None:
     path = row.folder / FILE
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(DataError, match="can't be read"):
         read_predictions(row, 200, 2)
 
 
-def test_curves_are_those_of_the_task(row: Row) -> None:
+def test_curves_are_those_of_the_task(row: ModelResults) -> None:
     stored = load_file(row.folder / FILE)
     x, y = roc_curve(stored["logits"][0, :, 1], stored["labels"][:, 1])
     curves = read_curves([row], TASKS, 200)["mmoe"]
@@ -88,9 +88,9 @@ def test_curves_are_those_of_the_task(row: Row) -> None:
 
 
 def test_rows_over_other_labels_are_refused(
-    row: Row, tmp_path: Path, write_evaluation: Callable[..., Path]
+    row: ModelResults, tmp_path: Path, write_evaluation: Callable[..., Path]
 ) -> None:
-    other = read_row("ple", write_evaluation(tmp_path, "ple", AUCS), TASKS)
+    other = read_results("ple", write_evaluation(tmp_path, "ple", AUCS), TASKS)
     rewrite(other, lambda tensors: tensors.update(labels=tensors["labels"].flip(0)))
     with pytest.raises(DataError, match="has other labels"):
         read_curves([row, other], TASKS, 200)

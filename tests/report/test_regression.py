@@ -16,9 +16,9 @@ from emm.report.curves import read_curves
 from emm.report.facts import DatasetFacts, facts_of
 from emm.report.predictions import read_predictions
 from emm.report.readme import results_table
-from emm.report.rows import read_row
+from emm.report.results import read_results
 from emm.report.study import write_study
-from emm.report.study_params import CustomDataSettings, StudySettings
+from emm.report.study_params import StudySettings, StudyTableSettings
 from emm.report.summary import read_metrics, summarise, write_metrics
 from emm.report.write import write_report
 
@@ -109,7 +109,7 @@ def test_the_file_of_a_model(written: Path) -> None:
 
 
 def test_what_is_written_is_read_again(tmp_path: Path, write_mixed: Callable[[str], Path]) -> None:
-    rows = [read_row(model, write_mixed(model), TASKS, KINDS) for model in R2]
+    rows = [read_results(model, write_mixed(model), TASKS, KINDS) for model in R2]
     summaries = summarise(rows, ("tm-1",))
     write_metrics(tmp_path / "metrics", summaries)
     assert read_metrics(tmp_path / "metrics", list(R2)) == summaries
@@ -152,7 +152,7 @@ def test_every_figure_is_linked(written: Path) -> None:
 
 
 def test_groups_are_of_the_first_seed(write_mixed: Callable[[str], Path]) -> None:
-    row = read_row("emm", write_mixed("emm"), TASKS, KINDS)
+    row = read_results("emm", write_mixed("emm"), TASKS, KINDS)
     stored = load_file(row.folder / "predictions.safetensors")
     found = read_curves([row], TASKS, 200)["emm"].groups["price"]
     # These labels are half the first seed's predictions.
@@ -211,13 +211,13 @@ def test_odd_scores_are_refused(
     folder = write_mixed("emm")
     damaged(folder, "metrics.json", lambda tree: change(tree["tasks"]["price"]))
     with pytest.raises(DataError, match=message):
-        read_row("emm", folder, TASKS, KINDS)
+        read_results("emm", folder, TASKS, KINDS)
 
 
 def test_a_negative_r_squared_is_as_good_as_any(write_mixed: Callable[[str], Path]) -> None:
     folder = write_mixed("emm")
     damaged(folder, "metrics.json", lambda tree: tree["tasks"]["price"].update(r2=[-3.0, 0.5]))
-    assert summarise([read_row("emm", folder, TASKS, KINDS)], ())["emm"].tasks["price"].score[
+    assert summarise([read_results("emm", folder, TASKS, KINDS)], ())["emm"].tasks["price"].score[
         0
     ] == (-1.25)
 
@@ -227,7 +227,7 @@ def test_tasks_of_other_kinds_are_refused(
     write_mixed: Callable[[str], Path], kinds: tuple[str, ...]
 ) -> None:
     with pytest.raises(DataError, match="tasks of other kinds than the dataset"):
-        read_row("emm", write_mixed("emm"), TASKS, kinds)
+        read_results("emm", write_mixed("emm"), TASKS, kinds)
 
 
 def test_an_epoch_without_a_regressions_score_is_refused(
@@ -236,7 +236,7 @@ def test_an_epoch_without_a_regressions_score_is_refused(
     folder = write_mixed("emm")
     damaged(folder, "history.json", lambda tree: tree["runs"][0]["epochs"][1].pop("r2"))
     with pytest.raises(DataError, match="lacks a score in epoch 2"):
-        read_row("emm", folder, TASKS, KINDS)
+        read_results("emm", folder, TASKS, KINDS)
 
 
 def test_labels_of_classes_alone_are_refused(write_mixed: Callable[[str], Path]) -> None:
@@ -244,11 +244,11 @@ def test_labels_of_classes_alone_are_refused(write_mixed: Callable[[str], Path])
     stored = load_file(folder / "predictions.safetensors")
     save_file({**stored, "labels": stored["labels"].byte()}, folder / "predictions.safetensors")
     with pytest.raises(DataError, match="labels of another type"):
-        read_predictions(read_row("emm", folder, TASKS, KINDS), 200, 2)
+        read_predictions(read_results("emm", folder, TASKS, KINDS), 200, 2)
 
 
 def test_the_labels_of_a_regression_are_numbers(write_mixed: Callable[[str], Path]) -> None:
-    found = read_predictions(read_row("emm", write_mixed("emm"), TASKS, KINDS), 200, 2)
+    found = read_predictions(read_results("emm", write_mixed("emm"), TASKS, KINDS), 200, 2)
     assert torch.equal(found.labels[:, 1], found.logits[:, 1] / 2)
 
 
@@ -257,7 +257,7 @@ def test_the_study_tests_differences_of_binary_tasks_alone(
 ) -> None:
     for model in R2:
         write_mixed(model)
-    table = CustomDataSettings("One", "shop", "tuned", tuple(R2), "emm", trained=("tm-1",))
+    table = StudyTableSettings("One", "shop", "tuned", tuple(R2), "emm", trained=("tm-1",))
     study = StudySettings({"one": table}, tasks=("one",))
     paths = {"metrics": tmp_path / "m", "report": tmp_path / "study.md"}
     write_study(study, {"shop": facts}, root=tmp_path, **paths)

@@ -4,16 +4,16 @@ import pytest
 
 from emm.report.study_findings import findings
 from emm.report.study_params import StudyTableSettings
-from emm.report.study_rows import Difference, Result, StudyTable
+from emm.report.study_results import Difference, StudyResults, StudyTable
 from emm.report.study_tables import cost_table, mean_table, p_text, scores_table
 from emm.report.summary import RegressionSummary, Summary, TaskSummary, Totals
 
 
-def result(auc: float, p: float | None, *, operations: int = 200) -> Result:
+def result(auc: float, p: float | None, *, operations: int = 200) -> StudyResults:
     task = TaskSummary(auc=auc, auc_std=None, auc_gain=None, logloss=0.1, ece=0.01)
     summary = Summary({"income": task}, Totals(auc, 1234, operations, 3, 2))
     differences = {} if p is None else {"income": Difference(auc - 0.95, p)}
-    return Result(summary, {"income": 0.955}, 4.5, differences)
+    return StudyResults(summary, {"income": 0.955}, 4.5, differences)
 
 
 def table(rows: dict[str, tuple[float, float]], **options: object) -> StudyTable:
@@ -99,10 +99,10 @@ def test_scores_table() -> None:
     ]
 
 
-def of_two_tasks(mean: float, age: TaskSummary | RegressionSummary) -> Result:
+def of_two_tasks(mean: float, age: TaskSummary | RegressionSummary) -> StudyResults:
     own = result(mean, None)
     summary = Summary({**own.summary.tasks, "age": age}, own.summary.totals)
-    return Result(summary, {"income": 0.9, "age": 0.8}, 4.5, {})
+    return StudyResults(summary, {"income": 0.9, "age": 0.8}, 4.5, {})
 
 
 def test_mean_table() -> None:

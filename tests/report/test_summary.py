@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emm.core.errors import DataError
-from emm.report.rows import Row, read_row
+from emm.report.results import ModelResults, read_results
 from emm.report.summary import read_metrics, summarise, write_metrics
 
 TASKS = ("income", "never-married")
@@ -16,13 +16,13 @@ ONE_SEED = {
     "tm-2": {"income": [0.96], "never-married": [0.97]},
     "emm": {"income": [0.955], "never-married": [0.98]},
 }
-MakeRows = Callable[[dict[str, dict[str, list[float]]]], list[Row]]
+MakeRows = Callable[[dict[str, dict[str, list[float]]]], list[ModelResults]]
 
 
 @pytest.fixture
 def rows(tmp_path: Path, write_evaluation: Callable[..., Path]) -> MakeRows:
-    def make(aucs: dict[str, dict[str, list[float]]]) -> list[Row]:
-        return [read_row(m, write_evaluation(tmp_path, m, aucs[m]), TASKS) for m in aucs]
+    def make(aucs: dict[str, dict[str, list[float]]]) -> list[ModelResults]:
+        return [read_results(m, write_evaluation(tmp_path, m, aucs[m]), TASKS) for m in aucs]
 
     return make
 

@@ -9,8 +9,8 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from emm.automtl.space import ARCHITECTURE, IDENTITY, NamedArchitecture, NamedExpert, read_named
 from emm.report.drawing import colour, new_figure
-from emm.report.names import printed
-from emm.report.rows import Row
+from emm.report.names import display_name
+from emm.report.results import ModelResults
 
 LEGEND = (
     "Left, the fields that each expert of the first level reads: a dot for the field as it is, a "
@@ -24,7 +24,7 @@ _BOX = (1.9, 0.62)  # width and height, in the units of the drawing
 _STEP = (3.0, 1.0)  # from box to box
 
 
-def architectures_of(rows: Sequence[Row]) -> dict[str, NamedArchitecture]:
+def architectures_of(rows: Sequence[ModelResults]) -> dict[str, NamedArchitecture]:
     """The architectures of the rows that have one, by row; ModelFileError for a malformed file."""
     files = {row.name: row.folder / ARCHITECTURE for row in rows}
     return {name: read_named(path) for name, path in files.items() if path.exists()}
@@ -39,7 +39,11 @@ def architecture_sections(rows: Sequence[str], folder: str) -> list[str]:
     """The part of a page that shows the architectures of ``rows``; nothing if there are none."""
     if not rows:
         return []
-    return ["## Found architecture", LEGEND, *pictures({row: printed(row) for row in rows}, folder)]
+    return [
+        "## Found architecture",
+        LEGEND,
+        *pictures({row: display_name(row) for row in rows}, folder),
+    ]
 
 
 def pictures(titles: Mapping[str, str], folder: str) -> list[str]:

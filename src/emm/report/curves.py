@@ -10,7 +10,7 @@ from emm.metrics.calibration import Reliability, reliability_of_equal_evidence
 from emm.metrics.ranking import roc_curve
 from emm.metrics.regression import Groups, grouped
 from emm.report.predictions import Predictions, read_predictions
-from emm.report.rows import Row, refuse
+from emm.report.results import ModelResults, refuse
 
 CALIBRATION_BINS = 12
 VALUE_GROUPS = 12
@@ -26,7 +26,9 @@ class Curves:
     groups: Mapping[str, Groups] = field(default_factory=dict)
 
 
-def read_curves(rows: Sequence[Row], tasks: Sequence[str], test_rows: int) -> dict[str, Curves]:
+def read_curves(
+    rows: Sequence[ModelResults], tasks: Sequence[str], test_rows: int
+) -> dict[str, Curves]:
     """Curves by model; the predictions of one row at a time are in memory.
 
     Raises DataError for unusable predictions and for rows evaluated on different labels.

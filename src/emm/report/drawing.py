@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from emm.report.names import printed
+from emm.report.names import display_name
 
 Style = dict[str, Any]
 
@@ -79,7 +79,7 @@ def panels(figure: Figure, count: int, columns: int, **options: Any) -> list[Axe
 
 def add_legend(figure: Figure, looks: Mapping[str, Style]) -> None:
     """All models in table order, to the right of the panels."""
-    handles = [Line2D([], [], label=printed(model), **look) for model, look in looks.items()]
+    handles = [Line2D([], [], label=display_name(model), **look) for model, look in looks.items()]
     figure.legend(handles=handles, loc="outside right upper", labelspacing=0.7)
 
 

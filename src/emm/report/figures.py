@@ -11,8 +11,8 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from emm.metrics.calibration import Reliability
 from emm.report.curves import Curves
 from emm.report.drawing import Style, add_legend, new_figure, panels
-from emm.report.names import printed
-from emm.report.rows import Row, Run
+from emm.report.names import display_name
+from emm.report.results import ModelResults, Run
 
 TRAINING = "training.svg"
 FEWEST_FALSE_POSITIVES = 30
@@ -44,7 +44,7 @@ def calibration_file(task: str) -> str:
 
 
 def draw_training(
-    path: Path, rows: Sequence[Row], tasks: Sequence[str], looks: Mapping[str, Style]
+    path: Path, rows: Sequence[ModelResults], tasks: Sequence[str], looks: Mapping[str, Style]
 ) -> None:
     """Validation AUC or R squared per epoch, a panel per task; a dot marks the epoch that was kept.
 
@@ -99,7 +99,7 @@ def draw_calibration(
             for x, ratio, _ in points.values():
                 axes.plot(x, ratio, color="#cccccc", linewidth=0.8, zorder=1)
             _draw_ratio(axes, *points[model], looks[model]["color"])
-            axes.set_title(printed(model), color=looks[model]["color"], fontweight="bold")
+            axes.set_title(display_name(model), color=looks[model]["color"], fontweight="bold")
         _frame_calibration(shared[0], torch.cat([ratio for _, ratio, _ in points.values()]))
         for axes in shared[-CALIBRATION_COLUMNS:]:
             axes.tick_params(labelbottom=True)  # also where the place below is empty

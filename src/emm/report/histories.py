@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from emm.core.files import atomic_folder, write_text
-from emm.report.rows import Row, Run
+from emm.report.results import ModelResults, Run
 from emm.report.summary import rounded
 
 HEADER = "task,seed,epoch,score,train_loss"
 
 
-def write_histories(folder: Path, rows: Sequence[Row], tasks: Sequence[str]) -> None:
+def write_histories(folder: Path, rows: Sequence[ModelResults], tasks: Sequence[str]) -> None:
     """Write one <model>.csv for each row; whatever else the folder held is gone.
 
     A line is an epoch of a run as one task saw it: ``score`` is its validation AUC, or R squared of

@@ -14,7 +14,7 @@ _LIBRARY = "[PaddleRec](https://github.com/PaddlePaddle/PaddleRec/tree/master/mo
 _CENSUS, _FEW_SHOT = "census-income", "omniglot"
 
 
-class Row(NamedTuple):
+class Entry(NamedTuple):
     """A line of the library's table: what it calls the model, what it printed, and where ours is.
 
     ``file``: our metrics, {recipe} left open; ``keys`` lead to the number in it. Without a file
@@ -32,13 +32,13 @@ class Row(NamedTuple):
 
 _AUC = ("never-married", "auc")
 _NO_DATA = "its data needs a login; its files' format is tested"
-ROWS = (
-    Row("MMoE", _CENSUS, "AUC", "0.99324", f"{_CENSUS}/{{recipe}}/mmoe.json", _AUC),
-    Row("SharedBottom", _CENSUS, "AUC", "0.99", f"{_CENSUS}/{{recipe}}/shared_bottom.json", _AUC),
-    Row("PLE", _CENSUS, "AUC", "0.99", f"{_CENSUS}/{{recipe}}/ple.json", _AUC),
-    Row("ESMM", "ali-ccp", "AUC", "0.82", None, note=_NO_DATA),
-    Row("AITM", "ali-ccp", "AUC, click / purchase", "0.6186 / 0.6525", None, note=_NO_DATA),
-    Row(
+ENTRIES = (
+    Entry("MMoE", _CENSUS, "AUC", "0.99324", f"{_CENSUS}/{{recipe}}/mmoe.json", _AUC),
+    Entry("SharedBottom", _CENSUS, "AUC", "0.99", f"{_CENSUS}/{{recipe}}/shared_bottom.json", _AUC),
+    Entry("PLE", _CENSUS, "AUC", "0.99", f"{_CENSUS}/{{recipe}}/ple.json", _AUC),
+    Entry("ESMM", "ali-ccp", "AUC", "0.82", None, note=_NO_DATA),
+    Entry("AITM", "ali-ccp", "AUC, click / purchase", "0.6186 / 0.6525", None, note=_NO_DATA),
+    Entry(
         "MAML",
         _FEW_SHOT,
         "accuracy, 5-way 1-shot",
@@ -55,13 +55,13 @@ def library_table(metrics: Path, recipe: str) -> str:
     lines = [
         f"| {row.model} | `{row.dataset}` | {row.measure} | {row.published} "
         f"| {_ours(metrics, row, recipe)} |"
-        for row in ROWS
+        for row in ENTRIES
     ]
     title = f"Beside {_LIBRARY}'s table; on Census-Income its task is *never-married*:"
     return "\n".join([f"{title}\n", head, *lines])
 
 
-def _ours(metrics: Path, row: Row, recipe: str) -> str:
+def _ours(metrics: Path, row: Entry, recipe: str) -> str:
     if row.file is None:
         return f"not run: {row.note}"
     path = metrics / row.file.format(recipe=recipe)

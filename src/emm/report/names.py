@@ -37,11 +37,11 @@ _PRINTED = {
 }
 
 
-def printed(model: str) -> str:
+def display_name(model: str) -> str:
     """The printed name of a model; a name that isn't known is printed as it is."""
     return _PRINTED.get(model, model)
 
 
-def listed(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """ "A", "A and B", "A, B and C"."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from emm.report.architecture_figure import architecture_sections
 from emm.report.facts import DatasetFacts
 from emm.report.figures import TRAINING, calibration_file, roc_file
-from emm.report.names import listed, printed
+from emm.report.names import display_name, join_names
 from emm.report.published import CITATION, PUBLISHED
 from emm.report.summary import Summary
 from emm.report.tables import (
@@ -169,7 +169,7 @@ def _reading(facts: DatasetFacts, summaries: Mapping[str, Summary], trained: Seq
             "0.001 for noise until several seeds confirm them."
         )
     if trained:
-        bar = listed([printed(model) for model in trained])
+        bar = join_names([display_name(model) for model in trained])
         points.append(
             f"Gain: {scored_by} less the mean {scored_by} of {bar}, networks that each learned "
             "one task alone."

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from emm.report.rows import Row, refuse
+from emm.report.results import ModelResults, refuse
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Predictions:
     labels: Tensor
 
 
-def read_predictions(row: Row, rows: int, tasks: int) -> Predictions:
+def read_predictions(row: ModelResults, rows: int, tasks: int) -> Predictions:
     """Read the first seed's predictions of a row over ``rows`` N test rows and ``tasks`` T tasks.
 
     Raises DataError if the file is absent, truncated, of other shapes or types, or not finite.
@@ -29,12 +29,12 @@ def read_predictions(row: Row, rows: int, tasks: int) -> Predictions:
     return _read(row, rows, tasks, 0)
 
 
-def read_all_predictions(row: Row, rows: int, tasks: int) -> Predictions:
+def read_all_predictions(row: ModelResults, rows: int, tasks: int) -> Predictions:
     """Read the predictions of all seeds [S, N, T]; otherwise as ``read_predictions``."""
     return _read(row, rows, tasks, slice(None))
 
 
-def _read(row: Row, rows: int, tasks: int, seeds: int | slice) -> Predictions:
+def _read(row: ModelResults, rows: int, tasks: int, seeds: int | slice) -> Predictions:
     path = row.folder / "predictions.safetensors"
     try:
         with safe_open(path, framework="pt") as file:

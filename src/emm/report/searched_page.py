@@ -14,10 +14,10 @@ from emm.report.architecture_figure import (
     pictures,
 )
 from emm.report.facts import DatasetFacts
-from emm.report.names import printed
-from emm.report.rows import read_row
+from emm.report.names import display_name
+from emm.report.results import read_results
 from emm.report.study_params import StudySettings, StudyTableSettings
-from emm.report.study_rows import StudyTable, read_table, write_study_metrics
+from emm.report.study_results import StudyTable, read_table, write_study_metrics
 from emm.report.study_tables import cost_table, mean_table, scores_table
 from emm.report.tables import markdown_table, seeds_phrase
 
@@ -82,7 +82,9 @@ def _architectures(
 ) -> dict[str, NamedArchitecture]:
     """The architectures of a table's rows, by table and row."""
     rows = [
-        read_row(row, Paths(dataset, table.recipe, root).evaluation(row), facts.tasks, facts.kinds)
+        read_results(
+            row, Paths(dataset, table.recipe, root).evaluation(row), facts.tasks, facts.kinds
+        )
         for dataset, row, _ in table.sources
     ]
     return {f"{name}-{row}": own for row, own in architectures_of(rows).items()}
@@ -104,7 +106,8 @@ def _table(
     parts = [
         f"## {params.title}",
         f"Dataset `{params.dataset}`, recipe `{params.recipe}`; {seeds_phrase(table.summaries)}; "
-        f"reference: {printed(params.reference)}." + (f" {params.remark}" if params.remark else ""),
+        f"reference: {display_name(params.reference)}."
+        + (f" {params.remark}" if params.remark else ""),
         markdown_table(header, rows),
     ]
     for task in table.tasks:
@@ -112,7 +115,7 @@ def _table(
     if over_tasks := mean_table(table):
         parts += ["**Mean over tasks**", over_tasks]
     parts += ["**Size and cost**", cost_table(table)]
-    titles = {row: printed(row.removeprefix(f"{name}-")) for row in searched}
+    titles = {row: display_name(row.removeprefix(f"{name}-")) for row in searched}
     return "\n\n".join([*parts, *pictures(titles, figures)])
 
 

@@ -8,7 +8,7 @@ from emm.report.facts import DatasetFacts
 from emm.report.study_figure import draw_tasks
 from emm.report.study_page import TASKS_FIGURE, study_page
 from emm.report.study_params import StudySettings
-from emm.report.study_rows import read_table, write_study_metrics
+from emm.report.study_results import read_table, write_study_metrics
 
 
 def write_study(

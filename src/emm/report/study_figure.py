@@ -8,8 +8,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from emm.report.drawing import new_figure, panels
-from emm.report.names import printed
-from emm.report.study_rows import StudyTable
+from emm.report.names import display_name
+from emm.report.study_results import StudyTable
 from emm.report.tables import measure
 
 # By number of tasks, the fewest first: colours that colour-blind people can tell apart.
@@ -34,7 +34,7 @@ def draw_tasks(path: Path, tables: Sequence[StudyTable]) -> None:
                 shift = _SPREAD * (place - (len(shown) - 1) / 2)
                 _draw_marks(axes, table, task, models, shift, marks[len(table.tasks)])
             axes.set_title(f"{task}: test {measure(shown[0].summaries, task)}")
-            axes.set_yticks(range(len(models)), [printed(model) for model in models])
+            axes.set_yticks(range(len(models)), [display_name(model) for model in models])
             axes.set_ylim(len(models) - 0.5, -0.5)
             axes.tick_params(labelleft=True)
             axes.xaxis.set_major_locator(MaxNLocator(5))

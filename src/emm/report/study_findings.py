@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from emm.report.names import listed, printed
-from emm.report.study_rows import StudyTable
+from emm.report.names import display_name, join_names
+from emm.report.study_results import StudyTable
 from emm.report.study_tables import SIGNIFICANCE, p_text
 from emm.report.tables import decimals, signed
 
@@ -24,7 +24,7 @@ def findings(table: StudyTable) -> list[str]:
 
 def _significant(table: StudyTable, task: str) -> str:
     """Which rows the reference is told apart from, and which not."""
-    reference = printed(table.params.reference)
+    reference = display_name(table.params.reference)
     found = {name: r.differences[task] for name, r in table.results.items() if r.differences}
     if not found:
         return f"{reference} stands alone."
@@ -40,13 +40,13 @@ def _significant(table: StudyTable, task: str) -> str:
     open_ = [name for name in found if name not in (*lower, *higher)]
     if open_:
         p_values = (f"{_name(name)} (p = {p_text(found[name].p)})" for name in open_)
-        parts.append(f"not told apart from {listed(list(p_values))}")
+        parts.append(f"not told apart from {join_names(list(p_values))}")
     return f"{reference} is {'; '.join(parts)}."
 
 
 def _highest(table: StudyTable, task: str) -> str:
     """Which rows have a higher mean AUC than the reference, whatever chance has to do with it."""
-    reference = printed(table.params.reference)
+    reference = display_name(table.params.reference)
     above = [
         f"{_name(name)} ({signed(result.differences[task].auc)})"
         for name, result in table.results.items()
@@ -54,7 +54,7 @@ def _highest(table: StudyTable, task: str) -> str:
     ]
     if not above:
         return f"no row has a higher mean AUC than {reference}."
-    return f"a higher mean AUC than {reference} has {listed(above)}."
+    return f"a higher mean AUC than {reference} has {join_names(above)}."
 
 
 def _goal(table: StudyTable, task: str) -> Iterable[str]:
@@ -65,7 +65,7 @@ def _goal(table: StudyTable, task: str) -> Iterable[str]:
     auc, _, _ = table.results[reference].summary.tasks[task].score
     reached = f"{decimals(auc)}, with the goal of {goal:g}"
     short = f": {decimals(goal - auc)} short of it" if auc < goal else " reached"
-    yield f"{printed(reference)} has {reached}{short}."
+    yield f"{display_name(reference)} has {reached}{short}."
 
 
 def _published(table: StudyTable, task: str) -> Iterable[str]:
@@ -83,16 +83,16 @@ def _published(table: StudyTable, task: str) -> Iterable[str]:
         if auc < paper
     ]
     if below:
-        yield f"below the published value: {listed(below)}."
+        yield f"below the published value: {join_names(below)}."
     else:
         yield "no row is below its published value."
 
 
 def _names(names: Sequence[str]) -> str:
-    return listed([_name(name) for name in names])
+    return join_names([_name(name) for name in names])
 
 
 def _name(model: str) -> str:
     """A printed name; one with a comma in it stands in quotation marks."""
-    name = printed(model)
+    name = display_name(model)
     return f'"{name}"' if "," in name else name

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from emm.report.facts import DatasetFacts
-from emm.report.names import listed, printed
+from emm.report.names import display_name, join_names
 from emm.report.published import CITATION_OF_BOTH
 from emm.report.study_findings import findings
 from emm.report.study_params import StudySettings
-from emm.report.study_rows import StudyTable
+from emm.report.study_results import StudyTable
 from emm.report.study_tables import cost_table, scores_table
 from emm.report.tables import markdown_table, seeds_phrase
 
@@ -69,7 +69,7 @@ def _data(facts: Mapping[str, DatasetFacts], tables: Mapping[str, StudyTable]) -
             "A recipe is a set of hyper-parameters for every model. `paper`: those that the paper "
             "published. `tuned`: chosen on validation; `tuning/` has the trials of `emm tune`. "
             "EMM's elements were chosen in further trials on validation: see what was tried. "
-            f"Here: {listed([f'`{recipe}`' for recipe in recipes])}.",
+            f"Here: {join_names([f'`{recipe}`' for recipe in recipes])}.",
             f"Every row was trained from {_seeds(tables)}.",
         ]
     )
@@ -80,7 +80,8 @@ def _table(table: StudyTable) -> str:
     parts = [
         f"## {params.title}",
         f"Dataset `{params.dataset}`, recipe `{params.recipe}`; {seeds_phrase(table.summaries)}; "
-        f"reference: {printed(params.reference)}." + (f" {params.remark}" if params.remark else ""),
+        f"reference: {display_name(params.reference)}."
+        + (f" {params.remark}" if params.remark else ""),
     ]
     for task in table.tasks:
         parts += [f"**{task}**", scores_table(table, task)]
@@ -94,7 +95,7 @@ def _tasks(study: StudySettings, figures: str) -> list[str]:
     titles = [f'"{study.tables[name].title}"' for name in study.tasks]
     return [
         "## Number of tasks",
-        f"Test AUC from the tables {listed(titles)}; bars are one "
+        f"Test AUC from the tables {join_names(titles)}; bars are one "
         "standard deviation over seeds to either side.",
         f"![Test AUC by number of tasks]({quote(f'{figures}/{TASKS_FIGURE}')})",
     ]

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, Literal
 
-from emm.config.binding import OneOf, Share, bind, nearest, raise_all
+from emm.config.binding import Share, bind, nearest, raise_all
 from emm.config.layers import read_layers
 
 STUDY_FILE = Path("study/params.yaml")
@@ -32,7 +32,7 @@ class StudyTableSettings:
 
     title: str
     dataset: str
-    recipe: Annotated[str, OneOf("paper", "tuned")]
+    recipe: Literal["paper", "tuned"]
     rows: tuple[str, ...]
     reference: str
     borrowed: tuple[BorrowedRow, ...] = ()

@@ -2,8 +2,8 @@
 
 from statistics import fmean
 
-from emm.report.names import printed
-from emm.report.study_rows import Difference, Result, StudyTable
+from emm.report.names import display_name
+from emm.report.study_results import Difference, StudyResults, StudyTable
 from emm.report.tables import (
     NOTHING,
     count_or_nothing,
@@ -26,10 +26,10 @@ def scores_table(table: StudyTable, task: str) -> str:
     A regression task has R squared, RMSE and MAE instead, and neither a difference nor a p value.
     """
     results = list(table.results.values())
-    reference = printed(table.params.reference)
+    reference = display_name(table.params.reference)
     scored_by = measure(table.summaries, task)
     columns = {
-        "model": [printed(name) for name in table.results],
+        "model": [display_name(name) for name in table.results],
         f"test {scored_by}": score_column(table.summaries, task),
         f"validation {scored_by}": [decimals(result.validation[task]) for result in results],
     }
@@ -55,10 +55,10 @@ def mean_table(table: StudyTable) -> str:
     validation = [fmean(result.validation.values()) for result in table.results.values()]
     reference = test[list(table.results).index(table.params.reference)]
     columns = {
-        "model": [printed(name) for name in table.results],
+        "model": [display_name(name) for name in table.results],
         "test AUC": marked([decimals(auc) for auc in test]),
         "validation AUC": [decimals(auc) for auc in validation],
-        f"less {printed(table.params.reference)}": [
+        f"less {display_name(table.params.reference)}": [
             NOTHING if name == table.params.reference else signed(auc - reference)
             for name, auc in zip(table.results, test, strict=True)
         ],
@@ -69,7 +69,7 @@ def mean_table(table: StudyTable) -> str:
 def cost_table(table: StudyTable) -> str:
     """Size, epochs and training cost of every row."""
     header = ["model", "seeds", "parameters", "operations per row", "epochs", "training cost"]
-    rows = [[printed(name), *_cost(result)] for name, result in table.results.items()]
+    rows = [[display_name(name), *_cost(result)] for name, result in table.results.items()]
     return markdown_table(header, rows)
 
 
@@ -79,17 +79,17 @@ def p_text(p: float) -> str:
     return f"{text}*" if p < SIGNIFICANCE else text
 
 
-def _difference(result: Result, task: str) -> str:
+def _difference(result: StudyResults, task: str) -> str:
     found = result.differences.get(task)
     return signed(None if found is None else found.auc)
 
 
-def _p(result: Result, task: str) -> str:
+def _p(result: StudyResults, task: str) -> str:
     found: Difference | None = result.differences.get(task)
     return NOTHING if found is None else p_text(found.p)
 
 
-def _cost(result: Result) -> list[str]:
+def _cost(result: StudyResults) -> list[str]:
     totals = result.summary.totals
     epochs = f"{result.epochs:.1f}".removesuffix(".0")
     return [

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from emm.config.binding import bind
 from emm.core.errors import DataError
 from emm.core.files import atomic_folder, write_json
-from emm.report.rows import RegressionScores, Row, Scores, read_tree, refuse
+from emm.report.results import ModelResults, RegressionScores, Scores, read_tree, refuse
 
 DECIMALS = 8
 FUNNEL = "funnel"
@@ -103,7 +103,7 @@ class Summary:
         return {**tree["tasks"], **funnel, **totals}
 
 
-def summarise(rows: Sequence[Row], trained: Sequence[str]) -> dict[str, Summary]:
+def summarise(rows: Sequence[ModelResults], trained: Sequence[str]) -> dict[str, Summary]:
     """Summaries by model, in the order of ``rows``.
 
     Gain = AUC - mean AUC of the ``trained`` models on that task (EMM paper, section IV-D), or so
@@ -145,7 +145,7 @@ def read_metrics(folder: Path, models: Sequence[str]) -> dict[str, Summary]:
     return summaries
 
 
-def _summary(row: Row, bars: Mapping[str, float]) -> Summary:
+def _summary(row: ModelResults, bars: Mapping[str, float]) -> Summary:
     scores = row.evaluation.tasks
     totals = Totals(
         mean_score=rounded(fmean(fmean(_of_seeds(task)) for task in scores.values())),

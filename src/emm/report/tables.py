@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from emm.report.names import printed
+from emm.report.names import display_name
 from emm.report.published import published_auc
 from emm.report.summary import RegressionSummary, Summary, TaskSummary
 
@@ -25,7 +25,7 @@ def score_table(
 
     ``published`` adds the paper's AUC where the paper has the dataset's task.
     """
-    header, columns = ["model"], [[printed(model) for model in summaries]]
+    header, columns = ["model"], [[display_name(model) for model in summaries]]
     for task in _tasks(summaries):
         header += [f"{task} {measure(summaries, task)}", "Gain"]
         columns += [score_column(summaries, task), gain_column(summaries, task, trained)]
@@ -38,7 +38,7 @@ def score_table(
 
 def quality_table(summaries: Mapping[str, Summary]) -> str:
     """Log loss and calibration error per task, or RMSE and MAE; then size and best epoch."""
-    header, columns = ["model"], [[printed(model) for model in summaries]]
+    header, columns = ["model"], [[display_name(model) for model in summaries]]
     for task in _tasks(summaries):
         first, *others = errors = _first(summaries).tasks[task].errors
         header += [f"{task} {first}", *others]
@@ -54,7 +54,7 @@ def quality_table(summaries: Mapping[str, Summary]) -> str:
 
 def funnel_table(summaries: Mapping[str, Summary]) -> str:
     """AUC, log loss and calibration error of CTR, CTCVR and CVR, and GAUC where there is one."""
-    header, columns = ["model"], [[printed(model) for model in summaries]]
+    header, columns = ["model"], [[display_name(model) for model in summaries]]
     for name in _first(summaries).funnel:
         scores = [summary.funnel[name] for summary in summaries.values()]
         header.append(f"{name.upper()} AUC")
@@ -70,7 +70,7 @@ def funnel_table(summaries: Mapping[str, Summary]) -> str:
 
 def gauc_table(summaries: Mapping[str, Summary]) -> str:
     """GAUC of each task that has one; "" if none has."""
-    header, columns = ["model"], [[printed(model) for model in summaries]]
+    header, columns = ["model"], [[display_name(model) for model in summaries]]
     for task in _tasks(summaries):
         found = [getattr(summary.tasks[task], "gauc", None) for summary in summaries.values()]
         if None not in found:

@@ -10,7 +10,7 @@ from emm.data.tables.schema import Target
 from emm.metrics.regression import Groups
 from emm.report.curves import Curves
 from emm.report.drawing import Style, new_figure, panels
-from emm.report.names import printed
+from emm.report.names import display_name
 
 COLUMNS = 3
 
@@ -33,7 +33,7 @@ def draw_values(
             for other in curves.values():
                 _draw(axes, other.groups[task], target, {"color": "#cccccc", "linewidth": 0.8})
             _draw_with_bars(axes, curves[model].groups[task], target, looks[model]["color"])
-            axes.set_title(printed(model), color=looks[model]["color"], fontweight="bold")
+            axes.set_title(display_name(model), color=looks[model]["color"], fontweight="bold")
             axes.xaxis.set_major_locator(MaxNLocator(5))
         for axes in shared[-COLUMNS:]:
             axes.tick_params(labelbottom=True)  # also where the place below is empty

@@ -24,7 +24,7 @@ from emm.report.figures import (
 )
 from emm.report.histories import write_histories
 from emm.report.page import page
-from emm.report.rows import Row, read_row
+from emm.report.results import ModelResults, read_results
 from emm.report.summary import summarise, write_metrics
 from emm.report.value_figure import draw_values, values_file
 
@@ -50,7 +50,7 @@ def write_report(
     """
     if not evaluations:
         raise DataError("a report needs at least one row", next_step="fill `table` in params.yaml")
-    rows = [read_row(model, folder, facts.tasks, facts.kinds) for model, folder in evaluations]
+    rows = [read_results(model, folder, facts.tasks, facts.kinds) for model, folder in evaluations]
     summaries = summarise(rows, trained)
     figures = report.with_suffix("")
     architectures = architectures_of(rows)
@@ -62,7 +62,7 @@ def write_report(
 
 def _draw(
     folder: Path,
-    rows: Sequence[Row],
+    rows: Sequence[ModelResults],
     facts: DatasetFacts,
     trained: Sequence[str],
     fused: Sequence[str],

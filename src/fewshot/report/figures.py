@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emm.report.drawing import new_figure, panels
-from fewshot.report.results import Row
+from fewshot.report.results import EpisodeResults
 
 CURVES, EPISODES = "training.svg", "episodes.svg"
 _COLOUR, _WRONG = "#0072B2", "#D55E00"
@@ -18,7 +18,7 @@ _MOST_QUERIES = 5  # of each class
 _GAP = 4  # pixels between pictures
 
 
-def draw_curves(path: Path, rows: Mapping[str, Row]) -> None:
+def draw_curves(path: Path, rows: Mapping[str, EpisodeResults]) -> None:
     """Validation accuracy over iterations, a panel per kind of episodes; a dot on what was kept."""
     with new_figure(path, 9.5, 3.4) as figure:
         for axes, (kind, row) in zip(panels(figure, len(rows), 2), rows.items(), strict=True):
@@ -33,7 +33,7 @@ def draw_curves(path: Path, rows: Mapping[str, Row]) -> None:
             axes.set_xlim(left=0)
 
 
-def draw_episodes(path: Path, row: Row) -> None:
+def draw_episodes(path: Path, row: EpisodeResults) -> None:
     """Test episodes: above the support images, one column a class; below, queries of that class,
     framed where another one was predicted."""
     settings, shown = row.evaluation.settings, row.shown

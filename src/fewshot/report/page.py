@@ -8,7 +8,7 @@ from urllib.parse import quote
 from emm.core.files import atomic_folder, write_json, write_text
 from emm.report.tables import NOTHING, markdown_table
 from fewshot.report.figures import CURVES, EPISODES, draw_curves, draw_episodes
-from fewshot.report.results import PREDICTORS, PUBLISHED, Accuracy, Row, metrics_of
+from fewshot.report.results import PREDICTORS, PUBLISHED, Accuracy, EpisodeResults, metrics_of
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,12 @@ class ImageFacts:
 
 
 def write_few_shot_report(
-    rows: Mapping[str, Row], facts: ImageFacts, recipe: str, *, metrics: Path, report: Path
+    rows: Mapping[str, EpisodeResults],
+    facts: ImageFacts,
+    recipe: str,
+    *,
+    metrics: Path,
+    report: Path,
 ) -> None:
     """Write ``metrics``/maml.json, the page ``report``, and its figures in the folder beside it.
 
@@ -40,7 +45,7 @@ def write_few_shot_report(
     write_text(report, page(rows, facts, recipe, figures.name))
 
 
-def page(rows: Mapping[str, Row], facts: ImageFacts, recipe: str, figures: str) -> str:
+def page(rows: Mapping[str, EpisodeResults], facts: ImageFacts, recipe: str, figures: str) -> str:
     """The page's text; ``figures`` is the folder of the figures as seen from the page."""
     first = next(iter(rows))
     sections = [
@@ -58,7 +63,7 @@ def page(rows: Mapping[str, Row], facts: ImageFacts, recipe: str, figures: str) 
     return "\n\n".join(sections) + "\n"
 
 
-def _data(row: Row, facts: ImageFacts) -> str:
+def _data(row: EpisodeResults, facts: ImageFacts) -> str:
     parts = row.evaluation.characters
     table = markdown_table(
         ["split", "characters", "classes in episodes"],
@@ -75,7 +80,7 @@ def _data(row: Row, facts: ImageFacts) -> str:
     )
 
 
-def _results(rows: Mapping[str, Row], facts: ImageFacts) -> str:
+def _results(rows: Mapping[str, EpisodeResults], facts: ImageFacts) -> str:
     published = PUBLISHED.get(facts.name, {})
     printed = list(dict.fromkeys(who for kind in rows for who in published.get(kind, {})))
     found = {kind: row.evaluation.accuracies for kind, row in rows.items()}
@@ -108,7 +113,7 @@ def _percent(accuracy: Accuracy | None) -> str:
     return f"{100 * accuracy.mean:.2f} ± {100 * accuracy.ci95:.2f}"
 
 
-def _training(rows: Mapping[str, Row], figures: str) -> str:
+def _training(rows: Mapping[str, EpisodeResults], figures: str) -> str:
     keys = ("filters", "tasks a batch", "queries a class", "inner rate", "inner steps", "order")
     header = ["", *keys, "steps in test", "best of iterations", "parameters"]
     table = markdown_table(header, [[kind, *_settings(row)] for kind, row in rows.items()])
@@ -119,7 +124,7 @@ def _training(rows: Mapping[str, Row], figures: str) -> str:
     )
 
 
-def _settings(row: Row) -> list[str]:
+def _settings(row: EpisodeResults) -> list[str]:
     settings, evaluation = row.evaluation.settings, row.evaluation
     training = settings["training"]
     values = [

@@ -69,7 +69,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Row:
+class EpisodeResults:
     """One kind of episodes: its evaluation, the validations of its training, and episodes to show
     (see `fewshot.testing.meta_test`)."""
 
@@ -78,7 +78,7 @@ class Row:
     shown: Mapping[str, Tensor]
 
 
-def read_row(folder: Path) -> Row:
+def read_results(folder: Path) -> EpisodeResults:
     """What meta-test wrote; DataError if it is missing or damaged."""
     evaluation: Evaluation = _read(folder / "evaluation.json", Evaluation)
     history: History = _read(folder / "history.json", History)
@@ -87,10 +87,10 @@ def read_row(folder: Path) -> Row:
         shown = load_file(path)
     except (OSError, SafetensorError) as error:
         raise _refused(path, str(error)) from error
-    return Row(evaluation, history.points, shown)
+    return EpisodeResults(evaluation, history.points, shown)
 
 
-def metrics_of(rows: Mapping[str, Row]) -> dict[str, dict[str, Any]]:
+def metrics_of(rows: Mapping[str, EpisodeResults]) -> dict[str, dict[str, Any]]:
     """Scalars by kind of episodes; accuracies by queries of a class."""
     return {kind: _scalars(row.evaluation) for kind, row in rows.items()}
 

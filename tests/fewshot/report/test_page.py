@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from emm.core.errors import DataError
 from fewshot.report.page import ImageFacts, write_few_shot_report
-from fewshot.report.results import metrics_of, read_row
+from fewshot.report.results import metrics_of, read_results
 
 FACTS = ImageFacts(
     name="omniglot",
@@ -81,7 +81,7 @@ def folders(tmp_path: Path) -> dict[str, Path]:
 
 
 def write(folders: dict[str, Path], out: Path) -> str:
-    rows = {kind: read_row(folder) for kind, folder in folders.items()}
+    rows = {kind: read_results(folder) for kind, folder in folders.items()}
     report = out / "omniglot.md"
     write_few_shot_report(rows, FACTS, "tuned", metrics=out / "metrics", report=report)
     return report.read_text()
@@ -126,7 +126,7 @@ def test_the_same_evaluations_give_the_same_bytes(folders: dict[str, Path], tmp_
 
 
 def test_metrics_are_scalars_by_kind_of_episodes(folders: dict[str, Path]) -> None:
-    found = metrics_of({kind: read_row(folder) for kind, folder in folders.items()})
+    found = metrics_of({kind: read_results(folder) for kind, folder in folders.items()})
     assert found["5-way-1-shot"]["queries_1"]["accuracy"] == pytest.approx(0.97123)
     assert found["20-way-1-shot"]["queries_2"]["accuracy_ci95"] == 0.0012
     assert found["5-way-1-shot"]["queries_2"]["untrained_accuracy"] == 0.61
@@ -138,7 +138,7 @@ def test_a_missing_or_damaged_file_is_an_error(folders: dict[str, Path], name: s
     folder = folders["5-way-1-shot"]
     (folder / name).write_text("{}")
     with pytest.raises(DataError, match=name):
-        read_row(folder)
+        read_results(folder)
     (folder / name).unlink()
     with pytest.raises(DataError, match=r"(?s)can't be used.*dvc repro meta-test"):
-        read_row(folder)
+        read_results(folder)

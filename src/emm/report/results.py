@@ -6,16 +6,18 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NoReturn, TypeVar
 
-from emm.config.binding import Range, bind
+from pydantic import Field
+
+from emm.config.binding import bind
 from emm.core.errors import DataError
 
 NEXT_STEP = "run `dvc repro`; if the file stays as it is, `dvc repro --force evaluate`"
 
 Kind = TypeVar("Kind")
-Share = Annotated[float, Range(0, 1)]
-Number = Annotated[int, Range(0)]
-NotNegative = Annotated[float, Range(0)]
-AtMostOne = Annotated[float, Range(float("-inf"), 1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Number = Annotated[int, Field(ge=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+AtMostOne = Annotated[float, Field(le=1)]
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ class Evaluation:
     where the dataset's tasks are one."""
 
     model: str
-    seeds: tuple[Annotated[int, Range(0)], ...]
-    parameters: Annotated[int, Range(0)]
-    operations: Annotated[int, Range(0)]
+    seeds: tuple[Annotated[int, Field(ge=0)], ...]
+    parameters: Annotated[int, Field(ge=0)]
+    operations: Annotated[int, Field(ge=0)]
     tasks: Mapping[str, Scores | RegressionScores]
     funnel: Mapping[str, Scores] = field(default_factory=dict)
 
@@ -79,7 +81,7 @@ class Epoch:
 class Run:
     """One training; ``task`` is None for a model that learned all tasks together."""
 
-    seed: Annotated[int, Range(0)]
+    seed: Annotated[int, Field(ge=0)]
     task: str | None
     best_epoch: Number
     epochs: tuple[Epoch, ...]
@@ -97,7 +99,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Row:
+class ModelResults:
     """A table row: a model by its name, where it was evaluated, and what came out."""
 
     name: str
@@ -106,7 +108,9 @@ class Row:
     runs: tuple[Run, ...]
 
 
-def read_row(name: str, folder: Path, tasks: Sequence[str], kinds: Sequence[str] = ()) -> Row:
+def read_results(
+    name: str, folder: Path, tasks: Sequence[str], kinds: Sequence[str] = ()
+) -> ModelResults:
     """Read one evaluation folder, its predictions left out; ``kinds``: of the tasks, () for binary
     ones alone.
 
@@ -128,7 +132,7 @@ def read_row(name: str, folder: Path, tasks: Sequence[str], kinds: Sequence[str]
         refuse(folder / "metrics.json", "has tasks of other kinds than the dataset", found, wanted)
     history = read_json(folder / "history.json", History)
     _check_history(history.runs, evaluation.seeds, tasks, folder / "history.json")
-    return Row(name, folder, evaluation, history.runs)
+    return ModelResults(name, folder, evaluation, history.runs)
 
 
 def read_json(path: Path, kind: type[Kind]) -> Kind:

@@ -15,7 +15,7 @@ from emm.metrics.significance import Comparison, delong_over_seeds, holm
 from emm.report.facts import DatasetFacts
 from emm.report.predictions import Predictions, read_all_predictions
 from emm.report.published import published_auc
-from emm.report.rows import Row, read_row, refuse
+from emm.report.results import ModelResults, read_results, refuse
 from emm.report.study_params import StudyTableSettings
 from emm.report.summary import Summary, rounded, summarise, whole
 
@@ -31,7 +31,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Result:
+class StudyResults:
     """What the study says about one row.
 
     ``validation``: mean over seeds of the validation score at the kept epoch, by task; ``epochs``:
@@ -55,7 +55,7 @@ class StudyTable:
 
     params: StudyTableSettings
     tasks: tuple[str, ...]
-    results: Mapping[str, Result]
+    results: Mapping[str, StudyResults]
 
     @property
     def binary(self) -> tuple[str, ...]:
@@ -83,14 +83,15 @@ def read_table(params: StudyTableSettings, facts: DatasetFacts, root: Path) -> S
     rows = [
         # A borrowed row goes by its name in this table.
         replace(
-            read_row(row, _folder(root, dataset, params, row), facts.tasks, facts.kinds), name=name
+            read_results(row, _folder(root, dataset, params, row), facts.tasks, facts.kinds),
+            name=name,
         )
         for dataset, row, name in params.sources
     ]
     summaries = summarise(rows, params.trained)
     differences = _differences(rows, params.reference, facts)
     results = {
-        row.name: Result(
+        row.name: StudyResults(
             summaries[row.name],
             {task: _validation(row, task) for task in facts.tasks},
             whole(rounded(fmean(max(e.epoch for e in run.epochs) for run in row.runs))),
@@ -109,7 +110,7 @@ def write_study_metrics(folder: Path, tables: Mapping[str, StudyTable]) -> None:
                 write_json(temporary / name / f"{row}.json", _flat(table, result))
 
 
-def _flat(table: StudyTable, result: Result) -> dict[str, object]:
+def _flat(table: StudyTable, result: StudyResults) -> dict[str, object]:
     """A row's metrics; the reference's differences from itself are null."""
     flat: dict[str, object] = result.summary.flat()
     flat["epochs"] = result.epochs
@@ -137,7 +138,7 @@ def _check_goals(params: StudyTableSettings, facts: DatasetFacts) -> None:
 
 
 def _differences(
-    rows: list[Row], reference: str, facts: DatasetFacts
+    rows: list[ModelResults], reference: str, facts: DatasetFacts
 ) -> dict[str, dict[str, Difference]]:
     """By row and task; the predictions of the reference and one more row are in memory.
 
@@ -172,7 +173,7 @@ def _scores(predictions: Predictions, task: int) -> Tensor:
     return predictions.logits[:, :, task].contiguous()  # [S, N]
 
 
-def _validation(row: Row, task: str) -> float:
+def _validation(row: ModelResults, task: str) -> float:
     return rounded(
         fmean(
             epoch.scores[task]

@@ -15,7 +15,7 @@ from emm.metrics.ranking import auc
 from emm.metrics.significance import delong_over_seeds, holm
 from emm.report.facts import DatasetFacts
 from emm.report.study_params import BorrowedRow, StudyTableSettings
-from emm.report.study_rows import StudyTable, read_table, write_study_metrics
+from emm.report.study_results import StudyTable, read_table, write_study_metrics
 
 AUCS = {"income": [0.95, 0.96], "never-married": [0.99, 0.98]}
 PARAMS = StudyTableSettings("One", "census-income", "tuned", ("tm-1", "mmoe", "emm"), "emm")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from emm.core.errors import DataError
-from emm.report.rows import read_row
+from emm.report.results import read_results
 
 TASKS = ("income", "never-married")
 AUCS = {"income": [0.95, 0.96], "never-married": [0.99, 0.98]}
@@ -26,7 +26,7 @@ def edit(path: Path, change: Callable[[Any], object]) -> None:
 
 
 def test_a_row_holds_what_was_evaluated(folder: Path) -> None:
-    row = read_row("mmoe", folder, TASKS)
+    row = read_results("mmoe", folder, TASKS)
     assert row.evaluation.seeds == (0, 1)
     assert row.evaluation.tasks["never-married"].auc == (0.99, 0.98)
     assert [run.best_epoch for run in row.runs] == [2, 2]
@@ -35,14 +35,14 @@ def test_a_row_holds_what_was_evaluated(folder: Path) -> None:
 def test_single_task_models_have_a_run_per_task(
     tmp_path: Path, write_evaluation: Callable[..., Path]
 ) -> None:
-    row = read_row("tm-1", write_evaluation(tmp_path, "tm-1", AUCS, tasks=TASKS), TASKS)
+    row = read_results("tm-1", write_evaluation(tmp_path, "tm-1", AUCS, tasks=TASKS), TASKS)
     assert [(run.seed, run.task) for run in row.runs] == [(s, t) for s in (0, 1) for t in TASKS]
     assert not row.runs[0].covers("never-married")
 
 
 def test_a_missing_folder_names_the_model(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="mmoe has not been evaluated") as caught:
-        read_row("mmoe", tmp_path / "mmoe", TASKS)
+        read_results("mmoe", tmp_path / "mmoe", TASKS)
     assert "dvc repro" in str(caught.value)
 
 
@@ -66,7 +66,7 @@ def test_a_damaged_file_is_named(
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(DataError, match=message) as caught:
-        read_row("mmoe", folder, TASKS)
+        read_results("mmoe", folder, TASKS)
     assert str(path) in str(caught.value)
 
 
@@ -90,12 +90,12 @@ def test_odd_metrics_are_refused(
 ) -> None:
     edit(folder / "metrics.json", change)
     with pytest.raises(DataError, match=message):
-        read_row("mmoe", folder, TASKS)
+        read_results("mmoe", folder, TASKS)
 
 
 def test_tasks_in_another_order_are_refused(folder: Path) -> None:
     with pytest.raises(DataError, match="in another order"):
-        read_row("mmoe", folder, TASKS[::-1])
+        read_results("mmoe", folder, TASKS[::-1])
 
 
 @pytest.mark.parametrize(
@@ -115,4 +115,4 @@ def test_odd_history_is_refused(
 ) -> None:
     edit(folder / "history.json", lambda tree: change(tree["runs"][0]))
     with pytest.raises(DataError, match=message):
-        read_row("mmoe", folder, TASKS)
+        read_results("mmoe", folder, TASKS)
