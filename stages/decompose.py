@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from emm.config import PARAMS_FILE, load_params
+from emm.config.project import PARAMS_FILE
+from emm.config import load_params
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.locks import hold
@@ -30,7 +31,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     origin = fingerprint(
         context.device,
         {"training": chosen.training, "fusion": chosen.fusion, "networks": sorted(folders)},
-        [*paths.learned_from, *folders.values(), *trees.values(), *given],
+        [*paths.training_data, *folders.values(), *trees.values(), *given],
         [Path(__file__), Path("pool")],
     )
     with (

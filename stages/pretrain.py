@@ -6,8 +6,11 @@ from typing import Any
 
 from torch import nn
 
-from emm.config import PARAMS_FILE, OptimiserSettings, load_params
-from emm.config.sections import section_of, split_section
+from emm.config.project import PARAMS_FILE
+from emm.training.settings import OptimiserSettings
+from emm.config import load_params
+from emm.config.sections import section_of
+from emm.config.project import split_section
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.locks import hold
@@ -39,7 +42,7 @@ def main(
         return SingleTask(context.inputs, **arguments), arguments
 
     settings = {"training": training, "section": section, "fusion": chosen.fusion}
-    origin = fingerprint(context.device, settings, paths.learned_from, [Path(__file__)])
+    origin = fingerprint(context.device, settings, paths.training_data, [Path(__file__)])
     with checkpoints(paths, out, origin) as checkpoint, atomic_folder(out) as folder:
         train_single(
             folder,

@@ -6,9 +6,12 @@ from typing import Any
 
 from torch import nn
 
-from emm.config import PARAMS_FILE, OptimiserSettings, load_params
+from emm.config.project import PARAMS_FILE
+from emm.training.settings import OptimiserSettings
+from emm.config import load_params
 from emm.config.binding import choose
-from emm.config.sections import FROM_DATA, section_of, split_section
+from emm.config.project import FROM_DATA, split_section
+from emm.config.sections import section_of
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.locks import hold
@@ -42,7 +45,7 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
         return architecture(context.inputs, len(context.schema.tasks), **arguments), arguments
 
     settings = {"training": training, "section": section}
-    origin = fingerprint(context.device, settings, paths.learned_from, [Path(__file__)])
+    origin = fingerprint(context.device, settings, paths.training_data, [Path(__file__)])
     with checkpoints(paths, out, origin) as checkpoint, atomic_folder(out) as folder:
         train_together(
             folder, context, model, model, build, training, optimiser, checkpoint=checkpoint

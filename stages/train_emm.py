@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
-from emm.config import PARAMS_FILE, load_params
+from emm.config.project import PARAMS_FILE
+from emm.config import load_params
 from emm.config.binding import choose
-from emm.config.sections import section_of, split_section
+from emm.config.sections import section_of
+from emm.config.project import split_section
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.locks import hold
 from emm.fusion.emm import EMM
 from emm.fusion.factories import trusting
-from emm.fusion.train import FusedSettings, train_fused
+from emm.fusion.settings import FusedSettings
+from emm.fusion.train import train_fused
 from emm.training.checkpoint import checkpoints
 from emm.training.context import open_context
 from emm.training.fingerprint import fingerprint
@@ -34,7 +37,7 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
     origin = fingerprint(
         context.device,
         {"training": training, "section": section, "fusion": chosen.fusion},
-        [*paths.learned_from, paths.components],
+        [*paths.training_data, paths.components],
         [Path(__file__), Path("pool")],
     )
     with (

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from emm.config import PARAMS_FILE, load_params
+from emm.config.project import PARAMS_FILE
+from emm.config import load_params
 from emm.config.sections import bind_section, section_of
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
@@ -11,7 +12,7 @@ from emm.core.locks import hold
 from emm.training.checkpoint import checkpoints
 from emm.training.context import open_context
 from emm.training.fingerprint import fingerprint
-from emm.trees.gbdt import Boosting
+from emm.trees.settings import Boosting
 from emm.trees.train import train_trees
 
 
@@ -28,7 +29,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     hold(paths.lock(out), out)
     context = open_context(paths.processed, params.recipe, training, params.data.memory_gib)
     settings = {"training": training, "section": section, "fusion": chosen.fusion}
-    origin = fingerprint(context.device, settings, paths.learned_from, [Path(__file__)])
+    origin = fingerprint(context.device, settings, paths.training_data, [Path(__file__)])
     with checkpoints(paths, out, origin) as checkpoint, atomic_folder(out) as folder:
         train_trees(folder, context, boosting, training.seeds, chosen.fusion, checkpoint)
 

@@ -4,10 +4,13 @@ from pathlib import Path
 
 from emm.automtl.network import AutoMTL
 from emm.automtl.space import ARCHITECTURE, WEIGHTS
-from emm.automtl.train import SearchedSettings, train_searched
-from emm.config import PARAMS_FILE, load_params
+from emm.automtl.settings import SearchedSettings
+from emm.automtl.train import train_searched
+from emm.config.project import PARAMS_FILE
+from emm.config import load_params
 from emm.config.binding import choose
-from emm.config.sections import section_of, split_section
+from emm.config.sections import section_of
+from emm.config.project import split_section
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.locks import hold
@@ -34,7 +37,7 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
     out, searched = paths.model(model), paths.architecture(model)
     hold(paths.lock(out), out)
     context = open_context(paths.processed, params.recipe, chosen.training, params.data.memory_gib)
-    sources = [*paths.learned_from, searched / ARCHITECTURE, searched / WEIGHTS]
+    sources = [*paths.training_data, searched / ARCHITECTURE, searched / WEIGHTS]
     origin = fingerprint(
         context.device, {"training": chosen.training, "section": section}, sources, [Path(__file__)]
     )

@@ -39,7 +39,7 @@ def terminated(_name: str) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def test_work_that_is_done_exits_with_0(
+def test_success_exits_with_0(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(good, "census", monkeypatch=monkeypatch) == 0
@@ -55,7 +55,7 @@ def test_work_that_is_done_exits_with_0(
         (terminated, 130, "interrupted"),
     ],
 )
-def test_a_users_error_is_one_message_and_a_code(
+def test_an_error_is_one_message_and_an_exit_code(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     function: object,

@@ -1,4 +1,4 @@
-"""One process at a time, with real processes."""
+"""Locks between real processes."""
 
 import signal
 import subprocess
@@ -10,7 +10,7 @@ from typing import IO
 
 import pytest
 
-from emm.core.locks import awaited
+from emm.core.locks import is_awaited
 
 HOLDER = """
 import sys
@@ -31,7 +31,7 @@ def lock(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(lock: Path) -> Iterator[Callable[[], Process]]:
-    """Starts processes that hold the lock until their standard input ends."""
+    """Start processes that hold the lock until their standard input ends."""
     started: list[Process] = []
 
     def go() -> Process:
@@ -52,22 +52,22 @@ def line(file: IO[str] | None) -> str:
 
 
 @pytest.mark.parametrize("killed", [True, False])
-def test_the_second_waits_and_says_for_whom(
+def test_a_second_process_waits_and_names_the_first(
     start: Callable[[], Process], lock: Path, killed: bool
 ) -> None:
     first = start()
     assert line(first.stdout) == "held"
-    assert not awaited(lock)
+    assert not is_awaited(lock)
     second = start()
-    assert line(second.stderr) == f"waiting for process {first.pid}, which is making data/out"
-    while not awaited(lock):
+    assert line(second.stderr) == f"waiting for process {first.pid}, which is writing data/out"
+    while not is_awaited(lock):
         time.sleep(0.01)
     assert lock.read_text() == str(first.pid)
     if killed:
         first.send_signal(signal.SIGKILL)
     else:
         first.stdin.close()
-    assert line(second.stderr) == "it has ended; making data/out"
+    assert line(second.stderr) == "it has ended; writing data/out"
     assert line(second.stdout) == "held"
     assert lock.read_text() == str(second.pid)
-    assert not awaited(lock)
+    assert not is_awaited(lock)

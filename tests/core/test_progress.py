@@ -14,7 +14,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_a_log_gets_plain_lines_now_and_then(clock: list[float]) -> None:
+def test_a_log_gets_a_plain_line_every_ten_seconds(clock: list[float]) -> None:
     text = io.StringIO()
     with progress("training", 20, Console(file=text)) as report:
         for done in range(1, 21):
@@ -31,7 +31,7 @@ def test_an_unknown_total_shows_the_amount(clock: list[float]) -> None:
     assert text.getvalue() == "download 12,345\n"
 
 
-def test_a_person_sees_a_bar() -> None:
+def test_a_terminal_shows_a_bar() -> None:
     text = io.StringIO()
     with progress("training", 4, Console(file=text, force_terminal=True)) as report:
         report(2, "half")

@@ -90,6 +90,6 @@ def test_killed_alone_it_leaves_its_stage_to_the_next_run(workspace: Workspace) 
         os.kill(stage, signal.SIGCONT)
     assert process.wait() == 0
     said = (workspace.root / "log").read_text()
-    assert f"waiting for process {stage}, which is making {OUT}" in said
+    assert f"waiting for process {stage}, which is writing {OUT}" in said
     assert "seed-0+mmoe: trained before" in said
     assert_as_undisturbed(workspace)

@@ -1,1 +1,1 @@
-"""The ground floor: errors, files, progress, commands, paths, and binding of YAML to code."""
+"""Building blocks that know no data and no models: errors, files, locks, paths, progress."""

@@ -1,4 +1,4 @@
-"""How a stage or the command line ends: one message for a user's error, no traceback."""
+"""Entry points of stages and commands: exit codes, and one message per user error."""
 
 import signal
 import sys
@@ -15,30 +15,33 @@ DEBUG = "--debug"
 INTERRUPTED = 130
 
 ParamsFile = Annotated[
-    Path, typer.Option("--params", help="the settings; what is made goes beside this file")
+    Path, typer.Option("--params", help="parameter file; outputs are written next to it")
 ]
-Recipe = Annotated[str | None, typer.Option(help="instead of the file's own")]
+Recipe = Annotated[
+    str | None, typer.Option(help="recipe to use instead of the one in the parameter file")
+]
 
 
 def stage(function: Callable[..., None]) -> Callable[[], None]:
-    """A script's entry point out of a function whose parameters are its options."""
+    """Turn ``function`` into a script's entry point; its parameters become options."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(epilog=f"{DEBUG} shows the traceback of an error.")(function)
     return lambda: run(app)
 
 
 def run(app: Callable[..., Any]) -> NoReturn:
-    """Run ``app`` on the command line's words and exit: 0, the error's code, or 130 for Ctrl-C.
+    """Run ``app`` on the command-line arguments, then exit.
 
-    ``--debug`` anywhere shows the traceback. SIGTERM ends the work like Ctrl-C, so that
-    temporary files go.
+    The exit code is 0 on success, 2 for wrong usage, 130 after Ctrl-C or SIGTERM, and that of the
+    error otherwise. SIGTERM is handled like Ctrl-C, so that temporary files are removed.
+    ``--debug`` anywhere among the arguments shows tracebacks.
     """
-    words = [word for word in sys.argv[1:] if word != DEBUG]
-    debug = len(words) < len(sys.argv) - 1
+    arguments = [argument for argument in sys.argv[1:] if argument != DEBUG]
+    debug = len(arguments) < len(sys.argv) - 1
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        # Typer gives back the code of an exit, such as 130 for Ctrl-C, and else what app returns.
-        code = app(words, standalone_mode=False) or 0
+        # Typer returns the exit code (130 after Ctrl-C) or, without one, what the command returned.
+        code = app(arguments, standalone_mode=False) or 0
     except EmmError as error:
         if debug:
             raise
@@ -49,7 +52,7 @@ def run(app: Callable[..., Any]) -> NoReturn:
             raise
         _fail(f"error: {usage()}\n  next: add --help to see the options", 2)
     if code == INTERRUPTED:
-        _fail("interrupted; run it again to go on", INTERRUPTED)
+        _fail("interrupted; run the same command again to continue", INTERRUPTED)
     sys.exit(code)
 
 

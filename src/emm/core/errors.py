@@ -1,10 +1,10 @@
-"""Errors that a user can act on: what, where, what was found and expected, what next."""
+"""Errors that a user can act on: what happened, where, what was found and expected, what next."""
 
 
 class EmmError(Exception):
-    """Base of every error that a command shows as one message, without a traceback.
+    """Base class of the errors that a command shows as one message, without a traceback.
 
-    ``exit_code`` is 1 for work that failed and 2 for input that can't be used.
+    ``exit_code`` is 1 for failed work and 2 for unusable input.
     """
 
     exit_code = 1
@@ -24,25 +24,25 @@ class EmmError(Exception):
 
 
 class ParamsError(EmmError):
-    """params.yaml, or an option on the command line, can't be used."""
+    """A setting in a parameter file or a command-line option can't be used."""
 
     exit_code = 2
 
 
 class DataError(EmmError):
-    """Data isn't what its contract says."""
+    """Data violates its contract."""
 
 
 class DownloadError(EmmError):
-    """No source of a dataset could deliver it."""
+    """None of a dataset's sources could deliver it."""
 
 
 class ModelFileError(EmmError):
-    """A stored model or components file can't be trusted or doesn't fit."""
+    """A stored model or components file is damaged, unsafe or doesn't fit."""
 
 
 class DecompositionError(EmmError):
-    """Trained models share no layer at which they could be cut."""
+    """Trained models have no common layer at which they could be cut."""
 
 
 class OutOfSpaceError(EmmError):

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: temporary name, fsync, rename."""
+"""Atomic writing of files and folders: temporary name, fsync, rename."""
 
 import errno
 import hashlib
@@ -19,7 +19,7 @@ _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPER
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn "disk full" and "may not write" for ``path`` into an error with a next step."""
+    """Turn "disk full" and "permission denied" on ``path`` into an OutOfSpaceError."""
     try:
         yield
     except Exception as error:
@@ -34,21 +34,21 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def _system_error(error: Exception) -> int:
-    """The system's number of an error, 0 if it has none."""
+    """The errno of an error, 0 if it has none."""
     if isinstance(error, OSError):
         return error.errno or 0
-    # Polars and safetensors have errors of their own, with the number in the text.
+    # Polars and safetensors raise other types, with the number in the text.
     found = re.search(r"\(os error (\d+)\)", str(error))
     return int(found[1]) if found else 0
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` that takes its place on success, and else goes."""
+    """Yield a temporary path that replaces ``path`` on success and is removed otherwise."""
     temporary = _temporary(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
+        _remove_leftovers(path)
         try:
             yield temporary
             _sync(temporary)
@@ -60,11 +60,11 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside ``path`` that takes its place on success, and else goes."""
+    """Yield an empty folder that replaces ``path`` on success and is removed otherwise."""
     temporary = _temporary(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
+        _remove_leftovers(path)
         temporary.mkdir()
         try:
             yield temporary
@@ -80,46 +80,46 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` in one step."""
+    """Write ``text`` to ``path`` atomically."""
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as JSON that diffs well; NaN and infinity are refused (ValueError)."""
+    """Write ``value`` as indented JSON, atomically. Raises ValueError for NaN and infinity."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file's content, read in blocks."""
+    """Hex digest of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _temporary(path: Path) -> Path:
-    own = f"{rank()}-{os.getpid()}" if rank() else os.getpid()
-    return path.with_name(f".{path.name}.{own}.tmp")
+    owner = f"{rank()}-{os.getpid()}" if rank() else os.getpid()
+    return path.with_name(f".{path.name}.{owner}.tmp")
 
 
-def _sweep(path: Path) -> None:
-    """Remove what processes that were killed have left beside ``path``.
+def _remove_leftovers(path: Path) -> None:
+    """Remove the temporary files that killed processes left next to ``path``.
 
-    Not what those with a rank have: they may be on another machine.
+    Files of processes with a rank stay: such a process may be running on another machine.
     """
-    for left in path.parent.glob(f".{path.name}.*.tmp"):
-        number = left.name.removesuffix(".tmp").rpartition(".")[2]
-        if number.isdecimal() and not _alive(int(number)):
-            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        owner = leftover.name.removesuffix(".tmp").rpartition(".")[2]
+        if owner.isdecimal() and not _is_running(int(owner)):
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
 
 
-def _alive(process: int) -> bool:
+def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    # Of our own number and left over: from a process that had it before us.
+    # This process has written nothing yet: an earlier process with the same id left the file.
     return process != os.getpid()
 
 

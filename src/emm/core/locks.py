@@ -1,4 +1,4 @@
-"""One process at a time: locks that the kernel takes back, however their holder ends."""
+"""Locks for outputs that one process at a time may write; the kernel releases them at exit."""
 
 import errno
 import fcntl
@@ -15,12 +15,12 @@ _held: dict[Path, IO[str]] = {}
 
 
 def hold(lock: Path, out: Path) -> None:
-    """Keep other processes from making ``out`` until this one has ended.
+    """Keep other processes from writing ``out`` until this process ends.
 
-    If another one is at it, says so and waits for its end: a stage whose `dvc repro` was killed
-    lives on, and what it puts into place late must not fall into a second start's work. The file
-    ``lock`` stays, as a new one wouldn't be the one that others wait for. Raises OutOfSpaceError
-    if it can't be made.
+    If another process holds the lock, say so and wait: a stage may outlive its killed `dvc repro`,
+    and its late output must not mix with that of a second start. The lock file is never removed,
+    because others may be waiting for this very file. In processes of rank 1 and above, nothing
+    happens. Raises OutOfSpaceError if the lock file can't be written.
     """
     if lock in _held or rank():
         return
@@ -28,32 +28,35 @@ def hold(lock: Path, out: Path) -> None:
         with writing(lock):
             lock.parent.mkdir(parents=True, exist_ok=True)
             file = _held[lock] = lock.open("a+", encoding="utf-8")
-            _take(file, lock, out)
+            _acquire(file, lock, out)
     except OSError as error:
         if error.errno not in _WITHOUT_LOCKS:
             raise
-        say(f"no locks here ({os.strerror(error.errno)}): see that nothing else makes {out}")
+        say(
+            f"this file system has no locks ({os.strerror(error.errno)}): "
+            f"make sure that no other process writes {out}"
+        )
 
 
-def awaited(lock: Path) -> bool:
-    """Whether another process waits, or was killed while it waited, for the end of this one."""
-    return _mark(lock).exists()
+def is_awaited(lock: Path) -> bool:
+    """Whether another process waits for ``lock``, or was killed while waiting."""
+    return _waiting_mark(lock).exists()
 
 
-def _take(file: IO[str], lock: Path, out: Path) -> None:
+def _acquire(file: IO[str], lock: Path, out: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.seek(0)
-        say(f"waiting for process {file.read() or 'unknown'}, which is making {out}")
-        _mark(lock).touch()
+        say(f"waiting for process {file.read() or 'unknown'}, which is writing {out}")
+        _waiting_mark(lock).touch()
         fcntl.flock(file, fcntl.LOCK_EX)
-        say(f"it has ended; making {out}")
-    _mark(lock).unlink(missing_ok=True)
+        say(f"it has ended; writing {out}")
+    _waiting_mark(lock).unlink(missing_ok=True)
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()
 
 
-def _mark(lock: Path) -> Path:
+def _waiting_mark(lock: Path) -> Path:
     return lock.with_name(f"{lock.name}.awaited")

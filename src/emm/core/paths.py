@@ -1,4 +1,4 @@
-"""Where the stages keep what they make, relative to the working folder."""
+"""Where the stages store their outputs, relative to the working folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +8,10 @@ PRIVATE = ".emm"
 
 @dataclass(frozen=True)
 class Paths:
-    """All paths of one block of params.yaml and recipe.
+    """All paths of one configured dataset and recipe.
 
-    ``root``: the folder that everything made lies in; ``source``: the registered dataset that the
-    block is about, whose raw files all blocks share.
+    ``root``: folder of all outputs. ``source``: registered dataset whose raw files are read, by
+    default ``dataset`` itself; all configured datasets with the same source share these files.
     """
 
     dataset: str
@@ -52,32 +52,32 @@ class Paths:
         return self.root / Path("reports", f"{self.dataset}.md")
 
     def architecture(self, name: str) -> Path:
-        """Folder of the architecture that was found for a row, the search's history and weights."""
+        """Folder of an architecture search: the architecture, the history and the weights."""
         return self.root / Path("data/architectures", self.dataset, self.recipe, name)
 
     def model(self, name: str) -> Path:
-        """Folder of a row's models: a folder a seed, and history.json."""
+        """Folder of a trained model: one folder per seed, and history.json."""
         return self.root / Path("data/models", self.dataset, self.recipe, name)
 
     def evaluation(self, name: str) -> Path:
         return self.root / Path("data/evaluation", self.dataset, self.recipe, name)
 
     @property
-    def learned_from(self) -> tuple[Path, ...]:
-        """What training reads of the processed data."""
+    def training_data(self) -> tuple[Path, ...]:
+        """The processed files that training reads."""
         names = ("schema.json", "train.parquet", "validation.parquet", "bags.parquet")
         return tuple(self.processed / name for name in names)
 
     def lock(self, out: Path) -> Path:
-        """The file that whoever makes ``out`` holds (`emm.core.locks`)."""
-        return self._beside("locks", out.with_name(f"{out.name}.lock"))
+        """Lock file held by the process that writes ``out`` (`emm.core.locks`)."""
+        return self._private("locks", out.with_name(f"{out.name}.lock"))
 
     def checkpoints(self, out: Path) -> Path:
-        """Where the training of ``out`` keeps what it needs to go on after an interruption."""
-        return self._beside("checkpoints", out)
+        """Where the training of ``out`` stores its checkpoint."""
+        return self._private("checkpoints", out)
 
-    def _beside(self, kind: str, out: Path) -> Path:
-        """Out of DVC's reach, which deletes what a stage makes before the stage starts."""
-        if not out.is_relative_to(self.root):  # the raw files, which blocks of all roots share
+    def _private(self, kind: str, out: Path) -> Path:
+        """A path in ``PRIVATE``: DVC deletes the outputs of a stage before it starts, not these."""
+        if not out.is_relative_to(self.root):  # raw files, which all roots share
             return Path(PRIVATE, kind) / out
         return self.root / PRIVATE / kind / out.relative_to(self.root)

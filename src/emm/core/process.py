@@ -1,18 +1,18 @@
-"""What a process knows of itself: its rank among others, and how it keeps freed memory."""
+"""This process: its rank among several, and how its allocator treats freed memory."""
 
 import ctypes
 import os
 import sys
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt(3)
-_KEPT, _LARGEST = 2**30, 2**25  # bytes; glibc takes no larger threshold than the latter
+_KEPT, _LARGEST = 2**30, 2**25  # bytes; glibc accepts no larger mmap threshold
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep up to 1 GiB of freed memory for blocks that follow; elsewhere nothing happens.
+    """Let glibc keep up to 1 GiB of freed memory for later allocations; no effect elsewhere.
 
-    By default each large block is given back to the system when it is freed, and the next one's
-    pages are faulted in anew, a quarter of the time of reading files block by block.
+    By default glibc returns each large block to the system when it is freed, and the pages of the
+    next one are faulted in again: a quarter of the time of reading files block by block.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -23,10 +23,10 @@ def keep_freed_memory() -> None:
 
 
 def rank() -> int:
-    """This process's number among them, 0 if it is alone."""
+    """Rank of this process, 0 in a single process."""
     return int(os.environ.get("RANK", "0"))
 
 
 def processes() -> int:
-    """How many there are."""
+    """Number of processes that train together, 1 by default."""
     return int(os.environ.get("WORLD_SIZE", "1"))

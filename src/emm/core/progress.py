@@ -1,4 +1,4 @@
-"""Progress of long work: a live bar when a person looks, plain lines in a log otherwise."""
+"""Progress of long work: a live bar in a terminal, plain lines in a log."""
 
 import time
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ LINE_EVERY_SECONDS = 10.0
 
 
 class Report(Protocol):
-    """Says how far the work is; ``note`` is a few words such as the current score."""
+    """Called with the amount of work done; ``note``: a few words such as the current score."""
 
     def __call__(self, done: float, note: str = "") -> None: ...
 
 
 @contextmanager
 def progress(title: str, total: float | None, console: Console | None = None) -> Iterator[Report]:
-    """Yield a function to call with the amount done so far, out of ``total`` (None: unknown)."""
+    """Yield a function that takes the amount done so far, out of ``total`` (None: unknown)."""
     console = console or Console(stderr=True, quiet=rank() > 0)
     if console.is_terminal:
         with _bar(console) as bar:
@@ -36,7 +36,7 @@ def progress(title: str, total: float | None, console: Console | None = None) ->
 
 
 def say(message: str) -> None:
-    """One line to the person or the log, from the first of several processes alone."""
+    """Print one line to stderr, in the first of several processes only."""
     if rank():
         return
     Console(stderr=True, soft_wrap=True, highlight=False).print(message, markup=False)

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from emm.core.errors import OutOfSpaceError
 from emm.core.files import atomic_file
-from emm.core.locks import awaited
+from emm.core.locks import is_awaited
 from emm.core.paths import Paths
 from emm.core.process import processes
 from emm.core.progress import say
@@ -134,7 +134,7 @@ def checkpoints(paths: Paths, out: Path, fingerprint: Mapping[str, str]) -> Iter
     if others:
         say(f"checkpoints in {folder} are removed: {' and '.join(sorted(others))}")
     yield Checkpoint("", folder, fingerprint)
-    if not awaited(paths.lock(out)):
+    if not is_awaited(paths.lock(out)):
         shutil.rmtree(folder, ignore_errors=True)
 
 

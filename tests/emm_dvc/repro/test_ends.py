@@ -53,7 +53,7 @@ def test_a_signal_ends_all_children_and_names_what_was_under_way(
     assert not any(alive(one) for one in workers)
     assert still_at_it(repository) == []
     assert "under way were:\n  - held: .dvc/tmp/emm-repro/held.log\n  - other: " in said
-    assert "interrupted; run it again to go on" in said
+    assert "interrupted; run the same command again to continue" in said
     repository.mark("go")
     assert "4 stages: 1 unchanged, 3 done" in repository.emm()
 
