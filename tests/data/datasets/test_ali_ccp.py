@@ -9,7 +9,7 @@ from benchmarks.line_parser import DENSE, SPARSE, joined
 from emm.core.errors import DataError
 from emm.data.datasets.ali_ccp import DATASET, PREPROCESSED
 from emm.data.prepare.preprocess import preprocess
-from emm.data.reading import blocks
+from emm.data.reading import text_file
 from emm.data.reading.chunks import Reading
 from emm.data.reading.rejected import Rejected
 from emm.data.tables.schema import SPLITS, load_schema
@@ -52,11 +52,11 @@ def chunks(raw: Path, scratch: Path, part: str, *, bags: bool = False) -> list[p
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
-@pytest.mark.parametrize("block", [blocks.BLOCK, 20_000])
+@pytest.mark.parametrize("block", [text_file.BLOCK_BYTES, 20_000])
 def test_rows_are_those_of_the_line_parser(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, block: int
 ) -> None:
-    monkeypatch.setattr(blocks, "BLOCK", block)
+    monkeypatch.setattr(text_file, "BLOCK_BYTES", block)
     found = chunks(raw, tmp_path, part)
     assert (len(found) > 1) == (block == 20_000)
     rows = pl.concat(found)

@@ -75,12 +75,12 @@ def test_events_that_cannot_be_used_are_rejected_with_the_reason(tmp_path: Path)
     ]
 
 
-def test_a_header_is_refused(tmp_path: Path) -> None:
+def test_a_header_is_an_error(tmp_path: Path) -> None:
     files = log(*HISTORY)
     files["UserBehavior.csv"] = (
         "user_id,item_id,category_id,behavior_type,timestamp\n" + files["UserBehavior.csv"]
     )
-    with pytest.raises(DataError, match="header where none belongs"):
+    with pytest.raises(DataError, match="has a header, but"):
         read(DATASET, tmp_path, files)
 
 

@@ -57,7 +57,7 @@ def rows_of(events: list[Event], scratch: Path, pieces: int = 1) -> list[dict[st
 
 
 def touched(events: list[Event]) -> dict[tuple[int, int, int], tuple[int, ...]]:
-    """By user, item and day: what was done, for items with an event on an earlier day."""
+    """The behaviours by user, item and day, for items with an event on an earlier day."""
     done: dict[tuple[int, int, int], set[int]] = {}
     for user, item, what, day in events:
         done.setdefault((user, item, day), set()).add(what)
@@ -81,7 +81,7 @@ def counts(events: list[Event], user: int, item: int, day: int) -> list[int]:
 def split(
     events: list[Event], rows: list[dict[str, int]]
 ) -> tuple[list[dict[str, int]], list[dict[str, int]]]:
-    """Rows that the log has, and sampled ones."""
+    """The rows of events in the log, and the sampled rows."""
     known = {(user, item, day) for user, item, _, day in events}
     real = [row for row in rows if (row["user_id"], row["item_id"], row["day"]) in known]
     return real, [row for row in rows if row not in real]
@@ -94,7 +94,7 @@ SETTINGS = settings(
 
 @SETTINGS
 @given(events=EVENTS)
-def test_labels_are_what_was_done_that_day(tmp_path: Path, events: list[Event]) -> None:
+def test_labels_are_the_behaviours_of_the_day(tmp_path: Path, events: list[Event]) -> None:
     real, sampled = split(events, rows_of(events, tmp_path))
     found = {
         (row["user_id"], row["item_id"], row["day"]): (row["click"], row["buy"]) for row in real
@@ -116,7 +116,7 @@ def test_features_count_the_events_of_earlier_days(tmp_path: Path, events: list[
 
 @SETTINGS
 @given(events=EVENTS)
-def test_sampled_items_had_events_before_and_are_not_touched_that_day(
+def test_sampled_items_have_earlier_events_and_none_on_the_day(
     tmp_path: Path, events: list[Event]
 ) -> None:
     real, sampled = split(events, rows_of(events, tmp_path))
@@ -129,7 +129,7 @@ def test_sampled_items_had_events_before_and_are_not_touched_that_day(
 
 @SETTINGS
 @given(events=EVENTS, last=st.integers(1, 3))
-def test_what_comes_later_changes_no_row(tmp_path: Path, events: list[Event], last: int) -> None:
+def test_later_events_change_no_row(tmp_path: Path, events: list[Event], last: int) -> None:
     past = [event for event in events if event[3] <= last]
     if past:
         rows = [row for row in rows_of(events, tmp_path) if row["day"] <= last]
@@ -138,10 +138,10 @@ def test_what_comes_later_changes_no_row(tmp_path: Path, events: list[Event], la
 
 @SETTINGS
 @given(events=EVENTS, pieces=st.integers(1, 5), rows=st.integers(1, 5))
-def test_pieces_of_the_log_make_no_difference(
+def test_rows_do_not_depend_on_how_the_log_is_cut_into_frames(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events: list[Event], pieces: int, rows: int
 ) -> None:
-    """However the events come; with small slices too, all that isn't random is the same."""
+    """With small slices, everything except the random items is the same too."""
     assert rows_of(events, tmp_path) == rows_of(events, tmp_path, pieces)
     whole = split(events, rows_of(events, tmp_path))[0]
     with monkeypatch.context() as patch:
@@ -150,14 +150,14 @@ def test_pieces_of_the_log_make_no_difference(
     assert sliced == whole
 
 
-def test_items_are_sampled_by_their_share_of_earlier_events(tmp_path: Path) -> None:
+def test_items_are_sampled_in_proportion_to_their_earlier_events(tmp_path: Path) -> None:
     past = [(1, 1, 0, 0)] * 60 + [(1, 2, 0, 0)] * 30 + [(2, 3, 1, 0)] * 10
     users = 4000
     today = [(10 + user, 3, 0, 1) for user in range(users)]
     real, sampled = split(past + today, rows_of(past + today, tmp_path))
     found = Counter(row["item_id"] for row in sampled)
     assert len(real) == users
-    assert set(found) == {1, 2}  # 3 is drawn too, and touched by everyone
+    assert set(found) == {1, 2}  # 3 is drawn too, but every user has an event with it
     for item, share in ((1, 0.6), (2, 0.3)):
         spread = np.sqrt(users * share * (1 - share))
         assert abs(found[item] - users * share) < 5 * spread
@@ -177,7 +177,7 @@ def test_the_same_log_gives_the_same_rows(tmp_path: Path) -> None:
     )
 
 
-def test_a_single_day_is_history_only(tmp_path: Path) -> None:
+def test_a_single_day_has_no_rows(tmp_path: Path) -> None:
     assert rows_of([(1, 1, 0, 5), (1, 2, 1, 5)], tmp_path) == []
 
 

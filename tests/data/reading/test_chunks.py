@@ -17,7 +17,7 @@ class Seen(Rejected):
 CHUNK = Chunk("raw.csv", pl.DataFrame({"a": [1, 2, None, 4], "b": "wxyz", LINE: [3, 5, 6, 9]}))
 
 
-def test_rows_with_a_fault_or_without_an_answer_go_with_the_first_reason() -> None:
+def test_a_row_is_rejected_with_the_first_fault_that_is_true_or_null() -> None:
     rejected = Seen()
     faults = {"small": pl.col("a") < 2, "not four": pl.col("a") != 4}
     rows = without_faults(CHUNK, faults, rejected)
@@ -29,7 +29,7 @@ def test_rows_with_a_fault_or_without_an_answer_go_with_the_first_reason() -> No
     ]
 
 
-def test_rows_without_faults_stay_as_they_are() -> None:
+def test_rows_without_faults_are_unchanged() -> None:
     rejected = Seen()
     rows = without_faults(CHUNK, {"large": pl.col("b") == "?"}, rejected)
     assert rows.equals(CHUNK.rows)

@@ -8,14 +8,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from emm.core.errors import DataError
-from emm.data.reading import blocks
+from emm.data.reading import text_file
 from emm.data.reading.chunks import LINE
 from emm.data.reading.delimited import read_delimited
 from emm.data.reading.rejected import Rejected
 
 
 class Seen(Rejected):
-    """Keeps what was rejected, as plain tuples."""
+    """Records line numbers and reasons as tuples."""
 
     def __init__(self) -> None:
         super().__init__("tiny", 1.0)
@@ -30,7 +30,7 @@ class Seen(Rejected):
 def read(
     tmp_path: Path, text: str | bytes, columns: Sequence[str] = ("a", "b", "c"), **how: Any
 ) -> tuple[list[tuple[str | None, ...]], Seen]:
-    """Rows (with the line's number last) and what was rejected."""
+    """Rows, with the line number last, and the rejected lines."""
     path = tmp_path / "raw.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     rejected = Seen()
@@ -46,7 +46,7 @@ def test_values_are_stripped_and_quotes_are_plain_text(tmp_path: Path) -> None:
     assert rows == [("1", '"x', "y", 1), ("2", "?", "z", 2)]
 
 
-def test_windows_line_ends_and_a_missing_last_one(tmp_path: Path) -> None:
+def test_windows_line_ends_and_a_missing_last_line_end_are_accepted(tmp_path: Path) -> None:
     rows, rejected = read(tmp_path, "1,2,3\r\n4,5,6")
     assert rows == [("1", "2", "3", 1), ("4", "5", "6", 2)]
     assert rejected.count == 0
@@ -57,7 +57,7 @@ def test_empty_and_blank_values_are_null(tmp_path: Path) -> None:
     assert rows == [("1", None, "3", 1), (None,) * 3 + (2,), (None,) * 3 + (3,)]
 
 
-def test_short_long_and_empty_lines_are_rejected_with_their_numbers(tmp_path: Path) -> None:
+def test_short_long_and_empty_lines_are_rejected_with_their_line_numbers(tmp_path: Path) -> None:
     rows, rejected = read(tmp_path, "1,2,3\n1,2\n1,2,3,4\n\n4,5,6\n")
     assert rows == [("1", "2", "3", 1), ("4", "5", "6", 5)]
     assert rejected.records == [
@@ -81,27 +81,27 @@ def test_control_characters_that_belong_to_the_format_are_values(tmp_path: Path)
     assert rejected.records == [(2, "a control character")]
 
 
-def test_bytes_that_are_not_utf8_are_rejected_and_others_kept(tmp_path: Path) -> None:
+def test_lines_that_are_not_utf8_are_rejected_and_others_kept(tmp_path: Path) -> None:
     rows, rejected = read(tmp_path, "1,é,3\n".encode() + b"4,\xe9,6\n")
     assert rows == [("1", "é", "3", 1)]
     assert rejected.records == [(2, "bytes that aren't UTF-8")]
 
 
-def test_a_tab_can_separate(tmp_path: Path) -> None:
+def test_the_separator_may_be_a_tab(tmp_path: Path) -> None:
     assert read(tmp_path, "1\t2,2\t\n", separator="\t")[0] == [("1", "2,2", None, 1)]
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_value(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_first_value(tmp_path: Path) -> None:
     assert read(tmp_path, "\ufeff1,2,3\n")[0] == [("1", "2", "3", 1)]
 
 
-def test_a_header_gives_the_columns_in_any_order(tmp_path: Path) -> None:
+def test_a_header_may_name_the_columns_in_any_order(tmp_path: Path) -> None:
     rows, rejected = read(tmp_path, "\ufeffc,x,a,b\r\n3,0,1,2\r\n6,0,4,5\r\n", header=True)
     assert rows == [("1", "2", "3", 2), ("4", "5", "6", 3)]
     assert rejected.lines == 2
 
 
-def test_lines_are_measured_by_the_header(tmp_path: Path) -> None:
+def test_lines_must_have_as_many_fields_as_the_header(tmp_path: Path) -> None:
     rows, rejected = read(tmp_path, "c,x,a,b\n1,2,3\n3,0,1,2\n", header=True)
     assert rows == [("1", "2", "3", 3)]
     assert rejected.records == [(2, "3 fields instead of 4")]
@@ -112,17 +112,17 @@ def test_lines_are_measured_by_the_header(tmp_path: Path) -> None:
     [
         ("a,c,x\n1,2,3\n", True, "lacks b"),
         ("a,b,c\n", True, "has no rows"),
-        ("\ufeffa,b,c\n1,2,3\n", False, "header where none belongs"),
+        ("\ufeffa,b,c\n1,2,3\n", False, "has a header, but"),
     ],
 )
-def test_a_first_line_that_does_not_fit(
+def test_an_unsuitable_first_line_is_an_error(
     tmp_path: Path, text: str, header: bool, message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
         read(tmp_path, text, header=header)
 
 
-def test_quotes_hide_separators(tmp_path: Path) -> None:
+def test_quoted_values_may_contain_separators(tmp_path: Path) -> None:
     text = '1,"2,2",3\n4,5,"6 ""six"""\n"","", "x"\n7,8,9\n'
     rows, rejected = read(tmp_path, text, quotes=True)
     assert rows == [("1", "2,2", "3", 1), ("4", "5", '6 "six"', 2), ("7", "8", "9", 4)]
@@ -140,34 +140,36 @@ def test_quotes_hide_separators(tmp_path: Path) -> None:
         ('1,"2,3"', "2 fields instead of 3"),
     ],
 )
-def test_odd_quotes_are_rejected(tmp_path: Path, line: str, reason: str) -> None:
+def test_malformed_quotes_are_rejected(tmp_path: Path, line: str, reason: str) -> None:
     rows, rejected = read(tmp_path, f"1,2,3\n{line}\n4,5,6\n", quotes=True)
     assert [row[-1] for row in rows] == [1, 3]
     assert rejected.records == [(2, reason)]
 
 
-def test_an_absent_file_is_an_error_at_once(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="isn't there"):
+def test_a_missing_file_is_an_error_before_the_first_row(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is missing"):
         read_delimited(tmp_path / "none", ("a",), ",", Seen())
 
 
-def test_another_separator_is_told_apart_from_damage(tmp_path: Path) -> None:
+def test_a_different_separator_is_suggested(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="1 fields instead of 3; 3 fields with the separator ';'"):
         read(tmp_path, "1;2;3\n4;5;6\n")
 
 
-def test_a_block_without_a_good_line_is_rejected_if_others_had_some(
+def test_a_later_block_without_a_good_line_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "BLOCK", 6)
+    monkeypatch.setattr(text_file, "BLOCK_BYTES", 6)
     rows, rejected = read(tmp_path, "1,2,3\n1;2;3\n4,5,6\n")
     assert [row[-1] for row in rows] == [1, 3]
     assert rejected.count == 1
 
 
-def test_a_line_without_end_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "BLOCK", 8)
-    monkeypatch.setattr(blocks, "LONGEST", 32)
+def test_a_line_that_is_too_long_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_file, "BLOCK_BYTES", 8)
+    monkeypatch.setattr(text_file, "MAX_LINE_BYTES", 32)
     with pytest.raises(DataError, match="more than 32 bytes"):
         read(tmp_path, "1,2," + "x" * 100)
 
@@ -177,7 +179,7 @@ LINES = st.lists(st.lists(VALUES, min_size=1, max_size=4).map(",".join), min_siz
 
 
 def plain(line: str) -> list[str] | None:
-    """A line's three values as Python splits it, or None."""
+    """The three values of a line as Python splits it, or None."""
     values = line.split(",")
     usable = not any(character in line for character in "\r\x00") and len(values) == 3
     return values if usable else None
@@ -188,15 +190,15 @@ def plain(line: str) -> list[str] | None:
 )
 @given(lines=LINES, block=st.sampled_from([6, 20, 1000]), ends=st.sampled_from(["\n", "\r\n"]))
 @example(lines=["1,2,3", "1,2", "4,5,6"], block=6, ends="\n")
-def test_no_value_ever_moves(
+def test_values_never_shift_to_another_column(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str], block: int, ends: str
 ) -> None:
-    monkeypatch.setattr(blocks, "BLOCK", block)
-    monkeypatch.setattr(blocks, "LONGEST", 1000)
+    monkeypatch.setattr(text_file, "BLOCK_BYTES", block)
+    monkeypatch.setattr(text_file, "MAX_LINE_BYTES", 1000)
     expected = [
         (*(value.strip() or None for value in values), number)
         for number, line in enumerate(lines, start=2)
-        # Before a bare line feed, a last carriage return belongs to the line's end.
+        # A carriage return before a bare line feed is part of the line end.
         if (values := plain(line.removesuffix("\r") if ends == "\n" else line)) is not None
     ]
     rows, rejected = read(tmp_path, ends.join(["0,0,0", *lines]) + ends)
@@ -215,16 +217,18 @@ FIELD = st.one_of(
     suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40
 )
 @given(lines=st.lists(st.lists(FIELD, min_size=2, max_size=4), min_size=1, max_size=12))
-def test_no_quoted_value_ever_moves(tmp_path: Path, lines: list[list[str]]) -> None:
-    """A line is read just as its fields were written, if each of them is well formed."""
+def test_quoted_values_never_shift_to_another_column(
+    tmp_path: Path, lines: list[list[str]]
+) -> None:
+    """A line of well-formed fields is read exactly as they were written."""
     expected = []
     for number, fields in enumerate(lines, start=2):
         written = [next(csv.reader([field]), [""])[0] if field else "" for field in fields]
-        formed = all(
+        well_formed = all(
             '"' not in field or field == '"' + value.replace('"', '""') + '"'
             for field, value in zip(fields, written, strict=True)
         )
-        if formed and len(fields) == 3:
+        if well_formed and len(fields) == 3:
             expected.append((*(value or None for value in written), number))
     rows, _ = read(tmp_path, "\n".join(["0,0,0", *map(",".join, lines)]), quotes=True)
     kept = {row[-1]: row for row in rows}

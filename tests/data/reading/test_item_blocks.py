@@ -28,18 +28,20 @@ def lines(lists: list[list[tuple[str, int, float]]]) -> str:
 
 @settings(deadline=None, max_examples=60)
 @given(LISTS)
-def test_a_block_is_read_as_its_lines_are(lists: list[list[tuple[str, int, float]]]) -> None:
+def test_a_block_is_parsed_like_its_lists_by_the_slow_parser(
+    lists: list[list[tuple[str, int, float]]],
+) -> None:
     rows = read_block(lines(lists).encode(), COLUMNS, FIELDS)
     assert rows is not None
-    careful = parse_lists(
+    expected = parse_lists(
         pl.Series(map(text_of, lists)), pl.Series([str(len(own)) for own in lists]), FIELDS
     )
-    assert rows.drop(COLUMNS).equals(careful.drop(FAULT))
+    assert rows.drop(COLUMNS).equals(expected.drop(FAULT))
     plain = [(str(n), n % 2, 0.0, f"user{n % 3}", str(len(o))) for n, o in enumerate(lists)]
     assert rows.select(COLUMNS).rows() == plain
 
 
-def test_fewer_columns_before_the_list_are_read_too() -> None:
+def test_a_block_may_have_fewer_columns_before_the_list() -> None:
     block = b"anna,2,101\x021\x031.0\x01109_14\x022\x030.5\nbert,1,508\x023\x031.0\n"
     rows = read_block(block, ("key", "number"), FIELDS)
     assert rows is not None
@@ -71,13 +73,13 @@ GOOD = "1,0,0,anna,1,101\x027\x031.0\n"
         "2,0,0,anna,0,\n",  # an empty list
         "2,0,0,anna,1,101\x027\x031.0\r\n",  # another line end
         "2,0,0,an\x04na,1,101\x027\x031.0\n",  # a control character
-        "2,0,0,än,1,101\x027\x031.0\n",  # for the careful way
+        "2,0,0,än,1,101\x027\x031.0\n",  # not ASCII
         "2,0,0, anna,1,101\x027\x031.0\n",
         "2,0,0,anna,1,101\x027\x031.0",  # no line end
         "\n",
     ],
 )
 @pytest.mark.parametrize("before", ["", GOOD])
-def test_a_block_with_an_odd_line_is_left_to_the_careful_way(bad: str, before: str) -> None:
+def test_a_block_with_a_malformed_line_is_not_parsed(bad: str, before: str) -> None:
     assert read_block(GOOD.encode(), COLUMNS, FIELDS) is not None
     assert read_block((before + bad).encode(), COLUMNS, FIELDS) is None

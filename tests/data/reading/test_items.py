@@ -33,7 +33,7 @@ items = st.tuples(
 
 @given(st.lists(st.lists(items, min_size=1, max_size=8), min_size=1, max_size=6))
 @settings(deadline=None)
-def test_every_list_is_read_as_a_loop_over_its_items_reads_it(lists) -> None:
+def test_lists_are_parsed_like_by_a_loop_over_their_items(lists) -> None:
     found = parse(*(listed(*each) for each in lists))
     assert found[FAULT].null_count() == len(lists)
     for row, each in zip(found.iter_rows(named=True), lists, strict=True):
@@ -45,18 +45,18 @@ def test_every_list_is_read_as_a_loop_over_its_items_reads_it(lists) -> None:
             assert row[f"D{name}"] == pytest.approx(value, rel=1e-6, abs=1e-37)
 
 
-def test_of_several_items_the_one_with_the_largest_value_counts() -> None:
+def test_the_item_with_the_largest_value_of_a_field_counts() -> None:
     few = [("508", 1, -2.0), ("508", 2, 3.5), ("101", 9, 1.0), ("508", 3, 3.25)]
     found = parse(listed(*few), listed(*reversed(few)))
     assert found["508"].to_list() == [2, 2]
     assert found["D508"].to_list() == [3.5, 3.5]
 
 
-def test_of_equal_items_the_first_counts() -> None:
+def test_the_first_of_items_with_equal_values_counts() -> None:
     assert parse(listed(("508", 4, 1.0), ("508", 3, 1.0), ("508", 5, 1.0)))["508"].item() == 4
 
 
-def test_a_field_that_is_absent_is_null_and_its_value_0() -> None:
+def test_a_missing_field_is_null_and_its_value_0() -> None:
     found = parse(listed(("101", 5, 1.0)))
     assert found["508"].item() is None
     assert found["D508"].item() == 0.0
@@ -94,7 +94,7 @@ def test_a_bag_holds_all_ids_in_the_lists_order() -> None:
         (listed(("101", 5, "1e99")), "isn't a finite number"),
     ],
 )
-def test_a_damaged_list_is_told_and_leaves_the_others_as_they_are(text, reason) -> None:
+def test_a_malformed_list_is_reported_and_the_others_are_parsed(text, reason) -> None:
     found = parse(GOOD, text, GOOD)
     whole, fault = found[FAULT].to_list()[::2], found[FAULT].to_list()[1]
     assert whole == [None, None]
@@ -103,7 +103,7 @@ def test_a_damaged_list_is_told_and_leaves_the_others_as_they_are(text, reason) 
     assert found["508"].to_list() == [7, None, 7]
 
 
-def test_numbers_of_items_that_only_agree_in_sum_are_told() -> None:
+def test_wrong_item_counts_are_reported_even_if_their_sum_is_right() -> None:
     found = parse(GOOD, listed(("101", 5, 1.0)), GOOD, stated=["1", "2", "2"])
     assert found[FAULT].to_list() == [
         "feature_num is 1, the list has 2 items",
@@ -113,11 +113,11 @@ def test_numbers_of_items_that_only_agree_in_sum_are_told() -> None:
 
 
 @pytest.mark.parametrize("stated", [None, "", "x", "2.5", "-2"])
-def test_a_number_of_items_that_is_none_is_told(stated: str | None) -> None:
+def test_an_item_count_that_is_not_a_number_is_reported(stated: str | None) -> None:
     assert "feature_num is" in parse(GOOD, GOOD, stated=[stated, "2"])[FAULT][0]
 
 
-def test_no_list_and_no_good_list_give_the_same_columns() -> None:
+def test_the_columns_are_the_same_without_lists_and_without_good_lists() -> None:
     fields = Fields(NAMES, valued=("508",), bags=("109_14",))
     none, bad = parse(fields=fields), parse("x", fields=fields)
     assert len(none) == 0

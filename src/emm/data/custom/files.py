@@ -11,8 +11,8 @@ from emm.core.errors import DataError
 from emm.data.custom.source import PATTERNS
 from emm.data.reading.chunks import LINE, Chunk
 from emm.data.reading.delimited import read_delimited
-from emm.data.reading.first_line import first_line
 from emm.data.reading.rejected import Rejected
+from emm.data.reading.text_file import first_line
 
 SAMPLE_FILES, SAMPLE_ROWS = 10, 100_000
 

@@ -24,7 +24,7 @@ from emm.data.reading.chunks import LINE, Chunk, Reading
 from emm.data.reading.delimited import read_delimited
 from emm.data.reading.item_blocks import read_block
 from emm.data.reading.items import CONTROLS, FAULT, Fields, bag_column, parse_lists
-from emm.data.reading.prefetch import ahead
+from emm.data.reading.prefetch import prefetch
 from emm.data.reading.rejected import Rejected
 
 _HOMEPAGE = "https://tianchi.aliyun.com/dataset/408"
@@ -152,9 +152,9 @@ def _lines(
     path: Path, columns: Sequence[str], fields: Fields, rejected: Rejected
 ) -> Iterator[Chunk]:
     """A file's lines with their lists' columns; `FAULT` says why a list can't be used."""
-    quick = partial(read_block, columns=columns[:-1], fields=fields)
-    chunks = read_delimited(path, columns, ",", rejected, controls=CONTROLS, quick=quick)
-    yield from ahead(partial(_with_lists, fields=fields), chunks)
+    parser = partial(read_block, columns=columns[:-1], fields=fields)
+    chunks = read_delimited(path, columns, ",", rejected, controls=CONTROLS, fast_parser=parser)
+    yield from prefetch(partial(_with_lists, fields=fields), chunks)
 
 
 def _with_lists(chunk: Chunk, fields: Fields) -> Chunk:

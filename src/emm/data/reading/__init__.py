@@ -1,1 +1,1 @@
-"""Raw text to rows that can be used, a block at a time."""
+"""Readers that turn raw text files into chunks of rows and reject malformed lines."""

@@ -1,20 +1,21 @@
-"""Rows for learning from a log of behaviours: what a user does with an item on a day.
+"""Labelled rows from a log of behaviours: what a user did with an item on a day.
 
-A log of clicks, carts, favourites and purchases says what users did, and not what they were shown.
-The usual construction gives it rows that did not lead to anything:
+A log of clicks, carts, favourites and purchases records what users did, not what they were shown.
+Negative examples are sampled in the usual way:
 
-- one row per user, item and day of which the log has an event; its labels are what was done then;
-- beside each of these one sampled row: the same user and day, and an item of a random event of the
-  days before (so items come by their popularity up to then), with all labels 0. It is dropped if
-  the user had to do with the item on that day after all.
+- One row per user, item and day with an event in the log. Its labels are that day's behaviours.
+- For each of these, one sampled row with the same user and day and the item of a random event of
+  an earlier day, so that items are drawn by their popularity so far. All of its labels are 0. It
+  is dropped if the user has an event with the item on that day after all.
 
-Features of a row are counts of events of the days before, never of its own day or later. An item
-has rows from the day after its first event on: sampled items have a past, and one without would
-give itself away. So the log's first day is history only. A model of clicks here learns what a user
-turns to among what is popular, rather than what is clicked of what is seen.
+Features are counts of events of earlier days, never of the row's own day or later. An item has
+rows only from the day after its first event: every sampled item has a history, so a row whose
+item has none would reveal that it isn't a sampled one. The first day of the log is therefore
+history only. A click model trained on these rows learns which popular items a user turns to, not
+which of the items on display are clicked.
 
-Memory grows with the number of distinct users, items and pairs that are counted, and with the
-events of one day; not with the number of days.
+Memory grows with the number of distinct users, items and counted pairs, and with the events of
+one day, but not with the number of days.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,9 +28,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 USER, ITEM, DAY, BEHAVIOUR = "user_id", "item_id", "day", "behaviour"
-MISSING = 2**32 - 1  # an item's attribute that the log lacks; null in rows
-_SLICE = 250_000  # rows that are completed at a time, without the sampled ones
-_SEED = 20171125  # of the sampled items: part of what the dataset is
+MISSING = 2**32 - 1  # stands for a missing attribute of an item; null in the rows
+_SLICE = 250_000  # rows processed at a time, sampled ones not counted
+_SEED = 20171125  # for sampling items; part of the dataset's definition
 
 Ids = NDArray[np.uint64]
 Numbers = NDArray[np.uint32]
@@ -37,9 +38,13 @@ Numbers = NDArray[np.uint32]
 
 @dataclass(frozen=True)
 class Log:
-    """What a log holds: item attributes, behaviours by number, and by what its events are counted.
+    """Columns of a log.
 
-    ``counted`` has one or two columns an entry: ("user_id",), ("user_id", "category_id").
+    Args:
+        attributes: columns with attributes of the item.
+        behaviours: names of the behaviours, in the order of their numbers in the log.
+        counted: columns by which events are counted, one or two an entry, such as
+            ("user_id",) or ("user_id", "category_id").
     """
 
     attributes: tuple[str, ...]
@@ -48,12 +53,12 @@ class Log:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Of an event, without its day."""
+        """Columns of an event without its day."""
         return (USER, ITEM, *self.attributes, BEHAVIOUR)
 
     @property
     def counts(self) -> tuple[str, ...]:
-        """Names of the count features, one for each of ``counted`` and each behaviour."""
+        """Names of the count features: one for each entry of ``counted`` and each behaviour."""
         return tuple(
             f"{'_'.join(name.removesuffix('_id') for name in columns)}_{behaviour}_count"
             for columns in self.counted
@@ -62,14 +67,16 @@ class Log:
 
 
 def daily_rows(events: Iterable[pl.DataFrame], log: Log, scratch: Path) -> Iterator[pl.DataFrame]:
-    """Rows of all days but the first, in the order of the days, in frames of bounded size.
+    """Yield the rows of all days but the first, day by day, in frames of bounded size.
 
-    ``events`` holds ``log.columns`` and a day, whole numbers from 0 to 2^32 - 2, in any order of
-    the days (``behaviour`` counts from 0; null only in attributes). Rows hold user, item,
-    attributes and day, one label a behaviour (UInt8) and ``log.counts``. ``scratch``: an empty
-    folder, which is empty again at the end.
+    Args:
+        events: columns ``log.columns`` and ``DAY`` with whole numbers from 0 to 2^32 - 2, in any
+            order of the days. ``behaviour`` counts from 0. Only attributes may be null.
+        scratch: an empty folder for temporary files, which are deleted again.
+
+    The rows have user, item, attributes, day, one label per behaviour (UInt8) and ``log.counts``.
     """
-    days = _by_day(events, log, scratch)
+    days = _write_days(events, log, scratch)
     history = _History(log)
     for number, day in enumerate(days):
         records = np.fromfile(scratch / f"{day}", dtype=np.uint32)
@@ -82,8 +89,8 @@ def daily_rows(events: Iterable[pl.DataFrame], log: Log, scratch: Path) -> Itera
         (scratch / f"{day}").unlink()
 
 
-def _by_day(events: Iterable[pl.DataFrame], log: Log, scratch: Path) -> list[int]:
-    """Append each event to its day's file of 32-bit numbers; gives the days in order."""
+def _write_days(events: Iterable[pl.DataFrame], log: Log, scratch: Path) -> list[int]:
+    """Write the events to one file of 32-bit numbers per day; return the days in order."""
     days = set()
     for frame in events:
         for (day,), rows in frame.partition_by(DAY, as_dict=True).items():
@@ -125,29 +132,29 @@ class _History:
 
     def __init__(self, log: Log) -> None:
         self.log = log
-        self.tables = {columns: _Table(len(log.behaviours)) for columns in log.counted}
-        self.popularity = _Table(1)
-        self.attributes = _Table(len(log.attributes))
+        self.counters = {columns: _Lookup(len(log.behaviours)) for columns in log.counted}
+        self.popularity = _Lookup(1)
+        self.attributes = _Lookup(len(log.attributes))
 
     def add(self, today: pl.DataFrame) -> None:
-        """Count a day's events."""
+        """Add a day's events."""
         width = len(self.log.behaviours)
         behaviour = today[BEHAVIOUR].to_numpy()
-        for columns, table in self.tables.items():
+        for columns, counter in self.counters.items():
             keys, which = np.unique(_keys(today, columns), return_inverse=True)
             counts = np.bincount(which * width + behaviour, minlength=width * len(keys))
-            table.add(keys, counts.reshape(-1, width))  # [keys, behaviours]
+            counter.add(keys, counts.reshape(-1, width))  # [keys, behaviours]
         items = today.group_by(ITEM).agg(pl.len(), pl.col(self.log.attributes).first()).sort(ITEM)
         keys = _keys(items, (ITEM,))
         self.popularity.add(keys, items.select("len").to_numpy())
         self.attributes.keep_first(keys, items.select(self.log.attributes).to_numpy())
 
     def knows(self, rows: pl.DataFrame) -> NDArray[np.bool_]:
-        """Whether each row's item has had an event."""
+        """Whether each row's item has an event on an earlier day."""
         return _find(self.popularity.keys, _keys(rows, (ITEM,)))[1]
 
     def sample(self, users: pl.Series, generator: np.random.Generator) -> pl.DataFrame:
-        """One item a user, each by its share of the events, with its attributes."""
+        """Draw one item with its attributes for each user, in proportion to its events."""
         until = np.cumsum(self.popularity.values[:, 0], dtype=np.int64)
         places = _places(until, generator.integers(0, until[-1], size=len(users)), "right")
         items = self.popularity.keys[places]
@@ -160,34 +167,34 @@ class _History:
     def counts(self, rows: pl.DataFrame) -> Iterator[pl.Series]:
         """The count features of rows, in the order of ``log.counts``."""
         names = iter(self.log.counts)
-        for columns, table in self.tables.items():
-            values = table.of(_keys(rows, columns))  # [rows, behaviours]
+        for columns, counter in self.counters.items():
+            values = counter.of(_keys(rows, columns))  # [rows, behaviours]
             for number in range(values.shape[1]):
                 yield pl.Series(next(names), values[:, number])
 
 
-class _Table:
-    """Sorted keys, each with a row of numbers."""
+class _Lookup:
+    """A map from keys to vectors of numbers, as arrays sorted by key."""
 
     def __init__(self, width: int) -> None:
         self.keys: Ids = np.empty(0, np.uint64)
         self.values: Numbers = np.empty((0, width), np.uint32)
 
     def of(self, keys: Ids) -> Numbers:
-        """The numbers of any keys, 0 for those that aren't here."""
+        """The numbers of ``keys``, 0 for unknown ones."""
         places, found = _find(self.keys, keys)
         values: Numbers = np.zeros((len(keys), self.values.shape[1]), np.uint32)
         values[found] = self.values[places[found]]
         return values
 
     def add(self, keys: Ids, values: NDArray[Any]) -> None:
-        """Add to the numbers of sorted, distinct keys."""
+        """Add ``values`` to the numbers of sorted, distinct ``keys``."""
         places, found = _find(self.keys, keys)
         self.values[places[found]] += values[found].astype(np.uint32)
         self._insert(keys, values, places, ~found)
 
     def keep_first(self, keys: Ids, values: NDArray[Any]) -> None:
-        """Take in sorted, distinct keys that aren't here yet."""
+        """Set the numbers of those sorted, distinct ``keys`` that are new."""
         places, found = _find(self.keys, keys)
         self._insert(keys, values, places, ~found)
 
@@ -199,7 +206,7 @@ class _Table:
 
 
 def _find(among: Ids, keys: Ids) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Where each key belongs in a sorted array, and whether it is there."""
+    """The position of each key in a sorted array, and whether the array holds it."""
     places = _places(among, keys, "left")
     found = np.zeros(len(keys), dtype=bool)
     inside = places < len(among)
@@ -210,7 +217,7 @@ def _find(among: Ids, keys: Ids) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
 def _places(
     among: NDArray[Any], values: NDArray[Any], side: Literal["left", "right"]
 ) -> NDArray[np.intp]:
-    """As `numpy.searchsorted`, but in the order of the values: far faster in large arrays."""
+    """Like `numpy.searchsorted`, but on sorted values, which is far faster in large arrays."""
     order = np.argsort(values)
     places = np.empty(len(values), np.intp)
     places[order] = np.searchsorted(among, values[order], side=side)
@@ -218,7 +225,7 @@ def _places(
 
 
 def _keys(rows: pl.DataFrame, columns: Sequence[str]) -> Ids:
-    """One number for a row's one or two ids."""
+    """Combine the one or two ids of each row into one number."""
     keys = rows[columns[0]].to_numpy().astype(np.uint64)
     for name in columns[1:]:
         keys = keys << np.uint64(32) | rows[name].to_numpy().astype(np.uint64)

@@ -1,4 +1,4 @@
-"""Rows on their way from raw files: chunks of bounded size, and what reading needs."""
+"""Chunks of rows of bounded size, and the context in which a dataset is read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from emm.data.reading.rejected import Rejected
 
 _REASON = "__reason"
 LINE = "__line"
-"""A chunk's column with each row's line number in its file, from 1."""
+"""Column of a chunk with the line number of each row in its file, from 1."""
 
 
 class Chunk(NamedTuple):
-    """Some rows of a file, ``file`` as messages name it."""
+    """Some rows of a file; ``file`` is the name to show in messages."""
 
     file: str
     rows: pl.DataFrame
@@ -23,11 +23,13 @@ class Chunk(NamedTuple):
 
 @dataclass(frozen=True)
 class Reading:
-    """What a dataset is read with.
+    """The context in which a dataset is read.
 
-    ``raw``: the folder of its published files; ``rejected``: takes malformed lines; ``scratch``:
-    an empty folder for what only the reading needs; ``bags``: whether whole bags of multi-valued
-    fields are wanted.
+    Args:
+        raw: folder of the published files.
+        rejected: collects malformed lines.
+        scratch: an empty folder for temporary files.
+        bags: whether the bags of multi-valued fields are read too.
     """
 
     raw: Path
@@ -37,9 +39,10 @@ class Reading:
 
 
 def without_faults(chunk: Chunk, faults: Mapping[str, pl.Expr], rejected: Rejected) -> pl.DataFrame:
-    """The chunk's rows, less those of which a fault is true or null: these go to ``rejected``.
+    """Return the chunk's rows without faults; reject rows for which a fault is true or null.
 
-    ``faults``: reason -> expression over the chunk's columns; the first that applies is given.
+    ``faults`` maps each reason to an expression over the chunk's columns. A row is rejected with
+    the first reason that applies.
     """
     reasons = (
         pl.when(fault.fill_null(value=True)).then(pl.lit(reason))

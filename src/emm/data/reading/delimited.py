@@ -1,4 +1,4 @@
-"""Delimited text in blocks, read so that a damaged line is set aside and never shifts a column."""
+"""Read delimited text in blocks; a malformed line is rejected and never shifts a column."""
 
 import io
 import re
@@ -10,21 +10,27 @@ from pathlib import Path
 import polars as pl
 
 from emm.core.errors import DataError
-from emm.data.reading.blocks import blocks
 from emm.data.reading.chunks import LINE, Chunk
-from emm.data.reading.first_line import GET_IT, expect_header, expect_no_header, first_line
-from emm.data.reading.prefetch import ahead
+from emm.data.reading.prefetch import prefetch
 from emm.data.reading.rejected import Rejected
+from emm.data.reading.text_file import (
+    CHECK_RAW_FILE,
+    blocks,
+    expect_header,
+    expect_no_header,
+    first_line,
+)
 
 _SEPARATORS = (",", "\t", ";", "|", " ")
 _TEXT, _NUMBER, _REASON = "text", "number", "reason"
 
-Quick = Callable[[bytes], pl.DataFrame | None]
+FastParser = Callable[[bytes], pl.DataFrame | None]
+"""Parses a block of good lines; returns None if any line may be malformed."""
 
 
 @dataclass(frozen=True)
 class _Format:
-    """How a file's lines are made: its fields in the file's order, and those that are wanted."""
+    """Format of a file's lines: all ``fields`` in the file's order, and the ``wanted`` ones."""
 
     name: str
     fields: tuple[str, ...]
@@ -44,19 +50,25 @@ def read_delimited(
     quotes: bool = False,
     name: str | None = None,
     controls: str = "",
-    quick: Quick | None = None,
+    fast_parser: FastParser | None = None,
 ) -> Iterator[Chunk]:
-    """Text columns named ``columns``, and the line's number from 1, in blocks of bounded size.
+    """Yield a file's rows in chunks of bounded size: text columns, and line numbers from 1.
 
-    Blanks around values are removed; an empty value is null. A line goes to ``rejected`` if it has
-    another number of fields, a control character that isn't one of ``controls``, bytes that aren't
-    UTF-8, or quotes that RFC 4180 doesn't allow within a line (without ``quotes`` they are plain
-    text). With ``header`` the first line must hold all ``columns``, in any order; without, it must
-    not look like one. Raises DataError for a file that is absent, empty, compressed, without the
-    columns, or without a single good line in its first block.
+    Whitespace around values is stripped; an empty value is null. A line is rejected if it has the
+    wrong number of fields, a control character, bytes that aren't UTF-8, or quotes that RFC 4180
+    doesn't allow within a line.
 
-    ``quick`` is tried on a block first: it gives the rows, in columns of its own, if it knows that
-    every line is good, and None otherwise.
+    Args:
+        columns: names of the columns to return.
+        header: the first line must name all ``columns``, in any order. Without ``header`` the
+            file must hold exactly these columns, and its first line must not look like a header.
+        quotes: values may be quoted; otherwise quotes are plain text.
+        name: the file's name in messages.
+        controls: control characters that are allowed.
+        fast_parser: tried first on every block; its rows may have other columns than ``columns``.
+
+    Raises DataError if the file is missing, empty or compressed, lacks columns, or has no good
+    line in its first block.
     """
     name = name or path.name
     start, first = first_line(path, name)
@@ -67,13 +79,16 @@ def read_delimited(
         expect_no_header(path, names, columns)
         names = list(columns)
     fields = _Format(name, tuple(names), tuple(columns), separator, quotes, controls)
-    quick = quick or partial(_plain, format_=fields)
-    return _chunks(path, fields, quick, rejected, start if header else 0, 2 if header else 1)
+    parser = fast_parser or partial(_parse_plain, format_=fields)
+    return _chunks(path, fields, parser, rejected, start if header else 0, 2 if header else 1)
 
 
 @dataclass(frozen=True)
 class _Block:
-    """``rows`` that can be used, of so many ``lines``, and the lines at fault; numbered from 0."""
+    """A parsed block: its number of ``lines``, the good ``rows``, the ``bad`` lines.
+
+    Lines are numbered from 0 within the block.
+    """
 
     lines: int
     rows: pl.DataFrame
@@ -81,15 +96,21 @@ class _Block:
 
 
 def _chunks(
-    path: Path, format_: _Format, quick: Quick, rejected: Rejected, start: int, number: int
+    path: Path,
+    format_: _Format,
+    fast_parser: FastParser,
+    rejected: Rejected,
+    start: int,
+    number: int,
 ) -> Iterator[Chunk]:
-    """Chunks of the lines from byte ``start`` on, the first of which has the ``number``."""
+    """Yield the lines from byte ``start`` on, the first of which has line number ``number``."""
     first = True
-    for block in ahead(partial(_read, format_=format_, quick=quick), blocks(path, start)):
+    parse = partial(_read_block, format_=format_, fast_parser=fast_parser)
+    for block in prefetch(parse, blocks(path, start)):
         if block.bad is not None:
             bad = block.bad.with_columns(pl.col(_NUMBER) + number)
             if first and len(bad) == block.lines:
-                raise _unusable(path, format_, bad)
+                raise _no_good_line(path, format_, bad)
             rejected.add(format_.name, bad[_NUMBER], bad[_REASON], bad[_TEXT])
         first = False
         rejected.seen(block.lines)
@@ -98,12 +119,12 @@ def _chunks(
             yield Chunk(format_.name, rows)
         number += block.lines
     if first:
-        raise DataError(f"{path.name} has no rows", where=path, next_step=GET_IT)
+        raise DataError(f"{path.name} has no rows", where=path, next_step=CHECK_RAW_FILE)
 
 
-def _read(block: bytes, format_: _Format, quick: Quick) -> _Block:
-    """A block's rows the quick way, if that can be, or else line by line."""
-    rows = quick(block)
+def _read_block(block: bytes, format_: _Format, fast_parser: FastParser) -> _Block:
+    """Parse a block by the fast parser if possible, otherwise check every line."""
+    rows = fast_parser(block)
     if rows is not None:
         return _Block(len(rows), rows.with_columns(pl.int_range(pl.len()).alias(LINE)))
     lines, bad = _examine(block, format_)
@@ -116,15 +137,16 @@ def _read(block: bytes, format_: _Format, quick: Quick) -> _Block:
     return _Block(len(lines), rows, bad)
 
 
-def _plain(block: bytes, format_: _Format) -> pl.DataFrame | None:
-    """The rows of a block that has no quotes, and on average as many fields a line as it should.
+def _parse_plain(block: bytes, format_: _Format) -> pl.DataFrame | None:
+    """Parse a block without quotes whose total number of fields is right; None for any other.
 
-    The CSV reader refuses a line with more fields; so no line has fewer either.
+    The CSV reader refuses a line with too many fields. As the total is right, no line has too few
+    either.
     """
     between = format_.separator.encode()
     lines = block.count(b"\n") + (not block.endswith(b"\n"))
-    odd = format_.quotes and b'"' in block
-    if odd or block.count(between) != lines * (len(format_.fields) - 1) or b"\n\n" in block:
+    quoted = format_.quotes and b'"' in block
+    if quoted or block.count(between) != lines * (len(format_.fields) - 1) or b"\n\n" in block:
         return None
     if _has_controls(block, format_) or not _is_utf8(block):
         return None
@@ -135,7 +157,7 @@ def _plain(block: bytes, format_: _Format) -> pl.DataFrame | None:
 
 
 def _examine(block: bytes, format_: _Format) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The lines of a block with their numbers, and those at fault with a reason."""
+    """Return a block's lines with their numbers, and the bad ones with a reason."""
     faults = {}
     line = pl.col(_TEXT)
     if _has_controls(block, format_):
@@ -143,7 +165,7 @@ def _examine(block: bytes, format_: _Format) -> tuple[pl.DataFrame, pl.DataFrame
         unwanted = "".join(f"\\x{code:02x}" for code in range(32) if chr(code) not in allowed)
         faults["a control character"] = line.str.contains(f"[{unwanted}]")
     if not _is_utf8(block):
-        # A replacement character that was there before is told as one, too: only in such a block.
+        # In such a block, a genuine replacement character is rejected too.
         block = block.decode(errors="replace").encode()
         faults["bytes that aren't UTF-8"] = line.str.contains("\ufffd", literal=True)
     unquoted = line
@@ -163,11 +185,11 @@ def _examine(block: bytes, format_: _Format) -> tuple[pl.DataFrame, pl.DataFrame
 
 
 def _has_controls(block: bytes, format_: _Format) -> bool:
-    """Whether any byte is a control character other than a line end, a tab and those allowed."""
+    """Whether any byte is a control character other than a line end, a tab or an allowed one."""
     allowed = {*format_.controls, format_.separator, "\t", "\n", "\r"}
     plain = bytes(code for code in range(256) if code >= 32 or chr(code) in allowed)
-    alone = b"\r" in block and block.count(b"\r") != block.count(b"\r\n")
-    return alone or bool(block.translate(None, plain))
+    bare_return = b"\r" in block and block.count(b"\r") != block.count(b"\r\n")
+    return bare_return or bool(block.translate(None, plain))
 
 
 def _is_utf8(block: bytes) -> bool:
@@ -178,17 +200,17 @@ def _is_utf8(block: bytes) -> bool:
 
 
 def _quoted(separator: str) -> str:
-    """A line whose values are free of quotes or wholly within them (RFC 4180, section 2)."""
+    """Pattern of a line whose values have no quotes or are fully quoted (RFC 4180, section 2)."""
     value = f'(?:[^"{re.escape(separator)}]*|"(?:[^"]|"")*")'
     return f"^{value}(?:{re.escape(separator)}{value})*$"
 
 
 def _parse(block: bytes, format_: _Format, numbers: pl.Series) -> pl.DataFrame:
-    """The wanted columns of lines that are known to be good, and their ``numbers``."""
+    """Parse lines that are known to be good; add their line ``numbers``."""
     rows = _values(block, format_)
     if len(rows) != len(numbers):
         raise DataError(
-            f"{format_.name} could not be cut into values",
+            f"{format_.name} could not be split into values",
             got=f"{len(rows):,} rows",
             expected=f"{len(numbers):,}",
         )
@@ -196,7 +218,10 @@ def _parse(block: bytes, format_: _Format, numbers: pl.Series) -> pl.DataFrame:
 
 
 def _values(block: bytes, format_: _Format) -> pl.DataFrame:
-    """The wanted columns of a block as text; an error of Polars for a line with too many fields."""
+    """Parse the wanted columns of a block as text.
+
+    Raises Polars' ComputeError or SchemaError for a line with too many fields.
+    """
     quotes = format_.quotes and b'"' in block
     places = [format_.fields.index(column) for column in format_.wanted]
     every = pl.read_csv(
@@ -216,8 +241,8 @@ def _values(block: bytes, format_: _Format) -> pl.DataFrame:
     return rows
 
 
-def _unusable(path: Path, format_: _Format, bad: pl.DataFrame) -> DataError:
-    """What is wrong with a file that has no good line: mostly, its separator is another one."""
+def _no_good_line(path: Path, format_: _Format, bad: pl.DataFrame) -> DataError:
+    """Error for a file without a good line; the usual cause is a different separator."""
     line = bad.row(0, named=True)
     counts = {s: line[_TEXT].count(s) + 1 for s in _SEPARATORS if s != format_.separator}
     other = max(counts, key=lambda s: (counts[s] == len(format_.fields), counts[s]))

@@ -1,8 +1,8 @@
-"""Lines that end in a list of items, a whole block at a time, where nothing is out of order.
+"""Fast parser for blocks of well-formed lines that end in a list of items.
 
-The marks of all lines are found in one pass; between them stand texts of a few bytes, which
-`emm.data.reading.words` parses side by side. `emm.data.reading.items` is the careful way, for any
-block that isn't made exactly so, and says what is wrong with which line.
+One pass finds the marks (commas, line ends and the control characters of the lists) of all lines.
+The texts between them are a few bytes long, and `emm.data.reading.words` parses them all at once.
+Any other block is left to `emm.data.reading.items`, which is slower and names each bad line.
 
 Shapes: R lines, P columns before the list, M marks, I items.
 """
@@ -15,32 +15,32 @@ import polars as pl
 from numpy.typing import NDArray
 
 from emm.data.reading.items import FAULT, Fields, columns_of_items
-from emm.data.reading.words import LONGEST, codes, decimals, whole_numbers, words
+from emm.data.reading.words import WORD_BYTES, codes, decimals, whole_numbers, words
 
 _COMMA, _LINE_END = ord(","), ord("\n")
-_LAST_MARK = _COMMA  # control characters, blanks and quotes stand before it, digits and signs after
-_FEW = 32_768  # items whose words stay in the processor's cache
+_LAST_MARK = _COMMA  # control characters, blanks and quotes have lower codes, digits higher ones
+_SLICE = 32_768  # items parsed at a time, so that their words stay in the processor's cache
 _TYPES = (pl.String, pl.UInt32, pl.Float32)
 
 _Bytes = NDArray[np.uint8]
-_Places = NDArray[np.int64]
+_Positions = NDArray[np.int64]
 
 
 class _Marks(NamedTuple):
-    """Where a block's lines and items begin and end.
+    """Positions of the marks in a block.
 
-    ``ends`` [R] are the line ends, ``commas`` [R, P] end the columns; ``counts`` [R]: items of a
-    line. ``before`` [I] is the mark before an item; ``of_field``, ``of_id`` and ``of_value`` [I]
-    end its parts.
+    ``ends`` [R]: line ends. ``commas`` [R, P]: ends of the columns. ``counts`` [R]: number of
+    items of each line. ``before`` [I]: the mark before each item. ``of_field``, ``of_id``,
+    ``of_value`` [I]: the marks after its field, id and value.
     """
 
-    ends: _Places
-    commas: _Places
-    counts: _Places
-    before: _Places
-    of_field: _Places
-    of_id: _Places
-    of_value: _Places
+    ends: _Positions
+    commas: _Positions
+    counts: _Positions
+    before: _Positions
+    of_field: _Positions
+    of_id: _Positions
+    of_value: _Positions
 
 
 class _Items(NamedTuple):
@@ -50,10 +50,12 @@ class _Items(NamedTuple):
 
 
 def read_block(block: bytes, columns: Sequence[str], fields: Fields) -> pl.DataFrame | None:
-    """The lines' other ``columns``, the last of which states the number of items, and their lists'.
+    """Parse a block of well-formed lines; return None if any line isn't well formed.
 
-    Of these columns the second is a whole number, the third a number, the others are text. None for
-    a block with any line that isn't as it should be.
+    Args:
+        columns: the columns before the list. The second is a whole number, the third a number,
+            the others are text; the last states the number of items in the list.
+        fields: the fields of the list to return as columns.
     """
     if not block.isascii() or not block.endswith(b"\n"):
         return None
@@ -75,7 +77,7 @@ def read_block(block: bytes, columns: Sequence[str], fields: Fields) -> pl.DataF
 
 
 def _marks(data: _Bytes, columns: int) -> _Marks | None:
-    """None unless every line has its marks in their order, and no other low character."""
+    """Find the marks; None unless every line has them in order and no other low character."""
     at = np.flatnonzero(data <= _LAST_MARK)
     kinds = data[at]
     ends = np.flatnonzero(kinds == _LINE_END)
@@ -94,7 +96,7 @@ def _marks(data: _Bytes, columns: int) -> _Marks | None:
     if not ((field == 2) & (value == 3) & ((end == 1) | (end == _LINE_END))).all():
         return None
     lengths = ends - starts + 1 - columns
-    # Each line ends with an item's end, and so has whole items.
+    # The last mark of a line ends an item, so a multiple of three means complete items.
     if (lengths % 3).any():
         return None
     counts, commas = lengths // 3, at[heads]
@@ -105,7 +107,7 @@ def _marks(data: _Bytes, columns: int) -> _Marks | None:
 
 
 def _lines(data: _Bytes, marks: _Marks, columns: Sequence[str]) -> pl.DataFrame | None:
-    """The columns before the lists; None if a number among them isn't one."""
+    """Parse the columns before the lists; None if one of their numbers isn't a number."""
     starts, stops = np.concatenate([[0], marks.ends[:-1] + 1]), marks.commas[:, -1] + 1
     lengths = stops - starts
     shifts = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
@@ -120,41 +122,43 @@ def _lines(data: _Bytes, marks: _Marks, columns: Sequence[str]) -> pl.DataFrame 
 
 
 def _items(data: _Bytes, marks: _Marks, names: Sequence[str]) -> _Items | None:
-    """What all items say; None if one isn't made of a known field and two numbers."""
+    """Parse all items; None if one isn't a known field with two numbers."""
     count = len(marks.before)
-    if count and marks.of_field[0] < LONGEST:
+    if count and marks.of_field[0] < WORD_BYTES:
         return None
     items = _Items(
         np.empty(count, np.uint8), np.empty(count, np.uint32), np.empty(count, np.float32)
     )
-    for first in range(0, count, _FEW):
-        some = slice(first, first + _FEW)
-        before, of_field, of_id, of_value = (place[some] for place in marks[3:])
+    for first in range(0, count, _SLICE):
+        some = slice(first, first + _SLICE)
+        before, of_field, of_id, of_value = (positions[some] for positions in marks[3:])
         known = codes(words(data, of_field), of_field - before - 1, names)
         if (known == len(names)).any():
             return None
         items.codes[some] = known
-        ids, odd = whole_numbers(words(data, of_id), of_id - of_field - 1)
-        values, unusual = decimals(words(data, of_value), of_value - of_id - 1)
+        ids, odd_ids = whole_numbers(words(data, of_id), of_id - of_field - 1)
+        values, odd_values = decimals(words(data, of_value), of_value - of_id - 1)
         if not (
-            _longhand(data, of_field, of_id, odd, ids, pl.UInt32)
-            and _longhand(data, of_id, of_value, unusual, values, pl.Float32)
+            _parse_singly(data, of_field, of_id, odd_ids, ids, pl.UInt32)
+            and _parse_singly(data, of_id, of_value, odd_values, values, pl.Float32)
         ):
             return None
         items.ids[some], items.values[some] = ids, values
     return items
 
 
-def _longhand(
+def _parse_singly(
     data: _Bytes,
-    before: _Places,
-    ends: _Places,
+    before: _Positions,
+    ends: _Positions,
     odd: NDArray[np.bool_],
     numbers: NDArray[np.uint32] | NDArray[np.float32],
     type_: type[pl.DataType],
 ) -> bool:
-    """Parse the texts that are ``odd`` [I] into ``numbers`` [I] one by one; whether all are such,
-    and finite."""
+    """Parse the ``odd`` [I] texts one by one into ``numbers`` [I].
+
+    Returns whether all of them are finite numbers.
+    """
     which = np.flatnonzero(odd)
     if not len(which):
         return True

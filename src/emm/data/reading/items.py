@@ -1,8 +1,8 @@
-"""Lists of items in a text column, read a block at a time.
+"""Parse lists of items in a text column, a block at a time.
 
-A list is items joined by ``\\x01``; an item is ``field \\x02 feature id \\x03 value``. All lists of
-a block become one table of items, which Polars parses; numpy then puts every item where it
-belongs. The work is linear in the number of bytes.
+A list is items joined by ``\\x01``; an item is ``field \\x02 feature id \\x03 value``. Polars
+parses the items of all lists of a block as one frame, and numpy sorts them into columns. The work
+is linear in the number of bytes.
 
 Shapes: R lists, I items, K fields.
 """
@@ -18,23 +18,27 @@ from emm.core.errors import DataError
 
 CONTROLS = "\x01\x02\x03"
 FAULT = "__fault"
-"""Column that says why a list can't be used; null where it can."""
+"""Column with the reason why a list can't be used; null for a good list."""
 
 _NO_MARKS = bytes(code for code in range(256) if chr(code) not in CONTROLS + "\n")
-_TO_TABLE = bytes.maketrans(b"\x01\x03", b"\n\x02")
+_TO_CSV = bytes.maketrans(b"\x01\x03", b"\n\x02")
 _ITEM = r"[^\x01-\x03\n]*\x02[^\x01-\x03\n]*\x03[^\x01-\x03\n]*"
 _LIST = rf"\A{_ITEM}(?:\x01{_ITEM})*\z"
-_NONE = np.iinfo(np.int64).min
-_POSITION = 0xFFFFFFFF
+_NO_ITEM = np.iinfo(np.int64).min
+_LOWER_HALF = 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
 class Fields:
-    """What is wanted of a list: these fields, and no others may be in it.
+    """The fields that a list may have, and the columns that are read from them.
 
-    ``names``: the feature id of a field's item (UInt32, null without one). ``valued``: also the
-    value of that item, as ``D<field>`` (Float32, 0 without one). ``bags``: also all ids of the
-    field, as ``bag:<field>`` (a list in the order of the text, null without one).
+    Args:
+        names: all fields. Each becomes a column with the feature id of its item (UInt32, null
+            without an item).
+        valued: fields whose item's value becomes a column ``D<field>`` (Float32, 0 without an
+            item).
+        bags: fields whose ids all become a column ``bag:<field>`` (a list in the order of the
+            text, null without an item).
     """
 
     names: tuple[str, ...]
@@ -43,13 +47,13 @@ class Fields:
 
     @property
     def columns(self) -> list[str]:
-        """Names of the columns of ids and values."""
+        """Names of the columns with ids and values."""
         return [*self.names, *(f"D{name}" for name in self.valued)]
 
 
 @dataclass(frozen=True)
 class _Items:
-    """Fields [I] as 0 to K - 1, ids [I], values [I], and the list of each item [I]."""
+    """Field (0 to K - 1), id, value and number of the list of each item, all [I]."""
 
     fields: NDArray[np.uint8]
     ids: NDArray[np.uint32]
@@ -58,17 +62,17 @@ class _Items:
 
 
 def bag_column(field: str) -> str:
-    """Name of the column with a field's whole bag."""
+    """Name of the column with all ids of a field."""
     return f"bag:{field}"
 
 
 def parse_lists(lists: pl.Series, stated: pl.Series, fields: Fields) -> pl.DataFrame:
-    """One row for each of ``lists`` [R], whose numbers of items are ``stated`` [R] as text.
+    """Parse each of ``lists`` [R] into a row; ``stated`` [R]: their numbers of items, as text.
 
-    Where a list has several items of a field, the one with the largest value counts: it is the
-    strongest, wherever in the list it stands. Of equal ones the first counts. A list is at fault
-    (column FAULT) if an item isn't made as it should be, names another field, holds an id that
-    isn't a whole number or a value that isn't a finite one, or if ``stated`` is another number.
+    Of several items of a field, the first one with the largest value counts.
+
+    A list is faulty (column FAULT) if an item is malformed or has an unknown field, an id that
+    isn't a whole number or a value that isn't finite, or if ``stated`` is wrong.
     """
     lists, stated = lists.fill_null(""), stated.fill_null("")
     text: bytes = lists.str.join("\n").cast(pl.Binary).item() or b""
@@ -78,14 +82,14 @@ def parse_lists(lists: pl.Series, stated: pl.Series, fields: Fields) -> pl.DataF
         wrong = ~lists.str.contains(_LIST)
         faults = _where(wrong, "the list isn't made of field \\x02 id \\x03 value, joined by \\x01")
     else:
-        table = _table(text, fields.names, int(counts.sum()))
+        items = _parse_items(text, fields.names, int(counts.sum()))
         rows = np.repeat(np.arange(len(lists)), counts)
-        faults = _faults(table, rows, counts, stated)
+        faults = _faults(items, rows, counts, stated)
     if faults.null_count() < len(faults):
         good = faults.is_null()
         kept = parse_lists(lists.filter(good), stated.filter(good), fields)
-        return _among(kept, faults)
-    codes, ids, values = (table[name].to_numpy() for name in ("field", "id", "value"))
+        return _insert_faulty(kept, faults)
+    codes, ids, values = (items[name].to_numpy() for name in ("field", "id", "value"))
     return columns_of_items(codes, ids, values, counts, fields)
 
 
@@ -96,9 +100,13 @@ def columns_of_items(
     counts: NDArray[np.int64],
     fields: Fields,
 ) -> pl.DataFrame:
-    """The columns of good lists, one after another, with ``counts`` [R] items each.
+    """Build the columns of good lists from their items, in order.
 
-    ``codes`` [I]: each item's place in ``fields.names``; ``ids``, ``values`` [I].
+    Args:
+        codes: index [I] of each item's field in ``fields.names``.
+        ids: feature ids [I].
+        values: values [I].
+        counts: number of items [R] of each list.
     """
     rows = np.repeat(np.arange(len(counts)), counts)
     items = _Items(codes, ids, values, rows)
@@ -112,7 +120,7 @@ def columns_of_items(
 
 
 def _counts(text: bytes, rows: int) -> NDArray[np.int64] | None:
-    """Number of items of each line [R]; None unless the marks of every item are in their order."""
+    """Number of items [R] of each line; None unless the marks of every item are in order."""
     if not rows:
         return np.zeros(0, dtype=np.int64)
     marks = np.frombuffer(text.translate(None, _NO_MARKS) + b"\n", dtype=np.uint8)
@@ -124,34 +132,34 @@ def _counts(text: bytes, rows: int) -> NDArray[np.int64] | None:
     return np.diff(last, prepend=-1) if right.all() and len(last) == rows else None
 
 
-def _table(text: bytes, names: Sequence[str], count: int) -> pl.DataFrame:
-    """The columns field (0 to K - 1), id and value of all items; null what isn't one."""
+def _parse_items(text: bytes, names: Sequence[str], count: int) -> pl.DataFrame:
+    """Parse the field (0 to K - 1), id and value of all items; invalid ones are null."""
     schema = {"field": pl.String, "id": pl.UInt32, "value": pl.Float32}
     if not count:
         return pl.DataFrame(schema={**schema, "field": pl.UInt8})
-    table = pl.read_csv(
-        text.translate(_TO_TABLE),
+    items = pl.read_csv(
+        text.translate(_TO_CSV),
         has_header=False,
         separator="\x02",
         quote_char=None,
         schema=schema,
         ignore_errors=True,
     )
-    if len(table) != count:
-        raise DataError("lists could not be cut into items", got=len(table), expected=count)
+    if len(items) != count:
+        raise DataError("lists could not be split into items", got=len(items), expected=count)
     codes = pl.col("field").cast(pl.Enum(names), strict=False).to_physical().cast(pl.UInt8)
-    return table.with_columns(codes)
+    return items.with_columns(codes)
 
 
 def _faults(
-    table: pl.DataFrame, rows: NDArray[np.int64], counts: NDArray[np.int64], stated: pl.Series
+    items: pl.DataFrame, rows: NDArray[np.int64], counts: NDArray[np.int64], stated: pl.Series
 ) -> pl.Series:
-    """Why each list can't be used [R], null where it can."""
-    items = pl.Series(counts)
+    """The reason why each list can't be used [R], null for a good list."""
+    count = pl.lit(pl.Series(counts))
     number = stated.cast(pl.Int64, strict=False)
     reasons = [
-        pl.when(pl.lit(number).ne_missing(pl.lit(items))).then(
-            pl.format("feature_num is {}, the list has {} items", pl.lit(stated), pl.lit(items))
+        pl.when(pl.lit(number).ne_missing(count)).then(
+            pl.format("feature_num is {}, the list has {} items", pl.lit(stated), count)
         )
     ]
     for column, reason in (
@@ -159,7 +167,7 @@ def _faults(
         ("id", "a feature id that isn't a whole number"),
         ("value", "a value that isn't a finite number"),
     ):
-        values = table[column]
+        values = items[column]
         wrong = values.is_null() if column != "value" else ~values.is_finite().fill_null(False)
         if wrong.any():
             found = np.bincount(rows[wrong.to_numpy()], minlength=len(counts)) > 0
@@ -171,8 +179,8 @@ def _where(wrong: pl.Series, reason: str) -> pl.Series:
     return pl.select(pl.when(pl.lit(wrong)).then(pl.lit(reason))).to_series()
 
 
-def _among(kept: pl.DataFrame, faults: pl.Series) -> pl.DataFrame:
-    """The rows of the lists that can be used, with empty ones between them for the others."""
+def _insert_faulty(kept: pl.DataFrame, faults: pl.Series) -> pl.DataFrame:
+    """Insert a row of nulls with its fault among ``kept`` for each faulty list."""
     numbered = pl.DataFrame({"row": range(len(faults)), "__why": faults})
     places = numbered.filter(faults.is_null())["row"]
     spread = numbered.join(
@@ -182,14 +190,14 @@ def _among(kept: pl.DataFrame, faults: pl.Series) -> pl.DataFrame:
 
 
 def _strongest(items: _Items, fields: Fields, rows: int) -> list[pl.Series]:
-    """Each field's column of ids, and of values where wanted."""
-    best = np.full((len(fields.names), rows), _NONE)
+    """Columns with the id, and for ``fields.valued`` the value, of each field's strongest item."""
+    best = np.full((len(fields.names), rows), _NO_ITEM)
     slots = items.fields * np.int64(rows) + items.rows
     np.maximum.at(best.reshape(-1), slots, _ranks(items.values))
     columns = []
     for name, rank in zip(fields.names, best, strict=True):
-        found = np.flatnonzero(rank != _NONE)
-        places = len(items.ids) - 1 - (rank[found] & _POSITION)
+        found = np.flatnonzero(rank != _NO_ITEM)
+        places = len(items.ids) - 1 - (rank[found] & _LOWER_HALF)
         columns.append(_column(name, rows, found, items.ids[places]))
         if name in fields.valued:
             values = np.zeros(rows, dtype=np.float32)
@@ -199,10 +207,10 @@ def _strongest(items: _Items, fields: Fields, rows: int) -> list[pl.Series]:
 
 
 def _ranks(values: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Whole numbers [I] that order the items by value, and those of equal value from last to first.
+    """Integers [I] that rank the items by value, and the first of equal ones highest.
 
-    The upper half is the value's bits, which rise with it once those of negative numbers are
-    turned; the lower half counts the items from the end.
+    The upper half holds the bits of the value, which order like the value once the bits of
+    negative numbers are inverted. The lower half counts the items from the end.
     """
     bits = (values + np.float32(0)).view(np.int32)  # -0 becomes 0
     bits ^= (bits >> 31) & np.int32(0x7FFFFFFF)
@@ -213,7 +221,7 @@ def _ranks(values: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def _column(name: str, rows: int, found: NDArray[np.int64], ids: NDArray[np.uint32]) -> pl.Series:
-    """A column that is null but for the rows that were found."""
+    """Column with ``ids`` in the rows ``found`` and null in all others."""
     values, known = np.zeros(rows, dtype=np.uint32), np.zeros(rows, dtype=bool)
     values[found], known[found] = ids, True
     column = pl.Series(values)

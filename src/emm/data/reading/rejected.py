@@ -1,4 +1,4 @@
-"""Lines that were left out: how many, which, and why."""
+"""Rejected lines of raw files: how many, which, and why."""
 
 import json
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from emm.core.errors import DataError
 from emm.core.files import atomic_file
 from emm.core.progress import say
 
-TEXT = 200  # characters of a line that are kept
-RECORDS = 100_000  # lines that are kept; more are counted
+MAX_TEXT = 200  # characters recorded of a line
+MAX_RECORDS = 100_000  # lines recorded; further ones are only counted
 
 
 class Rejected:
-    """What was read of a dataset, and what of it was left out.
+    """Counts the lines that were read of a dataset, and records those that were rejected.
 
-    At most ``max_share`` of the lines may be: see `check`.
+    `check` raises an error if the share of rejected lines exceeds ``max_share``.
     """
 
     def __init__(self, dataset: str, max_share: float) -> None:
@@ -39,22 +39,31 @@ class Rejected:
         reason: pl.Series | str,
         texts: pl.Series | None = None,
     ) -> None:
-        """Leave out lines of a file, by number from 1, each with its reason and its text."""
+        """Reject lines of a file.
+
+        Args:
+            lines: line numbers, from 1.
+            reason: one reason for all lines, or one for each.
+            texts: content of the lines.
+        """
         self.count += len(lines)
-        room = RECORDS - len(self._records)
+        room = MAX_RECORDS - len(self._records)
         numbers = list(lines)[:room]
         reasons = [reason] * len(numbers) if isinstance(reason, str) else reason.to_list()
-        shown = [None] * len(numbers) if texts is None else texts.str.slice(0, TEXT).to_list()
+        shown = [None] * len(numbers) if texts is None else texts.str.slice(0, MAX_TEXT).to_list()
         for line, why, text in zip(numbers, reasons, shown, strict=False):
             self._records.append({"file": file, "line": line, "reason": why, "text": text})
 
     def write(self, path: Path) -> None:
-        """Write one JSON object a line; an empty file if nothing was left out."""
+        """Write the records as JSON Lines."""
         with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as out:
             out.writelines(json.dumps(each, ensure_ascii=False) + "\n" for each in self._records)
 
     def check(self, path: Path) -> None:
-        """Say how much was left out; DataError if it is more than may be. ``path``: its record."""
+        """Report the number of rejected lines; raise DataError if it exceeds ``max_share``.
+
+        ``path``: where the records were written, for the message.
+        """
         if not self.count:
             return
         share = self.count / max(self.lines, 1)
@@ -67,4 +76,4 @@ class Rejected:
                 expected=f"at most {self.max_share:.2%} (preprocess.max_rejected)",
                 next_step=f"look at {path}, check the raw file, then `dvc repro`",
             )
-        say(f"{self.dataset}: left out {self.count:,} of {self.lines:,} lines: see {path}")
+        say(f"{self.dataset}: rejected {self.count:,} of {self.lines:,} lines: see {path}")

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from emm.core.errors import DataError
-from emm.data.reading.first_line import expect_header, expect_no_header, first_line
+from emm.data.reading.text_file import expect_header, expect_no_header, first_line
 
 COLUMNS = ("user", "item", "time")
 PATH = Path("raw.csv")
 
 
-def look(tmp_path: Path, data: bytes) -> tuple[int, str]:
+def read_first(tmp_path: Path, data: bytes) -> tuple[int, str]:
     path = tmp_path / "raw.csv"
     path.write_bytes(data)
     return first_line(path, "raw.csv")
@@ -22,8 +22,8 @@ def look(tmp_path: Path, data: bytes) -> tuple[int, str]:
     ("data", "start"),
     [(b"a,b\n1,2\n", 4), (b"a,b\r\n1,2", 5), (b"\xef\xbb\xbfa,b\n1", 7), (b"a,b", 3)],
 )
-def test_the_line_comes_without_mark_and_end(tmp_path: Path, data: bytes, start: int) -> None:
-    assert look(tmp_path, data) == (start, "a,b")
+def test_the_first_line_has_no_bom_and_no_line_end(tmp_path: Path, data: bytes, start: int) -> None:
+    assert read_first(tmp_path, data) == (start, "a,b")
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,13 @@ def test_the_line_comes_without_mark_and_end(tmp_path: Path, data: bytes, start:
         (b"\n1,2\n", "starts with an empty line"),
     ],
 )
-def test_a_file_without_a_first_line(tmp_path: Path, data: bytes, message: str) -> None:
+def test_an_empty_file_or_first_line_is_an_error(tmp_path: Path, data: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        look(tmp_path, data)
+        read_first(tmp_path, data)
 
 
-def test_an_absent_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="isn't there"):
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is missing"):
         first_line(tmp_path / "none", "none")
 
 
@@ -59,14 +59,14 @@ def zipped(data: bytes) -> bytes:
         ("\ufeff1,2,3\n".encode("utf-16-le"), "text in UTF-16"),
     ],
 )
-def test_a_file_that_is_not_text_is_named_as_what_it_is(
+def test_the_format_of_a_file_that_is_not_text_is_named(
     tmp_path: Path, data: bytes, what: str
 ) -> None:
     with pytest.raises(DataError, match=what):
-        look(tmp_path, data)
+        read_first(tmp_path, data)
 
 
-def test_a_header_may_hold_more_and_in_any_order() -> None:
+def test_a_header_may_have_more_columns_in_any_order() -> None:
     expect_header(PATH, ["time", "extra", "item", "extra", "user"], COLUMNS)
 
 
@@ -78,17 +78,19 @@ def test_a_header_may_hold_more_and_in_any_order() -> None:
         (["user", "item", "time", "user"], "has user twice"),
     ],
 )
-def test_a_header_that_does_not_fit(names: list[str], message: str) -> None:
+def test_a_header_with_missing_or_repeated_columns_is_an_error(
+    names: list[str], message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         expect_header(PATH, names, COLUMNS)
 
 
 @pytest.mark.parametrize("names", [[*COLUMNS], ["User", "ITEM", "time"], ["item", "user", "when"]])
-def test_a_header_where_none_belongs(names: list[str]) -> None:
-    with pytest.raises(DataError, match="header where none belongs"):
+def test_an_unexpected_header_is_an_error(names: list[str]) -> None:
+    with pytest.raises(DataError, match="has a header, but"):
         expect_no_header(PATH, names, COLUMNS)
 
 
 @pytest.mark.parametrize("names", [["1", "2", "3"], ["user", "7", "8"]])
-def test_values_make_no_header(names: list[str]) -> None:
+def test_values_are_not_taken_for_a_header(names: list[str]) -> None:
     expect_no_header(PATH, names, COLUMNS)
