@@ -1,4 +1,4 @@
-"""Bring the published archives of a set of images into place and verify them."""
+"""Download the published archives of an image set and verify them."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.paths import Paths
 from emm.data.fetch.download import fetch
-from fewshot.registry import archives_of
+from fewshot.omniglot import archives_of
 
 CACHE = Path(".cache/downloads")
 
 
 def main(images: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
-    """Download the archives of IMAGES: -> data/raw/IMAGES, a folder each."""
+    """Download the archives of IMAGES to data/raw/IMAGES, one folder each."""
     params = load_params(file, recipe)
     path = params.few_shot.set_of(images).source.path
     with atomic_folder(Paths(images, params.recipe, params.root).raw) as out:

@@ -1,4 +1,4 @@
-"""Make one array of all images."""
+"""Convert all drawings of an image set to one array."""
 
 from itertools import chain
 
@@ -6,13 +6,12 @@ from emm.config import PARAMS_FILE, load_params
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.paths import Paths
-from fewshot.omniglot import read_archive
-from fewshot.prepare import write_images
-from fewshot.registry import archives_of
+from fewshot.images import write_images
+from fewshot.omniglot import archives_of, read_archive
 
 
 def main(images: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
-    """Prepare IMAGES: data/raw/IMAGES -> data/processed/IMAGES, an array and its index."""
+    """Prepare IMAGES: data/raw/IMAGES -> data/processed/IMAGES (an array and its index)."""
     params = load_params(file, recipe)
     paths = Paths(images, params.recipe, params.root)
     archives = archives_of(images)

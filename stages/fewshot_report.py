@@ -1,4 +1,4 @@
-"""Write the metrics file, the figures and the page of few-shot images."""
+"""Write the metrics, figures and report page of an image set."""
 
 from emm.config import PARAMS_FILE, load_params
 from emm.core.command import ParamsFile, Recipe, stage

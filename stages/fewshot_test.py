@@ -1,4 +1,4 @@
-"""Score a meta-trained network on the test characters, which no other stage reads."""
+"""Evaluate a meta-trained network on the test characters, which no other stage reads."""
 
 import shutil
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from fewshot.testing import EVALUATION, SHOWN, meta_test
 
 
 def main(images: str, episodes: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
-    """Test EPISODES of IMAGES: -> data/evaluation/IMAGES/RECIPE/maml-EPISODES."""
+    """Evaluate EPISODES of IMAGES: -> data/evaluation/IMAGES/RECIPE/maml-EPISODES."""
     context = open_context(load_params(file, recipe), images, episodes)
     model = context.paths.model(context.name)
     network, description = load_network(model, context.images_sha256)

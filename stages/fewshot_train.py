@@ -1,4 +1,4 @@
-"""Meta-train MAML's network for one kind of episodes."""
+"""Meta-train a network with MAML on one kind of episodes."""
 
 import shutil
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from fewshot.train import best_point, meta_train
 
 
 def main(images: str, episodes: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
-    """Learn to learn EPISODES of IMAGES: -> data/models/IMAGES/RECIPE/maml-EPISODES."""
+    """Meta-train on EPISODES of IMAGES: -> data/models/IMAGES/RECIPE/maml-EPISODES."""
     params = load_params(file, recipe)
     context = open_context(params, images, episodes)
     settings, network = context.settings, context.fresh_network()

@@ -1,6 +1,6 @@
-"""Few-shot images: episodes out of drawn characters, and MAML, which learns to learn from them.
+"""Few-shot learning on images: episodes of drawn characters, and MAML.
 
-Shapes in docstrings: B episodes of a batch, W ways (classes of an episode), K shots (support images
-of a class), Q queries of a class, N images of an episode's half (W·K or W·Q), C characters,
-D drawers (who drew each character once), P pixels of a side, S steps of the inner loop.
+Shapes in docstrings: B episodes in a batch, W ways (classes per episode), K shots (support images
+per class), Q query images per class, N images of one half of an episode (W·K or W·Q),
+C characters, D drawers (each drew every character once), P image side in pixels, S inner steps.
 """

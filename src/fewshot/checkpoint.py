@@ -1,4 +1,4 @@
-"""What an interrupted training goes on from: tensors and plain JSON, of one configuration."""
+"""Checkpoints of a meta-training: tensors and plain JSON that belong to one configuration."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ _TENSORS, _ABOUT = "state.safetensors", "state.json"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a training keeps its state, and a name for all that it depends on."""
+    """The ``folder`` of a training's saved state; ``key`` identifies its configuration."""
 
     folder: Path
     key: str
@@ -27,20 +27,20 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class State:
-    """Where a training stands: its tensors, and what else it needs as plain JSON."""
+    """State of a training: its tensors, and everything else as plain JSON."""
 
     tensors: Mapping[str, Tensor]
     about: Mapping[str, Any]
 
 
 def key_of(configuration: Any) -> str:
-    """A name for everything that a training depends on, given as plain JSON."""
+    """Hash of a configuration, which is plain JSON."""
     text = json.dumps(configuration, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_checkpoint(checkpoint: Checkpoint, state: State) -> None:
-    """Put ``state`` in the place of what was kept before."""
+    """Save ``state`` in place of the previous one."""
     with atomic_folder(checkpoint.folder) as out:
         tensors = {name: value.detach().cpu() for name, value in state.tensors.items()}
         save_file(tensors, out / _TENSORS)
@@ -53,22 +53,24 @@ def write_checkpoint(checkpoint: Checkpoint, state: State) -> None:
 
 
 def read_checkpoint(checkpoint: Checkpoint) -> State | None:
-    """The state that was kept; None if there is none, and with a word on why if the one that is
-    there is damaged or of another configuration."""
+    """Read the saved state; None if there is none.
+
+    A state that is damaged or belongs to another configuration is ignored with a message.
+    """
     folder = checkpoint.folder
     if not folder.exists():
         return None
     try:
         found: Any = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         if found["key"] != checkpoint.key:
-            return _passed_over(folder, "it is of other parameters, data or code")
+            return _ignore(folder, "its settings, images or torch version differ")
         if found["sha256"] != sha256(folder / _TENSORS):
-            return _passed_over(folder, "it is damaged")
+            return _ignore(folder, "it is damaged")
         return State(load_file(folder / _TENSORS), found["about"])
     except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
-        return _passed_over(folder, str(error))
+        return _ignore(folder, str(error))
 
 
-def _passed_over(folder: Path, why: str) -> State | None:
-    say(f"starting anew, without the checkpoint in {folder}: {why}")
+def _ignore(folder: Path, why: str) -> State | None:
+    say(f"training starts from the beginning, the checkpoint in {folder} is not used: {why}")
     return None

@@ -1,4 +1,4 @@
-"""What a stage of few-shot images works on: the images, their split, the settings, the network."""
+"""What the stages of meta-training and meta-test share: images, split, settings and network."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -7,18 +7,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emm.config import EpisodeSettings, Params
+from emm.config import Params
 from emm.core.files import sha256
 from emm.core.paths import Paths
 from emm.training.devices import use_device
 from emm.training.seeds import seed_init
 from fewshot.images import INDEX, Split, load_images, split_characters
 from fewshot.network import FewShotNetwork
+from fewshot.settings import EpisodeSettings
 
 
 @dataclass(frozen=True)
-class Bench:
-    """Everything about one kind of episodes. ``images_sha256``: of the images' index."""
+class FewShotContext:
+    """One kind of episodes with its images. ``images_sha256``: hash of the images' index."""
 
     name: str
     paths: Paths
@@ -30,27 +31,29 @@ class Bench:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What the network is built with."""
+        """Arguments of `FewShotNetwork`."""
         side = self.images.shape[-1]
         return {"ways": self.settings.ways, "side": side, **asdict(self.settings.network)}
 
     def fresh_network(self) -> FewShotNetwork:
-        """The network with its first weights, which depend on the seed alone."""
+        """The network before training; its weights depend only on the seed."""
         seed_init(self.settings.seed, "maml")
         return FewShotNetwork(**self.arguments).to(self.device)
 
     @property
     def checkpoint(self) -> Path:
-        """Where an interrupted training leaves what it goes on from."""
+        """Folder of the state from which an interrupted training resumes."""
         return self.paths.checkpoints(self.paths.model(self.name))
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """All that a training depends on but the code and its length, as plain JSON."""
+        """Everything that training depends on except the code and its length, as plain JSON."""
         settings = asdict(self.settings)
         del settings["test"]
         training = settings["training"]
-        iterations = training.pop("iterations")  # a longer training goes on from a shorter one
+        iterations = training.pop(
+            "iterations"
+        )  # so that a longer training resumes from a shorter one
         if training["lr_schedule"] != "constant":
             training["lr_schedule_iterations"] = training["lr_schedule_iterations"] or iterations
         characters = {part: numbers.tolist() for part, numbers in vars(self.split).items()}
@@ -62,8 +65,8 @@ class Bench:
         }
 
 
-def open_context(params: Params, images: str, episodes: str) -> Bench:
-    """Load the images and choose the device; ParamsError or DataError for what doesn't fit."""
+def open_context(params: Params, images: str, episodes: str) -> FewShotContext:
+    """Load the images and select the device. Raises ParamsError or DataError if that fails."""
     block = params.few_shot.set_of(images)
     settings = params.few_shot.kind_of(images, params.recipe, episodes)
     paths = Paths(images, params.recipe, params.root)
@@ -73,4 +76,4 @@ def open_context(params: Params, images: str, episodes: str) -> Bench:
     )
     device = use_device(settings.device, settings.threads)
     index = sha256(paths.processed / INDEX)
-    return Bench(f"maml-{episodes}", paths, settings, array, split, index, device)
+    return FewShotContext(f"maml-{episodes}", paths, settings, array, split, index, device)

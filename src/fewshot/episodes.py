@@ -1,4 +1,4 @@
-"""Episodes: W classes drawn out of the characters, K support and Q query images of each."""
+"""Episodes: W classes drawn from the characters, with K support and Q query images each."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ from emm.training.seeds import derive
 
 
 @dataclass(frozen=True)
-class Shape:
-    """``ways``: classes of an episode; ``shots`` and ``queries``: images of each."""
+class EpisodeShape:
+    """``ways``: classes per episode; ``shots``, ``queries``: support and query images per class."""
 
     ways: int
     shots: int
@@ -20,8 +20,8 @@ class Shape:
 
 @dataclass(frozen=True)
 class Episodes:
-    """Images [B, N, 1, P, P], 0 to 1 with ink 1, and the classes' numbers [N] of each half, which
-    are the same in every episode: class by class."""
+    """A batch of episodes: support and query images [B, N, 1, P, P], from 0 to 1 (ink), and their
+    labels [N]. Images are ordered by class, so the labels are the same in every episode."""
 
     support: Tensor
     support_labels: Tensor
@@ -29,7 +29,7 @@ class Episodes:
     query_labels: Tensor
 
     def to(self, device: torch.device) -> "Episodes":
-        """The same on another device."""
+        """Copy the batch to another device."""
         halves = (self.support, self.support_labels, self.query, self.query_labels)
         return Episodes(*(half.to(device) for half in halves))
 
@@ -37,41 +37,43 @@ class Episodes:
 class Sampler:
     """Draws batches of episodes from images [C, D, P, P], uint8.
 
-    Batch ``number`` depends on the seed, the stream's name and its number alone, so that training
-    goes on after an interruption as if there had been none. With ``rotated`` each class of an
-    episode is turned by a multiple of 90 degrees, as Santoro et al. (ICML 2016) and MAML do: a
-    turned character is another one. The classes of an episode are different characters, and their
-    images are of different drawers.
+    The classes of an episode are different characters, and the images of a class are by different
+    drawers. With ``rotated``, each class is rotated by a random multiple of 90 degrees, as in
+    Santoro et al. (ICML 2016) and MAML: a rotated character counts as a new one.
+
+    A batch depends only on ``seed``, ``stream`` and its number, so that a resumed training draws
+    the same batches as an uninterrupted one. Raises DataError if there are too few images.
     """
 
     def __init__(
-        self, images: Tensor, shape: Shape, *, seed: int, stream: str, rotated: bool
+        self, images: Tensor, shape: EpisodeShape, *, seed: int, stream: str, rotated: bool
     ) -> None:
         characters, drawers = images.shape[:2]
         if characters < shape.ways or drawers < shape.shots + shape.queries:
             raise DataError(
-                "there are too few images for such episodes",
+                "there are too few images for episodes of this shape",
                 got=f"{characters} characters, {drawers} drawings of each",
                 expected=f"at least {shape.ways} characters, and "
                 f"{shape.shots} + {shape.queries} drawings of each",
-                next_step="draw smaller episodes: few-shot in params.yaml",
+                next_step="lower ways, shots or queries in conf/<images>/<recipe>.yaml",
             )
         self.shape = shape
         self._seed, self._stream = seed, stream
-        # [4, C, D, P, P] of all turns, or [1, C, D, P, P]: an episode is one lookup
-        turns = range(4 if rotated else 1)
-        self._images = torch.stack([images.rot90(turn, (2, 3)) for turn in turns])
+        rotations = range(4 if rotated else 1)
+        # [R, C, D, P, P] with all R rotations, so that a batch is a single lookup
+        self._images = torch.stack([images.rot90(times, (2, 3)) for times in rotations])
 
     def batch(self, number: int, episodes: int) -> Episodes:
-        """The batch of this number, with so many episodes."""
+        """Draw batch ``number`` with ``episodes`` episodes."""
         generator = torch.Generator().manual_seed(derive(self._seed, self._stream, number))
-        turns, characters, drawers = self._images.shape[:3]
+        rotations, characters, drawers = self._images.shape[:3]
         ways, shots, queries = self.shape.ways, self.shape.shots, self.shape.queries
         classes = _distinct(episodes, characters, ways, generator)  # [B, W]
-        drawn = _distinct(episodes * ways, drawers, shots + queries, generator)
-        turn = torch.randint(turns, (episodes, ways, 1), generator=generator)
-        # [B, W, K + Q, P, P]
-        images = self._images[turn, classes[:, :, None], drawn.view(episodes, ways, -1)]
+        drawer = _distinct(episodes * ways, drawers, shots + queries, generator)  # [B·W, K + Q]
+        rotation = torch.randint(rotations, (episodes, ways, 1), generator=generator)
+        images = self._images[  # [B, W, K + Q, P, P]
+            rotation, classes[:, :, None], drawer.view(episodes, ways, -1)
+        ]
         support, query = torch.split(images, [shots, queries], dim=2)
         labels = torch.arange(ways)
         return Episodes(
@@ -83,10 +85,10 @@ class Sampler:
 
 
 def _distinct(rows: int, count: int, wanted: int, generator: torch.Generator) -> Tensor:
-    """Rows [rows, wanted] of different numbers below ``count``."""
+    """Draw ``rows`` rows of ``wanted`` distinct numbers below ``count``: [rows, wanted]."""
     return torch.rand(rows, count, generator=generator).argsort(dim=1)[:, :wanted]
 
 
 def _flat(images: Tensor) -> Tensor:
-    """[B, W, K, P, P] of bytes -> [B, W·K, 1, P, P] of 0 to 1."""
+    """uint8 [B, W, K, P, P] -> float [B, W·K, 1, P, P] from 0 to 1."""
     return images.flatten(1, 2).unsqueeze(2).float() / 255

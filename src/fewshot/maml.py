@@ -1,8 +1,8 @@
-"""Model-agnostic meta-learning: Finn, Abbeel, Levine, ICML 2017.
+"""MAML: model-agnostic meta-learning. Finn, Abbeel, Levine, ICML 2017.
 
-A task's parameters are the meta-parameters after a few gradient steps on its support images; the
-meta-parameters are those from which these steps lead to a small loss on its query images. All tasks
-of a batch are computed at once.
+The inner loop adapts the meta-parameters to a task with a few gradient steps on its support images.
+The outer loop learns meta-parameters from which these steps lead to a small loss on the query
+images. The tasks of a batch are vectorised. A task is one episode.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,11 @@ Parameters = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class InnerLoop:
-    """``steps`` of gradient descent with learning rate ``rate``; ``second_order``: whether the
-    meta-gradient goes through them, or takes them for constants (first-order MAML)."""
+    """``steps`` of gradient descent with learning rate ``rate``.
+
+    ``second_order``: whether the meta-gradient flows through these steps; if not, their gradients
+    are treated as constants (first-order MAML).
+    """
 
     rate: float
     steps: int
@@ -29,19 +32,22 @@ class InnerLoop:
 
 
 def loss(network: nn.Module, parameters: Parameters, images: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy of one task's images [N, 1, P, P] with classes [N]."""
+    """Cross entropy of images [N, 1, P, P] with labels [N] under ``parameters``."""
     return cross_entropy(functional_call(network, parameters, (images,)), labels)
 
 
-def adapted(
+def adapt(
     network: nn.Module, parameters: Parameters, images: Tensor, labels: Tensor, inner: InnerLoop
 ) -> list[Parameters]:
-    """One task's parameters after each inner step on its support images (equation 1)."""
+    """Adapt ``parameters`` to the support images of one task (eq. 1).
+
+    Returns the parameters after each inner step.
+    """
 
     def support_loss(at: Parameters) -> Tensor:
         return loss(network, at, images, labels)
 
-    path = []
+    steps = []
     for _ in range(inner.steps):
         at = parameters
         if not inner.second_order:
@@ -50,8 +56,8 @@ def adapted(
         parameters = {
             name: value - inner.rate * gradient[name] for name, value in parameters.items()
         }
-        path.append(parameters)
-    return path
+        steps.append(parameters)
+    return steps
 
 
 def meta_loss(
@@ -61,26 +67,29 @@ def meta_loss(
     inner: InnerLoop,
     weights: Sequence[float],
 ) -> Tensor:
-    """Mean over tasks of the query loss after adaptation (equation 4), with ``weights`` [S] of the
-    inner steps: all on the last one, or spread (see `step_weights`)."""
+    """Query loss after adaptation, averaged over tasks (eq. 4).
 
-    def of_task(support: Tensor, query: Tensor) -> Tensor:
-        path = adapted(network, parameters, support, episodes.support_labels, inner)
+    ``weights`` [S]: weight of the query loss after each inner step (see `step_weights`).
+    """
+
+    def task_loss(support: Tensor, query: Tensor) -> Tensor:
+        steps = adapt(network, parameters, support, episodes.support_labels, inner)
         losses = [
             weight * loss(network, at, query, episodes.query_labels)
-            for weight, at in zip(weights, path, strict=True)
+            for weight, at in zip(weights, steps, strict=True)
             if weight
         ]
         return torch.stack(losses).sum()
 
-    return vmap(of_task)(episodes.support, episodes.query).mean()
+    return vmap(task_loss)(episodes.support, episodes.query).mean()
 
 
 def step_weights(steps: int, iteration: int, multi_step: int) -> list[float]:
-    """What the query loss after each inner step counts in ``iteration``, from 0.
+    """Weights of the query loss after each inner step, in ``iteration`` (from 0).
 
-    At first all steps count alike, and by iteration ``multi_step`` the last one alone: the
-    multi-step loss of Antoniou, Edwards, Storkey (ICLR 2019), which steadies early training.
+    The weights start equal and move linearly to the last step, which has all the weight from
+    iteration ``multi_step`` on: the multi-step loss of Antoniou, Edwards, Storkey (ICLR 2019),
+    which stabilises early training.
     """
     spread = max(0.0, 1 - iteration / multi_step) if multi_step else 0.0
     others = [spread / steps] * (steps - 1)
@@ -90,12 +99,12 @@ def step_weights(steps: int, iteration: int, multi_step: int) -> list[float]:
 def query_logits(
     network: nn.Module, parameters: Parameters, episodes: Episodes, inner: InnerLoop
 ) -> Tensor:
-    """Logits [B, N, W] of the query images after each task's adaptation; no gradients."""
+    """Logits [B, N, W] of the query images after adaptation, without gradients."""
 
-    def of_task(support: Tensor, query: Tensor) -> Tensor:
-        path = adapted(network, parameters, support, episodes.support_labels, inner)
-        logits: Tensor = functional_call(network, path[-1], (query,))
+    def task_logits(support: Tensor, query: Tensor) -> Tensor:
+        steps = adapt(network, parameters, support, episodes.support_labels, inner)
+        logits: Tensor = functional_call(network, steps[-1], (query,))
         return logits
 
     with torch.no_grad():
-        return vmap(of_task)(episodes.support, episodes.query)
+        return vmap(task_logits)(episodes.support, episodes.query)

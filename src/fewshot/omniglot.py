@@ -1,7 +1,7 @@
-"""Omniglot: 1,623 characters of 50 alphabets, each drawn once by the same number of people.
+"""Omniglot: 1,623 characters of 50 alphabets, each drawn once by each of 20 people.
 
-The published archives are two, background and evaluation. The drawings prove an archive as well as
-its own hash does: the same ones packed anew, or compressed otherwise, will do.
+It is published as two archives, background and evaluation. An archive is accepted by its own hash,
+or else by the hash of its drawings, so that a repacked copy will do.
 """
 
 import hashlib
@@ -18,25 +18,29 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from emm.config.binding import choose
 from emm.core.errors import DataError
 from emm.data.datasets.source import RawFile, Source
+from fewshot.images import Character
 
 DRAWERS = 20
 SIDE = 105
-_MOST_BYTES = 1 << 16  # of one drawing; the published ones have a few hundred
-_MOST_MEMBERS = 40_000
+_MAX_BYTES = 1 << 16  # per drawing; the published ones have a few hundred
+_MAX_MEMBERS = 40_000
 _NAME = re.compile(r"images_(\w+)/([^/\\]+)/(character\d\d)/\d{4}_(\d\d)\.png")
-_DAMAGE = (OSError, EOFError, RuntimeError, ValueError, SyntaxError, zipfile.BadZipFile)
-_GET_IT = "check the raw files, then: dvc repro --force download-images@omniglot"
+_Key = tuple[str, str, str]  # part, alphabet, name
+_READ_ERRORS = (OSError, EOFError, RuntimeError, ValueError, SyntaxError, zipfile.BadZipFile)
+_NEXT_STEP = "check the raw files, then run: dvc repro --force download-images@omniglot"
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A published archive; ``drawings``: `digest` of what is drawn in it."""
+    """A published archive. ``sha256``: hash of the file; ``drawings_sha256``: `digest` of its
+    drawings."""
 
     part: str
     sha256: str
-    drawings: str
+    drawings_sha256: str
     characters: int
 
     @property
@@ -45,7 +49,7 @@ class Archive:
 
     @property
     def source(self) -> Source:
-        """Where the archive comes from."""
+        """The published source with this archive as its only file."""
         return Source(
             title="Omniglot",
             homepage="https://github.com/brendenlake/omniglot",
@@ -56,7 +60,7 @@ class Archive:
                 "learning through probabilistic program induction. Science, 350(6266), 1332-1338. "
                 "https://doi.org/10.1126/science.aab3050"
             ),
-            files=(RawFile(self.file, self.sha256, proof=partial(_prove, self)),),
+            files=(RawFile(self.file, self.sha256, proof=partial(_check_drawings, self)),),
             urls=(f"https://github.com/brendenlake/omniglot/raw/master/python/{self.file}",),
             package=None,
             max_bytes=32 * 2**20,
@@ -68,106 +72,98 @@ ARCHIVES = (
     Archive(
         part="background",
         sha256="ad41ab679c8b5d90b271ef46be6987cc81211774a695c29dcc5367b2b26ee640",
-        drawings="b988b81c33c639e5f9c09ea317fde6a07f2f68c71ee20f6c53d6620a6b3d36e3",
+        drawings_sha256="b988b81c33c639e5f9c09ea317fde6a07f2f68c71ee20f6c53d6620a6b3d36e3",
         characters=964,
     ),
     Archive(
         part="evaluation",
         sha256="1f61a8f3366785b057fc117d9228e78a16e3d976c8953b2a10fcc74cf0609cee",
-        drawings="05ba95a41cf22c14db91f3e7de5bc53e1bdc64e0daa1f443da04718928490f38",
+        drawings_sha256="05ba95a41cf22c14db91f3e7de5bc53e1bdc64e0daa1f443da04718928490f38",
         characters=659,
     ),
 )
+IMAGES = {"omniglot": ARCHIVES}
 
 
-@dataclass(frozen=True)
-class Character:
-    """A character and its drawings [D, 105, 105], True where there is ink, in drawers' order."""
-
-    part: str
-    alphabet: str
-    name: str
-    drawings: NDArray[np.bool_]
+def archives_of(name: str) -> tuple[Archive, ...]:
+    """The published archives of an image set. Raises ParamsError if the name is unknown."""
+    choose("image set", name, IMAGES, "images in params.yaml", "correct the name")
+    return IMAGES[name]
 
 
 def read_archive(path: Path) -> Iterator[Character]:
-    """The characters of an archive, in the order of their names.
+    """Yield the characters of an archive, sorted by alphabet and name.
 
-    Raises DataError: not a zip file, a name that isn't Omniglot's, a drawing that is missing, is
-    there twice, is too large or no PNG of 105 x 105 pixels.
+    Raises DataError if the file is no zip archive, holds a file that isn't named as in Omniglot, or
+    if a drawing is missing, duplicated, too large, or no PNG of 105 x 105 pixels.
     """
-    with _damage(path.name), zipfile.ZipFile(path) as archive:
+    with _read_errors(path.name), zipfile.ZipFile(path) as archive:
         for (part, alphabet, name), members in sorted(_members(archive, path).items()):
             where = f"{path.name} > {part}/{alphabet}/{name}"
             if sorted(members) != list(range(1, DRAWERS + 1)):
-                raise _refused(
+                raise _error(
                     "a character lacks a drawing",
                     where,
-                    f"those of the drawers {_listed(members)}",
-                    f"one of each drawer from 1 to {DRAWERS}",
+                    f"drawings by drawers {_listed(members)}",
+                    f"one by each drawer from 1 to {DRAWERS}",
                 )
             drawings = [_drawing(archive, members[drawer], path) for drawer in sorted(members)]
             yield Character(part, alphabet, name, np.stack(drawings))
 
 
 def digest(characters: Iterator[Character]) -> str:
-    """sha256 over names and drawings, whatever the files around them."""
+    """sha256 of the names and drawings, however they are packed."""
     found = hashlib.sha256()
     for character in characters:
-        found.update(f"{character.part}/{character.alphabet}/{character.name}\n".encode())
+        found.update(f"{character.path}\n".encode())
         found.update(np.packbits(character.drawings).tobytes())
     return found.hexdigest()
 
 
-def _prove(archive: Archive, path: Path) -> None:
-    """Raise DataError unless the drawings in ``path`` are those of ``archive``."""
+def _check_drawings(archive: Archive, path: Path) -> None:
+    """Raise DataError unless ``path`` holds the drawings of ``archive``."""
     found = digest(read_archive(path))
-    if found != archive.drawings:
-        raise _refused(
-            "the drawings aren't those that were published",
+    if found != archive.drawings_sha256:
+        raise _error(
+            "the drawings differ from the published ones",
             path.name,
             f"sha256 of the drawings {found}",
-            archive.drawings,
+            archive.drawings_sha256,
         )
 
 
-_Key = tuple[str, str, str]
-
-
 def _members(archive: zipfile.ZipFile, path: Path) -> dict[_Key, dict[int, zipfile.ZipInfo]]:
-    """The archive's drawings by character and drawer."""
+    """The archive's members by character and drawer."""
     infos = [info for info in archive.infolist() if not info.is_dir()]
-    if len(infos) > _MOST_MEMBERS:
+    if len(infos) > _MAX_MEMBERS:
         got = f"{len(infos):,} files"
-        raise _refused("the archive is too large", path.name, got, f"at most {_MOST_MEMBERS:,}")
+        raise _error("the archive is too large", path.name, got, f"at most {_MAX_MEMBERS:,}")
     found: dict[_Key, dict[int, zipfile.ZipInfo]] = {}
     for info in infos:
         match = _NAME.fullmatch(info.filename)
         if match is None:
             example = "images_background/Greek/character01/0394_01.png"
-            raise _refused("a file has no name of Omniglot's", path.name, info.filename, example)
+            raise _error("a file isn't named as in Omniglot", path.name, info.filename, example)
         drawers = found.setdefault((match[1], match[2], match[3]), {})
         if int(match[4]) in drawers:
-            raise _refused("a drawing is there twice", path.name, info.filename, "each once")
+            raise _error("a drawing is duplicated", path.name, info.filename, "each drawing once")
         drawers[int(match[4])] = info
     return found
 
 
 def _drawing(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> NDArray[np.bool_]:
-    """One drawing [105, 105], True where there is ink."""
+    """Read one drawing [105, 105], True where there is ink."""
     where = f"{path.name} > {info.filename}"
-    if info.file_size > _MOST_BYTES:
+    if info.file_size > _MAX_BYTES:
         got = f"{info.file_size:,} bytes"
-        raise _refused("a drawing is too large", where, got, f"at most {_MOST_BYTES:,} bytes")
-    with _damage(where), archive.open(info) as member:
-        content = member.read(_MOST_BYTES + 1)  # a name in the directory may lie about its size
-        # The size is told by the first bytes, before anything is unpacked.
+        raise _error("a drawing is too large", where, got, f"at most {_MAX_BYTES:,} bytes")
+    with _read_errors(where), archive.open(info) as member:
+        content = member.read(_MAX_BYTES + 1)  # file_size may be forged
+        # Pillow reads the size from the header; the pixels are not decoded yet.
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             if image.size != (SIDE, SIDE):
                 got = " x ".join(map(str, image.size))
-                raise _refused(
-                    "a drawing is of another size", where, got, f"{SIDE} x {SIDE} pixels"
-                )
+                raise _error("a drawing has the wrong size", where, got, f"{SIDE} x {SIDE} pixels")
             return np.asarray(image.convert("L")) < 128
 
 
@@ -176,14 +172,14 @@ def _listed(members: Mapping[int, object]) -> str:
 
 
 @contextmanager
-def _damage(where: str) -> Iterator[None]:
-    """Turn what zipfile and Pillow raise for damaged files into a DataError."""
+def _read_errors(where: str) -> Iterator[None]:
+    """Convert what zipfile and Pillow raise for damaged files into a DataError."""
     try:
         yield
-    except _DAMAGE as error:
+    except _READ_ERRORS as error:
         got = str(error) or type(error).__name__
-        raise _refused("a file is damaged or no image", where, got, "a PNG") from error
+        raise _error("a file is damaged or not an image", where, got, "a PNG") from error
 
 
-def _refused(what: str, where: str, got: str, expected: str) -> DataError:
-    return DataError(what, where=where, got=got, expected=expected, next_step=_GET_IT)
+def _error(what: str, where: str, got: str, expected: str) -> DataError:
+    return DataError(what, where=where, got=got, expected=expected, next_step=_NEXT_STEP)

@@ -1,4 +1,4 @@
-"""The `few-shot` section: sets of images, and what MAML learns on them."""
+"""Settings of few-shot images: image sets, and the episodes that MAML learns on them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ Seed = Annotated[int, Range(0)]
 
 @dataclass(frozen=True)
 class CharacterSplitSettings:
-    """So many characters are drawn to train on and to choose by; the rest is tested on."""
+    """Counts of ``train`` and ``validation`` characters, drawn with ``seed``; the rest are test."""
 
     seed: Seed
     train: Count
@@ -21,8 +21,8 @@ class CharacterSplitSettings:
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """``blocks`` of a convolution with ``filters`` channels; ``pooled``: the classes are told from
-    the mean over positions."""
+    """``blocks`` convolution blocks with ``filters`` channels; ``pooled``: the last layer reads the
+    mean over positions instead of every position."""
 
     filters: Count
     blocks: Count
@@ -33,12 +33,15 @@ class NetworkSettings:
 class MetaTrainingSettings:
     """MAML's two loops.
 
-    A batch has ``tasks`` with ``queries`` images of each class. ``order``: 2 for the gradient
-    through the inner steps, 1 for its first-order part. ``lr_schedule`` of the outer learning
-    rate; a cosine is at zero after ``lr_schedule_iterations`` (null: all of them).
-    ``multi_step``: iterations in which the query loss after each inner step counts, less and less.
-    ``ema_decay``: decay per iteration of averaged weights that are validated and kept, 0 for
-    none, from iteration ``ema_start`` on.
+    Outer loop: ``iterations`` steps of Adam with ``learning_rate`` on batches of ``tasks`` episodes
+    with ``queries`` query images per class. ``lr_schedule``: a cosine reaches zero after
+    ``lr_schedule_iterations`` (null: all iterations). ``ema_decay``: decay of an exponential moving
+    average of the weights, which is validated and saved (0: no averaging), from iteration
+    ``ema_start`` on.
+
+    Inner loop: ``inner_steps`` gradient steps with ``inner_rate``. ``order``: 2 if the
+    meta-gradient flows through them, 1 for first-order MAML. ``multi_step``: number of initial
+    iterations in which the query loss after every inner step counts, with falling weight.
     """
 
     iterations: Count
@@ -57,8 +60,8 @@ class MetaTrainingSettings:
 
 @dataclass(frozen=True)
 class MetaTestSettings:
-    """How a network is tested after ``inner_steps``: on ``episodes`` with so many query images of
-    each class, once for each of ``queries``."""
+    """Test on ``episodes`` episodes after ``inner_steps``, once for each number of query images per
+    class in ``queries``."""
 
     episodes: Annotated[int, Range(2)]
     queries: tuple[Count, ...]
@@ -67,8 +70,8 @@ class MetaTestSettings:
 
 @dataclass(frozen=True)
 class MetaValidationSettings:
-    """A validation after ``every`` so many iterations, from where training can go on after an
-    interruption: ``episodes`` with ``queries`` images of each class, after ``inner_steps``."""
+    """Validate and save a checkpoint ``every`` so many iterations: on ``episodes`` episodes with
+    ``queries`` query images per class, after ``inner_steps``."""
 
     every: Count
     episodes: Annotated[int, Range(2)]
@@ -78,8 +81,8 @@ class MetaValidationSettings:
 
 @dataclass(frozen=True)
 class EpisodeSettings:
-    """One kind of episodes: ``ways`` classes with ``shots`` support images each, and everything
-    that is done with them."""
+    """One kind of episodes: ``ways`` classes with ``shots`` support images each, and how a network
+    is trained, validated and tested on them."""
 
     ways: Annotated[int, Range(2)]
     shots: Count
@@ -94,8 +97,8 @@ class EpisodeSettings:
 
 @dataclass(frozen=True)
 class ImageSetSettings:
-    """A set of images: its ``source``, the ``side`` of its images in pixels, the split of its
-    characters, and each recipe's kinds of episodes."""
+    """An image set: its ``source``, the ``side`` of its images in pixels, the ``split`` of its
+    characters, and each recipe's kinds of episodes by name."""
 
     source: SourceSettings
     side: Annotated[int, Range(4, 105)]
@@ -104,27 +107,27 @@ class ImageSetSettings:
     tuned: Mapping[str, EpisodeSettings] = field(default_factory=dict)
 
     def kinds(self, recipe: str) -> Mapping[str, EpisodeSettings]:
-        """A recipe's kinds of episodes, by name."""
+        """The kinds of episodes in a recipe, by name."""
         return {"paper": self.paper, "tuned": self.tuned}.get(recipe, {})
 
 
 @dataclass(frozen=True)
 class FewShotSettings:
-    """The active ``images``, the kinds of ``episodes`` to learn on them, and a block for each of
-    the ``sets``."""
+    """The active image sets ``images``, the active kinds of ``episodes``, and the settings of all
+    ``sets`` by name."""
 
     images: tuple[str, ...] = ()
     episodes: tuple[str, ...] = ()
     sets: Mapping[str, ImageSetSettings] = field(default_factory=dict)
 
     def set_of(self, name: str) -> ImageSetSettings:
-        """The block of one set; ParamsError if there is none."""
+        """Settings of one image set. Raises ParamsError if there are none."""
         where = "few-shot.sets in params.yaml"
-        choose("set of images", name, self.sets, where, "name one of these, or add its block")
+        choose("image set", name, self.sets, where, "name one of these, or add its block")
         return self.sets[name]
 
     def kind_of(self, name: str, recipe: str, episodes: str) -> EpisodeSettings:
-        """One kind of episodes of a set; ParamsError if the recipe has none of that name."""
+        """One kind of episodes of an image set. Raises ParamsError if the recipe lacks it."""
         kinds = self.set_of(name).kinds(recipe)
         where = f"few-shot.sets.{name}.{recipe} in params.yaml"
         choose("kind of episodes", episodes, kinds, where, "add its section, or correct the name")
@@ -132,7 +135,7 @@ class FewShotSettings:
 
 
 def few_shot_faults(section: FewShotSettings, recipe: str) -> list[str]:
-    """What is wrong with the active sets, as messages."""
+    """Messages about faults in the settings of the active image sets."""
     absent = [
         f"few-shot.images: {name!r} is active but has no block; {nearest(name, section.sets)}"
         for name in section.images

@@ -1,4 +1,4 @@
-"""A meta-trained network as a folder: maml.safetensors and maml.json."""
+"""Save and load a meta-trained network: a folder with maml.safetensors and maml.json."""
 
 import json
 import platform
@@ -24,8 +24,10 @@ WEIGHTS, DESCRIPTION = "maml.safetensors", "maml.json"
 
 @dataclass(frozen=True)
 class Description:
-    """What the network was made with. ``images_sha256``: of the index of its images;
-    ``arguments``: of `FewShotNetwork`; ``iteration``: of its best validation; ``accuracy`` there.
+    """How the network was built and trained.
+
+    ``images_sha256``: hash of the images' index; ``arguments``: of `FewShotNetwork`;
+    ``iteration`` and ``accuracy``: of the best validation, whose weights were saved.
     """
 
     name: str
@@ -39,7 +41,7 @@ class Description:
 
 
 def save_network(folder: Path, network: nn.Module, description: Description) -> None:
-    """Write both files into ``folder``; the caller makes the folder appear at once."""
+    """Write both files into ``folder``, which the caller replaces atomically."""
     weights = {name: value.detach().cpu() for name, value in network.state_dict().items()}
     save_file(weights, folder / WEIGHTS)
     about = {
@@ -56,36 +58,36 @@ def save_network(folder: Path, network: nn.Module, description: Description) -> 
 
 
 def load_network(folder: Path, images_sha256: str) -> tuple[FewShotNetwork, Description]:
-    """The stored network; ModelFileError if it is damaged or was trained on other images."""
+    """Load a network. Raises ModelFileError if it is damaged or was trained on other images."""
     try:
         about: Any = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         found = sha256(folder / WEIGHTS)
     except (OSError, ValueError) as error:
-        raise _refused(folder, "can't be read", str(error)) from error
+        raise _error(folder, "can't be read", str(error)) from error
     if not isinstance(about, dict) or about.get("format") != FORMAT:
-        raise _refused(folder, "is of another format", about, f"format {FORMAT}")
+        raise _error(folder, "has an unknown format", about, f"format {FORMAT}")
     if found != about.get("weights_sha256"):
-        raise _refused(folder, "was altered or cut off", found, about.get("weights_sha256"))
+        raise _error(folder, "was modified or is incomplete", found, about.get("weights_sha256"))
     errors: list[str] = []
     description: Description = bind(Description, about.get("description"), "description", errors)
     if errors:
-        raise _refused(folder, "is damaged", "; ".join(errors))
+        raise _error(folder, "is damaged", "; ".join(errors))
     if description.images_sha256 != images_sha256:
         got = description.images_sha256
-        raise _refused(folder, "was trained on other images", got, images_sha256)
-    return _built(folder, description), description
+        raise _error(folder, "was trained on other images", got, images_sha256)
+    return _build(folder, description), description
 
 
-def _built(folder: Path, description: Description) -> FewShotNetwork:
+def _build(folder: Path, description: Description) -> FewShotNetwork:
     try:
         network = FewShotNetwork(**description.arguments)
         network.load_state_dict(load_file(folder / WEIGHTS))
     except (RuntimeError, TypeError, ValueError, SafetensorError) as error:
-        raise _refused(folder, "doesn't fit its description", str(error)) from error
+        raise _error(folder, "doesn't match its description", str(error)) from error
     return network
 
 
-def _refused(folder: Path, what: str, got: object, expected: object = None) -> ModelFileError:
+def _error(folder: Path, what: str, got: object, expected: object = None) -> ModelFileError:
     return ModelFileError(
         f"the stored network {folder} {what}",
         got=got,

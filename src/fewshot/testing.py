@@ -1,4 +1,4 @@
-"""The meta-test: episodes of the test characters, which nothing else reads."""
+"""Meta-test: accuracy on episodes of the test characters, which no other code reads."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -7,16 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emm.config import EpisodeSettings
-from fewshot.episodes import Episodes, Shape
+from fewshot.episodes import Episodes, EpisodeShape
 from fewshot.evaluate import (
     adapted_predictions,
-    correct,
-    episodes_of,
+    episode_accuracies,
+    fixed_episodes,
     mean_accuracy,
-    nearest_predictions,
+    nearest_neighbour_predictions,
 )
 from fewshot.maml import Parameters
+from fewshot.settings import EpisodeSettings
 
 EVALUATION, SHOWN = "evaluation.json", "episodes.safetensors"
 _SHOWN_EPISODES = 3
@@ -25,13 +25,13 @@ _SHOWN_EPISODES = 3
 def meta_test(
     network: nn.Module, untrained: nn.Module, images: Tensor, settings: EpisodeSettings
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """What ``network`` reaches on test images [C, D, P, P], beside what it takes no learning for:
-    the ``untrained`` network adapted alike, and the nearest neighbour on pixels.
+    """Compare ``network`` on test images [C, D, P, P] with two baselines that need no training: the
+    ``untrained`` network, adapted in the same way, and the nearest neighbour on pixels.
 
-    All see the same episodes. Gives accuracies by queries of a class and predictor as plain JSON,
-    and, of the last number of queries, the first episodes as tensors to show: ``support``
-    [E, W·K, P, P] and ``query`` [E, W·Q, P, P] as bytes, and the trained network's ``predictions``
-    [E, W·Q].
+    All three predict the same episodes. Returns the accuracies by query images per class and by
+    predictor, as plain JSON, and the first E episodes with the last number of query images, for the
+    report: ``support`` [E, W·K, P, P] and ``query`` [E, W·Q, P, P], uint8, and the ``predictions``
+    [E, W·Q] of ``network``.
     """
     networks = {"maml": network, "untrained": untrained}
     accuracies: dict[str, Any] = {}
@@ -44,17 +44,17 @@ def meta_test(
 def _test(
     networks: Mapping[str, nn.Module], images: Tensor, settings: EpisodeSettings, queries: int
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    shape = Shape(settings.ways, settings.shots, queries)
+    shape = EpisodeShape(settings.ways, settings.shots, queries)
     count, seed = settings.test.episodes, settings.seed
     found: dict[str, list[Tensor]] = {name: [] for name in (*networks, "pixels")}
     shown: dict[str, Tensor] = {}
-    for episodes in episodes_of(images, shape, count, seed=seed, stream="test"):
+    for episodes in fixed_episodes(images, shape, count, seed=seed, stream="test"):
         predictions = {
             name: _predictions(network, episodes, settings) for name, network in networks.items()
         }
-        predictions["pixels"] = nearest_predictions(episodes)
+        predictions["pixels"] = nearest_neighbour_predictions(episodes)
         for name, classes in predictions.items():
-            found[name].append(correct(classes, episodes))
+            found[name].append(episode_accuracies(classes, episodes))
         shown = shown or _shown(episodes, predictions["maml"])
     return {name: asdict(mean_accuracy(torch.cat(each))) for name, each in found.items()}, shown
 
@@ -75,5 +75,5 @@ def _shown(episodes: Episodes, predictions: Tensor) -> dict[str, Tensor]:
 
 
 def _bytes(images: Tensor) -> Tensor:
-    """[E, N, 1, P, P] of 0 to 1 -> [E, N, P, P] of bytes."""
+    """float [E, N, 1, P, P] from 0 to 1 -> uint8 [E, N, P, P]."""
     return (images.squeeze(2) * 255).round().byte()

@@ -1,4 +1,4 @@
-"""Small archives in Omniglot's layout, with generated characters."""
+"""Small archives with generated characters in Omniglot's layout."""
 
 import io
 import zipfile
@@ -13,14 +13,14 @@ from fewshot.omniglot import DRAWERS, SIDE
 
 
 def png(ink: NDArray[np.bool_]) -> bytes:
-    """As published: one bit a pixel, ink black."""
+    """Encode a drawing as published: one bit per pixel, black ink."""
     out = io.BytesIO()
     Image.fromarray(~ink).convert("1").save(out, "PNG")
     return out.getvalue()
 
 
 def drawings(character: int) -> NDArray[np.bool_]:
-    """[D, 105, 105]: a bar whose place tells the character, moved a little by each drawer."""
+    """[D, 105, 105]: a bar whose position identifies the character, shifted a little per drawer."""
     found = np.zeros((DRAWERS, SIDE, SIDE), dtype=bool)
     shifts = np.random.default_rng(character).integers(-3, 4, (DRAWERS, 2))
     for drawer, (down, right) in enumerate(shifts):
@@ -30,7 +30,7 @@ def drawings(character: int) -> NDArray[np.bool_]:
 
 
 def members(part: str, characters: int) -> dict[str, bytes]:
-    """Name and content of each drawing; the alphabets have two characters each."""
+    """Name and content of each drawing; an alphabet has two characters."""
     return {
         f"images_{part}/Alphabet_{number // 2}/character{number % 2 + 1:02}/"
         f"{number + 1:04}_{drawer:02}.png": png(ink)

@@ -7,9 +7,15 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from emm.core.errors import DataError, ParamsError
-from fewshot.images import ARRAY, INDEX, load_images, read_index, split_characters
+from fewshot.images import (
+    ARRAY,
+    INDEX,
+    load_images,
+    read_index,
+    split_characters,
+    write_images,
+)
 from fewshot.omniglot import ARCHIVES, read_archive
-from fewshot.prepare import write_images
 from tests.fewshot.drawings import drawings, members, write_zip
 
 
@@ -26,7 +32,7 @@ def prepare(tmp_path: Path, name: str) -> Path:
     return out
 
 
-def test_all_images_are_one_array_with_its_index(prepared: Path) -> None:
+def test_images_are_stored_as_one_array_with_an_index(prepared: Path) -> None:
     images, index = load_images(prepared), read_index(prepared)
     assert images.dtype == torch.uint8
     assert images.shape == (3, 20, 28, 28)
@@ -34,32 +40,35 @@ def test_all_images_are_one_array_with_its_index(prepared: Path) -> None:
     assert (index.title, index.licence) == ("Omniglot", "MIT")
 
 
-def test_ink_is_where_it_was(prepared: Path) -> None:
+def test_resizing_keeps_the_position_of_the_ink(prepared: Path) -> None:
     images = load_images(prepared)
     rows, columns = drawings(1)[7].nonzero()
     small = images[1, 7].double()
     assert small.max() == 255
-    # The centre of the ink, in shares of the side.
-    place = torch.arange(28).double() + 0.5
-    centre = (small.sum(1) @ place / small.sum() / 28, small.sum(0) @ place / small.sum() / 28)
+    # Centre of the ink, as a fraction of the side.
+    position = torch.arange(28).double() + 0.5
+    centre = (
+        small.sum(1) @ position / small.sum() / 28,
+        small.sum(0) @ position / small.sum() / 28,
+    )
     assert float(centre[0]) == pytest.approx((rows.mean() + 0.5) / 105, abs=0.01)
     assert float(centre[1]) == pytest.approx((columns.mean() + 0.5) / 105, abs=0.01)
 
 
-def test_the_same_drawings_give_the_same_bytes(tmp_path: Path, prepared: Path) -> None:
+def test_same_drawings_give_the_same_bytes(tmp_path: Path, prepared: Path) -> None:
     again = prepare(tmp_path, "again")
     for name in (ARRAY, INDEX):
         assert (again / name).read_bytes() == (prepared / name).read_bytes()
 
 
-def test_an_array_that_is_not_the_indexs_is_refused(prepared: Path) -> None:
+def test_array_that_does_not_match_its_index_is_rejected(prepared: Path) -> None:
     save_file({"images": torch.zeros(3, 20, 28, 28, dtype=torch.uint8)}, prepared / ARRAY)
     with pytest.raises(DataError, match=r"(?s)images\.safetensors can't be used.*sha256"):
         load_images(prepared)
 
 
 @pytest.mark.parametrize("name", [ARRAY, INDEX])
-def test_what_is_missing_or_damaged_is_refused(prepared: Path, name: str) -> None:
+def test_missing_or_damaged_file_is_rejected(prepared: Path, name: str) -> None:
     (prepared / name).write_bytes(b"{}")
     with pytest.raises(DataError, match=name):
         load_images(prepared)
@@ -69,7 +78,9 @@ def test_what_is_missing_or_damaged_is_refused(prepared: Path, name: str) -> Non
 
 
 @given(st.integers(1, 50), st.integers(1, 50), st.integers(1, 50), st.integers(0, 9))
-def test_every_character_is_in_one_part(train: int, validation: int, test: int, seed: int) -> None:
+def test_split_assigns_each_character_once(
+    train: int, validation: int, test: int, seed: int
+) -> None:
     count = train + validation + test
     split = split_characters(count, train, validation, seed)
     parts = [split.train, split.validation, split.test]
@@ -77,12 +88,12 @@ def test_every_character_is_in_one_part(train: int, validation: int, test: int, 
     assert torch.equal(torch.cat(parts).sort().values, torch.arange(count))
 
 
-def test_the_seed_draws_the_split() -> None:
+def test_split_depends_on_the_seed() -> None:
     first, same, other = (split_characters(1623, 1100, 100, seed) for seed in (0, 0, 1))
     assert torch.equal(first.test, same.test)
     assert not torch.equal(first.test, other.test)
 
 
-def test_a_split_that_leaves_nothing_to_test_on_is_an_error() -> None:
+def test_split_without_test_characters_raises_an_error() -> None:
     with pytest.raises(ParamsError, match="leaves no characters to test on"):
         split_characters(10, 8, 2, 0)

@@ -1,4 +1,4 @@
-"""MAML against slow plain restatements: a loop over tasks with autograd, and finite differences."""
+"""MAML against slow reference implementations: a loop over tasks, and finite differences."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -37,7 +37,7 @@ def slow_loss(
     inner: InnerLoop,
     weights: list[float],
 ) -> Tensor:
-    """Task after task, step after step, in autograd alone."""
+    """Loop over tasks and steps with plain autograd."""
     total = torch.zeros((), dtype=torch.float64)
     for support, query in zip(episodes.support, episodes.query, strict=True):
         at = dict(parameters)
@@ -61,7 +61,7 @@ def gradients_of(value: Tensor, parameters: Parameters) -> Tensor:
 
 @pytest.mark.parametrize("second_order", [True, False])
 @pytest.mark.parametrize("weights", [[0.0, 1.0], [0.25, 0.75]])
-def test_loss_and_meta_gradient_are_those_of_a_loop_over_tasks(
+def test_loss_and_meta_gradient_match_a_loop_over_tasks(
     weights: list[float], second_order: bool
 ) -> None:
     network, episodes = make_network(), make_episodes()
@@ -77,7 +77,7 @@ def test_loss_and_meta_gradient_are_those_of_a_loop_over_tasks(
     torch.testing.assert_close(gradients_of(fast, parameters), gradients_of(slow, parameters))
 
 
-def test_first_and_second_order_differ_in_the_gradient_alone() -> None:
+def test_first_and_second_order_differ_only_in_the_gradient() -> None:
     network, episodes = make_network(), make_episodes()
     parameters = dict(network.named_parameters())
     values = [
@@ -89,7 +89,7 @@ def test_first_and_second_order_differ_in_the_gradient_alone() -> None:
     assert (second - first).abs().max() > 1e-4
 
 
-def test_the_second_order_gradient_is_the_slope_of_the_loss() -> None:
+def test_second_order_gradient_matches_finite_differences() -> None:
     network, episodes = make_network(), make_episodes()
     parameters = dict(network.named_parameters())
     gradient = gradients_of(meta_loss(network, parameters, episodes, TWO_STEPS, [0, 1]), parameters)
@@ -110,7 +110,7 @@ def test_the_second_order_gradient_is_the_slope_of_the_loss() -> None:
 
 
 def by_matrix_products(parameters: Parameters, images: Tensor) -> Tensor:
-    """The network with its convolutions as products of unfolded patches, and torch's batch norm."""
+    """The network with convolutions as products of unfolded patches, and torch's batch norm."""
     hidden = images
     for block in range(3):
         kernels = parameters[f"features.{block}.weight"]
@@ -129,7 +129,7 @@ def by_matrix_products(parameters: Parameters, images: Tensor) -> Tensor:
     return hidden.mean((2, 3)) @ parameters["head.weight"].T + parameters["head.bias"]
 
 
-def test_convolutions_of_all_tasks_at_once_are_those_of_each_as_a_matrix_product() -> None:
+def test_vectorised_convolutions_match_matrix_products_per_task() -> None:
     network, episodes = make_network(), make_episodes()
     parameters = dict(network.named_parameters())
     fast = meta_loss(network, parameters, episodes, TWO_STEPS, [0, 1])
@@ -138,7 +138,7 @@ def test_convolutions_of_all_tasks_at_once_are_those_of_each_as_a_matrix_product
     torch.testing.assert_close(gradients_of(fast, parameters), gradients_of(slow, parameters))
 
 
-def test_query_logits_are_those_after_the_steps_and_hold_no_gradient() -> None:
+def test_query_logits_are_taken_after_adaptation_and_have_no_gradient() -> None:
     network, episodes = make_network(), make_episodes()
     parameters = dict(network.named_parameters())
     inner = replace(TWO_STEPS, second_order=False)
@@ -161,7 +161,7 @@ def test_query_logits_are_those_after_the_steps_and_hold_no_gradient() -> None:
         (99, 10, [0.0, 0.0, 1.0]),
     ],
 )
-def test_the_weights_of_the_steps_move_to_the_last(
+def test_step_weights_move_to_the_last_step(
     iteration: int, multi_step: int, expected: list[float]
 ) -> None:
     assert step_weights(3, iteration, multi_step) == pytest.approx(expected)

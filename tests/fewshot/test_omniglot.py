@@ -1,3 +1,4 @@
+import io
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,16 +21,16 @@ Files = dict[str, bytes]
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return write_zip(tmp_path / "given" / "images_background.zip", FILES)
+    return write_zip(tmp_path / "local" / "images_background.zip", FILES)
 
 
 @pytest.fixture
 def archive(path: Path) -> Archive:
-    """What would be known of the archive at `path`, had it been published."""
-    return replace(ARCHIVES[0], sha256=sha256(path), drawings=digest(read_archive(path)))
+    """The description of `path` as if it were a published archive."""
+    return replace(ARCHIVES[0], sha256=sha256(path), drawings_sha256=digest(read_archive(path)))
 
 
-def test_characters_come_in_order_with_their_drawings(path: Path) -> None:
+def test_characters_are_sorted_and_have_their_drawings(path: Path) -> None:
     found = list(read_archive(path))
     names = [(each.part, each.alphabet, each.name) for each in found]
     assert names == [
@@ -41,13 +42,13 @@ def test_characters_come_in_order_with_their_drawings(path: Path) -> None:
         np.testing.assert_array_equal(character.drawings, drawings(number))
 
 
-def test_the_order_in_the_archive_and_its_folders_do_not_count(tmp_path: Path, path: Path) -> None:
+def test_digest_ignores_the_order_of_members_and_folders(tmp_path: Path, path: Path) -> None:
     shuffled = {"images_background/": b"", **dict(reversed(FILES.items()))}
     other = write_zip(tmp_path / "other.zip", shuffled)
     assert digest(read_archive(other)) == digest(read_archive(path))
 
 
-def test_one_pixel_changes_the_digest(tmp_path: Path, path: Path) -> None:
+def test_digest_changes_with_one_pixel(tmp_path: Path, path: Path) -> None:
     ink = drawings(0)[0].copy()
     ink[50, 50] ^= True
     other = write_zip(tmp_path / "other.zip", {**FILES, FIRST: png(ink)})
@@ -63,8 +64,6 @@ def plus(name: str, content: bytes) -> Callable[[Files], Files]:
 
 
 def gif() -> bytes:
-    import io
-
     out = io.BytesIO()
     Image.new("L", (SIDE, SIDE)).save(out, "GIF")
     return out.getvalue()
@@ -74,17 +73,17 @@ def gif() -> bytes:
     ("change", "message"),
     [
         (without(FIRST), r"(?s)lacks a drawing.*character01.*drawers 2, 3"),
-        (plus(FIRST, b"no image"), r"(?s)damaged or no image.*0001_01"),
-        (plus(FIRST, FILES[FIRST][:60]), "damaged or no image"),
-        (plus(FIRST, gif()), "damaged or no image"),
-        (plus(FIRST, png(np.zeros((28, 28), dtype=bool))), r"(?s)another size.*28 x 28"),
+        (plus(FIRST, b"no image"), r"(?s)damaged or not an image.*0001_01"),
+        (plus(FIRST, FILES[FIRST][:60]), "damaged or not an image"),
+        (plus(FIRST, gif()), "damaged or not an image"),
+        (plus(FIRST, png(np.zeros((28, 28), dtype=bool))), r"(?s)wrong size.*28 x 28"),
         (plus(FIRST, bytes(1 << 17)), r"(?s)too large.*131,072 bytes.*at most 65,536"),
-        (plus("images_background/notes.txt", b""), r"(?s)no name of Omniglot's.*notes\.txt"),
-        (plus("../../etc/passwd", b""), "no name of Omniglot's"),
-        (plus(FIRST.replace("0001_01", "0009_01"), FILES[FIRST]), "a drawing is there twice"),
+        (plus("images_background/notes.txt", b""), r"(?s)isn't named as in Omniglot.*notes\.txt"),
+        (plus("../../etc/passwd", b""), "isn't named as in Omniglot"),
+        (plus(FIRST.replace("0001_01", "0009_01"), FILES[FIRST]), "a drawing is duplicated"),
     ],
 )
-def test_what_is_no_archive_of_omniglot_is_refused(
+def test_bad_archive_is_rejected(
     tmp_path: Path, change: Callable[[Files], Files], message: str
 ) -> None:
     bad = write_zip(tmp_path / "bad.zip", change(FILES))
@@ -92,40 +91,40 @@ def test_what_is_no_archive_of_omniglot_is_refused(
         list(read_archive(bad))
 
 
-def test_what_is_no_zip_file_is_refused(tmp_path: Path) -> None:
+def test_file_that_is_no_zip_archive_is_rejected(tmp_path: Path) -> None:
     bad = tmp_path / "bad.zip"
     bad.write_bytes(b"<html>")
-    with pytest.raises(DataError, match=r"(?s)damaged or no image.*bad\.zip"):
+    with pytest.raises(DataError, match=r"(?s)damaged or not an image.*bad\.zip"):
         list(read_archive(bad))
 
 
-def take(archive: Archive, local: Path, tmp_path: Path) -> Path:
+def fetch_archive(archive: Archive, local: Path, tmp_path: Path) -> Path:
     raw = tmp_path / "raw"
     fetch(archive.source, raw, dataset="omniglot", cache=tmp_path / "cache", local=local)
     return raw / archive.file
 
 
-def test_the_published_archive_is_taken(archive: Archive, path: Path, tmp_path: Path) -> None:
-    assert take(archive, path.parent, tmp_path).read_bytes() == path.read_bytes()
+def test_published_archive_is_accepted(archive: Archive, path: Path, tmp_path: Path) -> None:
+    assert fetch_archive(archive, path.parent, tmp_path).read_bytes() == path.read_bytes()
 
 
-def test_so_are_the_same_drawings_packed_anew(archive: Archive, path: Path, tmp_path: Path) -> None:
-    stored = tmp_path / "again" / path.name
+def test_repacked_archive_is_accepted(archive: Archive, path: Path, tmp_path: Path) -> None:
+    stored = tmp_path / "repacked" / path.name
     stored.parent.mkdir()
     with zipfile.ZipFile(stored, "w", zipfile.ZIP_STORED) as out:
         for name, content in reversed(FILES.items()):
             out.writestr(name, content)
     assert sha256(stored) != archive.sha256
-    assert take(archive, stored.parent, tmp_path).read_bytes() == stored.read_bytes()
+    assert fetch_archive(archive, stored.parent, tmp_path).read_bytes() == stored.read_bytes()
 
 
-def test_other_drawings_are_not(archive: Archive, tmp_path: Path) -> None:
+def test_archive_with_other_drawings_is_rejected(archive: Archive, tmp_path: Path) -> None:
     other = write_zip(tmp_path / "other" / archive.file, members("background", 4))
-    with pytest.raises(DownloadError, match="the drawings aren't those that were published"):
-        take(archive, other.parent, tmp_path)
+    with pytest.raises(DownloadError, match="the drawings differ from the published ones"):
+        fetch_archive(archive, other.parent, tmp_path)
     assert not (tmp_path / "raw").exists()
 
 
-def test_the_whole_set_is_that_of_the_paper() -> None:
+def test_number_of_characters_matches_the_paper() -> None:
     assert sum(archive.characters for archive in ARCHIVES) == 1623
     assert DRAWERS * 1623 == 32_460

@@ -26,41 +26,41 @@ def stored(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_network_comes_back_with_its_weights_and_description(stored: Path) -> None:
+def test_saved_network_loads_with_its_weights_and_description(stored: Path) -> None:
     network, about = load_network(stored, "abc")
     images = torch.rand(5, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
     assert torch.equal(network(images), make_network(SETTINGS)(images))
     assert about == ABOUT
 
 
-def test_one_that_was_trained_on_other_images_is_refused(stored: Path) -> None:
+def test_network_trained_on_other_images_is_rejected(stored: Path) -> None:
     with pytest.raises(ModelFileError, match="trained on other images"):
         load_network(stored, "abd")
 
 
-def test_altered_weights_are_refused(stored: Path) -> None:
+def test_modified_weights_are_rejected(stored: Path) -> None:
     content = bytearray((stored / WEIGHTS).read_bytes())
     content[-1] ^= 1
     (stored / WEIGHTS).write_bytes(content)
-    with pytest.raises(ModelFileError, match="altered or cut off"):
+    with pytest.raises(ModelFileError, match="modified or is incomplete"):
         load_network(stored, "abc")
 
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("format", 9, "another format"),
+        ("format", 9, "unknown format"),
         ("description", {}, "is damaged"),
-        ("description", {**vars(ABOUT), "arguments": {"ways": 4}}, "doesn't fit"),
+        ("description", {**vars(ABOUT), "arguments": {"ways": 4}}, "doesn't match"),
     ],
 )
-def test_a_bad_description_is_refused(stored: Path, key: str, value: object, message: str) -> None:
+def test_bad_description_is_rejected(stored: Path, key: str, value: object, message: str) -> None:
     path = stored / DESCRIPTION
     path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
     with pytest.raises(ModelFileError, match=message):
         load_network(stored, "abc")
 
 
-def test_a_missing_one_is_refused(tmp_path: Path) -> None:
+def test_missing_network_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="can't be read"):
         load_network(tmp_path, "abc")

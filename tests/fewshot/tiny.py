@@ -1,4 +1,4 @@
-"""A tiny set of images, and the smallest settings to learn it with."""
+"""A tiny image set and settings for a fast training on it."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emm.config import EpisodeSettings, MetaTrainingSettings
+from fewshot.settings import EpisodeSettings, MetaTrainingSettings
 from fewshot.network import FewShotNetwork
 from fewshot.settings import MetaTestSettings, MetaValidationSettings, NetworkSettings
 
@@ -34,12 +34,12 @@ SETTINGS = EpisodeSettings(
 
 
 def training(**changes: Any) -> EpisodeSettings:
-    """The settings with changes to their training."""
+    """`SETTINGS` with changes to its training."""
     return replace(SETTINGS, training=replace(SETTINGS.training, **changes))
 
 
 def make_images(characters: int, seed: int = 0) -> Tensor:
-    """[C, 20, P, P]: a noisy pattern for each character."""
+    """[C, 20, P, P]: one random pattern per character, with noise per drawer."""
     generator = torch.Generator().manual_seed(seed)
     patterns = torch.rand(characters, 1, SIDE, SIDE, generator=generator)
     noise = torch.rand(characters, 20, SIDE, SIDE, generator=generator)

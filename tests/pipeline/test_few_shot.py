@@ -48,7 +48,7 @@ def drawn(untouched: Workspace) -> Workspace:
     for archive in ARCHIVES:
         path = write_zip(untouched.root / "drawn" / archive.file, members(archive.part, 6))
         text = text.replace(archive.sha256, sha256(path))
-        text = text.replace(archive.drawings, digest(read_archive(path)))
+        text = text.replace(archive.drawings_sha256, digest(read_archive(path)))
     manifest.write_text(text)
     untouched.change_params(make_small)
     return untouched
