@@ -1,4 +1,4 @@
-# make setup | repro | study | test | test-slow | test-remotes | bench | lock      (PYTHON=python3.12 selects another interpreter)
+# make setup | repro | study | test | test-slow | test-remotes | bench | docs | lock      (PYTHON=python3.12 selects another interpreter)
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup drivers repro study test test-slow test-remotes test-ray lint types bench lock readme
+.PHONY: help setup drivers repro study test test-slow test-remotes test-ray lint types bench lock readme docs
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -100,6 +100,11 @@ bench: setup ## Run the benchmarks: preprocessing, training, metrics, funnels, m
 
 readme: setup ## Put the current results into README.md
 	emm readme
+
+docs: setup ## Build the documentation in docs/_build; a warning is an error
+	$(PIP) install --quiet --constraint requirements.lock --no-build-isolation --editable '.[docs]'
+	python -m sphinx -W -n --keep-going -q docs docs/_build
+	@echo "==> docs/_build/index.html"
 
 lock: ## Resolve the dependencies and write requirements.lock and requirements-remotes.lock
 	rm -rf .cache/lock && $(PYTHON) -m venv .cache/lock

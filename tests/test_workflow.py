@@ -91,7 +91,7 @@ def test_secrets_are_for_this_user_alone_and_hosts_are_checked(
     assert [path.stat().st_mode & 0o777 for path in files] == [0o600, 0o600]
     assert ("/elsewhere" in clone.run("dvc", "config", "--list")) == bool(secret)
     setting = (tmp_path / HOSTS_CHECKED).read_text().strip()
-    assert f"echo '{setting}' > ~/{HOSTS_CHECKED}" in (ROOT / "README.md").read_text()
+    assert f"echo '{setting}' > ~/{HOSTS_CHECKED}" in (ROOT / "docs/sharing.md").read_text()
 
 
 def test_no_job_may_write_but_the_one_that_runs_nothing_of_the_branch() -> None:

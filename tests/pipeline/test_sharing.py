@@ -104,8 +104,8 @@ def test_who_changes_preprocessing_gets_the_raw_data_first(
 def test_processed_data_stays_where_the_other_stages_are_pushed_by_name(
     shared: Workspace, tmp_path: Path
 ) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    found = re.search(r"`(dvc push --run-cache pretrain .+?)`", readme)
+    page = (ROOT / "docs/sharing.md").read_text(encoding="utf-8")
+    found = re.search(r"`(dvc push --run-cache pretrain .+?)`", page)
     assert found is not None
     worker = shared.copy(tmp_path / "worker")
     worker.run("dvc", "remote", "modify", "results", "url", str(tmp_path / "remote"))

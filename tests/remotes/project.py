@@ -167,7 +167,7 @@ def make_project(root: Path) -> Project:
 
 
 def with_remote(project: Project, store: Store, root: Path) -> Project:
-    """A copy with the store as its remote, set up as README.md says, its secrets not in git."""
+    """A copy with the store as its remote, set up as docs/sharing.md says, its secrets not in git."""
     made = Project(project.copy(root).root, {**project.environment, **store.environment})
     settings = {"url": store.url, "verify": "true", **store.options}
     (root / ".dvc/config").write_text("[core]\n    remote = results\n" + _section(settings))

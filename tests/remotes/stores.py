@@ -1,4 +1,4 @@
-"""Remote storages of each kind that README.md describes, set up as it says."""
+"""Remote storages of each kind that docs/sharing.md describes, set up as it says."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -92,10 +92,10 @@ def _ssh(folder: Path, server: Server) -> Store:
 
 
 def check_hosts(home: Path) -> None:
-    """The setting of README.md by which host keys are checked."""
+    """The setting of docs/sharing.md by which host keys are checked."""
     setting = home / HOSTS_CHECKED
     setting.parent.mkdir(parents=True)
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/sharing.md").read_text(encoding="utf-8")
     found = re.search(r"echo '(.+?)' > ~/" + re.escape(HOSTS_CHECKED), text)
     assert found is not None
     setting.write_text(found[1])

@@ -1,4 +1,4 @@
-"""Whom an ssh remote talks to: DVC asks nobody's key unless it is told to, as README.md tells."""
+"""Whom an ssh remote talks to: DVC asks nobody's key unless it is told to, as docs/sharing.md tells."""
 
 import pytest
 
