@@ -1,6 +1,7 @@
 """Write the metrics, figures and report page of an image set."""
 
-from emm.config import PARAMS_FILE, load_params
+from emm.config.project import PARAMS_FILE
+from emm.config import load_params
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.paths import Paths
 from fewshot.images import read_index

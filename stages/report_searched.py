@@ -9,7 +9,7 @@ from emm.core.command import stage
 from emm.core.paths import Paths
 from emm.data.tables.schema import load_schema
 from emm.report.facts import DatasetFacts, facts_of
-from emm.report.searched_page import write_searched
+from emm.report.searched import write_searched
 from emm.report.study_params import load_study
 
 SETTINGS = Path("study/automtl.yaml")

@@ -14,11 +14,7 @@ from emm.automtl.space import (
     write_architecture,
 )
 from emm.core.errors import ModelFileError
-from emm.report.architecture_figure import (
-    architecture_sections,
-    architectures_of,
-    draw_architecture,
-)
+from emm.report.architecture_figure import architectures_of, draw_architecture
 
 FIELDS, TASKS = ("age", "sex", "town"), ("click", "like")
 FOUND = Architecture(
@@ -67,15 +63,3 @@ def test_a_damaged_architecture_is_refused(tmp_path: Path) -> None:
     (tmp_path / ARCHITECTURE).write_text('{"format": 1}')
     with pytest.raises(ModelFileError, match="levels: missing"):
         architectures_of([SimpleNamespace(name="automtl", folder=tmp_path)])  # type: ignore[list-item]
-
-
-def test_a_page_without_searched_rows_says_nothing_of_them() -> None:
-    assert architecture_sections([], "folder") == []
-
-
-def test_a_page_shows_each_picture() -> None:
-    *_, picture = architecture_sections(["automtl"], "census income")
-    assert (
-        picture
-        == "**AutoMTL**\n\n![Architecture of AutoMTL](census%20income/architecture-automtl.svg)"
-    )

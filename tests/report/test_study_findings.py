@@ -2,10 +2,11 @@
 
 import pytest
 
+from emm.report.markdown import render
 from emm.report.study_findings import findings
 from emm.report.study_params import StudyTableSettings
 from emm.report.study_results import Difference, StudyResults, StudyTable
-from emm.report.study_tables import cost_table, mean_table, p_text, scores_table
+from emm.report.study_tables import SIGNIFICANCE, cost_table, mean_table, p_text, scores_table
 from emm.report.summary import RegressionSummary, Summary, TaskSummary, Totals
 
 
@@ -23,6 +24,11 @@ def table(rows: dict[str, tuple[float, float]], **options: object) -> StudyTable
     params = StudyTableSettings(**{**vars(params), **options})  # type: ignore[arg-type]
     results = {name: result(auc, p) for name, (auc, p) in rows.items()}
     return StudyTable(params, ("income",), results | {"emm": result(0.95, None)})
+
+
+def sentences(table: StudyTable) -> list[str]:
+    text = render("findings.md.j2", findings=findings(table), significance=SIGNIFICANCE)
+    return [line.removeprefix("- ") for line in text.splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +61,7 @@ def table(rows: dict[str, tuple[float, float]], **options: object) -> StudyTable
 def test_how_the_reference_stands(
     rows: dict[str, tuple[float, float]], first: str, second: str
 ) -> None:
-    assert findings(table(rows)) == [f"income: {first}", f"income: {second}"]
+    assert sentences(table(rows)) == [f"income: {first}", f"income: {second}"]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +72,7 @@ def test_how_the_reference_stands(
     ],
 )
 def test_a_goal_is_reached_or_missed_by_so_much(goal: float, sentence: str) -> None:
-    assert findings(table({}, goals={"income": goal}))[-1] == sentence
+    assert sentences(table({}, goals={"income": goal}))[-1] == sentence
 
 
 @pytest.mark.parametrize(
@@ -77,7 +83,7 @@ def test_a_goal_is_reached_or_missed_by_so_much(goal: float, sentence: str) -> N
     ],
 )
 def test_rows_below_the_published_values_are_named(auc: float, sentence: str) -> None:
-    assert findings(table({"mmoe": (auc, 0.5)}, dataset="census-income"))[-1] == sentence
+    assert sentences(table({"mmoe": (auc, 0.5)}, dataset="census-income"))[-1] == sentence
 
 
 def test_a_row_may_stand_beside_the_published_value_of_another() -> None:
@@ -108,7 +114,7 @@ def of_two_tasks(mean: float, age: TaskSummary | RegressionSummary) -> StudyResu
 def test_mean_table() -> None:
     age = result(0.7, None).summary.tasks["income"]
     results = {"mmoe": of_two_tasks(0.8, age), "emm": of_two_tasks(0.775, age)}
-    assert mean_table(StudyTable(table({}).params, ("income", "age"), results)).splitlines() == [
+    assert mean_table(StudyTable(table({}).settings, ("income", "age"), results)).splitlines() == [
         "| model |       test AUC | validation AUC | less EMM |",
         "| :---- | -------------: | -------------: | -------: |",
         "| MMoE  |    **0.80000** |        0.85000 | +0.02500 |",
@@ -120,12 +126,12 @@ def test_there_is_no_mean_of_one_task_or_of_several_measures() -> None:
     assert mean_table(table({"mmoe": (0.9, 0.5)})) == ""
     age = RegressionSummary(r2=0.5, r2_std=None, r2_gain=None, rmse=1.0, mae=1.0)
     results = {"emm": of_two_tasks(0.8, age)}
-    assert mean_table(StudyTable(table({}).params, ("income", "age"), results)) == ""
+    assert mean_table(StudyTable(table({}).settings, ("income", "age"), results)) == ""
 
 
 def test_cost_table() -> None:
     results = {"gbdt": result(0.9, 0.5, operations=0), "emm": result(0.95, None)}
-    found = cost_table(StudyTable(table({}).params, ("income",), results)).splitlines()
+    found = cost_table(StudyTable(table({}).settings, ("income",), results)).splitlines()
     assert found[2:] == [
         "| GBDT  |     3 |      1,234 |                  - |    4.5 |             - |",
         "| EMM   |     3 |      1,234 |                200 |    4.5 |           900 |",

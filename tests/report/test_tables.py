@@ -2,9 +2,9 @@
 
 import pytest
 
+from emm.report.markdown import markdown_table
 from emm.report.summary import Summary, TaskSummary, Totals
 from emm.report.tables import (
-    markdown_table,
     marked,
     quality_table,
     score_table,

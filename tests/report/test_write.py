@@ -142,5 +142,5 @@ def test_nothing_is_written_if_a_row_is_missing(
 
 
 def test_a_report_needs_rows(tmp_path: Path, data: Path, facts: DatasetFacts) -> None:
-    with pytest.raises(DataError, match="at least one row"):
+    with pytest.raises(DataError, match="at least one model"):
         report(tmp_path, data, facts, [])

@@ -1,24 +1,14 @@
 """The picture of a found architecture: who reads which fields, through what, and feeds whom."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from emm.automtl.space import ARCHITECTURE, IDENTITY, NamedArchitecture, NamedExpert, read_named
 from emm.report.drawing import colour, new_figure
-from emm.report.names import display_name
 from emm.report.results import ModelResults
-
-LEGEND = (
-    "Left, the fields that each expert of the first level reads: a dot for the field as it is, a "
-    "ring for its part in the factorisation machine, which joins pairs. All fields feed the gates, "
-    "those too that no expert reads and that aren't listed. Right, the experts with the hidden "
-    "widths of their layers (=: a layer that changes nothing), and who reads whom; a reader of "
-    "several experts weighs them by a softmax gate."
-)
 
 _BOX = (1.9, 0.62)  # width and height, in the units of the drawing
 _STEP = (3.0, 1.0)  # from box to box
@@ -33,25 +23,6 @@ def architectures_of(rows: Sequence[ModelResults]) -> dict[str, NamedArchitectur
 def architecture_file(row: str) -> str:
     """Name of the file with a row's architecture."""
     return f"architecture-{row}.svg"
-
-
-def architecture_sections(rows: Sequence[str], folder: str) -> list[str]:
-    """The part of a page that shows the architectures of ``rows``; nothing if there are none."""
-    if not rows:
-        return []
-    return [
-        "## Found architecture",
-        LEGEND,
-        *pictures({row: display_name(row) for row in rows}, folder),
-    ]
-
-
-def pictures(titles: Mapping[str, str], folder: str) -> list[str]:
-    """Markdown of the pictures of rows in ``folder``; ``titles``: what each is called, by row."""
-    return [
-        f"**{title}**\n\n![Architecture of {title}]({quote(f'{folder}/{architecture_file(row)}')})"
-        for row, title in titles.items()
-    ]
 
 
 def draw_architecture(path: Path, architecture: NamedArchitecture) -> None:

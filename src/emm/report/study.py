@@ -1,14 +1,19 @@
-"""Write all that people read about the study: metrics files, the figure, the page."""
+"""The study's report: metrics files, the figure and the page."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from emm.core.files import atomic_folder, write_text
 from emm.report.facts import DatasetFacts
+from emm.report.markdown import markdown_table, render
+from emm.report.published import CITATION_OF_BOTH
 from emm.report.study_figure import draw_tasks
-from emm.report.study_page import TASKS_FIGURE, study_page
+from emm.report.study_findings import findings
 from emm.report.study_params import StudySettings
-from emm.report.study_results import read_table, write_study_metrics
+from emm.report.study_results import StudyTable, read_table, write_study_metrics
+from emm.report.study_tables import SIGNIFICANCE, table_section
+
+TASKS_FIGURE = "tasks.svg"
 
 
 def write_study(
@@ -19,11 +24,16 @@ def write_study(
     metrics: Path,
     report: Path,
 ) -> None:
-    """Write ``metrics``/<table>/<row>.json, the page ``report`` and its figures beside it.
+    """Write ``metrics``/<table>/<model>.json, the page ``report`` and the folder of its figures.
 
-    ``facts`` by dataset, for each that a table is about; evaluations are read from
-    ``root``/data/evaluation. Both folders are replaced whole. Nothing is written unless all input
-    is sound: raises DataError otherwise.
+    Reads the evaluations in ``root``/data/evaluation. Both folders are replaced. Nothing is written
+    unless all input is valid.
+
+    Args:
+        facts: by dataset, for each that a table is about.
+
+    Raises:
+        DataError: an evaluation is missing or unusable.
     """
     tables = {
         name: read_table(table, facts[table.dataset], root) for name, table in study.tables.items()
@@ -34,3 +44,43 @@ def write_study(
             draw_tasks(temporary / TASKS_FIGURE, [tables[name] for name in study.tasks])
     write_study_metrics(metrics, tables)
     write_text(report, study_page(study, facts, tables, figures.name))
+
+
+def study_page(
+    study: StudySettings,
+    facts: Mapping[str, DatasetFacts],
+    tables: Mapping[str, StudyTable],
+    figures: str,
+) -> str:
+    """Return the page's Markdown; ``figures`` is the figures' folder, relative to the page."""
+    datasets = list(dict.fromkeys(table.settings.dataset for table in tables.values()))
+    recipes = sorted({table.settings.recipe for table in tables.values()})
+    seeds = {s.totals.seeds for table in tables.values() for s in table.summaries.values()}
+    return render(
+        "study.md.j2",
+        tables=[{**table_section(table), "findings": findings(table)} for table in tables.values()],
+        significance=SIGNIFICANCE,
+        split_table=_split_table({name: facts[name] for name in datasets}),
+        facts=facts[datasets[0]],
+        recipes=[f"`{recipe}`" for recipe in recipes],
+        seed_counts=sorted(seeds),
+        compared=[f'"{study.tables[name].title}"' for name in study.tasks],
+        notes=study.notes,
+        citation=CITATION_OF_BOTH,
+        figures=figures,
+        tasks_file=TASKS_FIGURE,
+    )
+
+
+def _split_table(facts: Mapping[str, DatasetFacts]) -> str:
+    rows = [
+        [f"`{name}`", split, f"{count:,}", _rates(each, split)]
+        for name, each in facts.items()
+        for split, count in each.rows.items()
+    ]
+    return markdown_table(["dataset", "split", "rows", "positive rows"], rows)
+
+
+def _rates(facts: DatasetFacts, split: str) -> str:
+    rates = facts.positive_rates[split]
+    return ", ".join(f"{task} {100 * rates[task]:.2f} %" for task in facts.binary)

@@ -1,98 +1,93 @@
-"""Sentences that follow from a table's numbers; none of them is written by hand."""
+"""What a study's table shows about its reference, computed from the table's numbers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from emm.report.names import display_name, join_names
+from emm.report.names import display_name
 from emm.report.study_results import StudyTable
 from emm.report.study_tables import SIGNIFICANCE, p_text
 from emm.report.tables import decimals, signed
 
 
-def findings(table: StudyTable) -> list[str]:
-    """For each binary task: how the reference stands to the rows, its goal, published numbers."""
-    return [
-        f"{task}: {sentence}"
-        for task in table.binary
-        for sentence in (
-            _significant(table, task),
-            _highest(table, task),
-            *_goal(table, task),
-            *_published(table, task),
-        )
-    ]
+@dataclass(frozen=True)
+class Goal:
+    """The AUC that the reference was to reach, its AUC, and what is missing ("" if reached)."""
+
+    goal: str
+    auc: str
+    missing: str
 
 
-def _significant(table: StudyTable, task: str) -> str:
-    """Which rows the reference is told apart from, and which not."""
-    reference = display_name(table.params.reference)
+@dataclass(frozen=True)
+class Finding:
+    """How a table's reference compares with its other models on one task, as text to print.
+
+    ``compared``: number of the other models. The reference is significantly ``above`` some of them,
+    ``below`` others, and ``undecided`` are the rest, with their p values. ``higher``: models with a
+    higher mean AUC, with the difference. ``published``: whether any model has a published AUC;
+    ``below_published``: the models whose AUC is lower, with the difference.
+    """
+
+    task: str
+    reference: str
+    compared: int
+    above: Sequence[str]
+    below: Sequence[str]
+    undecided: Sequence[str]
+    higher: Sequence[str]
+    goal: Goal | None
+    published: bool
+    below_published: Sequence[str]
+
+
+def findings(table: StudyTable) -> list[Finding]:
+    """One finding for each binary task."""
+    return [_finding(table, task) for task in table.binary]
+
+
+def _finding(table: StudyTable, task: str) -> Finding:
     found = {name: r.differences[task] for name, r in table.results.items() if r.differences}
-    if not found:
-        return f"{reference} stands alone."
-    lower = [name for name, d in found.items() if d.p < SIGNIFICANCE and d.auc < 0]
-    higher = [name for name, d in found.items() if d.p < SIGNIFICANCE and d.auc > 0]
-    if len(lower) == len(found):
-        return f"{reference} is above every other row, each with p < {SIGNIFICANCE}."
-    parts = []
-    if lower:
-        parts.append(f"above {_names(lower)} with p < {SIGNIFICANCE}")
-    if higher:
-        parts.append(f"below {_names(higher)} with p < {SIGNIFICANCE}")
-    open_ = [name for name in found if name not in (*lower, *higher)]
-    if open_:
-        p_values = (f"{_name(name)} (p = {p_text(found[name].p)})" for name in open_)
-        parts.append(f"not told apart from {join_names(list(p_values))}")
-    return f"{reference} is {'; '.join(parts)}."
+    decided = {name: each.auc for name, each in found.items() if each.p < SIGNIFICANCE}
+    above = [name for name, auc in decided.items() if auc < 0]
+    below = [name for name, auc in decided.items() if auc > 0]
+    undecided = {name: each.p for name, each in found.items() if name not in (*above, *below)}
+    published = _less_published(table, task)
+    return Finding(
+        task,
+        reference=display_name(table.settings.reference),
+        compared=len(found),
+        above=[_name(name) for name in above],
+        below=[_name(name) for name in below],
+        undecided=[f"{_name(name)} (p = {p_text(p)})" for name, p in undecided.items()],
+        higher=_with_difference({name: each.auc for name, each in found.items() if each.auc > 0}),
+        goal=_goal(table, task),
+        published=bool(published),
+        below_published=_with_difference({n: auc for n, auc in published.items() if auc < 0}),
+    )
 
 
-def _highest(table: StudyTable, task: str) -> str:
-    """Which rows have a higher mean AUC than the reference, whatever chance has to do with it."""
-    reference = display_name(table.params.reference)
-    above = [
-        f"{_name(name)} ({signed(result.differences[task].auc)})"
-        for name, result in table.results.items()
-        if result.differences and result.differences[task].auc > 0
-    ]
-    if not above:
-        return f"no row has a higher mean AUC than {reference}."
-    return f"a higher mean AUC than {reference} has {join_names(above)}."
-
-
-def _goal(table: StudyTable, task: str) -> Iterable[str]:
-    goal = table.params.goals.get(task)
+def _goal(table: StudyTable, task: str) -> Goal | None:
+    goal = table.settings.goals.get(task)
     if goal is None:
-        return
-    reference = table.params.reference
-    auc, _, _ = table.results[reference].summary.tasks[task].score
-    reached = f"{decimals(auc)}, with the goal of {goal:g}"
-    short = f": {decimals(goal - auc)} short of it" if auc < goal else " reached"
-    yield f"{display_name(reference)} has {reached}{short}."
+        return None
+    auc, _, _ = table.results[table.settings.reference].summary.tasks[task].score
+    return Goal(f"{goal:g}", decimals(auc), decimals(goal - auc) if auc < goal else "")
 
 
-def _published(table: StudyTable, task: str) -> Iterable[str]:
-    """Which rows are below the published value that stands beside them."""
-    pairs = {
-        name: (result.summary.tasks[task].score[0], paper)
+def _less_published(table: StudyTable, task: str) -> dict[str, float]:
+    """AUC less the published AUC, by model that has one."""
+    return {
+        name: result.summary.tasks[task].score[0] - published
         for name, result in table.results.items()
-        if (paper := table.published(name, task)) is not None
+        if (published := table.published(name, task)) is not None
     }
-    if not pairs:
-        return
-    below = [
-        f"{_name(name)} ({signed(auc - paper)})"
-        for name, (auc, paper) in pairs.items()
-        if auc < paper
-    ]
-    if below:
-        yield f"below the published value: {join_names(below)}."
-    else:
-        yield "no row is below its published value."
 
 
-def _names(names: Sequence[str]) -> str:
-    return join_names([_name(name) for name in names])
+def _with_difference(models: Mapping[str, float]) -> list[str]:
+    return [f"{_name(name)} ({signed(difference)})" for name, difference in models.items()]
 
 
 def _name(model: str) -> str:
-    """A printed name; one with a comma in it stands in quotation marks."""
+    """A displayed name, in quotation marks if it has a comma."""
     name = display_name(model)
     return f'"{name}"' if "," in name else name

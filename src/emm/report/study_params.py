@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from emm.config.binding import Share, bind, nearest, raise_all
-from emm.config.layers import read_layers
+from emm.config.files import read_layers
 
 STUDY_FILE = Path("study/params.yaml")
 

@@ -53,7 +53,7 @@ class StudyResults:
 class StudyTable:
     """One table: ``results`` by row, in its order; ``tasks`` in the dataset's order."""
 
-    params: StudyTableSettings
+    settings: StudyTableSettings
     tasks: tuple[str, ...]
     results: Mapping[str, StudyResults]
 
@@ -70,7 +70,7 @@ class StudyTable:
 
     def published(self, row: str, task: str) -> float | None:
         """The published AUC that stands beside a row's own, or None where there is none."""
-        return published_auc(self.params.dataset, self.params.published.get(row, row), task)
+        return published_auc(self.settings.dataset, self.settings.published.get(row, row), task)
 
 
 def read_table(params: StudyTableSettings, facts: DatasetFacts, root: Path) -> StudyTable:

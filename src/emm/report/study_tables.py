@@ -1,22 +1,35 @@
 """Markdown tables of the study: scores of one task or of their mean, and what the rows cost."""
 
 from statistics import fmean
+from typing import Any
 
+from emm.report.markdown import NOTHING, markdown_table
 from emm.report.names import display_name
 from emm.report.study_results import Difference, StudyResults, StudyTable
 from emm.report.tables import (
-    NOTHING,
     count_or_nothing,
     decimals,
     gain_column,
-    markdown_table,
     marked,
     measure,
     score_column,
+    seeds_phrase,
     signed,
 )
 
 SIGNIFICANCE = 0.05
+
+
+def table_section(table: StudyTable) -> dict[str, Any]:
+    """The variables of study_table.md.j2, which prints a table's section of a page."""
+    return {
+        "settings": table.settings,
+        "seeds": seeds_phrase(table.summaries),
+        "splits": "",
+        "scores": {task: scores_table(table, task) for task in table.tasks},
+        "mean": "",
+        "cost": cost_table(table),
+    }
 
 
 def scores_table(table: StudyTable, task: str) -> str:
@@ -26,7 +39,7 @@ def scores_table(table: StudyTable, task: str) -> str:
     A regression task has R squared, RMSE and MAE instead, and neither a difference nor a p value.
     """
     results = list(table.results.values())
-    reference = display_name(table.params.reference)
+    reference = display_name(table.settings.reference)
     scored_by = measure(table.summaries, task)
     columns = {
         "model": [display_name(name) for name in table.results],
@@ -36,8 +49,8 @@ def scores_table(table: StudyTable, task: str) -> str:
     if task in table.binary:
         columns[f"less {reference}"] = [_difference(result, task) for result in results]
         columns["p"] = [_p(result, task) for result in results]
-    if table.params.trained:
-        columns["Gain"] = gain_column(table.summaries, task, table.params.trained)
+    if table.settings.trained:
+        columns["Gain"] = gain_column(table.summaries, task, table.settings.trained)
     paper = [table.published(name, task) for name in table.results]
     if any(paper):
         columns["paper"] = [decimals(auc) for auc in paper]
@@ -53,13 +66,13 @@ def mean_table(table: StudyTable) -> str:
         return ""
     test = [summary.totals.mean_score for summary in table.summaries.values()]
     validation = [fmean(result.validation.values()) for result in table.results.values()]
-    reference = test[list(table.results).index(table.params.reference)]
+    reference = test[list(table.results).index(table.settings.reference)]
     columns = {
         "model": [display_name(name) for name in table.results],
         "test AUC": marked([decimals(auc) for auc in test]),
         "validation AUC": [decimals(auc) for auc in validation],
-        f"less {display_name(table.params.reference)}": [
-            NOTHING if name == table.params.reference else signed(auc - reference)
+        f"less {display_name(table.settings.reference)}": [
+            NOTHING if name == table.settings.reference else signed(auc - reference)
             for name, auc in zip(table.results, test, strict=True)
         ],
     }

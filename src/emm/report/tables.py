@@ -2,19 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 
+from emm.report.facts import DatasetFacts
+from emm.report.markdown import NOTHING, markdown_table
 from emm.report.names import display_name
 from emm.report.published import published_auc
 from emm.report.summary import RegressionSummary, Summary, TaskSummary
 
-NOTHING = "-"
 
-
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose source is readable too: first column to the left, the others to the right."""
-    columns = list(zip(header, *rows, strict=True))
-    widths = [max(3, *map(len, column)) for column in columns]
-    rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "\n".join(_line(row, widths) for row in [header, rule, *rows])
+def split_table(facts: DatasetFacts) -> str:
+    """Rows of each split, with the share of positives of each binary task, or the mean of a
+    regression task's label in its own units."""
+    kinds = {task: "positive" if task in facts.binary else "mean" for task in facts.tasks}
+    header = ["split", "rows", *(f"{task} {kind}" for task, kind in kinds.items())]
+    rows = [
+        [split, f"{count:,}", *(_typical(facts, split, task) for task in facts.tasks)]
+        for split, count in facts.rows.items()
+    ]
+    return markdown_table(header, rows)
 
 
 def score_table(
@@ -53,7 +57,12 @@ def quality_table(summaries: Mapping[str, Summary]) -> str:
 
 
 def funnel_table(summaries: Mapping[str, Summary]) -> str:
-    """AUC, log loss and calibration error of CTR, CTCVR and CVR, and GAUC where there is one."""
+    """AUC, log loss and calibration error of CTR, CTCVR and CVR, and GAUC where there is one.
+
+    Returns "" if the tasks are no funnel.
+    """
+    if not any(summary.funnel for summary in summaries.values()):
+        return ""
     header, columns = ["model"], [[display_name(model) for model in summaries]]
     for name in _first(summaries).funnel:
         scores = [summary.funnel[name] for summary in summaries.values()]
@@ -146,7 +155,7 @@ def _tasks(summaries: Mapping[str, Summary]) -> list[str]:
     return list(_first(summaries).tasks)
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [cells[0].ljust(widths[0])]
-    padded += [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
-    return f"| {' | '.join(padded)} |"
+def _typical(facts: DatasetFacts, split: str, task: str) -> str:
+    if task in facts.binary:
+        return f"{100 * facts.positive_rates[split][task]:.2f} %"
+    return f"{facts.means[split][task]:.5g}"

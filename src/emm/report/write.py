@@ -1,6 +1,6 @@
-"""Write all that people read about one dataset: metrics files, figures, page."""
+"""The report on one dataset: metrics files, validation curves, figures and the page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from emm.automtl.space import NamedArchitecture
@@ -22,11 +22,12 @@ from emm.report.figures import (
     draw_training,
     roc_file,
 )
-from emm.report.histories import write_histories
 from emm.report.page import page
-from emm.report.results import ModelResults, read_results
-from emm.report.summary import summarise, write_metrics
+from emm.report.results import ModelResults, Run, read_results
+from emm.report.summary import rounded, summarise, write_metrics
 from emm.report.value_figure import draw_values, values_file
+
+CURVES_HEADER = "task,seed,epoch,score,train_loss"
 
 
 def write_report(
@@ -40,40 +41,73 @@ def write_report(
     plots: Path,
     report: Path,
 ) -> None:
-    """Write ``metrics``/<model>.json, ``plots``/<model>.csv, the page ``report`` and its figures in
-    the folder beside it.
+    """Write ``metrics``/<model>.json, ``plots``/<model>.csv, the page ``report`` and its figures.
 
-    ``evaluations`` are (model, evaluation folder) in the order of the table. The ``trained`` rows
-    are the bar for Gain; ``fused`` rows are drawn thick. The figures of reports/x.md are in
-    reports/x/. All folders are replaced whole. Nothing is written unless all input is sound:
-    raises DataError otherwise.
+    The figures of reports/x.md are in reports/x/. All folders are replaced. Nothing is written
+    unless all input is valid.
+
+    Args:
+        evaluations: (model, evaluation folder) in the order of the tables.
+        trained: the single-task models that Gain is measured against.
+        fused: models drawn with thick lines.
+
+    Raises:
+        DataError: an evaluation is missing or unusable.
     """
     if not evaluations:
-        raise DataError("a report needs at least one row", next_step="fill `table` in params.yaml")
-    rows = [read_results(model, folder, facts.tasks, facts.kinds) for model, folder in evaluations]
-    summaries = summarise(rows, trained)
+        raise DataError(
+            "a report needs at least one model", next_step="fill `table` in params.yaml"
+        )
+    results = [
+        read_results(model, folder, facts.tasks, facts.kinds) for model, folder in evaluations
+    ]
+    summaries = summarise(results, trained)
     figures = report.with_suffix("")
-    architectures = architectures_of(rows)
-    _draw(figures, rows, facts, trained, fused, architectures)
+    architectures = architectures_of(results)
+    _draw(figures, results, facts, trained, fused, architectures)
     write_metrics(metrics, summaries)
-    write_histories(plots, rows, facts.tasks)
+    write_curves(plots, results, facts.tasks)
     write_text(report, page(facts, recipe, summaries, trained, figures.name, list(architectures)))
+
+
+def write_curves(folder: Path, results: Sequence[ModelResults], tasks: Sequence[str]) -> None:
+    """Write <model>.csv, the validation scores per epoch, for `dvc plots diff`; replace ``folder``.
+
+    One line per task, run and epoch. ``score``: validation AUC, or R squared of a regression task;
+    ``train_loss``: that of the run, which may train several tasks.
+    """
+    with atomic_folder(folder) as temporary:
+        for each in results:
+            lines = [line for task in tasks for run in each.runs for line in _lines(run, task)]
+            write_text(temporary / f"{each.name}.csv", "\n".join([CURVES_HEADER, *lines]) + "\n")
+
+
+def _lines(run: Run, task: str) -> Iterator[str]:
+    if run.covers(task):
+        for epoch in run.epochs:
+            score, loss = rounded(epoch.scores[task]), rounded(epoch.train_loss)
+            yield f"{_quoted(task)},{run.seed},{epoch.epoch},{score},{loss}"
+
+
+def _quoted(text: str) -> str:
+    """``text`` as a field of a CSV file."""
+    return '"' + text.replace('"', '""') + '"' if set(text) & set('",\n\r') else text
 
 
 def _draw(
     folder: Path,
-    rows: Sequence[ModelResults],
+    results: Sequence[ModelResults],
     facts: DatasetFacts,
     trained: Sequence[str],
     fused: Sequence[str],
     architectures: Mapping[str, NamedArchitecture],
 ) -> None:
-    curves = read_curves(rows, facts.tasks, facts.rows["test"])
-    looks = styles([row.name for row in rows], trained, fused)
+    curves = read_curves(results, facts.tasks, facts.rows["test"])
+    looks = styles([each.name for each in results], trained, fused)
     with atomic_folder(folder) as temporary:
         for name, architecture in architectures.items():
             draw_architecture(temporary / architecture_file(name), architecture)
-        draw_training(temporary / TRAINING, rows, facts.tasks, looks)
+        draw_training(temporary / TRAINING, results, facts.tasks, looks)
         for task in facts.binary:
             draw_roc(temporary / roc_file(task), curves, task, looks)
             draw_calibration(temporary / calibration_file(task), curves, task, looks)

@@ -1,19 +1,18 @@
-"""The markdown page of a set of few-shot images, and everything beside it."""
+"""The report on a set of few-shot images: metrics, figures and the page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from emm.core.files import atomic_folder, write_json, write_text
-from emm.report.tables import NOTHING, markdown_table
+from emm.report.markdown import NOTHING, markdown_table, render
 from fewshot.report.figures import CURVES, EPISODES, draw_curves, draw_episodes
 from fewshot.report.results import PREDICTORS, PUBLISHED, Accuracy, EpisodeResults, metrics_of
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What the page says of the images: as params.yaml calls them, and what their index tells."""
+    """What the page says about the images: their name in params.yaml and facts from their index."""
 
     name: str
     title: str
@@ -25,65 +24,64 @@ class ImageFacts:
 
 
 def write_few_shot_report(
-    rows: Mapping[str, EpisodeResults],
+    results: Mapping[str, EpisodeResults],
     facts: ImageFacts,
     recipe: str,
     *,
     metrics: Path,
     report: Path,
 ) -> None:
-    """Write ``metrics``/maml.json, the page ``report``, and its figures in the folder beside it.
+    """Write ``metrics``/maml.json, the page ``report``, and the folder of its figures.
 
-    ``rows``: by kind of episodes, in the order of the table.
+    Args:
+        results: by kind of episodes, in the order of the tables.
     """
     figures = report.with_suffix("")
     with atomic_folder(figures) as out:
-        draw_curves(out / CURVES, rows)
-        draw_episodes(out / EPISODES, next(iter(rows.values())))
+        draw_curves(out / CURVES, results)
+        draw_episodes(out / EPISODES, next(iter(results.values())))
     with atomic_folder(metrics) as out:
-        write_json(out / "maml.json", metrics_of(rows))
-    write_text(report, page(rows, facts, recipe, figures.name))
+        write_json(out / "maml.json", metrics_of(results))
+    write_text(report, page(results, facts, recipe, figures.name))
 
 
-def page(rows: Mapping[str, EpisodeResults], facts: ImageFacts, recipe: str, figures: str) -> str:
-    """The page's text; ``figures`` is the folder of the figures as seen from the page."""
-    first = next(iter(rows))
-    sections = [
-        f"# {facts.title}: few-shot images",
-        f"Recipe `{recipe}`. Written by `dvc repro`; a change made here is overwritten.",
-        _data(rows[first], facts),
-        _results(rows, facts),
-        _training(rows, figures),
-        f"## Episodes\n\nThe first test episodes of {first}. Above the line the support images, "
-        "one class a column, which the network adapts to; below queries of the same classes. "
-        f"Framed: predicted as another class.\n\n![Episodes]({quote(f'{figures}/{EPISODES}')})",
-        _reading(),
-        _repeating(facts, recipe),
-    ]
-    return "\n\n".join(sections) + "\n"
+def page(
+    results: Mapping[str, EpisodeResults], facts: ImageFacts, recipe: str, figures: str
+) -> str:
+    """Return the page's Markdown; ``figures`` is the figures' folder, relative to the page."""
+    first = next(iter(results))
+    tested = {each.evaluation.settings["test"]["episodes"] for each in results.values()}
+    return render(
+        "images.md.j2",
+        package="fewshot.report",
+        facts=facts,
+        recipe=recipe,
+        figures=figures,
+        training_file=CURVES,
+        episodes_file=EPISODES,
+        shown=first,
+        test_episodes=[f"{count:,}" for count in sorted(tested)],
+        split_table=_split_table(results[first].evaluation.characters),
+        accuracy_table=_accuracy_table(results, PUBLISHED.get(facts.name, {})),
+        training_table=_training_table(results),
+    )
 
 
-def _data(row: EpisodeResults, facts: ImageFacts) -> str:
-    parts = row.evaluation.characters
-    table = markdown_table(
+def _split_table(characters: Mapping[str, int]) -> str:
+    train = characters["train"]
+    return markdown_table(
         ["split", "characters", "classes in episodes"],
         [
-            ["train", f"{parts['train']:,}", f"{4 * parts['train']:,}, with turns by 90 degrees"],
-            *([part, f"{parts[part]:,}", f"{parts[part]:,}"] for part in ("validation", "test")),
+            ["train", f"{train:,}", f"{4 * train:,}, with turns by 90 degrees"],
+            *([s, f"{characters[s]:,}", f"{characters[s]:,}"] for s in ("validation", "test")),
         ],
     )
-    return (
-        f"## Data\n\n{facts.characters:,} characters, each drawn by 20 people, in "
-        f"{facts.side} x {facts.side} pixels.\n\n{table}\n\n"
-        f"- Source: [{facts.homepage}]({facts.homepage}). {facts.citation}\n"
-        f"- Licence: {facts.licence}"
-    )
 
 
-def _results(rows: Mapping[str, EpisodeResults], facts: ImageFacts) -> str:
-    published = PUBLISHED.get(facts.name, {})
-    printed = list(dict.fromkeys(who for kind in rows for who in published.get(kind, {})))
-    found = {kind: row.evaluation.accuracies for kind, row in rows.items()}
+def _accuracy_table(
+    results: Mapping[str, EpisodeResults], published: Mapping[str, Mapping[str, str]]
+) -> str:
+    found = {kind: each.evaluation.accuracies for kind, each in results.items()}
     counts = sorted({int(queries) for each in found.values() for queries in each})
     ours = [
         [
@@ -94,17 +92,13 @@ def _results(rows: Mapping[str, EpisodeResults], facts: ImageFacts) -> str:
         for count in counts
         for name, text in PREDICTORS.items()
     ]
-    others = [
-        [f"MAML, {who}", NOTHING, *(published.get(kind, {}).get(who, NOTHING) for kind in rows)]
-        for who in printed
+    authors = dict.fromkeys(author for kind in results for author in published.get(kind, {}))
+    theirs = [
+        [f"MAML, {author}", NOTHING]
+        + [published.get(kind, {}).get(author, NOTHING) for kind in results]
+        for author in authors
     ]
-    tested = sorted({row.evaluation.settings["test"]["episodes"] for row in rows.values()})
-    table = markdown_table(["accuracy, %", "queries a class", *rows], [*ours, *others])
-    return (
-        f"## Results\n\nOn {' and '.join(f'{count:,}' for count in tested)} episodes of test "
-        "characters, ± half of the 95 % confidence interval over episodes. One network and seed "
-        f"for each kind of episodes.\n\n{table}"
-    )
+    return markdown_table(["accuracy, %", "queries a class", *results], [*ours, *theirs])
 
 
 def _percent(accuracy: Accuracy | None) -> str:
@@ -113,56 +107,25 @@ def _percent(accuracy: Accuracy | None) -> str:
     return f"{100 * accuracy.mean:.2f} ± {100 * accuracy.ci95:.2f}"
 
 
-def _training(rows: Mapping[str, EpisodeResults], figures: str) -> str:
-    keys = ("filters", "tasks a batch", "queries a class", "inner rate", "inner steps", "order")
-    header = ["", *keys, "steps in test", "best of iterations", "parameters"]
-    table = markdown_table(header, [[kind, *_settings(row)] for kind, row in rows.items()])
-    return (
-        f"## Training\n\n{table}\n\nValidation accuracy on episodes of the validation characters; "
-        "a dot marks the iteration whose weights were kept.\n\n"
-        f"![Validation accuracy]({quote(f'{figures}/{CURVES}')})"
-    )
+def _training_table(results: Mapping[str, EpisodeResults]) -> str:
+    rows = {kind: _training(each) for kind, each in results.items()}
+    header = ["", *next(iter(rows.values()))]
+    return markdown_table(header, [[kind, *row.values()] for kind, row in rows.items()])
 
 
-def _settings(row: EpisodeResults) -> list[str]:
-    settings, evaluation = row.evaluation.settings, row.evaluation
+def _training(results: EpisodeResults) -> dict[str, str]:
+    """The settings of one training and its outcome, by column."""
+    settings, evaluation = results.evaluation.settings, results.evaluation
     training = settings["training"]
-    values = [
-        settings["network"]["filters"],
-        training["tasks"],
-        training["queries"],
-        training["inner_rate"],
-        training["inner_steps"],
-        training["order"],
-        settings["test"]["inner_steps"],
-        f"{evaluation.best_iteration:,} / {training['iterations']:,}",
-        f"{evaluation.parameters:,}",
-    ]
-    return [str(value) for value in values]
-
-
-def _reading() -> str:
-    points = [
-        "Batch norm takes its statistics from the query images at hand, all of an episode's "
-        "together (the transductive setting of the MAML paper): a prediction depends on the other "
-        "queries.",
-        "As in the paper's code the characters are split at random over all alphabets, 1,200 of "
-        "them to train and choose on. Which ones is drawn anew, so that rows with published "
-        "numbers don't share their test characters.",
-        "Hyper-parameters and iteration were chosen on the validation characters. The test "
-        "characters are read by meta-test alone.",
-        "The paper's code tests on as many queries a class as there are shots: its numbers compare "
-        "with the rows of one query. It trains 60,000 iterations of 32 tasks (20-way: 16) with 64 "
-        "filters; the table of training says what was done here.",
-        "The confidence interval is over episodes of one trained network: it says nothing about "
-        "another seed.",
-    ]
-    return "## How to read\n\n" + "\n".join(f"- {point}" for point in points)
-
-
-def _repeating(facts: ImageFacts, recipe: str) -> str:
-    return (
-        f"## How to repeat\n\nIn `params.yaml`: `recipe: {recipe}` and `few-shot.images: "
-        f"[{facts.name}]`, then\n\n```\ndvc repro meta-report@{facts.name}\n```\n\n"
-        f"Knobs: `few-shot.sets.{facts.name}`, section `{recipe}`."
-    )
+    values = {
+        "filters": settings["network"]["filters"],
+        "tasks a batch": training["tasks"],
+        "queries a class": training["queries"],
+        "inner rate": training["inner_rate"],
+        "inner steps": training["inner_steps"],
+        "order": training["order"],
+        "steps in test": settings["test"]["inner_steps"],
+        "best of iterations": f"{evaluation.best_iteration:,} / {training['iterations']:,}",
+        "parameters": f"{evaluation.parameters:,}",
+    }
+    return {column: str(value) for column, value in values.items()}

@@ -9,7 +9,7 @@ import pytest
 from emm.automtl.space import ARCHITECTURE, Architecture, Expert, write_architecture
 from emm.core.errors import ModelFileError
 from emm.report.facts import DatasetFacts
-from emm.report.searched_page import write_searched
+from emm.report.searched import write_searched
 from emm.report.study_params import StudySettings, StudyTableSettings
 
 TASKS = ("income", "never-married")

@@ -1,8 +1,8 @@
 import csv
 from pathlib import Path
 
-from emm.report.histories import write_histories
 from emm.report.results import Epoch, Evaluation, ModelResults, Run
+from emm.report.write import write_curves
 
 
 def row(*runs: Run) -> ModelResults:
@@ -21,7 +21,7 @@ def test_a_line_for_every_task_run_and_epoch(tmp_path: Path) -> None:
         best_epoch=0,
         epochs=(Epoch(0, 0.5, {"a": 0.6}, {"b": -0.1}), Epoch(1, 0.25, {"a": 0.7}, {"b": 0.1})),
     )
-    write_histories(tmp_path / "plots", [row(together)], ["a", "b"])
+    write_curves(tmp_path / "plots", [row(together)], ["a", "b"])
     assert read(tmp_path / "plots") == [
         ["task", "seed", "epoch", "score", "train_loss"],
         ["a", "1", "0", "0.6", "0.5"],
@@ -35,7 +35,7 @@ def test_a_run_of_one_task_is_only_that_tasks(tmp_path: Path) -> None:
     runs = [
         Run(0, task, 1, (Epoch(1, 0.5, {task: score}),)) for task, score in (("a", 1), ("b", 0))
     ]
-    write_histories(tmp_path / "plots", [row(*runs)], ["a", "b"])
+    write_curves(tmp_path / "plots", [row(*runs)], ["a", "b"])
     assert [line[:4] for line in read(tmp_path / "plots")[1:]] == [
         ["a", "0", "1", "1.0"],
         ["b", "0", "1", "0.0"],
@@ -44,7 +44,5 @@ def test_a_run_of_one_task_is_only_that_tasks(tmp_path: Path) -> None:
 
 def test_a_tasks_name_may_hold_what_csv_separates_by(tmp_path: Path) -> None:
     name = 'buys, "now"'
-    write_histories(
-        tmp_path / "plots", [row(Run(0, None, 1, (Epoch(1, 0.5, {name: 0.5}),)))], [name]
-    )
+    write_curves(tmp_path / "plots", [row(Run(0, None, 1, (Epoch(1, 0.5, {name: 0.5}),)))], [name])
     assert read(tmp_path / "plots")[1][0] == name

@@ -1,0 +1,58 @@
+"""The page of a dataset: its template is filled in for every kind of report."""
+
+from collections.abc import Sequence
+
+import pytest
+from jinja2 import UndefinedError
+
+from emm.report.facts import DatasetFacts
+from emm.report.markdown import render
+from emm.report.page import page
+from emm.report.summary import Summary, TaskSummary, Totals
+
+TASK = TaskSummary(auc=0.95, auc_std=None, auc_gain=None, logloss=0.1, ece=0.01)
+TASKS = {"income": TASK, "never-married": TASK}
+
+
+def text_of(
+    facts: DatasetFacts, searched: Sequence[str] = (), *, seeds: int = 1, folder: str = "figures"
+) -> str:
+    summaries = {"automtl": Summary(TASKS, Totals(0.95, 10, 20, seeds, 3))}
+    return page(facts, "paper", summaries, (), folder, searched)
+
+
+def test_a_page_without_searched_models_has_no_section_on_architectures(
+    facts: DatasetFacts,
+) -> None:
+    assert "rchitecture" not in text_of(facts)
+
+
+def test_a_page_shows_the_figure_of_each_architecture(facts: DatasetFacts) -> None:
+    text = text_of(facts, ["automtl"], folder="census income")
+    figure = "![Architecture of AutoMTL](census%20income/architecture-automtl.svg)"
+    assert f"\n\n**AutoMTL**\n\n{figure}\n\n" in text
+
+
+@pytest.mark.parametrize(("seeds", "mentioned"), [(1, False), (3, True)])
+def test_several_seeds_are_mentioned_wherever_one_is_drawn(
+    facts: DatasetFacts, seeds: int, mentioned: bool
+) -> None:
+    text = text_of(facts, seeds=seeds)
+    assert ("faintly" in text) == mentioned
+    assert text.count("each model's first seed") == (2 if mentioned else 0)
+
+
+def test_text_from_the_dataset_is_neither_escaped_nor_expanded(facts: DatasetFacts) -> None:
+    facts = DatasetFacts(**{**vars(facts), "title": "A & <b> {{ 1 + 1 }}"})
+    assert text_of(facts).startswith("# A & <b> {{ 1 + 1 }}\n\nRecipe")
+
+
+def test_sections_are_separated_by_one_blank_line(facts: DatasetFacts) -> None:
+    text = text_of(DatasetFacts(**{**vars(facts), "source": "", "licence": ""}))
+    assert "\n\n\n" not in text
+    assert text.endswith(".\n")
+
+
+def test_a_variable_that_a_template_lacks_is_an_error() -> None:
+    with pytest.raises(UndefinedError, match="facts"):
+        render("dataset.md.j2", several_seeds=False)
