@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
-    *(ROOT / name / "README.md" for name in ("pool", "benchmarks")),
+    *(ROOT / name / "README.md" for name in ("pool", "benchmarks", "examples")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 
