@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from emm.automtl.discretise import open_choices
 from emm.automtl.run import Run, fix_until, move, start
 from emm.automtl.settings import SearchSettings
-from emm.data.tables import batches
+from emm.data.tables.rows import RowTensors
 from emm.data.tables.schema import FORMAT, Schema, SparseColumn
 from emm.training.context import TrainingContext
 from emm.training.store import inputs_of
@@ -60,13 +60,13 @@ def _stages(rows: int, steps: int) -> Iterator[tuple[str, ...]]:
         yield str(left), f"{size:,}", *(f"{each:.1f}" for each in counted), speed
 
 
-def _gflop(run: Run, name: str, batch: batches.RowTensors) -> float:
+def _gflop(run: Run, name: str, batch: RowTensors) -> float:
     with FlopCounterMode(display=False) as counter:
         move(run, name, batch)
     return counter.get_total_flops() / 1e9
 
 
-def _rate(run: Run, batch: batches.RowTensors, steps: int) -> float:
+def _rate(run: Run, batch: RowTensors, steps: int) -> float:
     """Rows per second of steps of the weights and the architecture by turns."""
     began = time.perf_counter()
     for _ in range(steps):
@@ -79,7 +79,7 @@ def _run(rows: int) -> Run:
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(0, CARDINALITY, (2 * rows, FIELDS), generator=generator).int()
     labels = torch.randint(0, 2, (2 * rows, TASKS), generator=generator).byte()
-    table = batches.RowTensors(torch.zeros(2 * rows, 0), ids, labels)
+    table = RowTensors(torch.zeros(2 * rows, 0), ids, labels)
     names = [f"field-{number}" for number in range(FIELDS)]
     schema = Schema(
         format=FORMAT,

@@ -20,7 +20,7 @@ from rich.table import Table as Printed
 from torch import Tensor, nn
 
 from benchmarks.results import add_out, keep
-from emm.data.tables.batches import RowTensors
+from emm.data.tables.rows import RowTensors
 from emm.metrics.funnels import conversion_logits
 from emm.models.escm2 import ESCM2
 from emm.models.esmm import ESMM

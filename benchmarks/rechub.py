@@ -15,7 +15,7 @@ from torch_rechub.utils.data import DataGenerator, PredictDataset
 
 from benchmarks.model_runners import ESMM as ESMM_NAME
 from benchmarks.model_runners import Runner, Setting, Timed
-from emm.data.tables.batches import Rows
+from emm.data.tables.rows import Rows
 from emm.data.tables.schema import Schema
 from emm.nn.mlp import count_parameters
 

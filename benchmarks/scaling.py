@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.results import add_out, keep
 from emm.core.process import keep_freed_memory
-from emm.data.tables.batches import RowTensors
+from emm.data.tables.rows import RowTensors
 from emm.models.mmoe import MMoE
 from emm.nn.inputs import Inputs
 from emm.training.fit import train_epoch

@@ -23,9 +23,9 @@ from rich.console import Console
 from rich.table import Table as Printed
 
 from benchmarks.results import add_out, keep
-from emm.data.tables.batches import Rows, RowTensors
-from emm.data.tables.loading import Source, columns_of
+from emm.data.tables.loading import SplitFile, columns_of
 from emm.data.tables.memory import GIB, open_splits
+from emm.data.tables.rows import Rows, RowTensors
 from emm.data.tables.schema import FORMAT, DenseColumn, Schema, SparseColumn, label_column
 from emm.models.mmoe import MMoE
 from emm.training.devices import use_device
@@ -124,7 +124,7 @@ def generate(options: argparse.Namespace) -> float:
         parts.append(folder / f"part-{number}.parquet")
         pl.DataFrame(frame).write_parquet(parts[-1])
     pl.scan_parquet(parts).sink_parquet(folder / "train.parquet")
-    return rows * Source(folder / "train.parquet", columns_of(about)).columns.row_bytes / GIB
+    return rows * SplitFile(folder / "train.parquet", columns_of(about)).columns.row_bytes / GIB
 
 
 def _run(options: argparse.Namespace, folder: str, memory: float) -> Measured:

@@ -11,7 +11,7 @@ import torch
 
 from emm.config import load_params
 from emm.core.errors import EmmError
-from emm.data.tables.loading import Columns, Source
+from emm.data.tables.loading import Columns, SplitFile
 from emm.data.tables.schema import load_schema
 from emm.fusion.cached_predictions import GIVEN, load_given
 from emm.fusion.pool import COMPONENTS, Members, load_pool
@@ -91,7 +91,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     ),
     "history.json": read_tree,
     "schema.json": load_schema,
-    "train.parquet": lambda path: Source(path, Columns(("a",), ())).load(),
+    "train.parquet": lambda path: SplitFile(path, Columns(("a",), ())).load(),
     "trees.txt": lambda path: load_native_trees(path, Inputs(1, ()), ["a"]),
     "params.yaml": load_params,
     "dvc.lock": lambda path: read_outs(path.parent),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from emm.core.errors import ModelFileError
-from emm.data.tables.batches import RowTensors
+from emm.data.tables.rows import RowTensors
 from emm.fusion.build_pool import Grown
 from emm.fusion.cached_predictions import GIVEN, load_given, save_given
 from emm.fusion.out_of_fold import as_trained

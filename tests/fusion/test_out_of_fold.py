@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emm.data.tables.batches import RowTensors
-from emm.data.tables.folds import folds_of, without_fold
+from emm.data.tables.rows import RowTensors, folds_of, without_fold
 from emm.fusion import out_of_fold as sayings
 from emm.fusion.build_pool import Grown, Trained, build_pool, pipeline_models, pipeline_trees
 from emm.fusion.cached_predictions import load_given, save_given

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emm.data.tables.batches import RowTensors
+from emm.data.tables.rows import RowTensors
 from emm.models.mmoe import MMoE
 from emm.nn.inputs import Inputs
 from emm.training.fit import Epoch, Schedule, fit

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from emm.data.tables.batches import RowTensors
+from emm.data.tables.rows import RowTensors
 from emm.training import compiling
 from emm.training.compiling import TIMED, WARM_UP, choose_forward, compiled
 from emm.training.fit import fit

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from emm.core.errors import DataError, ParamsError
-from emm.data.tables.batches import RowTensors
+from emm.data.tables.rows import RowTensors
 from emm.models.esmm import ESMM
 from emm.models.mmoe import MMoE
 from emm.training.context import open_context

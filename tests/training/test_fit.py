@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from emm.core.errors import DataError
-from emm.data.tables.batches import RowTensors
+from emm.data.tables.rows import RowTensors
 from emm.metrics.ranking import auc
 from emm.nn.losses import task_losses
 from emm.training.fit import best_epoch, fit, predict
@@ -136,7 +136,9 @@ def test_what_is_given_reaches_the_model() -> None:
             return super().forward(dense, sparse) + given
 
     offset = torch.tensor([1.0, -2.0])
-    train, validation = (replace(x, given=offset.repeat(len(x), 1)) for x in (TRAIN, VALIDATION))
+    train, validation = (
+        replace(x, cached_predictions=offset.repeat(len(x), 1)) for x in (TRAIN, VALIDATION)
+    )
     model = Given()
     fit(model, train, validation, schedule(max_epochs=1), seed=0)
     torch.testing.assert_close(predict(model, validation), model.layer(VALIDATION.dense) + offset)

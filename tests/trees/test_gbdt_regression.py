@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from emm.core.errors import DataError
-from emm.data.tables.batches import RowTensors
+from emm.data.tables.rows import RowTensors
 from emm.metrics.ranking import auc
 from emm.trees.gbdt import GradientBoosting, Iteration, Run, fit, grow
 from tests.trees.test_gbdt import BOOSTING, INPUTS, make_table

@@ -19,7 +19,7 @@ from emm.automtl.space import IDENTITY
 from emm.automtl.supernet import Supernet
 from emm.core.errors import DataError
 from emm.core.progress import say
-from emm.data.tables.batches import Rows, RowTensors, count_batches
+from emm.data.tables.rows import Rows, RowTensors, count_batches
 from emm.metrics.scores import scores
 from emm.training.context import TrainingContext
 from emm.training.history import named_scores

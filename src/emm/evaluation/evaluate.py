@@ -15,9 +15,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from emm.automtl.space import ARCHITECTURE
 from emm.core.errors import ModelFileError
 from emm.core.files import write_json
-from emm.data.tables.batches import Rows
-from emm.data.tables.groups import load_groups
+from emm.data.tables.loading import load_groups
 from emm.data.tables.memory import open_splits
+from emm.data.tables.rows import Rows
 from emm.data.tables.schema import Schema, load_schema, schema_hash
 from emm.metrics.evaluation import task_scores
 from emm.metrics.funnels import funnel_scores

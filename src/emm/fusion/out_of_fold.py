@@ -10,8 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from emm.data.tables.batches import Rows
-from emm.data.tables.folds import folds_of
+from emm.data.tables.rows import Rows, folds_of
 from emm.fusion.build_pool import Grown, Trained
 from emm.fusion.cached_predictions import Columns
 from emm.fusion.members import Trees

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from emm.core.progress import say
-from emm.data.tables.batches import RowTensors
+from emm.data.tables.rows import RowTensors
 from emm.training.forward import Forward
 
 CHOICES = ("never", "auto", "always")

@@ -5,8 +5,8 @@ import torch
 
 from emm.core.errors import DataError
 from emm.data.tables import memory
-from emm.data.tables.batches import RowTensors
-from emm.data.tables.memory import GIB, allotted, free_bytes, open_splits
+from emm.data.tables.memory import GIB, allocate, free_bytes, open_splits
+from emm.data.tables.rows import RowTensors
 from emm.data.tables.stream import Stream
 from tests.data.tables.streamed import CPU, everything
 from tests.training.tiny import SCHEMA, save_processed
@@ -25,10 +25,10 @@ NAMES = ("train", "validation")
         (10, 300, 100, {"train": None, "validation": 90}),
     ],
 )
-def test_the_budget_decides_what_is_held(
+def test_the_budget_determines_which_splits_are_held(
     train: int, validation: int, budget: int, expected: dict[str, int | None]
 ) -> None:
-    assert allotted({"train": train, "validation": validation}, budget) == expected
+    assert allocate({"train": train, "validation": validation}, budget) == expected
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def processed(tmp_path: Path) -> Path:
 ROW = 4 + 4 + 4 + 2  # bytes of two dense columns, one sparse and two labels; rows: 150 and 120
 
 
-def test_what_fits_is_held_and_nothing_is_said(
+def test_splits_that_fit_are_held_without_a_message(
     processed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     splits = open_splits(processed, NAMES, SCHEMA, CPU, memory_gib=270 * ROW / GIB)
@@ -48,18 +48,18 @@ def test_what_fits_is_held_and_nothing_is_said(
     assert capsys.readouterr().err == ""
 
 
-def test_what_does_not_fit_is_streamed_and_that_is_said(
+def test_a_split_that_does_not_fit_is_streamed_with_a_message(
     processed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     splits = open_splits(processed, NAMES, SCHEMA, CPU, memory_gib=269 * ROW / GIB)
     assert [type(splits[name]) for name in NAMES] == [Stream, RowTensors]
     assert splits["train"].memory == 149 * ROW  # type: ignore[attr-defined]
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 1
-    assert said[0].startswith("train is streamed: ")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("train is streamed: ")
 
 
-def test_a_split_has_the_same_rows_either_way(processed: Path) -> None:
+def test_a_split_has_the_same_rows_in_memory_and_streamed(processed: Path) -> None:
     held, streamed = (
         open_splits(processed, NAMES, SCHEMA, CPU, weighted=("train",), memory_gib=gib)
         for gib in (1.0, 30 * ROW / GIB)
@@ -94,11 +94,11 @@ def test_free_memory_is_read_from_the_system(
     assert free_bytes(CPU) == 2048
 
 
-def test_of_a_gpu_less_is_used_where_less_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_free_memory_of_a_gpu_is_used_if_it_is_less(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (5, 10**15))
     assert free_bytes(torch.device("cuda")) == 5
 
 
-def test_a_split_that_is_absent_is_an_error(processed: Path) -> None:
+def test_a_missing_split_is_an_error(processed: Path) -> None:
     with pytest.raises(DataError, match=r"test\.parquet can't be read"):
         open_splits(processed, ("test",), SCHEMA, CPU)

@@ -26,12 +26,12 @@ SCHEMA = Schema(
 )
 
 
-def test_it_comes_back_as_it_was_written(tmp_path: Path) -> None:
+def test_a_schema_is_loaded_as_it_was_written(tmp_path: Path) -> None:
     write_schema(SCHEMA, tmp_path / "schema.json")
     assert load_schema(tmp_path / "schema.json") == SCHEMA
 
 
-def test_a_funnel_comes_back_and_one_that_is_not_there_leaves_no_trace(tmp_path: Path) -> None:
+def test_a_funnel_is_written_only_if_there_is_one(tmp_path: Path) -> None:
     path = tmp_path / "schema.json"
     write_schema(replace(SCHEMA, funnel=("b", "a")), path)
     assert load_schema(path).funnel == ("b", "a")
@@ -56,7 +56,7 @@ def test_a_damaged_schema_is_an_error(tmp_path: Path, text: str, message: str) -
         load_schema(tmp_path / "schema.json")
 
 
-def test_edges_are_the_quantiles_as_the_stored_values_have_them() -> None:
+def test_edges_are_the_quantiles_of_the_stored_values() -> None:
     values = np.random.default_rng(0).lognormal(3, 2, 500)
     columns = fit_dense(pl.LazyFrame({"x": values, "same": np.full(500, 7.0)}), ["x", "same"])
     schema = replace(SCHEMA, dense=columns)
@@ -68,6 +68,6 @@ def test_edges_are_the_quantiles_as_the_stored_values_have_them() -> None:
     assert schema.edges[1] == (0.0,)
 
 
-def test_a_value_is_scaled_as_it_is_stored() -> None:
+def test_scaled_agrees_with_the_stored_values() -> None:
     (column,) = fit_dense(pl.LazyFrame({"x": [10.0, 20.0, 30.0]}), ["x"])
     assert [column.scaled(x) for x in (10.0, 15.0, 30.0, 50.0)] == [0.0, 0.25, 1.0, 2.0]

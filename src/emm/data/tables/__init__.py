@@ -1,1 +1,1 @@
-"""Processed data as training reads it."""
+"""Processed data: its schema, and rows as tensors, in memory or streamed from disk."""

@@ -1,4 +1,4 @@
-"""Processed Parquet as tensors, a slice of its rows at a time."""
+"""Read a split's Parquet file into tensors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +10,19 @@ import torch
 from polars.selectors import by_name
 from torch import Tensor
 
+from emm.config.binding import choose
 from emm.core.errors import DataError
-from emm.data.tables.batches import RowTensors
+from emm.data.tables.rows import RowTensors
 from emm.data.tables.schema import BAG, WEIGHT, Schema, label_column
 
-ROWS = 262_144  # a time: more would only need more memory
+SLICE_ROWS = 262_144  # read at a time; larger slices need more memory and aren't faster
+
+_RESTORE = "dvc repro preprocess, or dvc checkout"
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the processed columns that become a `RowTensors`, and the kinds of the tasks."""
+    """Names of the processed columns in each tensor of `RowTensors`, and the kinds of the tasks."""
 
     dense: tuple[str, ...]
     sparse: tuple[str, ...]
@@ -33,12 +36,12 @@ class Columns:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of one row's tensors."""
+        """Bytes of one row as tensors."""
         values = len(self.dense) + len(self.sparse) + len(self.weight)
         return 4 * values + (4 if self.kinds else 1) * len(self.labels)
 
     def empty(self, rows: int, *, pinned: bool = False) -> RowTensors:
-        """Tensors for so many rows, yet to be filled; ``pinned`` to copy them to CUDA from."""
+        """Uninitialised tensors for ``rows`` rows; ``pinned``: in memory that CUDA copies from."""
 
         def tensor(names: Sequence[str], kind: torch.dtype) -> Tensor:
             return torch.empty(rows, len(names), dtype=kind, pin_memory=pinned)
@@ -53,11 +56,11 @@ class Columns:
 
 
 def columns_of(schema: Schema, *, weighted: bool = False) -> Columns:
-    """A dataset's columns, ``weighted`` with its own weights of the rows; DataError without any."""
+    """A dataset's columns, ``weighted`` with its row weights; DataError if it has none."""
     if weighted and schema.weight is None:
         raise DataError(
-            f"{schema.dataset} has no weights of its rows",
-            where="training.sample_weights in params.yaml",
+            f"{schema.dataset} has no row weights",
+            where="training.sample_weights",
             next_step="set it to false",
         )
     return Columns(
@@ -69,27 +72,28 @@ def columns_of(schema: Schema, *, weighted: bool = False) -> Columns:
     )
 
 
-class Source:
-    """Some columns of a Parquet file.
+class SplitFile:
+    """Some columns of a split's Parquet file.
 
-    Raises DataError when the file lacks columns or can't be read, here or later.
+    Every method, like the constructor, raises DataError if the file lacks columns or can't be
+    read.
     """
 
     def __init__(self, path: Path, columns: Columns) -> None:
         self.path = path
         self.columns = columns
-        # Kept, as it remembers the file's footer.
+        # Kept, because it caches the file's footer.
         self._scan = pl.scan_parquet(path, glob=False).select(by_name(*columns.names))
         self.rows: int = self._collect(self._scan.select(pl.len())).item()
 
     def read(self, into: RowTensors, at: int, start: int, stop: int) -> None:
-        """Put the rows from ``start`` to before ``stop`` into a table at row ``at``."""
+        """Write the rows from ``start`` up to ``stop`` into ``into``, beginning at row ``at``."""
         self._fill(into.part(at, at + stop - start), self._slice(start, stop))
 
     def pick(self, into: RowTensors, at: int, rows: Tensor) -> None:
-        """Put the rows at ``rows`` [B], which rises, into a table at row ``at``.
+        """Write the rows ``rows`` [B], in ascending order, into ``into``, beginning at row ``at``.
 
-        All rows between the first and the last are decoded on the way.
+        This decodes all rows between the first and the last.
         """
         numbers = rows.numpy()
         frame = self._slice(int(numbers[0]), int(numbers[-1]) + 1)
@@ -98,27 +102,27 @@ class Source:
         self._fill(into.part(at, at + len(numbers)), frame)
 
     def load(self) -> RowTensors:
-        """All rows."""
-        table = self.columns.empty(self.rows)
-        for start in range(0, self.rows, ROWS):
-            self.read(table, start, start, min(start + ROWS, self.rows))
-        return table
+        """Read all rows."""
+        found = self.columns.empty(self.rows)
+        for start in range(0, self.rows, SLICE_ROWS):
+            self.read(found, start, start, min(start + SLICE_ROWS, self.rows))
+        return found
 
     def _slice(self, start: int, stop: int) -> pl.DataFrame:
-        # Polars skips the row groups outside, and within them the pages.
+        # Polars skips row groups outside of the slice, and pages within row groups.
         frame = self._collect(self._scan.slice(start, stop - start))
         empty = [name for name, count in frame.null_count().row(0, named=True).items() if count]
         if empty:
             raise self._error(f"{empty[0]} lacks values between rows {start} and {stop}")
         return frame
 
-    def _fill(self, table: RowTensors, frame: pl.DataFrame) -> None:
+    def _fill(self, rows: RowTensors, frame: pl.DataFrame) -> None:
         columns = self.columns
-        _fill(table.dense, frame, columns.dense)
-        _fill(table.sparse, frame, columns.sparse)
-        _fill(table.labels, frame, columns.labels)
-        if table.weights is not None:
-            _fill(table.weights.unsqueeze(1), frame, columns.weight)
+        _fill(rows.dense, frame, columns.dense)
+        _fill(rows.sparse, frame, columns.sparse)
+        _fill(rows.labels, frame, columns.labels)
+        if rows.weights is not None:
+            _fill(rows.weights.unsqueeze(1), frame, columns.weight)
 
     def _collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         try:
@@ -127,19 +131,34 @@ class Source:
             raise self._error(str(error)) from error
 
     def _error(self, what: str) -> DataError:
-        return DataError(
-            f"{self.path} can't be read: {what}",
-            where=self.path,
-            next_step="dvc repro preprocess, or dvc checkout",
-        )
+        return DataError(f"{self.path} can't be read: {what}", where=self.path, next_step=_RESTORE)
 
 
-def load_table(path: Path, schema: Schema, *, weighted: bool = False) -> RowTensors:
-    """Read one split, ``weighted`` with the dataset's own weights of its rows.
+def load_split(path: Path, schema: Schema, *, weighted: bool = False) -> RowTensors:
+    """Read a split's file, ``weighted`` with the dataset's row weights.
 
-    Raises DataError when the file lacks columns or can't be read, and where there are no weights.
+    Raises DataError if the file lacks columns or can't be read, or if there are no weights.
     """
-    return Source(path, columns_of(schema, weighted=weighted)).load()
+    return SplitFile(path, columns_of(schema, weighted=weighted)).load()
+
+
+def load_groups(path: Path, schema: Schema, key: str) -> Tensor:
+    """Read the group [N] int64 of each row, by the column ``key``; negative if it has none.
+
+    ``key`` is a sparse column, whose id 0 (unknown or rare) is no group, the dataset's key, or a
+    kept column. Raises ParamsError for any other column, DataError if the file can't be read.
+    """
+    known = [*schema.sparse_names, *([schema.key] if schema.key else []), *schema.kept]
+    next_step = "name one of these, or keep the column by preprocess.keep"
+    choose("group of rows", key, known, "evaluate.gauc_key", next_step)
+    try:
+        values = pl.read_parquet(path, columns=[key])[key]
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{path} can't be read: {error}", where=path, next_step=_RESTORE) from error
+    if key not in schema.sparse_names:
+        values = values.rank("dense")
+    groups = values.cast(pl.Int64).replace(0, None).fill_null(-1)
+    return torch.tensor(groups.to_numpy(), dtype=torch.int64)
 
 
 def _fill(tensor: Tensor, frame: pl.DataFrame, names: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Which splits are held in memory, and which are streamed."""
+"""Open splits in memory, or as streams if they don't fit."""
 
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 
 from emm.core.progress import say
-from emm.data.tables.batches import Rows
-from emm.data.tables.loading import Columns, Source, columns_of
+from emm.data.tables.loading import Columns, SplitFile, columns_of
+from emm.data.tables.rows import Rows
 from emm.data.tables.schema import Schema
 from emm.data.tables.stream import Stream
 
 GIB = 2**30
-SHARE = 2 / 3  # of the free memory: models, gradients and copies of rows need some, too
+SHARE = 2 / 3  # of the free memory; the rest is for models, gradients and copies of rows
 MEMINFO = Path("/proc/meminfo")
 CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
@@ -29,33 +29,37 @@ def open_splits(
     weighted: Collection[str] = (),
     memory_gib: float | None = None,
 ) -> dict[str, Rows]:
-    """The named splits, each in memory if it fits (`allotted`), and streamed otherwise.
+    """Open the named splits, each in memory if it fits and as a stream otherwise.
 
-    ``weighted``: those with the dataset's own weights of their rows. ``memory_gib``: what all of
-    them together may take; None: two thirds of what is free. Raises DataError when a file lacks
-    columns or can't be read, and where there are no weights.
+    Args:
+        weighted: names of the splits that need the dataset's row weights.
+        memory_gib: memory for all of the splits together; None: two thirds of the free memory.
+
+    Raises DataError if a file lacks columns or can't be read, or if there are no weights.
     """
-    sources = {
-        name: Source(processed / f"{name}.parquet", columns_of(schema, weighted=name in weighted))
+    files = {
+        name: SplitFile(
+            processed / f"{name}.parquet", columns_of(schema, weighted=name in weighted)
+        )
         for name in names
     }
-    sizes = {name: each.rows * each.columns.row_bytes for name, each in sources.items()}
+    sizes = {name: file.rows * file.columns.row_bytes for name, file in files.items()}
     budget = int(SHARE * free_bytes(device)) if memory_gib is None else int(memory_gib * GIB)
-    parts = allotted(sizes, budget)
+    allowances = allocate(sizes, budget)
     for name, size in sizes.items():
-        if parts[name] is not None:
+        if allowances[name] is not None:
             say(
                 f"{name} is streamed: its {size / GIB:.2f} GiB don't fit into the"
                 f" {budget / GIB:.2f} GiB for processed data"
             )
-    return {name: _open(source, parts[name], device) for name, source in sources.items()}
+    return {name: _open(file, allowances[name], device) for name, file in files.items()}
 
 
-def allotted(sizes: Mapping[str, int], budget: int) -> dict[str, int | None]:
-    """The bytes that each split's stream gets out of ``budget``, None for one held in memory.
+def allocate(sizes: Mapping[str, int], budget: int) -> dict[str, int | None]:
+    """Bytes of ``budget`` for each split's stream; None for a split held in memory.
 
-    If not all fit together, the smaller ones are held that leave at least half of what they find,
-    and the others share the rest.
+    If the splits don't all fit, each one, from the smallest on, is held if it takes at most half
+    of the remaining budget. The others share what is left.
     """
     if sum(sizes.values()) <= budget:
         return dict.fromkeys(sizes)
@@ -69,28 +73,28 @@ def allotted(sizes: Mapping[str, int], budget: int) -> dict[str, int | None]:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that is free on ``device``, and for CUDA also here, where rows pass through."""
-    free = _free_here()
+    """Free memory of ``device``; for CUDA at most that of the host, which the rows pass through."""
+    free = _free_on_host()
     if device.type == "cuda":
         free = min(free, torch.cuda.mem_get_info(device)[0])
     return free
 
 
-def stream_of(source: Source, memory: int, device: torch.device) -> Stream:
-    """A split as a stream with ``memory`` bytes for its windows."""
-    columns = source.columns
-    held = Source(source.path, replace(columns, dense=(), sparse=())).load().to(device)
-    features = Source(source.path, Columns(columns.dense, columns.sparse))
+def open_stream(file: SplitFile, memory: int, device: torch.device) -> Stream:
+    """Open a split as a stream with ``memory`` bytes for its windows."""
+    columns = file.columns
+    held = SplitFile(file.path, replace(columns, dense=(), sparse=())).load().to(device)
+    features = SplitFile(file.path, Columns(columns.dense, columns.sparse))
     return Stream(features, held.labels, memory, columns.kinds, weights=held.weights)
 
 
-def _open(source: Source, memory: int | None, device: torch.device) -> Rows:
+def _open(file: SplitFile, memory: int | None, device: torch.device) -> Rows:
     if memory is None:
-        return source.load().to(device)
-    return stream_of(source, memory, device)
+        return file.load().to(device)
+    return open_stream(file, memory, device)
 
 
-def _free_here() -> int:
+def _free_on_host() -> int:
     limits = []
     try:
         words = dict(line.split(":") for line in MEMINFO.read_text().splitlines())

@@ -1,4 +1,4 @@
-"""schema.json: what the processed columns are, where they come from, and what was counted."""
+"""schema.json: the processed columns, their origin, and counts and statistics of the rows."""
 
 import json
 from collections.abc import Mapping
@@ -15,26 +15,27 @@ SPLITS = ("train", "validation", "test")
 BINARY, REGRESSION = "binary", "regression"
 
 WEIGHT = "weight"
-"""Name of the processed column that weighs a row in the training loss, where a dataset has one."""
+"""Name of the processed column with the rows' weights in the training loss, if there are any."""
 
 BAGS = "bags.parquet"
 BAG = "bag"
-"""Name of the processed column that says which row of the file BAGS holds a row's bags."""
+"""Name of the processed column with the number of the row in BAGS that holds a row's bags."""
 
 
 def label_column(task: str) -> str:
-    """Name of a task's label among the processed columns."""
+    """Name of the processed column with a task's label."""
     return f"label:{task}"
 
 
 @dataclass(frozen=True)
 class DenseColumn:
-    """Statistics over train, in the column's own units.
+    """Statistics of a dense column over train, in the column's own units.
 
-    ``quantiles`` are distinct and rising: of all rows, and of those that don't hold the column's
-    most frequent value, as many amounts are zero in nearly every row.
-    The stored values are (x - minimum) / (maximum - minimum), 0 for a constant column, and the
-    train mean in place of a missing value.
+    The stored values are (x - minimum) / (maximum - minimum), or x - minimum for a constant
+    column. Missing values are replaced by the train mean first.
+
+    ``quantiles``, distinct and in ascending order, are those of all rows and those of the rows
+    without the column's most frequent value, because many amounts are zero in nearly every row.
     """
 
     name: str
@@ -47,14 +48,14 @@ class DenseColumn:
     quantiles: tuple[float, ...]
 
     def scaled(self, value: float) -> float:
-        """A value in the column's own units as it is stored."""
+        """Scale a value from the column's own units to the stored ones."""
         width = 1.0 if self.constant else self.maximum - self.minimum
         return (value - self.minimum) / width
 
 
 @dataclass(frozen=True)
 class SparseColumn:
-    """``cardinality`` counts the ids, 0 included; ``rare``: values that became 0."""
+    """A sparse column: ``cardinality`` ids, including 0; ``rare`` values that were encoded as 0."""
 
     name: str
     cardinality: int
@@ -64,7 +65,7 @@ class SparseColumn:
 
 @dataclass(frozen=True)
 class BagColumn:
-    """A multi-valued sparse field: ``items`` in all bags together, ids as in `SparseColumn`."""
+    """A multi-valued sparse field, as `SparseColumn`; ``items``: total number in all bags."""
 
     name: str
     cardinality: int
@@ -74,9 +75,9 @@ class BagColumn:
 
 @dataclass(frozen=True)
 class Target:
-    """Mean and standard deviation over train of a regression task, in its own units.
+    """Mean and standard deviation of a regression task over train, in its own units.
 
-    The stored label is (y - mean) / std.
+    The stored labels are (y - mean) / std.
     """
 
     mean: float
@@ -85,8 +86,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of a split, the share of positive labels of each binary task, and the mean of the
-    stored labels of each regression task."""
+    """Counts of a split.
+
+    ``positive_rate``: share of positive labels of each binary task; ``mean``: mean of the stored
+    labels of each regression task.
+    """
 
     rows: int
     positive_rate: Mapping[str, float]
@@ -97,10 +101,10 @@ class Split:
 class Schema:
     """The contract between preprocessing and everything that reads processed data.
 
-    ``kinds`` names the kind of each task where not all are binary, ``targets`` the regression ones;
-    ``funnel``: the two tasks, if any, of which the second happens only after the first; ``kept``:
-    columns that stand beside the features as they were. What is empty of these and of ``bags``
-    isn't in the file.
+    ``kinds`` is empty if all tasks are binary; ``targets`` has the regression tasks only.
+    ``funnel``: two tasks, the second of which happens only after the first, or none. ``kept``:
+    columns that are stored unencoded next to the features. Empty ``kinds``, ``targets``, ``bags``,
+    ``funnel`` and ``kept`` are not written to the file.
     """
 
     format: int
@@ -122,7 +126,7 @@ class Schema:
     kept: tuple[str, ...] = ()
 
     def kind(self, task: str) -> str:
-        """Kind of a task: binary or regression."""
+        """Kind of a task: ``binary`` or ``regression``."""
         return self.kinds.get(task, BINARY)
 
     @property
@@ -132,22 +136,22 @@ class Schema:
 
     @property
     def task_kinds(self) -> tuple[str, ...]:
-        """Kinds of all tasks in their order; () if all are binary."""
+        """Kind of each task; () if all are binary."""
         return tuple(map(self.kind, self.tasks)) if self.kinds else ()
 
     @property
     def steps(self) -> tuple[int, ...]:
-        """Numbers of the funnel's tasks, () without one."""
+        """Numbers of the funnel's tasks; () without a funnel."""
         return tuple(map(self.tasks.index, self.funnel))
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
-        """Number of ids of each sparse field, 0 included."""
+        """Number of ids of each sparse column, including 0."""
         return tuple(column.cardinality for column in self.sparse)
 
     @property
     def edges(self) -> tuple[tuple[float, ...], ...]:
-        """Each dense column's quantiles as the stored values have them."""
+        """Quantiles of each dense column, scaled like the stored values."""
         return tuple(tuple(map(column.scaled, column.quantiles)) for column in self.dense)
 
     @property
@@ -172,7 +176,7 @@ def write_schema(schema: Schema, path: Path) -> None:
 
 
 def load_schema(path: Path) -> Schema:
-    """Read schema.json; raises DataError if it is absent, damaged or of another format."""
+    """Read schema.json; raises DataError if it is missing, damaged or of another format."""
     try:
         tree: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -202,6 +206,8 @@ def load_schema(path: Path) -> Schema:
 
 
 def schema_hash(path: Path) -> str:
-    """Identity of the encoding a model was trained on: the sha256 of schema.json, which itself
-    names the sha256 of the vocabularies."""
+    """Identity of the encoding that a model was trained on.
+
+    This is the sha256 of schema.json, which itself contains the sha256 of the vocabularies.
+    """
     return sha256(path)

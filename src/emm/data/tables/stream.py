@@ -1,4 +1,4 @@
-"""A split that doesn't fit into memory, read from Parquet through a shuffle window."""
+"""Stream a split that doesn't fit into memory from Parquet, shuffled in windows."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,37 +10,47 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emm.data.tables.batches import RowTensors, batch_sizes, joined, label_of
-from emm.data.tables.loading import Source
+from emm.data.tables.loading import SplitFile
+from emm.data.tables.rows import RowTensors, batch_sizes, joined, label_of
 
 BLOCK = 65_536
-"""Rows of the file that stay together on their way into a window: about a row group's."""
+"""Rows of the file that are read together into a window; about a row group."""
 
 WINDOW_BYTES = 2**30
-WINDOWS = 8  # an epoch at least: the first is waited for, the others are read meanwhile
+MIN_WINDOWS = 8  # per epoch: training waits for the first one only, the others are prefetched
 
 Span = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """Rows of a file in the file's order; the interface is `emm.data.tables.batches.Rows`.
+    """Rows of a file, in the file's order; implements `emm.data.tables.rows.Rows`.
 
-    Dense and sparse columns are read as they are needed; labels [N, T], ``given`` [N, K] and
-    ``weights`` [N] are held, on the device that batches are wanted on. ``memory``: bytes that its
-    windows may take, two at a time. ``index`` [N] int64: the rows' numbers in the file, which
-    rise; None: all rows. ``block``: rows of the file that are read together.
+    Dense and sparse columns are read when needed. Labels, cached predictions and weights are held
+    on the device of the batches.
 
-    In an epoch the blocks come in random order, and as many as make a window are shuffled
-    together, so the order depends on the generator and on the window's rows, which ``memory``
-    decides only where it is less than twice `WINDOW_BYTES`. DataError when the file can't be read.
+    In an epoch the blocks of the file are read in random order, and the blocks of each window are
+    shuffled together. The order of rows thus depends on the generator and on the window size,
+    which in turn depends on ``memory`` only if that is less than twice `WINDOW_BYTES`.
+
+    Args:
+        file: the dense and sparse columns.
+        labels: [N, T].
+        memory: bytes available to windows, two of which are in memory at a time.
+        kinds: kind of each task; () if all are binary.
+        cached_predictions: [N, K].
+        weights: [N].
+        index: [N] int64, row numbers in the file in ascending order; None: all rows.
+        block: rows of the file that are read together.
+
+    Raises DataError if the file can't be read.
     """
 
-    source: Source
+    file: SplitFile
     labels: Tensor
     memory: int
     kinds: tuple[str, ...] = ()
-    given: Tensor | None = None
+    cached_predictions: Tensor | None = None
     weights: Tensor | None = None
     index: Tensor | None = None
     block: int = BLOCK
@@ -50,57 +60,54 @@ class Stream:
 
     @property
     def arrangement(self) -> tuple[int, ...]:
-        """What the order of batches depends on: rows, those of a window, and of a block."""
+        """See `Rows`: the number of rows, of rows in a window, and of rows in a block."""
         return len(self), self._shuffled_rows, self.block
 
     def shuffled(
         self, batch_size: int, generator: torch.Generator, done: int = 0
     ) -> Iterator[RowTensors]:
-        """An epoch's batches in random order, each row once, of the sizes of `batch_sizes`.
-
-        Nothing is read of the windows whose rows are all in the first ``done`` batches.
-        """
+        """See `Rows`; windows whose rows are all in the first ``done`` batches aren't read."""
         blocks = self._blocks(self._shuffled_rows)
         order = torch.randperm(len(blocks), generator=generator, device=generator.device)
         groups = _groups([blocks[number] for number in order.tolist()], self._shuffled_rows)
         sizes = batch_sizes(len(self), batch_size)
-        past, rows = 0, sum(sizes[:done])
-        while past < len(groups) and _rows(groups[past]) <= rows:
-            rows -= _rows(groups[past])
-            # Drawn all the same: the other windows' orders come after it.
-            torch.randperm(_rows(groups[past]), generator=generator, device=generator.device)
-            past += 1
-        return _batches(self._windows(groups[past:]), sizes[done:], generator, rows)
+        skipped, rows = 0, sum(sizes[:done])
+        while skipped < len(groups) and _rows(groups[skipped]) <= rows:
+            rows -= _rows(groups[skipped])
+            # Advance the generator as if the window had been shuffled.
+            torch.randperm(_rows(groups[skipped]), generator=generator, device=generator.device)
+            skipped += 1
+        return _batches(self._windows(groups[skipped:]), sizes[done:], generator, rows)
 
     def in_order(self, batch_size: int) -> Iterator[RowTensors]:
-        """All rows in their order, ``batch_size`` at a time."""
-        window = min(self._most(), max(self.block, batch_size))
+        """See `Rows`."""
+        window = min(self._max_rows(), max(self.block, batch_size))
         full, rest = divmod(len(self), batch_size)
         sizes = [batch_size] * full + [rest] * (rest > 0)
         return _batches(self._windows(_groups(self._blocks(window), window)), sizes)
 
     def rows(self, index: Tensor) -> "Stream":
-        """The rows at ``index`` [B], which rises."""
+        """The rows at ``index`` [B], in ascending order."""
         numbers = index.cpu()
         return replace(
             self,
             labels=self.labels.index_select(0, index),
-            given=None if self.given is None else self.given.index_select(0, index),
-            weights=None if self.weights is None else self.weights.index_select(0, index),
+            cached_predictions=_select(self.cached_predictions, index),
+            weights=_select(self.weights, index),
             index=numbers if self.index is None else self.index[numbers],
         )
 
     def task(self, number: int) -> "Stream":
-        """The same rows with the label of one task alone: labels [N, 1]."""
+        """The same rows with the labels [N, 1] of one task."""
         labels, kinds = label_of(self.labels, self.kinds, number)
         return replace(self, labels=labels, kinds=kinds)
 
-    def with_given(self, given: Tensor) -> "Stream":
-        """The same rows with ``given`` [N, K] for models to read."""
-        return replace(self, given=given)
+    def with_cached_predictions(self, predictions: Tensor) -> "Stream":
+        """The same rows with ``predictions`` [N, K] as input of a fused model."""
+        return replace(self, cached_predictions=predictions)
 
     def in_memory(self, copies: int, seed: int) -> RowTensors:
-        """As many rows as fit ``copies`` times into ``memory``, a random choice by ``seed``."""
+        """See `Rows`: as many rows as fit ``copies`` times into ``memory``."""
         most = max(1, self.memory // (copies * self._row_bytes))
         if most < len(self):
             chosen = np.random.default_rng(seed).choice(len(self), most, replace=False)
@@ -111,64 +118,64 @@ class Stream:
 
     @property
     def _row_bytes(self) -> int:
-        held = [self.labels, self.given, self.weights]
-        own = sum(x[:1].numel() * x.element_size() for x in held if x is not None)
-        return self.source.columns.row_bytes + own
+        held = [self.labels, self.cached_predictions, self.weights]
+        held_bytes = sum(x[:1].numel() * x.element_size() for x in held if x is not None)
+        return self.file.columns.row_bytes + held_bytes
 
     @property
     def _shuffled_rows(self) -> int:
-        """Rows of a window that is shuffled."""
-        return min(self._most(), max(self.block, len(self) // WINDOWS))
+        """Rows in a shuffled window."""
+        return min(self._max_rows(), max(self.block, len(self) // MIN_WINDOWS))
 
-    def _most(self) -> int:
-        """Rows of the largest window."""
+    def _max_rows(self) -> int:
+        """Rows in the largest window that fits into memory."""
         return max(1, min(self.memory // 2, WINDOW_BYTES) // self._row_bytes)
 
     def _blocks(self, window: int) -> list[Span]:
-        """First and last place, exclusive, of the rows in each block of the file, if any."""
-        edges = torch.arange(0, self.source.rows + 1, min(self.block, window))
-        if edges[-1] < self.source.rows:
-            edges = torch.cat([edges, torch.tensor([self.source.rows])])
+        """Start and stop of the rows in each block of the file that has any."""
+        edges = torch.arange(0, self.file.rows + 1, min(self.block, window))
+        if edges[-1] < self.file.rows:
+            edges = torch.cat([edges, torch.tensor([self.file.rows])])
         if self.index is not None:
             edges = torch.searchsorted(self.index, edges)
         return [(first, last) for first, last in pairwise(edges.tolist()) if first < last]
 
     def _windows(self, groups: Sequence[Sequence[Span]]) -> Iterator[RowTensors]:
-        """The rows of each group of blocks."""
-        # As `map`, which unlike a loop holds none of the tables that it gives.
-        return map(self._window, groups, ahead([partial(self._read, group) for group in groups]))
+        """Yield the rows of each group of blocks."""
+        # `map`, unlike a loop, keeps no reference to the rows it has yielded.
+        jobs = [partial(self._read, group) for group in groups]
+        return map(self._window, groups, prefetch(jobs))
 
     def _read(self, blocks: Sequence[Span]) -> RowTensors:
-        """Dense and sparse columns of the blocks, in main memory."""
-        pinned = self.labels.is_cuda
-        table = self.source.columns.empty(_rows(blocks), pinned=pinned)
+        """Read the dense and sparse columns of the blocks into main memory."""
+        rows = self.file.columns.empty(_rows(blocks), pinned=self.labels.is_cuda)
         at = 0
         for first, last in blocks:
             if self.index is None:
-                self.source.read(table, at, first, last)
+                self.file.read(rows, at, first, last)
             else:
-                self.source.pick(table, at, self.index[first:last])
+                self.file.pick(rows, at, self.index[first:last])
             at += last - first
-        return table
+        return rows
 
     def _window(self, blocks: Sequence[Span], read: RowTensors) -> RowTensors:
-        """The blocks' rows with what is held of them, on the device."""
+        """Add the columns that are held to the rows of the blocks, on the device."""
         device = self.labels.device
         return RowTensors(
             read.dense.to(device, non_blocking=True),
             read.sparse.to(device, non_blocking=True),
             _at(blocks, self.labels),
-            None if self.given is None else _at(blocks, self.given),
+            None if self.cached_predictions is None else _at(blocks, self.cached_predictions),
             None if self.weights is None else _at(blocks, self.weights),
             self.kinds,
         )
 
 
-def ahead(jobs: Sequence[Callable[[], RowTensors]]) -> Iterator[RowTensors]:
-    """Each job's result in turn; a thread works on the next one while the last is used.
+def prefetch(jobs: Sequence[Callable[[], RowTensors]]) -> Iterator[RowTensors]:
+    """Yield each job's result in turn, while a thread runs the next job.
 
-    What a job raises is raised here. The thread ends with the iterator, also if that is closed
-    early.
+    An error in a job is raised in place of its result. The thread ends with the iterator, even if
+    that is closed early.
     """
     with ThreadPoolExecutor(max_workers=1) as thread:
         upcoming = thread.submit(jobs[0]) if jobs else None
@@ -177,7 +184,7 @@ def ahead(jobs: Sequence[Callable[[], RowTensors]]) -> Iterator[RowTensors]:
                 return
             result = [upcoming.result()]
             upcoming = None if job is None else thread.submit(job)
-            yield result.pop()  # nothing here keeps it beyond its use
+            yield result.pop()  # without keeping a reference
 
 
 def _batches(
@@ -186,8 +193,10 @@ def _batches(
     generator: torch.Generator | None = None,
     start: int = 0,
 ) -> Iterator[RowTensors]:
-    """The windows' rows in batches of ``sizes``, each window shuffled if there is a generator,
-    from the place ``start`` of the first window on."""
+    """Yield the windows' rows in batches of ``sizes``, from row ``start`` of the first window on.
+
+    With a generator, each window is shuffled.
+    """
     remaining = iter(sizes)
     wanted, parts = next(remaining, 0), list[RowTensors]()
     for window in windows:
@@ -200,7 +209,7 @@ def _batches(
                 yield joined(parts)
                 wanted, parts = next(remaining, 0), []
         start = 0
-        del window  # before the next one is waited for
+        del window  # release its memory before waiting for the next one
 
 
 def _order(window: RowTensors, generator: torch.Generator | None) -> Tensor:
@@ -210,7 +219,7 @@ def _order(window: RowTensors, generator: torch.Generator | None) -> Tensor:
 
 
 def _groups(blocks: Sequence[Span], window: int) -> list[list[Span]]:
-    """The blocks, as many at a time as don't exceed ``window`` rows."""
+    """Group consecutive blocks into windows of at most ``window`` rows."""
     groups: list[list[Span]] = []
     rows = window
     for block in blocks:
@@ -224,6 +233,10 @@ def _groups(blocks: Sequence[Span], window: int) -> list[list[Span]]:
 
 def _rows(blocks: Sequence[Span]) -> int:
     return sum(last - first for first, last in blocks)
+
+
+def _select(column: Tensor | None, index: Tensor) -> Tensor | None:
+    return None if column is None else column.index_select(0, index)
 
 
 def _at(blocks: Sequence[Span], column: Tensor) -> Tensor:

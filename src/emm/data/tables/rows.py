@@ -1,17 +1,21 @@
-"""A split's rows as contiguous tensors, from which a batch is one gather."""
+"""Rows of a split as tensors, their batches and their folds."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from itertools import islice
 from typing import Any, NamedTuple, Protocol, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
 
 class Piece(NamedTuple):
-    """Part of a batch: its mean loss counts ``share`` beside the other parts', 1 on average, and
-    stands for so many ``rows`` of the batch."""
+    """One process's part of a batch in distributed training.
+
+    ``share`` weighs its mean loss against those of the other parts, 1 on average; ``rows`` is the
+    number of rows that it accounts for in sums over the epoch.
+    """
 
     share: float
     rows: float
@@ -19,18 +23,23 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class RowTensors:
-    """Rows in memory: dense [N, D] float32, sparse [N, F] int32 ids, labels [N, T] uint8.
+    """Rows in memory; a batch is one gather from these contiguous tensors.
 
-    ``given`` [N, K] float32: what a fused model's frozen members say of each row, where that was
-    worked out beforehand. ``weights`` [N] float32: of the rows in the training loss. ``kinds`` of
-    the tasks in their order, () if all are binary; otherwise labels are float32. ``piece``:
-    what they are of a batch that several processes share.
+    Args:
+        dense: [N, D] float32.
+        sparse: [N, F] int32 ids.
+        labels: [N, T] uint8, or float32 if any task is a regression.
+        cached_predictions: [N, K] float32, predictions of a fused model's frozen members that
+            were computed beforehand.
+        weights: [N] float32, of the rows in the training loss.
+        kinds: kind of each task; () if all are binary.
+        piece: set if several processes share the batch.
     """
 
     dense: Tensor
     sparse: Tensor
     labels: Tensor
-    given: Tensor | None = None
+    cached_predictions: Tensor | None = None
     weights: Tensor | None = None
     kinds: tuple[str, ...] = ()
     piece: Piece | None = None
@@ -40,8 +49,9 @@ class RowTensors:
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """What a model reads of the rows: dense, sparse, and ``given`` where there is one."""
-        return (self.dense, self.sparse, *([] if self.given is None else [self.given]))
+        """The arguments of a model: dense, sparse, and ``cached_predictions`` if there are any."""
+        cached = [] if self.cached_predictions is None else [self.cached_predictions]
+        return (self.dense, self.sparse, *cached)
 
     def to(self, device: torch.device) -> "RowTensors":
         """The same rows on ``device``."""
@@ -49,43 +59,43 @@ class RowTensors:
 
     @property
     def arrangement(self) -> tuple[int, ...]:
-        """See `Rows`: here the number of rows alone."""
+        """See `Rows`: the number of rows is all that counts here."""
         return (len(self),)
 
     def shuffled(
         self, batch_size: int, generator: torch.Generator, done: int = 0
     ) -> Iterator["RowTensors"]:
-        """An epoch's batches: see `Rows`."""
+        """See `Rows`."""
         return map(self.rows, islice(shuffled(len(self), batch_size, generator), done, None))
 
     def in_order(self, batch_size: int) -> Iterator["RowTensors"]:
-        """All rows in their order: see `Rows`."""
+        """See `Rows`."""
         for start in range(0, max(len(self), 1), batch_size):
             yield self.part(start, start + batch_size)
 
     def rows(self, index: Tensor) -> "RowTensors":
-        """The rows at ``index`` [B]."""
+        """The rows at ``index`` [B], in any order."""
         return self._each(lambda column: column.index_select(0, index))
 
     def part(self, start: int, stop: int) -> "RowTensors":
-        """The rows from ``start`` to before ``stop``, without a copy."""
+        """The rows from ``start`` up to ``stop``, as a view."""
         return self._each(lambda column: column[start:stop])
 
     def task(self, number: int) -> "RowTensors":
-        """The same rows with the label of one task alone: labels [N, 1]."""
+        """The same rows with the labels [N, 1] of one task."""
         labels, kinds = label_of(self.labels, self.kinds, number)
         return replace(self, labels=labels, kinds=kinds)
 
-    def with_given(self, given: Tensor) -> "RowTensors":
-        """The same rows with ``given`` [N, K]."""
-        return replace(self, given=given)
+    def with_cached_predictions(self, predictions: Tensor) -> "RowTensors":
+        """The same rows with ``predictions`` [N, K] as input of a fused model."""
+        return replace(self, cached_predictions=predictions)
 
     def as_piece(self, share: float, rows: float) -> "RowTensors":
-        """The same rows as a part of a batch: see `Piece`."""
+        """The same rows, marked as one process's part of a batch."""
         return replace(self, piece=Piece(share, rows))
 
     def in_memory(self, copies: int, seed: int) -> "RowTensors":
-        """These very rows: see `Rows`."""
+        """See `Rows`: these rows themselves."""
         return self
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "RowTensors":
@@ -95,9 +105,9 @@ class RowTensors:
 
 
 class Rows(Protocol):
-    """Rows of a split: `RowTensors` in memory, or a `Stream` of what doesn't fit.
+    """Rows of a split: `RowTensors` in memory, or a `Stream` from disk.
 
-    What is small is at hand, as in a `RowTensors`; dense and sparse columns come in batches.
+    Labels and weights are always in memory; dense and sparse columns are available in batches.
     """
 
     @property
@@ -111,59 +121,61 @@ class Rows(Protocol):
 
     @property
     def arrangement(self) -> tuple[int, ...]:
-        """What the order of an epoch's batches depends on beside their size and the generator."""
+        """What determines the order of an epoch's batches, besides batch size and generator."""
 
     def shuffled(
         self, batch_size: int, generator: torch.Generator, done: int = 0
     ) -> Iterator[RowTensors]:
-        """An epoch's batches in random order, each row once, of the sizes of `batch_sizes`.
+        """Yield an epoch's batches in random order, each row once, of the sizes `batch_sizes`.
 
-        The first ``done`` of them are passed over, without reading them where that can be.
+        The first ``done`` batches are skipped, if possible without reading them.
         """
 
     def in_order(self, batch_size: int) -> Iterator[RowTensors]:
-        """All rows in their order, ``batch_size`` at a time."""
+        """Yield all rows in order, ``batch_size`` at a time."""
 
     def rows(self, index: Tensor) -> Self:
-        """The rows at ``index`` [B], which rises."""
+        """The rows at ``index`` [B], in ascending order."""
 
     def task(self, number: int) -> Self:
-        """The same rows with the label of one task alone: labels [N, 1]."""
+        """The same rows with the labels [N, 1] of one task."""
 
-    def with_given(self, given: Tensor) -> Self:
-        """The same rows with ``given`` [N, K] for models to read."""
+    def with_cached_predictions(self, predictions: Tensor) -> Self:
+        """The same rows with ``predictions`` [N, K] as input of a fused model."""
 
     def in_memory(self, copies: int, seed: int) -> RowTensors:
-        """For those who need all rows at once: the rows, or as many as fit ``copies`` times into
-        memory, a random choice by ``seed`` in their order."""
+        """All rows at once, if ``copies`` of them fit into memory.
+
+        Otherwise a random sample of as many rows as do, chosen by ``seed``, in order.
+        """
 
 
 def label_of(labels: Tensor, kinds: tuple[str, ...], number: int) -> tuple[Tensor, tuple[str, ...]]:
-    """Labels [N, 1] and kinds of one task out of labels [N, T]."""
-    own = labels[:, number : number + 1].contiguous()
+    """Labels [N, 1] and kinds of one task, out of labels [N, T]."""
+    label = labels[:, number : number + 1].contiguous()
     if kinds and kinds[number] != "binary":
-        return own, (kinds[number],)
-    return own.to(torch.uint8), ()
+        return label, (kinds[number],)
+    return label.to(torch.uint8), ()
 
 
 def joined(parts: list[RowTensors]) -> RowTensors:
-    """The rows of ``parts``, one after another."""
+    """The rows of ``parts``, one part after another."""
     if len(parts) == 1:
         return parts[0]
-    given = [part.given for part in parts if part.given is not None]
+    cached = [p.cached_predictions for p in parts if p.cached_predictions is not None]
     weights = [part.weights for part in parts if part.weights is not None]
     return RowTensors(
         torch.cat([part.dense for part in parts]),
         torch.cat([part.sparse for part in parts]),
         torch.cat([part.labels for part in parts]),
-        torch.cat(given) if given else None,
+        torch.cat(cached) if cached else None,
         torch.cat(weights) if weights else None,
         parts[0].kinds,
     )
 
 
 def batch_sizes(rows: int, batch_size: int) -> list[int]:
-    """Rows of each batch of an epoch.
+    """Number of rows in each batch of an epoch.
 
     A last batch of a single row joins the one before: batch norm has no variance over one row.
     """
@@ -175,7 +187,7 @@ def batch_sizes(rows: int, batch_size: int) -> list[int]:
 
 
 def count_batches(rows: int, batch_size: int) -> int:
-    """Number of an epoch's batches."""
+    """Number of batches in an epoch."""
     return len(batch_sizes(rows, batch_size))
 
 
@@ -183,3 +195,28 @@ def shuffled(rows: int, batch_size: int, generator: torch.Generator) -> Iterator
     """Row numbers of an epoch's batches in random order, each row once."""
     order = torch.randperm(rows, generator=generator, device=generator.device)
     return iter(torch.split(order, batch_sizes(rows, batch_size)))
+
+
+def folds_of(rows: int, folds: int, seed: int) -> Tensor:
+    """Number of the fold, 0 to ``folds`` - 1, of each of N rows: [N] int64.
+
+    Fold sizes differ by at most one row. The result depends on the arguments only, not on the
+    device.
+    """
+    order = np.random.default_rng(seed).permutation(rows)
+    return torch.from_numpy(order % folds)
+
+
+def without_fold(data: Rows, fold: int, folds: int, seed: int) -> Rows:
+    """The rows outside of one fold, in order."""
+    return data.rows(_where(data, fold, folds, seed, inside=False))
+
+
+def fold_only(data: Rows, fold: int, folds: int, seed: int) -> Rows:
+    """The rows of one fold, in order."""
+    return data.rows(_where(data, fold, folds, seed, inside=True))
+
+
+def _where(data: Rows, fold: int, folds: int, seed: int, *, inside: bool) -> Tensor:
+    mask = folds_of(len(data), folds, seed) == fold
+    return (mask if inside else ~mask).nonzero().squeeze(1).to(data.labels.device)
