@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.remotes.project import Project, make_project
-from tests.remotes.stores import HOSTS_CHECKED
+from tests.remotes.stores import HOST_KEY_SETTING
 
 ROOT = Path(__file__).parents[1]
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/results.yaml").read_text(encoding="utf-8"))
@@ -90,8 +90,8 @@ def test_secrets_are_for_this_user_alone_and_hosts_are_checked(
     files = (clone.root / ".dvc/config.local", tmp_path / ".ssh/results")
     assert [path.stat().st_mode & 0o777 for path in files] == [0o600, 0o600]
     assert ("/elsewhere" in clone.run("dvc", "config", "--list")) == bool(secret)
-    setting = (tmp_path / HOSTS_CHECKED).read_text().strip()
-    assert f"echo '{setting}' > ~/{HOSTS_CHECKED}" in (ROOT / "docs/sharing.md").read_text()
+    setting = (tmp_path / HOST_KEY_SETTING).read_text().strip()
+    assert f"echo '{setting}' > ~/{HOST_KEY_SETTING}" in (ROOT / "docs/sharing.md").read_text()
 
 
 def test_no_job_may_write_but_the_one_that_runs_nothing_of_the_branch() -> None:

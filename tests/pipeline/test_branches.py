@@ -1,4 +1,4 @@
-"""Branches of the real pipeline: merged, compared, and tried as experiments of DVC."""
+"""Branches of the real pipeline: merges, comparisons and DVC experiments."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ PLOTS = f"plots/{CENSUS}/paper"
 
 @pytest.fixture
 def shared(done: Workspace) -> Workspace:
-    """The finished repository of someone who ran `make setup`."""
+    """A repository after its first run and `make drivers`, with its results in README.md."""
     done.run("make", "drivers")
     done.run("emm", "readme")
     done.run("git", "commit", "--quiet", "--all", "--message=results in the README")
@@ -30,7 +30,7 @@ def train(model: str, **changes: object) -> Callable[[dict[str, Any]], object]:
 
 
 def branch(workspace: Workspace, name: str, change: Callable[[dict[str, Any]], object]) -> None:
-    """A branch off main with a change of params.yaml and its results."""
+    """Create a branch from main with a change of params.yaml and the results of it."""
     workspace.run("git", "switch", "--quiet", "--create", name, "main")
     workspace.run("dvc", "checkout", "--quiet")
     workspace.change_params(change)
@@ -43,7 +43,7 @@ def content(workspace: Workspace, revision: str, path: str) -> str:
     return workspace.run("git", "show", f"{revision}:{path}").stdout
 
 
-def test_branches_that_change_different_models_merge_and_only_the_report_runs(
+def test_merged_branches_with_different_models_only_rerun_the_report(
     shared: Workspace,
 ) -> None:
     branch(shared, "experts", train("mmoe", experts=3))
@@ -65,7 +65,7 @@ def test_branches_that_change_different_models_merge_and_only_the_report_runs(
     assert shared.run("dvc", "status", "--quiet", check=False).returncode == 0
 
 
-def test_a_model_that_both_branches_changed_comes_out_of_the_run_cache(shared: Workspace) -> None:
+def test_model_changed_on_both_branches_comes_from_the_run_cache(shared: Workspace) -> None:
     branch(shared, "three", train("mmoe", experts=3))
     branch(shared, "two", train("mmoe", experts=2))
     found = shared.run("git", "merge", "three", check=False)
@@ -78,7 +78,7 @@ def test_a_model_that_both_branches_changed_comes_out_of_the_run_cache(shared: W
     assert (shared.root / path).read_text() == content(shared, "three", path)
 
 
-def test_an_experiment_with_another_value_runs_what_it_affects(done: Workspace) -> None:
+def test_experiment_runs_only_the_affected_stages(done: Workspace) -> None:
     value = f"{CENSUS}.paper.train.emm.learning_rate=0.003"
     ran = done.run("dvc", "exp", "run", "--name", "faster", "--set-param", value).stdout
     assert ran.count("Running stage") == 3
@@ -89,7 +89,7 @@ def test_an_experiment_with_another_value_runs_what_it_affects(done: Workspace) 
     assert f"{CENSUS}.paper.train.emm.learning_rate" in shown
 
 
-def test_what_a_branch_changed_is_told_as_tables_and_curves(shared: Workspace) -> None:
+def test_changes_of_a_branch_are_shown_as_tables_and_curves(shared: Workspace) -> None:
     branch(shared, "rate", train("emm", learning_rate=0.002))
     metrics = shared.run("dvc", "metrics", "diff", "main", "--md").stdout
     assert "| Path" in metrics
@@ -109,11 +109,11 @@ def test_what_a_branch_changed_is_told_as_tables_and_curves(shared: Workspace) -
     assert spec["encoding"]["y"]["field"] == "score"
 
 
-def test_the_drivers_are_installed_only_where_there_is_a_repository(tmp_path: Path) -> None:
+def test_merge_drivers_are_registered_only_in_a_git_repository(tmp_path: Path) -> None:
     (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text())
-    alone = Workspace(tmp_path)
-    assert alone.run("make", "drivers").stderr == ""
-    alone.run("git", "init", "--quiet")
-    alone.run("make", "drivers")
-    driver = alone.run("git", "config", "merge.dvc-lock.driver").stdout
+    folder = Workspace(tmp_path)
+    assert folder.run("make", "drivers").stderr == ""
+    folder.run("git", "init", "--quiet")
+    folder.run("make", "drivers")
+    driver = folder.run("git", "config", "merge.dvc-lock.driver").stdout
     assert driver == 'PATH=".venv/bin:$PATH" emm merge-lock %O %A %B %P\n'

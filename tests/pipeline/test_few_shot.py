@@ -1,4 +1,4 @@
-"""The stages of few-shot images in the real graph, on a tiny generated set."""
+"""The stages of few-shot images in the real pipeline, on a tiny generated image set."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def make_small(tree: dict[str, Any]) -> None:
 
 @pytest.fixture
 def drawn(untouched: Workspace) -> Workspace:
-    """A repository in which few-shot images are active, with archives of their own."""
+    """A repository with few-shot images active and generated archives as the published ones."""
     manifest = untouched.root / "src/fewshot/omniglot.py"
     text = manifest.read_text()
     for archive in ARCHIVES:
@@ -54,7 +54,7 @@ def drawn(untouched: Workspace) -> Workspace:
     return untouched
 
 
-def test_the_graph_makes_metrics_and_a_report(drawn: Workspace) -> None:
+def test_pipeline_writes_metrics_and_a_report(drawn: Workspace) -> None:
     ran = drawn.repro("meta-report@omniglot")
     assert ran == STAGES
     found = json.loads((drawn.root / "metrics/omniglot/paper/maml.json").read_text())
@@ -65,16 +65,16 @@ def test_the_graph_makes_metrics_and_a_report(drawn: Workspace) -> None:
     assert not list((drawn.root / ".emm/checkpoints").rglob("state.json"))
     assert drawn.repro("meta-report@omniglot") == set()
 
-    # The same seed, the same bytes.
+    # The same seed gives the same bytes.
     weights = sha256(drawn.root / MODEL / "maml.safetensors")
     drawn.repro("--force", "--single-item", f"meta-train@omniglot-{KIND}")
     assert sha256(drawn.root / MODEL / "maml.safetensors") == weights
 
 
-def test_bad_archives_end_with_one_message(drawn: Workspace) -> None:
+def test_bad_archive_fails_with_one_message(drawn: Workspace) -> None:
     path = drawn.root / "drawn/images_evaluation.zip"
     path.write_bytes(path.read_bytes()[:-100])
-    found = drawn.stage("meta_download", "omniglot")
+    found = drawn.stage("fewshot_download", "omniglot")
     assert found.returncode == 1
     assert "few-shot.sets.omniglot.source.path in params.yaml does not lead to" in found.stderr
     assert "Traceback" not in found.stderr

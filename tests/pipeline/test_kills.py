@@ -1,4 +1,4 @@
-"""`dvc repro` that is killed while a network trains, and the one after it."""
+"""`dvc repro` is killed while a network trains; the next one completes the stage."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ LOCK = f".emm/locks/{OUT}.lock"
 
 @pytest.fixture
 def workspace(untouched: Workspace) -> Workspace:
-    """Training takes some seconds, and keeps a checkpoint as often as it may."""
+    """A repository in which training takes some seconds and saves every checkpoint."""
 
     def lengthen(tree: dict[str, Any]) -> None:
         tree[CENSUS]["paper"]["training"].update(max_epochs=60, patience=60)
@@ -32,7 +32,7 @@ def workspace(untouched: Workspace) -> Workspace:
 
 
 def start(workspace: Workspace) -> "subprocess.Popen[str]":
-    """``dvc repro``, the leader of a group of processes, writing to ``log``."""
+    """Start ``dvc repro`` as leader of a process group, with its output in ``log``."""
     with (workspace.root / "log").open("w") as log:
         return subprocess.Popen(
             ["dvc", "repro", STAGE],
@@ -52,14 +52,14 @@ def until(condition: Any, process: "subprocess.Popen[str]") -> None:
 
 
 def training(workspace: Workspace) -> "subprocess.Popen[str]":
-    """A run that has come to where a network's training has a checkpoint."""
+    """Start ``dvc repro`` and wait for the first checkpoint of a training."""
     process = start(workspace)
     until(lambda: list((workspace.root / ".emm/checkpoints").rglob("*.safetensors")), process)
     return process
 
 
-def assert_as_undisturbed(workspace: Workspace) -> None:
-    """The stage is recorded, gives the same again, and has left nothing but its lock."""
+def assert_result_as_without_a_kill(workspace: Workspace) -> None:
+    """The stage is recorded, a rerun gives the same hashes, and only its lock file is left over."""
     assert not (workspace.root / ".emm/checkpoints" / OUT).exists()
     assert not list((workspace.root / OUT).parent.glob(".*"))
     assert ".emm" not in workspace.run("git", "status", "--porcelain").stdout
@@ -69,20 +69,20 @@ def assert_as_undisturbed(workspace: Workspace) -> None:
     assert yaml.safe_load(lock.read_text())["stages"][STAGE] == found
 
 
-def test_killed_with_its_children(workspace: Workspace) -> None:
+def test_training_resumes_after_all_processes_are_killed(workspace: Workspace) -> None:
     process = training(workspace)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert "goes on after epoch" in workspace.run("dvc", "repro", STAGE).stderr
-    assert_as_undisturbed(workspace)
+    assert "resumes after epoch" in workspace.run("dvc", "repro", STAGE).stderr
+    assert_result_as_without_a_kill(workspace)
 
 
-def test_killed_alone_it_leaves_its_stage_to_the_next_run(workspace: Workspace) -> None:
+def test_next_run_takes_over_the_stage_if_only_dvc_is_killed(workspace: Workspace) -> None:
     process = training(workspace)
     process.kill()
     process.wait()
     stage = int((workspace.root / LOCK).read_text())
-    os.kill(stage, signal.SIGSTOP)  # until the next run is there, however slow that is
+    os.kill(stage, signal.SIGSTOP)  # until the next run waits for it
     try:
         process = start(workspace)
         until(Path(f"{workspace.root / LOCK}.awaited").exists, process)
@@ -92,4 +92,4 @@ def test_killed_alone_it_leaves_its_stage_to_the_next_run(workspace: Workspace) 
     said = (workspace.root / "log").read_text()
     assert f"waiting for process {stage}, which is writing {OUT}" in said
     assert "seed-0+mmoe: trained before" in said
-    assert_as_undisturbed(workspace)
+    assert_result_as_without_a_kill(workspace)

@@ -1,4 +1,4 @@
-"""The real `dvc repro` in a temporary git repository: what runs, and what does not."""
+"""`dvc repro` of the real pipeline in a temporary repository: which stages run."""
 
 import json
 from collections.abc import Callable
@@ -19,14 +19,14 @@ ROWS = ("tm-1", "tm-2", *BASELINES, "ensemble", "emm_paper", "emm")
 Change = Callable[[dict[str, Any]], object]
 
 
-def test_the_first_run_runs_every_stage(first_run: tuple[Workspace, set[str]]) -> None:
+def test_first_run_runs_every_stage(first_run: tuple[Workspace, set[str]]) -> None:
     workspace, ran = first_run
     listed = workspace.run("dvc", "stage", "list", "--all", "--name-only").stdout.split()
     assert ran == set(listed)
     assert {f"evaluate@{CENSUS}-{row}" for row in ROWS} <= ran
 
 
-def test_it_writes_metrics_for_every_row_and_a_report(
+def test_first_run_writes_a_report_and_metrics_of_every_model(
     first_run: tuple[Workspace, set[str]],
 ) -> None:
     workspace, _ = first_run
@@ -42,7 +42,7 @@ def test_it_writes_metrics_for_every_row_and_a_report(
     assert len(figures) == 5
 
 
-def test_a_second_run_runs_nothing(done: Workspace) -> None:
+def test_second_run_runs_nothing(done: Workspace) -> None:
     assert done.repro() == set()
     assert done.run("git", "status", "--porcelain").stdout == ""
 
@@ -86,7 +86,7 @@ def tolerance(tree: dict[str, Any]) -> None:
         (tolerance, {"check-data"}),
     ],
 )
-def test_a_change_runs_only_the_stages_it_affects(
+def test_change_of_settings_runs_only_the_affected_stages(
     done: Workspace, change: Change, expected: set[str]
 ) -> None:
     done.change_params(change)
@@ -94,14 +94,14 @@ def test_a_change_runs_only_the_stages_it_affects(
     assert {name.replace(f"@{CENSUS}", "") for name in ran} == expected
 
 
-def test_a_changed_models_code_runs_that_model_and_the_evaluations(done: Workspace) -> None:
+def test_change_of_model_code_runs_that_model_and_the_evaluations(done: Workspace) -> None:
     path = done.root / "src/emm/models/ple.py"
     path.write_text(path.read_text() + "\n")
     ran = {name for name in done.repro("--dry") if not name.startswith("evaluate@")}
     assert ran == {f"train@{CENSUS}-ple"}
 
 
-def test_forcing_stages_again_leaves_the_metrics_bytes_as_they_were(done: Workspace) -> None:
+def test_forced_rerun_gives_the_same_bytes(done: Workspace) -> None:
     forced = [f"train@{CENSUS}-mmoe", f"train-emm@{CENSUS}-emm", f"train-gbdt@{CENSUS}"]
     before = done.run("git", "rev-parse", "HEAD").stdout
     for stage in (*forced, f"evaluate@{CENSUS}-emm", f"report@{CENSUS}"):
@@ -110,7 +110,7 @@ def test_forcing_stages_again_leaves_the_metrics_bytes_as_they_were(done: Worksp
     assert before
 
 
-def test_metrics_are_readable_tables(done: Workspace) -> None:
+def test_dvc_shows_metrics_as_tables(done: Workspace) -> None:
     done.change_params(emm_learning_rate)
     done.repro()
     done.run("git", "commit", "--quiet", "--all", "--message=other rate")
@@ -122,8 +122,8 @@ def test_metrics_are_readable_tables(done: Workspace) -> None:
     assert "mmoe.json" not in changes
 
 
-def test_models_from_outside_join_through_params_yaml_alone(done: Workspace) -> None:
-    """Two models of other depths and layouts, as safetensors and the code that builds them."""
+def test_outside_models_need_only_configuration(done: Workspace) -> None:
+    """Two models of different depth and layout, as safetensors files and code that builds them."""
     schema = load_schema(done.root / "data/processed" / CENSUS / "schema.json")
     inputs = inputs_of(schema)
     (done.root / "pool/outside.py").write_text(Path(outside.__file__).read_text())
@@ -171,16 +171,14 @@ print("\\n".join(file for file in files if file and "/src/emm/" in file))
 """
 
 
-# No row or set of images is active by default: test_searched.py and test_few_shot.py run these.
+# Not active by default; test_searched.py and test_few_shot.py run them.
 IDLE = ("search", "train-searched", "download-images", "prepare-images", "meta-train")
 IDLE += ("meta-test", "meta-report")
 
 
 @pytest.mark.parametrize("name", sorted(set(read_stages(ROOT / "dvc.yaml")) - set(IDLE)))
-def test_every_stage_depends_on_all_code_that_it_loads_when_it_runs(
-    done: Workspace, name: str
-) -> None:
-    """Also what is imported by name at run time, which reading the imports can't find."""
+def test_stage_depends_on_all_code_that_it_loads(done: Workspace, name: str) -> None:
+    """Includes modules imported by name at run time, which a scan of imports misses."""
     stage = read_stages(ROOT / "dvc.yaml")[name]
     row = {"pretrain": "tm-1", "train": "mmoe", "train-emm": "emm", "evaluate": "emm"}.get(name)
     words = [str(scripts_of(stage)[0]), CENSUS, *([row] if row else [])]
@@ -188,11 +186,11 @@ def test_every_stage_depends_on_all_code_that_it_loads_when_it_runs(
     output = done.run("python", "recorder.py", *words).stdout
     loaded = {str(Path(line).relative_to(done.root)) for line in output.split()}
     deps = [Path(dep.replace("${item.model}", row or "")) for dep in stage["deps"]]
-    strangers = {
+    undeclared = {
         file
         for file in loaded
         if not file.endswith("__init__.py")
         and not any(Path(file) == dep or dep in Path(file).parents for dep in deps)
     }
     assert loaded
-    assert strangers == set()
+    assert undeclared == set()

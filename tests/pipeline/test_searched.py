@@ -1,4 +1,4 @@
-"""The stages of a searched row in the real graph: whether there are any, and what runs again."""
+"""The stages of searched models in the real pipeline: when they exist and when they run."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ SEARCH, TRAIN = f"search@{CENSUS}-automtl", f"train-searched@{CENSUS}-automtl"
 
 
 def searched(tree: dict[str, Any]) -> None:
-    """One searched row, with a search that takes no time."""
+    """Activate one searched model with a very short search."""
     tree["searched"] = ["automtl"]
     tree[CENSUS]["paper"]["search"]["automtl"].update(
         embedding_dim=2,
@@ -34,7 +34,7 @@ def searched(tree: dict[str, Any]) -> None:
 def trained(
     fresh: Workspace, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Workspace, set[str]]:
-    """A repository with a searched row that is trained, and the stages that ran."""
+    """A repository with a trained searched model, and the stages that ran."""
     workspace = fresh.copy(tmp_path_factory.mktemp("searched") / "project")
     workspace.change_params(searched)
     return workspace, workspace.repro(TRAIN)
@@ -44,11 +44,11 @@ def names(workspace: Workspace) -> list[str]:
     return workspace.run("dvc", "stage", "list", "--all", "--name-only").stdout.split()
 
 
-def test_without_a_searched_row_there_is_no_stage(fresh: Workspace) -> None:
+def test_no_search_stage_without_a_searched_model(fresh: Workspace) -> None:
     assert [name for name in names(fresh) if "search" in name] == []
 
 
-def test_a_searched_row_is_searched_and_then_trained(
+def test_architecture_is_searched_and_then_trained(
     trained: tuple[Workspace, set[str]],
 ) -> None:
     workspace, ran = trained
@@ -82,7 +82,7 @@ def search_seed(tree: dict[str, Any]) -> None:
         (search_seed, {SEARCH, TRAIN}),
     ],
 )
-def test_a_change_runs_what_depends_on_it(
+def test_change_of_settings_runs_only_the_affected_stages(
     trained: tuple[Workspace, set[str]],
     tmp_path: Path,
     change: Callable[[dict[str, Any]], None],

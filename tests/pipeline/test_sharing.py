@@ -1,4 +1,4 @@
-"""A colleague's clone of the real graph, with a directory as the remote."""
+"""Clones of the real pipeline with a directory as the remote."""
 
 import hashlib
 import re
@@ -19,7 +19,7 @@ PULL = ("--pull", "--allow-missing")
 def shared(
     first_run: tuple[Workspace, set[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> Workspace:
-    """A finished repository that has pushed its results; not to be changed."""
+    """A repository that has pushed its results. Read-only."""
     folder = tmp_path_factory.mktemp("shared")
     workspace = first_run[0].copy(folder / "worker")
     workspace.run("dvc", "remote", "add", "--default", "results", str(folder / "remote"))
@@ -38,7 +38,7 @@ def hashes(folder: Path) -> set[str]:
     return {path.parent.name + path.name for path in folder.glob("files/md5/??/*")}
 
 
-def test_a_fresh_clone_runs_nothing_and_downloads_nothing_unasked(
+def test_fresh_clone_runs_nothing_and_downloads_only_what_is_requested(
     shared: Workspace, tmp_path: Path
 ) -> None:
     clone = clone_of(shared, tmp_path / "clone")
@@ -49,7 +49,7 @@ def test_a_fresh_clone_runs_nothing_and_downloads_nothing_unasked(
     assert not (clone.root / "data/processed").exists()
 
 
-def test_files_as_published_and_lines_of_them_are_never_pushed(shared: Workspace) -> None:
+def test_raw_files_and_rejected_lines_are_never_pushed(shared: Workspace) -> None:
     raw = [path for path in (shared.root / "data/raw" / CENSUS).iterdir() if path.is_file()]
     lines = shared.root / "data/rejected" / f"{CENSUS}.jsonl"
     kept = {hashlib.md5(path.read_bytes()).hexdigest() for path in [*raw, lines]}
@@ -60,10 +60,10 @@ def test_files_as_published_and_lines_of_them_are_never_pushed(shared: Workspace
     assert kept <= missing
 
 
-def test_results_of_a_branch_that_are_not_in_its_lock_yet_are_not_made_again(
+def test_results_pushed_before_the_lock_is_committed_are_found(
     shared: Workspace, tmp_path: Path
 ) -> None:
-    """The report alone, whose files are in git and so never on the remote, is written again."""
+    """Only the report runs again, because its files are in git and not on the remote."""
     worker = shared.copy(tmp_path / "worker")
     worker.change_params(emm_learning_rate)
     worker.repro()
@@ -75,9 +75,7 @@ def test_results_of_a_branch_that_are_not_in_its_lock_yet_are_not_made_again(
         assert (clone.root / made).read_bytes() == (worker.root / made).read_bytes()
 
 
-def test_without_a_lock_who_has_placed_the_raw_data_trains_nothing(
-    shared: Workspace, tmp_path: Path
-) -> None:
+def test_without_a_lock_nothing_is_trained(shared: Workspace, tmp_path: Path) -> None:
     clone = clone_of(shared, tmp_path / "clone")
     (clone.root / "dvc.lock").unlink()
     again = {f"download@{CENSUS}", f"preprocess@{CENSUS}", f"report@{CENSUS}"}
@@ -85,9 +83,7 @@ def test_without_a_lock_who_has_placed_the_raw_data_trains_nothing(
     assert clone.run("git", "status", "--porcelain").stdout == ""
 
 
-def test_who_changes_preprocessing_gets_the_raw_data_first(
-    shared: Workspace, tmp_path: Path
-) -> None:
+def test_change_of_preprocessing_needs_the_raw_data(shared: Workspace, tmp_path: Path) -> None:
     clone = clone_of(shared, tmp_path / "clone")
 
     def rare(tree: dict[str, Any]) -> None:
@@ -101,7 +97,7 @@ def test_who_changes_preprocessing_gets_the_raw_data_first(
     assert clone.repro(*PULL, f"preprocess@{CENSUS}") == {f"preprocess@{CENSUS}"}
 
 
-def test_processed_data_stays_where_the_other_stages_are_pushed_by_name(
+def test_processed_data_is_not_pushed_if_the_other_stages_are_pushed_by_name(
     shared: Workspace, tmp_path: Path
 ) -> None:
     page = (ROOT / "docs/sharing.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A git and DVC repository with the real graph and code, on tiny generated data."""
+"""A git and DVC repository with the real pipeline and code, on tiny generated data."""
 
 import os
 import re
@@ -34,7 +34,7 @@ COPIED = (
 
 @dataclass(frozen=True)
 class Workspace:
-    """The repository's root, and commands that run in it with its own code."""
+    """A repository; commands run in its root and with its code."""
 
     root: Path
 
@@ -49,7 +49,7 @@ class Workspace:
         return self.run(sys.executable, f"stages/{script}.py", *words, check=False)
 
     def repro(self, *words: str) -> set[str]:
-        """``dvc repro``; gives the names of the stages that ran."""
+        """Run ``dvc repro``; returns the names of the stages that ran."""
         output = self.run("dvc", "repro", *words).stdout
         return set(re.findall(r"Running stage '(.+?)'", output))
 
@@ -69,14 +69,14 @@ class Workspace:
         return Workspace(root)
 
     def environment(self) -> dict[str, str]:
-        who = {
+        identity = {
             f"GIT_{role}_{key}": "tester@example.org"
             for role in ("AUTHOR", "COMMITTER")
             for key in ("NAME", "EMAIL")
         }
         return {
             **os.environ,
-            **who,
+            **identity,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.root / "src"),
             "DVC_NO_ANALYTICS": "1",
@@ -85,7 +85,7 @@ class Workspace:
 
 
 def make_workspace(root: Path) -> Workspace:
-    """A fresh repository, nothing run yet."""
+    """Create a repository in which no stage has run."""
     root.mkdir(parents=True)
     for name in COPIED:
         source = ROOT / name
@@ -107,7 +107,7 @@ def make_workspace(root: Path) -> Workspace:
 
 
 def pin_raw(workspace: Workspace) -> None:
-    """Write the hashes and sizes of the files in ``given`` to the workspace's own manifest."""
+    """Write the hashes and sizes of the files in ``given`` to the workspace's dataset module."""
     manifest = workspace.root / "src/emm/data/datasets/census_income.py"
     text = manifest.read_text()
     for file in SOURCE.files:

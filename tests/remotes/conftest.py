@@ -1,4 +1,4 @@
-"""One project whose pipeline has run, and a store of each kind, made once."""
+"""A project whose pipeline has run, built once per session, and a store of each kind."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +12,13 @@ from tests.remotes.stores import KINDS, Store, open_store
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project without a remote; not to be changed."""
+    """A project without a remote. Read-only."""
     return make_project(tmp_path_factory.mktemp("finished") / "project")
 
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
-    """Each kind of remote; one that can't be tried here is skipped, and the reason told."""
+    """Each kind of remote. A kind whose server isn't installed is skipped with the reason."""
     found = str(request.param)
     reason = servers.missing(found)
     if reason is not None:
@@ -34,5 +34,5 @@ def store(kind: str, tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def worker(finished: Project, store: Store, tmp_path: Path) -> Project:
-    """The clone of who ran the pipeline, with a remote that is still empty."""
+    """A clone in which the pipeline has run, with an empty remote."""
     return with_remote(finished, store, tmp_path / "worker")

@@ -1,4 +1,7 @@
-"""A small git and DVC project with a pipeline: made in a second, large enough to be interrupted."""
+"""A small git and DVC project with a pipeline that runs in a second.
+
+Its data is large enough to interrupt a push.
+"""
 
 import json
 import os
@@ -11,13 +14,13 @@ from pathlib import Path
 
 from tests.remotes.stores import Store
 
-# Seconds; who hasn't answered by then has given no clear error.
-PATIENCE = 120
+# A command that takes longer (seconds) is stuck and has not reported a clear error.
+TIMEOUT = 120
 FILES = 16
 BYTES = 1_500_000
-OWN = "what its terms keep here"
+RAW_DATA = "raw data that its terms forbid to share"
 
-# raw may not leave the machine, as in the real pipeline; encoded is large; the models are small.
+# As in the real pipeline, raw is never pushed; encoded is large and the models are small.
 PIPELINE = """
 stages:
   fetch:
@@ -77,7 +80,7 @@ class Project:
 
     @property
     def site(self) -> Path:
-        """What DVC would else remember of remotes in a folder of the whole machine."""
+        """A site cache for this clone; by default all clones on a machine share one."""
         return self.root / ".dvc/tmp/site"
 
     def start(self, *command: str) -> "subprocess.Popen[str]":
@@ -92,10 +95,10 @@ class Project:
         )
 
     def attempt(self, *command: str) -> tuple[int, str]:
-        """Run a command to its end; gives its exit code and all it printed."""
+        """Run a command; returns its exit code and output."""
         with self.start(*command) as process:
             try:
-                output, _ = process.communicate(timeout=PATIENCE)
+                output, _ = process.communicate(timeout=TIMEOUT)
             finally:
                 process.kill()
         return process.returncode, output
@@ -106,7 +109,7 @@ class Project:
         return output
 
     def failure(self, *command: str) -> str:
-        """What a command printed that must fail, and fail as a program that knows why."""
+        """Run a command that must fail with an error message; returns its output."""
         code, output = self.attempt(*command)
         assert code in (1, 255), output
         assert "--verbose" in command or "Traceback" not in output
@@ -114,7 +117,7 @@ class Project:
         return output
 
     def pulled_repro(self) -> set[str]:
-        """``dvc repro --pull --allow-missing``; gives the names of the stages that ran."""
+        """Run ``dvc repro --pull --allow-missing``; returns the names of the stages that ran."""
         return ran(self.run("dvc", "repro", "--pull", "--allow-missing"))
 
     def commit(self, message: str) -> None:
@@ -126,7 +129,7 @@ class Project:
         path.write_text(json.dumps({**json.loads(path.read_text()), model: rate}))
 
     def objects(self) -> list[str]:
-        """What the local cache holds of data, as hashes."""
+        """Hashes of the data in the local cache."""
         cache = self.root / ".dvc/cache/files/md5"
         return sorted(path.parent.name + path.name for path in cache.glob("??/*"))
 
@@ -135,7 +138,7 @@ class Project:
         return Project(root, self.environment)
 
     def clone(self, root: Path) -> "Project":
-        """A colleague's clone: what git has of it, and the secrets that they were given."""
+        """A colleague's clone: the files in git and the secrets of the remote."""
         self.run("git", "clone", "--quiet", str(self.root), str(root))
         secrets = self.root / ".dvc/config.local"
         if secrets.exists():
@@ -143,7 +146,7 @@ class Project:
         return Project(root, self.environment)
 
     def without_lock(self, root: Path) -> "Project":
-        """A clone of a branch on which nobody has committed dvc.lock."""
+        """A clone without dvc.lock."""
         clone = self.clone(root)
         clone.run("git", "rm", "--quiet", "dvc.lock")
         clone.run("git", "commit", "--quiet", "--message=no lock")
@@ -151,7 +154,7 @@ class Project:
 
 
 def make_project(root: Path) -> Project:
-    """A project whose pipeline has run once, all committed, without a remote."""
+    """A project without a remote whose pipeline has run; everything is committed."""
     root.mkdir(parents=True)
     project = Project(root, environment())
     project.run("git", "init", "--quiet", "--initial-branch=main")
@@ -160,14 +163,14 @@ def make_project(root: Path) -> Project:
     (root / "make.py").write_text(MAKE % (FILES, BYTES))
     (root / "params.json").write_text(json.dumps({"first": 0.1, "second": 0.2}))
     (root / ".gitignore").write_text("/placed\n/raw\n/encoded\n/models\n")
-    (root / "placed").write_text(OWN)
+    (root / "placed").write_text(RAW_DATA)
     project.run("dvc", "repro")
     project.commit("first results")
     return project
 
 
 def with_remote(project: Project, store: Store, root: Path) -> Project:
-    """A copy with the store as its remote, set up as docs/sharing.md says, its secrets not in git."""
+    """A copy with the store as its remote, set up as in docs/sharing.md, without secrets in git."""
     made = Project(project.copy(root).root, {**project.environment, **store.environment})
     settings = {"url": store.url, "verify": "true", **store.options}
     (root / ".dvc/config").write_text("[core]\n    remote = results\n" + _section(settings))
@@ -186,15 +189,15 @@ def _section(settings: dict[str, str]) -> str:
 
 
 def environment() -> dict[str, str]:
-    who = {
+    identity = {
         f"GIT_{role}_{key}": "tester@example.org"
         for role in ("AUTHOR", "COMMITTER")
         for key in ("NAME", "EMAIL")
     }
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**who, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+    return {**identity, "PATH": path, "DVC_NO_ANALYTICS": "1"}
 
 
 def ran(output: str) -> set[str]:
-    """The stages that a ``dvc repro`` says it ran."""
+    """Names of the stages that ran, from the output of ``dvc repro``."""
     return set(re.findall(r"Running stage '(.+?)'", output))

@@ -1,4 +1,4 @@
-"""Real servers on loopback, each with its files in a folder of its own, and stopped after use."""
+"""Real servers on the loopback interface, each with its files in one folder."""
 
 import getpass
 import os
@@ -20,8 +20,8 @@ ACCESS_KEY = "tester"
 SECRET_KEY = "not-a-secret"
 BUCKET = "results"
 
-# Root's sshd wants this folder; a distribution's start script makes it.
-SEPARATION = Path("/run/sshd")
+# sshd run by root needs this folder, which the distribution's start script normally creates.
+PRIVILEGE_SEPARATION = Path("/run/sshd")
 
 SSHD_CONFIG = """
 ListenAddress {address}
@@ -41,7 +41,7 @@ Subsystem sftp internal-sftp
 
 @dataclass
 class Server:
-    """A program that listens on a port of the loopback interface."""
+    """A program that listens on a loopback port."""
 
     command: list[str]
     port: int
@@ -50,7 +50,7 @@ class Server:
     process: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start the server and wait until it accepts connections."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
@@ -66,7 +66,7 @@ class Server:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """End it at once, and with it the connections that its children serve."""
+        """Kill the server and its children, which closes all connections."""
         if self.process is None:
             return
         with suppress(psutil.NoSuchProcess):
@@ -85,7 +85,7 @@ def free_port() -> int:
 
 
 def missing(kind: str) -> str | None:
-    """Why remotes of this kind can't be tried here, if so."""
+    """Message about programs missing to test this kind of remote; None if there are none."""
     programs = {"ssh": ("sshd", "ssh-keygen"), "s3": ("juicefs",)}.get(kind, ())
     lacking = [program for program in programs if find(program) is None]
     if kind != "directory" and find_spec(f"dvc_{kind}") is None:
@@ -97,20 +97,22 @@ def missing(kind: str) -> str | None:
 
 
 def find(program: str) -> str | None:
-    """The path of a program of this environment or of the system, administrators' included."""
-    own = str(Path(sys.executable).parent)
-    return shutil.which(program, path=os.pathsep.join([own, os.environ["PATH"], "/usr/sbin"]))
+    """Path of a program in this environment or on the system, including /usr/sbin."""
+    environment = str(Path(sys.executable).parent)
+    return shutil.which(
+        program, path=os.pathsep.join([environment, os.environ["PATH"], "/usr/sbin"])
+    )
 
 
 def ssh_server(folder: Path) -> Server:
-    """OpenSSH's sshd for the user who runs the tests, by ``user_key`` in ``folder`` alone."""
+    """OpenSSH's sshd, which admits the current user with ``user_key`` in ``folder``."""
     for name in ("host_key", "other_key", "user_key"):
         make_key(folder / name)
     port = free_port()
     config = folder / "sshd_config"
     config.write_text(SSHD_CONFIG.format(address=LOOPBACK, port=port, folder=folder))
     if os.geteuid() == 0:
-        SEPARATION.mkdir(exist_ok=True)
+        PRIVILEGE_SEPARATION.mkdir(exist_ok=True)
     return Server([_found("sshd"), "-D", "-e", "-f", str(config)], port, folder)
 
 
@@ -120,7 +122,7 @@ def make_key(path: Path) -> None:
 
 
 def known_host(folder: Path, port: str, key: str) -> str:
-    """The line of known_hosts that says: the server at this port has a key of the folder."""
+    """Line of known_hosts for the server at ``port`` with the public key ``key`` in ``folder``."""
     kind, text, *_ = (folder / f"{key}.pub").read_text().split()
     return f"[{LOOPBACK}]:{port} {kind} {text}\n"
 
@@ -130,7 +132,7 @@ def user() -> str:
 
 
 def s3_server(folder: Path) -> Server:
-    """JuiceFS's S3 gateway over a folder, with metadata in SQLite."""
+    """JuiceFS's S3 gateway to a folder, with metadata in SQLite."""
     juicefs, port = _found("juicefs"), free_port()
     metadata = f"sqlite3://{folder}/metadata.db"
     blocks = ["--storage", "file", "--bucket", f"{folder}/blocks/", "--trash-days", "0"]
@@ -150,7 +152,7 @@ def s3_server(folder: Path) -> Server:
 
 def _found(program: str) -> str:
     found = find(program)
-    assert found is not None, f"{program} is not installed: `make test-remotes` installs it"
+    assert found is not None, f"{program} is not installed; run: make test-remotes"
     return found
 
 

@@ -1,4 +1,4 @@
-"""Remote storages of each kind that docs/sharing.md describes, set up as it says."""
+"""Remote storage of each kind in docs/sharing.md, set up as described there."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -12,14 +12,14 @@ from tests.remotes.servers import Server
 
 KINDS = ("directory", "ssh", "s3")
 ROOT = Path(__file__).parents[2]
-HOSTS_CHECKED = ".config/fsspec/ssh.json"
+HOST_KEY_SETTING = ".config/fsspec/ssh.json"
 
 
 @dataclass(frozen=True)
 class Store:
-    """A remote's url, its committed options, its secrets, and a look behind the scenes.
+    """A remote's url, committed options and secrets, and direct access to its content.
 
-    ``folder``: where the server keeps its bytes. ``stop``: from now on nobody can reach it.
+    ``folder``: the server's files. ``stop``: makes the remote unreachable.
     """
 
     kind: str
@@ -37,13 +37,13 @@ class Store:
     environment: dict[str, str] = field(default_factory=dict)
 
     def progress(self) -> int:
-        """Files that the server has written, whatever they are called for now."""
+        """Number of files that the server has written so far, temporary ones included."""
         return sum(path.is_file() for path in self.folder.rglob("*"))
 
 
 @contextmanager
 def open_store(kind: str, folder: Path) -> Iterator[Store]:
-    """A running store of one of KINDS."""
+    """Run a store of a kind in `KINDS`."""
     folder.mkdir()
     if kind == "directory":
         yield _directory(folder)
@@ -57,7 +57,7 @@ def open_store(kind: str, folder: Path) -> Iterator[Store]:
 
 
 def _directory(folder: Path) -> Store:
-    """A folder on a mounted disk; without the disk there is something else in its place."""
+    """A folder that stands for a mounted disk; when unmounted, a file is in its place."""
     place, unmounted = folder / "store", folder / "unmounted"
     place.mkdir()
 
@@ -75,8 +75,8 @@ def _directory(folder: Path) -> Store:
 def _ssh(folder: Path, server: Server) -> Store:
     place = folder / "store"
     place.mkdir()
-    check_hosts(folder)
-    know(folder, servers.known_host(folder, str(server.port), "host_key"))
+    enable_host_key_checks(folder)
+    write_known_hosts(folder, servers.known_host(folder, str(server.port), "host_key"))
     return Store(
         "ssh",
         f"ssh://{servers.LOOPBACK}{place}",
@@ -91,18 +91,18 @@ def _ssh(folder: Path, server: Server) -> Store:
     )
 
 
-def check_hosts(home: Path) -> None:
-    """The setting of docs/sharing.md by which host keys are checked."""
-    setting = home / HOSTS_CHECKED
+def enable_host_key_checks(home: Path) -> None:
+    """Apply the setting from docs/sharing.md that enables host key checks."""
+    setting = home / HOST_KEY_SETTING
     setting.parent.mkdir(parents=True)
     text = (ROOT / "docs/sharing.md").read_text(encoding="utf-8")
-    found = re.search(r"echo '(.+?)' > ~/" + re.escape(HOSTS_CHECKED), text)
+    found = re.search(r"echo '(.+?)' > ~/" + re.escape(HOST_KEY_SETTING), text)
     assert found is not None
     setting.write_text(found[1])
 
 
-def know(home: Path, lines: str) -> None:
-    """Make these the hosts that this user knows."""
+def write_known_hosts(home: Path, lines: str) -> None:
+    """Write the user's known_hosts."""
     known = home / ".ssh/known_hosts"
     known.parent.mkdir(exist_ok=True)
     known.write_text(lines)

@@ -1,4 +1,4 @@
-"""What goes wrong between clones and a remote: it is said, and running again mends it."""
+"""Failures between clones and a remote are reported, and a second run repairs them."""
 
 import hashlib
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.remotes.project import FILES, PATIENCE, Project, set_secrets
+from tests.remotes.project import FILES, TIMEOUT, Project, set_secrets
 from tests.remotes.stores import Store
 
 PUSH = ("dvc", "push", "--run-cache")
@@ -16,25 +16,25 @@ OUTS = ("encoded", "models/first", "models/second")
 
 
 def interrupted(worker: Project, store: Store, how: str) -> str:
-    """Push one object after the other, and kill the push or stop the server amid it."""
+    """Push objects one by one, and kill the push or stop the server halfway."""
     before = store.progress()
     with worker.start(*PUSH, "--jobs", "1") as push:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while store.progress() < before + 8:
-            assert push.poll() is None, "the push was over before it could be interrupted"
+            assert push.poll() is None, "the push ended before it could be interrupted"
             assert time.monotonic() < deadline
             time.sleep(0.002)
         if how == "kill":
             push.kill()
         else:
             store.stop()
-        output, _ = push.communicate(timeout=PATIENCE)
+        output, _ = push.communicate(timeout=TIMEOUT)
     assert push.returncode != 0, output
     return output
 
 
 def assert_complete(worker: Project, clone: Project) -> None:
-    """All that was pushed is there for a clone of it, bit for bit, and nothing runs."""
+    """Check that a clone can pull all data unchanged and has no stage to run."""
     clone.run("dvc", "pull", *OUTS)
     files = [path for path in worker.root.glob("*/*") if path.parent.name in ("encoded", "models")]
     assert len(files) == FILES + 2
@@ -43,17 +43,17 @@ def assert_complete(worker: Project, clone: Project) -> None:
     assert clone.pulled_repro() == set()
 
 
-def test_a_killed_push_is_completed_by_the_next(
+def test_killed_push_is_completed_by_the_next(
     worker: Project, store: Store, tmp_path: Path
 ) -> None:
     interrupted(worker, store, "kill")
-    partly = set(store.names())
+    partial = set(store.names())
     worker.run(*PUSH)
-    assert partly < set(store.names())
+    assert partial < set(store.names())
     assert_complete(worker, worker.clone(tmp_path / "clone"))
 
 
-def test_a_remote_that_vanishes_amid_a_push_is_an_error_and_the_next_push_completes_it(
+def test_push_fails_if_the_remote_vanishes_and_is_completed_by_the_next(
     worker: Project, store: Store, tmp_path: Path
 ) -> None:
     output = interrupted(worker, store, "stop")
@@ -64,7 +64,7 @@ def test_a_remote_that_vanishes_amid_a_push_is_an_error_and_the_next_push_comple
     assert_complete(worker, worker.clone(tmp_path / "clone"))
 
 
-def test_two_clones_that_push_at_once_lose_nothing(
+def test_concurrent_pushes_of_two_clones_are_both_complete(
     worker: Project, store: Store, tmp_path: Path
 ) -> None:
     clones = [worker.copy(tmp_path / name) for name in ("one", "two")]
@@ -73,23 +73,23 @@ def test_two_clones_that_push_at_once_lose_nothing(
         clone.run("dvc", "repro")
         clone.commit("other rate")
     pushes = [clone.start(*PUSH) for clone in clones]
-    outputs = [push.communicate(timeout=PATIENCE)[0] for push in pushes]
+    outputs = [push.communicate(timeout=TIMEOUT)[0] for push in pushes]
     assert [push.returncode for push in pushes] == [0, 0], outputs
     for clone in clones:
         assert_complete(clone, clone.clone(clone.root.with_name(f"{clone.root.name}-clone")))
 
 
 @pytest.mark.parametrize("out", ["models/first", "encoded"])
-def test_a_damaged_object_is_named_and_replaced_by_a_good_clone(
+def test_damaged_object_is_named_and_replaced_by_an_intact_clone(
     worker: Project, store: Store, tmp_path: Path, out: str
 ) -> None:
     worker.run(*PUSH)
     name = object_of(worker, out)
     store.write(name, store.read(name)[:-1] + b"?")
     clone = worker.clone(tmp_path / "clone")
-    told = clone.failure("dvc", "pull", "--verbose", *OUTS)
-    assert re.search(rf"ERROR: .* following targets:\n{out}$", told, re.MULTILINE)
-    assert re.search(rf"corrupted cache file '.*/{name}'", told)
+    output = clone.failure("dvc", "pull", "--verbose", *OUTS)
+    assert re.search(rf"ERROR: .* following targets:\n{out}$", output, re.MULTILINE)
+    assert re.search(rf"corrupted cache file '.*/{name}'", output)
     store.remove(name)
     for folder in [each for each in store.names() if each.endswith(".dir")]:
         store.remove(folder)
@@ -98,7 +98,7 @@ def test_a_damaged_object_is_named_and_replaced_by_a_good_clone(
 
 
 def object_of(project: Project, out: str) -> str:
-    """The name under which a store keeps an out, or the first file of an out that is a folder."""
+    """Name of an out in the store, or of the first file if the out is a folder."""
     path = project.root / out
     file = min(path.iterdir()) if path.is_dir() else path
     digest = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
@@ -106,22 +106,22 @@ def object_of(project: Project, out: str) -> str:
 
 
 @pytest.mark.parametrize("kind", ["ssh", "s3"], indirect=True)
-def test_wrong_credentials_are_told_as_such(worker: Project, store: Store) -> None:
-    told = {"ssh": "Permission denied for user", "s3": "Forbidden"}[store.kind]
+def test_wrong_credentials_are_reported(worker: Project, store: Store) -> None:
+    message = {"ssh": "Permission denied for user", "s3": "Forbidden"}[store.kind]
     set_secrets(worker, store.wrong_secrets)
-    assert told in worker.failure(*PUSH)
+    assert message in worker.failure(*PUSH)
     shutil.rmtree(worker.root / ".dvc/cache")
-    assert told in worker.failure("dvc", "pull", *OUTS)
+    assert message in worker.failure("dvc", "pull", *OUTS)
     assert store.names() == []
 
 
-def test_a_remote_that_is_not_there_is_told_as_such(worker: Project, store: Store) -> None:
+def test_unreachable_remote_is_reported(worker: Project, store: Store) -> None:
     store.stop()
-    told = {
+    message = {
         "directory": "Not a directory",
         "ssh": "Connect call failed",
         "s3": "Could not connect to the endpoint URL",
     }[store.kind]
-    assert told in worker.failure(*PUSH)
+    assert message in worker.failure(*PUSH)
     shutil.rmtree(worker.root / ".dvc/cache")
-    assert told in worker.failure("dvc", "pull", *OUTS)
+    assert message in worker.failure("dvc", "pull", *OUTS)

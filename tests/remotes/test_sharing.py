@@ -1,13 +1,13 @@
-"""Push with the run-cache, and ``dvc repro --pull --allow-missing``: who pulls runs nothing."""
+"""After a push with the run-cache, ``dvc repro --pull --allow-missing`` in a clone runs nothing."""
 
 import hashlib
 from pathlib import Path
 
-from tests.remotes.project import OWN, Project
+from tests.remotes.project import RAW_DATA, Project
 from tests.remotes.stores import Store
 
 
-def test_a_fresh_clone_runs_nothing_and_downloads_what_is_asked_for(
+def test_fresh_clone_runs_nothing_and_downloads_only_what_is_requested(
     worker: Project, tmp_path: Path
 ) -> None:
     worker.run("dvc", "push", "--run-cache")
@@ -19,15 +19,17 @@ def test_a_fresh_clone_runs_nothing_and_downloads_what_is_asked_for(
     assert (clone.root / "models/first").read_text() == (worker.root / "models/first").read_text()
 
 
-def test_without_a_lock_only_what_is_never_pushed_runs(worker: Project, tmp_path: Path) -> None:
+def test_without_a_lock_only_stages_that_are_never_pushed_run(
+    worker: Project, tmp_path: Path
+) -> None:
     worker.run("dvc", "push", "--run-cache")
     clone = worker.without_lock(tmp_path / "clone")
-    (clone.root / "placed").write_text(OWN)
+    (clone.root / "placed").write_text(RAW_DATA)
     assert clone.pulled_repro() == {"fetch"}
     assert (clone.root / "dvc.lock").read_text() == (worker.root / "dvc.lock").read_text()
 
 
-def test_a_branch_whose_results_are_not_in_its_lock_yet_runs_nothing(
+def test_results_pushed_before_the_lock_is_committed_are_found(
     worker: Project, tmp_path: Path
 ) -> None:
     worker.change("first", 0.5)
@@ -40,9 +42,9 @@ def test_a_branch_whose_results_are_not_in_its_lock_yet_runs_nothing(
     assert (clone.root / "dvc.lock").read_text() == (worker.root / "dvc.lock").read_text()
 
 
-def test_raw_data_stays_and_all_else_is_pushed(worker: Project, store: Store) -> None:
+def test_everything_is_pushed_except_raw_data(worker: Project, store: Store) -> None:
     worker.run("dvc", "push", "--run-cache")
-    kept = hashlib.md5(OWN.encode(), usedforsecurity=False).hexdigest()
+    raw = hashlib.md5(RAW_DATA.encode(), usedforsecurity=False).hexdigest()
     pushed = {name.removeprefix("files/md5/").replace("/", "") for name in store.names()}
-    assert {*worker.objects()} - pushed == {kept}
-    assert [name for name in store.names() if OWN.encode() in store.read(name)] == []
+    assert {*worker.objects()} - pushed == {raw}
+    assert [name for name in store.names() if RAW_DATA.encode() in store.read(name)] == []

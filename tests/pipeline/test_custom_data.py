@@ -1,4 +1,4 @@
-"""A folder with a CSV and a few lines of YAML run through the whole pipeline."""
+"""Custom data: the pipeline runs from a CSV file and a few lines of YAML to the report."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ ROWS = 600
 
 
 def visits() -> pl.DataFrame:
-    """A funnel (visit, then purchase), an amount spent, and several genres in one field."""
+    """Rows with a funnel (visit, purchase), an amount spent, and a field with several genres."""
     draw = np.random.default_rng(0)
     price = draw.lognormal(2, 1, ROWS).round(2)
     visited = (draw.random(ROWS) < 0.5).astype(int)
@@ -27,7 +27,7 @@ def visits() -> pl.DataFrame:
             "user": draw.integers(0, 60, ROWS),
             "price": price,
             "channel": draw.choice(["ads", "mail", "NA"], ROWS),
-            "genres": ["|".join(own) for own in genres],
+            "genres": ["|".join(names) for names in genres],
             "visited": visited,
             "orders": orders,
             "amount": (orders * price).round(2),
@@ -54,7 +54,7 @@ def add_shop(tree: dict[str, Any]) -> None:
     }
 
 
-def test_own_data_runs_from_the_file_to_the_report(untouched: Workspace) -> None:
+def test_custom_data_runs_from_csv_to_report(untouched: Workspace) -> None:
     folder = untouched.root / "mine"
     folder.mkdir()
     visits().write_csv(folder / "visits.csv")
