@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from emm.config import load_params
+from emm.config.project import load_project
 from emm.report.library import library_table
 from emm.report.readme import readme_block, replace_block, results_table
 from tests.committed import copy_committed
@@ -16,11 +16,11 @@ def commit(tmp_path: Path) -> Path:
 
 
 def test_the_table_shows_the_committed_metrics(commit: Path) -> None:
-    params = load_params(commit / "params.yaml")
+    active = load_project(commit / "params.yaml").active
     tables = [
-        results_table(commit / "metrics", name, params.recipe, params.table, params.trained)
-        for name in params.datasets
+        results_table(commit / "metrics", name, active.recipe, active.table, active.trained)
+        for name in active.datasets
     ]
-    tables.append(library_table(commit / "metrics", params.recipe))
+    tables.append(library_table(commit / "metrics", active.recipe))
     readme = (commit / "README.md").read_text(encoding="utf-8")
     assert replace_block(readme, readme_block(tables)) == readme
