@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fewshot.settings import EpisodeSettings
 from emm.core.errors import DataError
 from fewshot.checkpoint import Checkpoint, State, key_of, read_checkpoint, write_checkpoint
 from fewshot.episodes import EpisodeShape
 from fewshot.evaluate import adapted_predictions, episode_accuracies, fixed_episodes
+from fewshot.settings import EpisodeSettings
 from fewshot.train import Point, best_point, meta_train, outer_learning_rate
 from tests.fewshot.tiny import SETTINGS, make_images, make_network, training
 

@@ -6,9 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fewshot.settings import EpisodeSettings, MetaTrainingSettings
 from fewshot.network import FewShotNetwork
-from fewshot.settings import MetaTestSettings, MetaValidationSettings, NetworkSettings
+from fewshot.settings import (
+    EpisodeSettings,
+    MetaTestSettings,
+    MetaTrainingSettings,
+    MetaValidationSettings,
+    NetworkSettings,
+)
 
 SIDE = 8
 SETTINGS = EpisodeSettings(
