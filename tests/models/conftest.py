@@ -1,7 +1,7 @@
-"""Slow plain re-statements of the blocks that the models are made of, and models to try them on.
+"""Slow, plain reimplementations of the models' building blocks, and fixtures to compare them with.
 
-Everything is written for one row, one group and one feature at a time, and shares no code with
-src: it reads the modules' weights only.
+Everything is computed for one row, one group and one feature at a time, and shares no code with
+src: only the weights of the modules are read.
 """
 
 from types import SimpleNamespace
@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emm.nn.grouped import GroupedBatchNorm, GroupedLinear
 from emm.nn.inputs import Inputs
+from emm.nn.mlp import GroupedBatchNorm, GroupedLinear
 
 INPUTS = Inputs(dense=3, cardinalities=(4, 2, 5))
 
@@ -48,7 +48,7 @@ def plain_norm(norm: nn.BatchNorm1d, x: Tensor, start: int) -> Tensor:
 
 
 def plain_chain(layers: nn.Sequential, x: Tensor, group: int = 0) -> Tensor:
-    """What ``layers`` (its group ``group``, if grouped) makes of x [B, in], without dropout."""
+    """Output of ``layers``, or of one group of them, for x [B, in], without dropout."""
     for layer in layers:
         match layer:
             case nn.Linear():
@@ -69,7 +69,7 @@ def plain_chain(layers: nn.Sequential, x: Tensor, group: int = 0) -> Tensor:
 
 
 def randomise(model: nn.Module) -> nn.Module:
-    """Away from every special start value (zero bias, unit variance, uniform weights)."""
+    """Replace all initial values, special ones such as zero bias and unit variance included."""
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point():
             nn.init.uniform_(tensor, *((0.5, 1.5) if name.endswith("_var") else (-1.0, 1.0)))
@@ -77,9 +77,10 @@ def randomise(model: nn.Module) -> nn.Module:
 
 
 def settle(model: nn.Module, dense: Tensor, sparse: Tensor) -> nn.Module:
-    """In eval mode, with these rows' statistics as running ones: no unit is dead for all rows.
+    """Put ``model`` into eval mode with the batch statistics of these rows as running statistics.
 
-    In train mode the batch mean would cancel the bias of the layer before it.
+    So no unit is dead for all rows. In train mode, the batch mean would cancel the bias of the
+    layer before it.
     """
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d):
@@ -106,7 +107,7 @@ def tasks(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture(params=[(1, False), (5, False), (5, True)], ids=["one", "five", "five-train"])
 def case(request: pytest.FixtureRequest) -> Any:
-    """Rows and mode of a forward pass: prepares a model, and holds a batch in float64."""
+    """Rows and mode of a forward pass: a batch in float64, and a function that prepares a model."""
     rows, training = request.param
     dense, sparse = batch(rows)
 

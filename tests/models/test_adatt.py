@@ -7,7 +7,7 @@ ARGUMENTS = {"embedding_dim": 2, "expert": [6, 4], "tower": [3], "dropout": 0.0}
 
 
 def fusion(level, inputs, experts, plain):
-    """f_t = sum over all experts of the gate's share, plus v_tj times task t's own experts."""
+    """f_t = gated sum over all experts + sum over task t's own experts, weighted by v_tj."""
     outputs = [
         plain.chain(level.experts, value, task * experts + j)
         for task, value in enumerate(inputs)
@@ -26,7 +26,7 @@ def fusion(level, inputs, experts, plain):
 
 
 @pytest.mark.parametrize(("levels", "experts"), [(1, 2), (2, 1), (3, 2)])
-def test_forward_is_the_papers_equation(levels, experts, tasks, case, plain, small):
+def test_forward_is_the_equation_of_the_paper(levels, experts, tasks, case, plain, small):
     counts = {"levels": levels, "experts": experts}
     model = case.prepare(AdaTT(small.inputs, tasks, **ARGUMENTS, **counts))
     fused = [plain.front(model.front, case.dense, case.sparse)] * tasks

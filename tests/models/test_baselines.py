@@ -1,4 +1,4 @@
-"""What holds for every model, whatever its equations."""
+"""Properties of every model, whatever its equations."""
 
 import pytest
 import torch
@@ -57,7 +57,7 @@ def test_logits_have_one_column_per_task(kind, rows, tasks, small):
 
 @every_model
 def test_gradients_reach_every_row_of_every_parameter(kind, tasks, small):
-    """Each group of a grouped weight, each id of the embeddings."""
+    """Rows are the groups of a grouped weight and the ids of an embedding table."""
     rows = small.batch(200)
     model = small.settle(build(kind, small, tasks), *rows)
     model(*rows).square().sum().backward()
@@ -70,7 +70,7 @@ def test_gradients_reach_every_row_of_every_parameter(kind, tasks, small):
 
 
 @every_model
-def test_dropout_works_in_train_mode_alone(kind, small):
+def test_dropout_works_in_train_mode_only(kind, small):
     model, rows = build(kind, small, dropout=0.5), small.batch(5)
     assert not torch.equal(model(*rows), model(*rows))
     assert torch.equal(model.eval()(*rows), model(*rows))
@@ -91,6 +91,6 @@ def test_state_names_are_stable(kind, small):
 
 
 @pytest.mark.parametrize("kind", [MMoE, PLE, AdaTT, STEM])
-def test_experts_without_layers_are_refused(kind, small):
+def test_experts_need_a_layer(kind, small):
     with pytest.raises(ParamsError, match="at least one hidden width"):
         build(kind, small, expert=[])

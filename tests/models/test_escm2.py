@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from emm.config import OptimiserSettings
-from emm.config.sections import FROM_DATA, split_section
+from emm.config.project import FROM_DATA, split_section
 from emm.core.errors import ParamsError
 from emm.models.escm2 import ESCM2, doubly_robust_risk, inverse_propensity_risk
 from emm.models.esmm import ESMM
+from emm.training.settings import OptimiserSettings
 
 BOTH = {"embedding_dim": 2, "tower": [6, 4], "dropout": 0.0, "funnel": (1, 0)}
 RISK = {"risk_weight": 0.7, "global_weight": 0.4, "least_propensity": 0.2}
@@ -22,13 +22,13 @@ def build(small, variant, **changes):
 
 
 def by_hand(model, rows, variant, weights=None, risk_weight=0.7, global_weight=0.4, least=0.2):
-    """(L_CTR + risk R + global L_CTCVR) / 2 less the mean of both losses, row by row."""
+    """(L_CTR + risk R + global L_CTCVR) / 2 minus the mean of both losses, row by row."""
     x = model.front(*rows)
-    own = model.towers(x)
+    towers = model.towers(x)
     imputed = softplus(model.imputation(x)[:, 0]) if variant == "dr" else None
     total, size = 0.0, 0.0
     for row, (z, y) in enumerate(LABELS.tolist()):
-        conversion, click = own[row].sigmoid()
+        conversion, click = towers[row].sigmoid()
         error = -(conversion.log() if z else (1 - conversion).log())
         p = max(click.item(), least)
         if variant == "ips":
@@ -46,7 +46,7 @@ def by_hand(model, rows, variant, weights=None, risk_weight=0.7, global_weight=0
 
 @pytest.mark.parametrize("weights", [None, torch.tensor([1.0, 2.0, 0.5, 1.0, 3.0, 1.0])])
 @pytest.mark.parametrize("variant", ["ips", "dr"])
-def test_the_risk_and_its_gradients_are_the_papers(variant, weights, small):
+def test_the_risk_and_its_gradients_are_those_of_the_paper(variant, weights, small):
     model, rows = build(small, variant)
     wide = None if weights is None else weights.double()
     logits, extra = model.logits_and_penalty(rows, LABELS, wide)
@@ -62,8 +62,8 @@ def test_the_risk_and_its_gradients_are_the_papers(variant, weights, small):
         torch.testing.assert_close(found, wanted)
 
 
-def test_an_inverse_propensity_risks_gradient_is_that_of_the_formula():
-    """Of the conversion's logit c: o (sigmoid(c) - z) / p; zero where nothing was clicked."""
+def test_the_gradient_of_the_inverse_propensity_risk_has_its_closed_form():
+    """For the conversion's logit c: o (sigmoid(c) - z) / p, which is 0 for unclicked rows."""
     logit = torch.tensor([0.3, -1.2, 2.0], requires_grad=True)
     z, clicked, p = (
         torch.tensor([1.0, 0.0, 0.0]),
@@ -76,8 +76,8 @@ def test_an_inverse_propensity_risks_gradient_is_that_of_the_formula():
     torch.testing.assert_close(logit.grad, expected)
 
 
-def test_a_doubly_robust_risks_gradients_are_those_of_the_formula():
-    """To e: o (1 + 2 (e - ê)) / p; to ê: 1 - o (1 + 2 (e - ê)) / p."""
+def test_the_gradients_of_the_doubly_robust_risk_have_their_closed_form():
+    """With respect to e: o (1 + 2 (e - ê)) / p; to ê: 1 - o (1 + 2 (e - ê)) / p."""
     error = torch.tensor([0.3, 1.2, 2.0], requires_grad=True)
     imputed = torch.tensor([0.5, 0.1, 0.9], requires_grad=True)
     clicked, p = torch.tensor([1.0, 1.0, 0.0]), torch.tensor([0.5, 0.1, 0.2])
@@ -89,7 +89,7 @@ def test_a_doubly_robust_risks_gradients_are_those_of_the_formula():
 
 @pytest.mark.parametrize("variant", ["ips", "dr"])
 def test_the_propensity_has_no_gradient(variant, small):
-    """With the embeddings aside, nothing of the risk alone reaches the click's tower."""
+    """The risk has no gradient in the click's tower; it does have one in the shared embeddings."""
     model, rows = build(small, variant, global_weight=1.0)
     _, extra = model.logits_and_penalty(rows, LABELS, None)
     extra.backward()
@@ -99,27 +99,27 @@ def test_the_propensity_has_no_gradient(variant, small):
     assert not any(gradient.any() for gradient in click)
 
 
-def test_the_risks_mean_is_the_error_over_all_rows_if_propensities_are_right():
-    """Summed over every outcome of the clicks, each with its probability."""
+def test_both_risks_are_unbiased_if_the_propensities_are_right():
+    """The expectation over the clicks, summed over all outcomes."""
     error, imputed = torch.tensor([0.2, 1.5, 0.7]).double(), torch.tensor([0.4, 0.1, 0.3]).double()
     p = torch.tensor([0.3, 0.6, 0.9]).double()
-    learnt = (error - imputed).square()  # what the imputation learns from, also in expectation
+    training = (error - imputed).square()  # expectation of the term that trains the imputation
     for risk, expected in (
         (inverse_propensity_risk, error),
-        (lambda e, o, q: doubly_robust_risk(e, imputed, o, q), error + learnt),
+        (lambda e, o, q: doubly_robust_risk(e, imputed, o, q), error + training),
     ):
-        seen = p * risk(error, torch.ones(3), p) + (1 - p) * risk(error, torch.zeros(3), p)
-        torch.testing.assert_close(seen, expected)
+        mean = p * risk(error, torch.ones(3), p) + (1 - p) * risk(error, torch.zeros(3), p)
+        torch.testing.assert_close(mean, expected)
 
 
-def test_a_seldom_clicked_row_weighs_no_more_than_the_least_propensity_lets_it(small):
+def test_the_propensity_is_clipped_from_below(small):
     model, rows = build(small, "ips", global_weight=1.0, risk_weight=2.0, least_propensity=1.0)
     _, extra = model.logits_and_penalty(rows, LABELS, None)
     expected = by_hand(model, rows, "ips", risk_weight=2.0, global_weight=1.0, least=1.0)
     torch.testing.assert_close(extra, expected)
 
 
-def test_without_the_risk_it_is_esmm(small):
+def test_without_the_risk_the_model_is_esmm(small):
     model, rows = build(small, "ips", risk_weight=0.0, global_weight=1.0)
     twin = ESMM(small.inputs, 2, **BOTH).double().eval()
     twin.load_state_dict(model.state_dict())
@@ -129,7 +129,7 @@ def test_without_the_risk_it_is_esmm(small):
 
 
 @pytest.mark.parametrize("variant", ["ips", "dr"])
-def test_it_stays_finite_for_extreme_logits(variant, small):
+def test_gradients_are_finite_for_extreme_logits(variant, small):
     model, rows = build(small, variant)
     with torch.no_grad():
         model.towers.layers[-1].bias.copy_(torch.tensor([[50.0], [-50.0]]))
@@ -137,7 +137,7 @@ def test_it_stays_finite_for_extreme_logits(variant, small):
     assert all(w.grad.isfinite().all() for w in model.parameters() if w.grad is not None)
 
 
-def test_a_section_must_name_a_known_variant():
+def test_an_unknown_variant_is_refused():
     section = {**BOTH, **RISK, "variant": "snips", "learning_rate": 0.1, "weight_decay": 0}
     del section["funnel"]
     with pytest.raises(ParamsError, match="got 'snips', expected ips or dr"):

@@ -8,8 +8,8 @@ ARGUMENTS = {"embedding_dim": 2, "tower": [6, 4], "dropout": 0.0}
 GROUPS = {"groups": {"user": ["a", "c"]}, "fields": ["a", "b", "c"]}
 
 
-def restated(model, plain, tasks, funnel, dense, sparse):
-    """pCTCVR = pCTR pCVR as a probability, the other tasks as their towers say."""
+def expected_logits(model, plain, tasks, funnel, dense, sparse):
+    """pCTCVR = pCTR pCVR as a probability; the other tasks' logits are those of their towers."""
     x = plain.front(model.front.front, dense, sparse)
     logits = [plain.chain(model.towers.layers, x, task).squeeze(1) for task in range(tasks)]
     click, conversion = funnel
@@ -18,9 +18,9 @@ def restated(model, plain, tasks, funnel, dense, sparse):
 
 
 @pytest.mark.parametrize("funnel", [(0, 1), (1, 0)])
-def test_forward_is_the_papers_equation(tasks, funnel, case, plain, small):
+def test_forward_is_the_equation_of_the_paper(tasks, funnel, case, plain, small):
     model = case.prepare(ESMM(small.inputs, tasks, funnel=funnel, **ARGUMENTS))
-    expected = restated(model, plain, tasks, funnel, case.dense, case.sparse)
+    expected = expected_logits(model, plain, tasks, funnel, case.dense, case.sparse)
     torch.testing.assert_close(model(case.dense, case.sparse), expected)
 
 
@@ -32,14 +32,14 @@ def test_a_conversion_is_never_likelier_than_its_click(small):
     assert (conversion <= click).all()
 
 
-def test_the_losses_are_those_of_click_and_of_both_over_all_rows(small):
+def test_the_losses_are_those_of_ctr_and_ctcvr_over_all_rows(small):
     """L(p_click, y) + L(p_click p_conversion, y and z), eq. 3, row by row."""
     rows = small.batch(4)
     model = small.settle(ESMM(small.inputs, 2, funnel=(0, 1), **ARGUMENTS).double(), *_wide(rows))
     labels = torch.tensor([[0, 0], [1, 0], [1, 1], [0, 0]]).double()
-    own = model.towers(model.front(*_wide(rows))).sigmoid()
+    probabilities = model.towers(model.front(*_wide(rows))).sigmoid()
     losses = [0.0, 0.0]
-    for (click, conversion), (y, z) in zip(own.tolist(), labels.tolist(), strict=True):
+    for (click, conversion), (y, z) in zip(probabilities.tolist(), labels.tolist(), strict=True):
         for number, (p, truth) in enumerate([(click, y), (click * conversion, y * z)]):
             losses[number] -= torch.tensor(p if truth else 1 - p).log().item() / 4
     found = task_losses(model(*_wide(rows)), labels)
@@ -50,6 +50,6 @@ def _wide(rows):
     return rows[0].double(), rows[1]
 
 
-def test_summed_groups_make_the_towers_input_narrower(small):
+def test_summed_groups_narrow_the_input_of_the_towers(small):
     model = ESMM(small.inputs, 2, funnel=(0, 1), **ARGUMENTS, **GROUPS)
     assert model.towers.layers[0].weight.shape[2] == small.inputs.dense + 2 * 2

@@ -5,7 +5,7 @@ from emm.models.mmoe import MMoE
 ARGUMENTS = {"embedding_dim": 2, "experts": 3, "expert": [6, 4], "tower": [3], "dropout": 0.0}
 
 
-def restated(model, plain, tasks, dense, sparse):
+def expected_logits(model, plain, tasks, dense, sparse):
     """y_k = h_k(f_k(x)), f_k(x) = sum_i g_k(x)_i f_i(x), g_k(x) = softmax(W_k x)."""
     x = plain.front(model.front, dense, sparse)
     experts = [plain.chain(model.experts, x, i) for i in range(3)]
@@ -19,7 +19,7 @@ def restated(model, plain, tasks, dense, sparse):
     return torch.cat(logits, dim=1)
 
 
-def test_forward_is_the_papers_equation(tasks, case, plain, small):
+def test_forward_is_the_equation_of_the_paper(tasks, case, plain, small):
     model = case.prepare(MMoE(small.inputs, tasks, **ARGUMENTS))
-    expected = restated(model, plain, tasks, case.dense, case.sparse)
+    expected = expected_logits(model, plain, tasks, case.dense, case.sparse)
     torch.testing.assert_close(model(case.dense, case.sparse), expected)

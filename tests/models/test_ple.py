@@ -7,7 +7,7 @@ ARGUMENTS = {"embedding_dim": 2, "expert": [6, 4], "tower": [3], "dropout": 0.0}
 
 
 def gated(gate, values, experts, plain):
-    """softmax(W v) applied to a list of expert outputs, row by row."""
+    """Expert outputs weighted by softmax(W v), row by row."""
     rows = []
     for row, value in enumerate(values):
         weights = plain.softmax(gate @ value)
@@ -17,25 +17,28 @@ def gated(gate, values, experts, plain):
 
 
 def extraction(level, inputs, shared_input, specific, plain):
-    """One level of the paper: each task's output, and the shared one unless it is the last."""
-    own, place = [], 0
+    """One level of the paper: the output of each task, and the shared one (None if last)."""
+    specific_experts, place = [], 0
     for value in inputs:
-        own.append([plain.chain(level.experts, value, place + j) for j in range(specific)])
+        specific_experts.append(
+            [plain.chain(level.experts, value, place + j) for j in range(specific)]
+        )
         place += specific
     count = level.experts[0].weight.shape[0] - place
     shared = [plain.chain(level.experts, shared_input, place + j) for j in range(count)]
     gates = level.task_gates.linear.weight
     outputs = [
-        gated(gates[task], inputs[task], own[task] + shared, plain) for task in range(len(inputs))
+        gated(gates[task], inputs[task], specific_experts[task] + shared, plain)
+        for task in range(len(inputs))
     ]
     if level.shared_gate is None:
         return outputs, None
-    everything = [expert for experts in own for expert in experts] + shared
+    everything = [expert for experts in specific_experts for expert in experts] + shared
     return outputs, gated(level.shared_gate.linear.weight[0], shared_input, everything, plain)
 
 
 @pytest.mark.parametrize(("levels", "specific", "shared"), [(1, 2, 1), (2, 2, 2), (3, 1, 2)])
-def test_forward_is_the_papers_equation(levels, specific, shared, tasks, case, plain, small):
+def test_forward_is_the_equation_of_the_paper(levels, specific, shared, tasks, case, plain, small):
     counts = {"levels": levels, "specific_experts": specific, "shared_experts": shared}
     model = case.prepare(PLE(small.inputs, tasks, **ARGUMENTS, **counts))
     x = plain.front(model.front, case.dense, case.sparse)

@@ -3,7 +3,7 @@ import torch
 from emm.models.shared_bottom import SharedBottom
 
 
-def test_forward_is_the_papers_equation(tasks, case, plain, small):
+def test_forward_is_the_equation_of_the_paper(tasks, case, plain, small):
     arguments = {"embedding_dim": 2, "bottom": [6, 4], "tower": [3], "dropout": 0.0}
     model = case.prepare(SharedBottom(small.inputs, tasks, **arguments))
     bottom = plain.chain(model.bottom, plain.front(model.front, case.dense, case.sparse))

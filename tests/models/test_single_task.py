@@ -6,7 +6,7 @@ from emm.models.single_task import SingleTask
 ARGUMENTS = {"embedding_dim": 2, "blocks": [[6, 5], [4], [4, 3]], "tower": [3], "dropout": 0.0}
 
 
-def test_forward_runs_the_whole_chain(case, plain, small):
+def test_forward_runs_the_chain(case, plain, small):
     model = case.prepare(SingleTask(small.inputs, **ARGUMENTS))
     x = plain.front(model.front, case.dense, case.sparse)
     for block in model.blocks:

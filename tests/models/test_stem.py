@@ -13,7 +13,7 @@ ARGUMENTS = {
 }
 
 
-def restated(model, plain, tasks, dense, sparse):
+def expected_logits(model, plain, tasks, dense, sparse):
     """y_t = tower_t(sum_k g_t(x_t + x_S)_k h_k), the shared experts last."""
     x = [plain.front(front, dense, sparse) for front in model.fronts]
     sources = [task for task in range(tasks) for _ in range(2)] + [tasks]
@@ -29,14 +29,14 @@ def restated(model, plain, tasks, dense, sparse):
     return torch.cat(logits, dim=1)
 
 
-def test_forward_is_the_papers_equation(tasks, case, plain, small):
+def test_forward_is_the_equation_of_the_paper(tasks, case, plain, small):
     model = case.prepare(STEM(small.inputs, tasks, **ARGUMENTS))
-    expected = restated(model, plain, tasks, case.dense, case.sparse)
+    expected = expected_logits(model, plain, tasks, case.dense, case.sparse)
     torch.testing.assert_close(model(case.dense, case.sparse), expected)
 
 
 @pytest.mark.parametrize("task", [0, 1, 2])
-def test_a_tasks_gradient_reaches_its_own_and_the_shared_table_alone(task, small):
+def test_the_gradient_of_a_task_reaches_its_own_and_the_shared_table_only(task, small):
     rows = small.batch(50)
     model = small.settle(STEM(small.inputs, 3, **ARGUMENTS), *rows)
     model(*rows)[:, task].square().sum().backward()
@@ -47,8 +47,8 @@ def test_a_tasks_gradient_reaches_its_own_and_the_shared_table_alone(task, small
     assert experts == [number // 2 in (task, 3) for number in range(6)] + [True]
 
 
-def test_other_tasks_experts_are_read(small):
-    """All forward: what another task's table holds shows in a task's logit."""
+def test_experts_of_other_tasks_are_read(small):
+    """ "All forward": another task's embedding table changes a task's logit."""
     rows = small.batch(50)
     model = small.settle(STEM(small.inputs, 2, **ARGUMENTS), *rows)
     before = model(*rows)[:, 0]
@@ -57,8 +57,8 @@ def test_other_tasks_experts_are_read(small):
     assert not torch.equal(model(*rows)[:, 0], before)
 
 
-def test_the_gates_gradient_is_that_without_any_stop(small):
-    """The weights of all experts learn; only what flows on to foreign experts is stopped."""
+def test_the_gradient_of_the_gates_is_complete(small):
+    """The gate learns from all experts; only the gradient to other tasks' experts is stopped."""
     rows = small.batch(50)
     model = small.settle(STEM(small.inputs, 2, **ARGUMENTS).double(), rows[0].double(), rows[1])
     wide = rows[0].double(), rows[1]

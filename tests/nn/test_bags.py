@@ -23,7 +23,7 @@ def store(*fields: list[list[int]]) -> BagStore:
 
 @settings(deadline=None, max_examples=40)
 @given(BAGS, st.data())
-def test_a_vector_is_the_mean_of_its_bags_rows(bags: list[list[int]], data: st.DataObject) -> None:
+def test_the_embedding_is_the_mean_over_the_bag(bags: list[list[int]], data: st.DataObject) -> None:
     owners = data.draw(st.lists(st.integers(0, len(bags) - 1), max_size=8))
     second = [[3 - i % 3 for i in bag] for bag in bags]
     embedding = BagEmbedding([5, 4], 3)
@@ -34,12 +34,12 @@ def test_a_vector_is_the_mean_of_its_bags_rows(bags: list[list[int]], data: st.D
         return rows[bag].mean(0) if bag else torch.zeros(3)
 
     first, last = embedding.weight.split([5, 4])
-    plain = [torch.cat([mean(first, bags[o]), mean(last, second[o])]) for o in owners]
-    expected = torch.stack(plain) if plain else torch.zeros(0, 6)
+    means = [torch.cat([mean(first, bags[o]), mean(last, second[o])]) for o in owners]
+    expected = torch.stack(means) if means else torch.zeros(0, 6)
     assert torch.allclose(found, expected, atol=1e-6)
 
 
-def test_every_item_of_a_bag_gets_a_gradient_and_no_other() -> None:
+def test_exactly_the_items_of_the_bags_get_a_gradient() -> None:
     embedding = BagEmbedding([5], 2)
     attach_bags(embedding, store([[1, 3], [], [4]]))
     embedding(torch.tensor([0, 1])).sum().backward()
@@ -47,7 +47,7 @@ def test_every_item_of_a_bag_gets_a_gradient_and_no_other() -> None:
     assert embedding.weight.grad[:, 0].tolist() == [0, 0.5, 0, 0.5, 0]
 
 
-def test_the_front_reads_whose_bags_they_are_in_the_last_sparse_column() -> None:
+def test_the_last_sparse_column_is_the_owner_of_the_bags() -> None:
     front = FeatureFront(Inputs(1, (3, 2), bags=(5,)), 4)
     attach_bags(front, store([[1], [2, 2]]))
     dense, sparse = torch.ones(2, 1), torch.tensor([[0, 1, 1], [2, 0, 0]])
@@ -58,18 +58,18 @@ def test_the_front_reads_whose_bags_they_are_in_the_last_sparse_column() -> None
     assert torch.equal(found[:, 5:], front.table(sparse[:, :2]).flatten(1))
 
 
-def test_without_its_bags_a_model_says_so() -> None:
+def test_a_model_without_its_bags_raises() -> None:
     with pytest.raises(RuntimeError, match="attach_bags"):
         BagEmbedding([5], 2)(torch.tensor([0]))
 
 
-def test_copies_share_the_store() -> None:
+def test_a_copied_model_shares_the_bags() -> None:
     embedding = BagEmbedding([5], 2)
     attach_bags(embedding, store([[1]]))
     assert copy.deepcopy(embedding).store is embedding.store
 
 
-def test_the_store_is_no_weight() -> None:
+def test_the_bags_are_not_in_the_state_dict() -> None:
     embedding = BagEmbedding([5], 2)
     attach_bags(embedding, store([[1]]))
     assert list(embedding.state_dict()) == ["weight"]

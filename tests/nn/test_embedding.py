@@ -29,26 +29,28 @@ def test_ids_may_be_int32_or_int64():
     assert torch.equal(table(sparse), table(sparse.long()))
 
 
-def test_a_fields_gradient_stays_in_its_rows():
+def test_the_gradient_of_a_field_stays_in_its_rows():
     table = EmbeddingTable([3, 4], 2)
     table(torch.tensor([[2, 0]], dtype=torch.int32)).sum().backward()
     assert table.weight.grad is not None
     assert table.weight.grad.any(dim=1).tolist() == [False, False, True, True, False, False, False]
 
 
-def test_embeddings_start_as_a_narrow_normal():
+def test_embeddings_are_initialised_from_a_narrow_normal():
     weight = EmbeddingTable([5000, 5000], 8).weight
     assert weight.mean().item() == pytest.approx(0, abs=2e-4)
     assert weight.std().item() == pytest.approx(0.01, rel=0.02)
 
 
-def test_the_offsets_are_no_part_of_the_stored_state():
+def test_the_offsets_are_not_in_the_state_dict():
     assert list(EmbeddingTable([3, 4], 2).state_dict()) == ["weight"]
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5])
 @pytest.mark.parametrize(("dense", "cardinalities"), [(3, [2, 4]), (0, [2, 4]), (3, [])])
-def test_front_puts_dense_before_embedded(rows: int, dense: int, cardinalities: list[int]):
+def test_the_front_puts_dense_features_before_embedded_ones(
+    rows: int, dense: int, cardinalities: list[int]
+):
     front = FeatureFront(Inputs(dense, tuple(cardinalities)), 2)
     x, sparse = torch.randn(rows, dense), ids(rows, cardinalities)
     features = front(x, sparse)

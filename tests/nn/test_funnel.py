@@ -1,4 +1,4 @@
-"""Products of probabilities as logits, and pooled fields, against plain re-statements."""
+"""Products of probabilities as logits, and pooled fields, against plain reimplementations."""
 
 from decimal import Decimal, localcontext
 
@@ -25,14 +25,16 @@ def exact(first: float, second: float) -> float:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("first", LOGITS)
-def test_the_logit_of_a_product_is_exact_far_out(first: float, dtype: torch.dtype) -> None:
+def test_the_logit_of_a_product_is_exact_for_extreme_logits(
+    first: float, dtype: torch.dtype
+) -> None:
     a, b = torch.full((len(LOGITS),), first, dtype=dtype), torch.tensor(LOGITS, dtype=dtype)
     expected = torch.tensor([exact(first, float(each)) for each in b], dtype=dtype)
     torch.testing.assert_close(logit_of_product(a, b), expected)
 
 
 @pytest.mark.parametrize("first", LOGITS)
-def test_its_gradient_is_that_of_the_closed_form(first: float) -> None:
+def test_the_gradient_of_the_logit_of_a_product_has_its_closed_form(first: float) -> None:
     """d logit / da = (1 - p_a) / (1 - p_a p_b)."""
     a = torch.full((len(LOGITS),), first, requires_grad=True)
     b = torch.tensor(LOGITS)
@@ -44,7 +46,7 @@ def test_its_gradient_is_that_of_the_closed_form(first: float) -> None:
     torch.testing.assert_close(a.grad.double(), expected, rtol=1e-5, atol=1e-12)
 
 
-def test_only_the_conversions_column_changes() -> None:
+def test_only_the_column_of_the_conversion_changes() -> None:
     logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
     found = over_entire_space(logits, (2, 0))
     assert torch.equal(found[:, 1:], logits[:, 1:])

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.special import softmax
 
-from emm.nn.gates import Gates, mix, own_experts
+from emm.nn.gates import Gates, mix, over_all_experts
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5])
@@ -29,13 +29,13 @@ def test_mix_is_a_weighted_sum():
     torch.testing.assert_close(mix(weights, experts), expected)
 
 
-def test_own_experts_closed_form():
+def test_over_all_experts_puts_zeros_elsewhere():
     weights = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     expected = [[1, 2, 0, 0, 0, 0], [0, 0, 3, 4, 0, 0], [0, 0, 0, 0, 5, 6]]
-    assert own_experts(weights).tolist() == expected
+    assert over_all_experts(weights).tolist() == expected
 
 
-def test_own_experts_works_per_row():
+def test_over_all_experts_keeps_batch_dimensions():
     weights = torch.rand(5, 3, 2)
-    expected = torch.stack([own_experts(row) for row in weights])
-    assert torch.equal(own_experts(weights), expected)
+    expected = torch.stack([over_all_experts(row) for row in weights])
+    assert torch.equal(over_all_experts(weights), expected)

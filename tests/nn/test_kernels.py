@@ -1,5 +1,7 @@
-"""The loops of compiled steps against what plain steps compute; in float64, so that only the
-order of sums differs. Traced without a C++ compiler, by the backend that runs the traced graph."""
+"""Compiled steps against plain steps, in float64, where only the order of sums differs.
+
+The backend runs the traced graph itself, so that no C++ compiler is needed.
+"""
 
 from collections.abc import Callable
 
@@ -8,8 +10,8 @@ import torch
 from torch import Tensor
 
 from emm.nn.gates import mix
-from emm.nn.grouped import NARROW, GroupedLinear
-from emm.nn.kernels import in_fused_step, take_rows
+from emm.nn.kernels import compiled_on_cpu, take_rows
+from emm.nn.mlp import NARROW, GroupedLinear
 
 Function = Callable[..., Tensor]
 
@@ -20,28 +22,28 @@ def traced(function: Function) -> Function:
 
 
 def with_gradients(function: Function, *inputs: Tensor) -> list[Tensor]:
-    """The result, and the gradient of each floating input for a weighted sum of it."""
+    """The result, and the gradient of a weighted sum of it for each floating-point input."""
     leaves = [x.detach().clone().requires_grad_(x.is_floating_point()) for x in inputs]
     result = function(*leaves)
-    places = torch.arange(result.numel(), dtype=result.dtype).view_as(result)
-    (result * places.cos()).sum().backward()
+    positions = torch.arange(result.numel(), dtype=result.dtype).view_as(result)
+    (result * positions.cos()).sum().backward()
     return [result.detach(), *(x.grad for x in leaves if x.grad is not None)]
 
 
 def assert_same(function: Function, *inputs: Tensor) -> None:
-    plain, fused = with_gradients(function, *inputs), with_gradients(traced(function), *inputs)
-    assert len(plain) == len(fused) > 1
-    for one, other in zip(plain, fused, strict=True):
-        torch.testing.assert_close(other, one, rtol=1e-12, atol=1e-12)
+    plain, compiled = with_gradients(function, *inputs), with_gradients(traced(function), *inputs)
+    assert len(plain) == len(compiled) > 1
+    for expected, found in zip(plain, compiled, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.filterwarnings("ignore")  # of what torch.compile imports
-def test_only_compiled_steps_are_fused():
-    assert not in_fused_step(torch.zeros(1))
+@pytest.mark.filterwarnings("ignore")  # from modules that torch.compile imports
+def test_only_compiled_steps_are_recognised():
+    assert not compiled_on_cpu(torch.zeros(1))
     seen: list[bool] = []
 
     def step(x: Tensor) -> Tensor:
-        seen.append(in_fused_step(x))
+        seen.append(compiled_on_cpu(x))
         return x + 1
 
     traced(step)(torch.zeros(1))
@@ -49,7 +51,7 @@ def test_only_compiled_steps_are_fused():
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_mixing_is_the_same():
+def test_mixing_is_the_same_when_compiled():
     generator = torch.Generator().manual_seed(0)
     weights = torch.rand(7, 2, 5, generator=generator, dtype=torch.float64)
     assert_same(mix, weights, torch.rand(7, 5, 3, generator=generator, dtype=torch.float64))
@@ -58,13 +60,13 @@ def test_mixing_is_the_same():
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(7, 4), (7, 3, 4), (7, 6, 4), (7, 3, NARROW + 1)])
-def test_grouped_layers_are_the_same(shape: tuple[int, ...], bias: bool):
+def test_grouped_layers_are_the_same_when_compiled(shape: tuple[int, ...], bias: bool):
     layer = GroupedLinear(6, shape[-1], 2, bias=bias).double()
     names, values = zip(*layer.named_parameters(), strict=True)
 
     def apply(x: Tensor, *parameters: Tensor) -> Tensor:
-        given = dict(zip(names, parameters, strict=True))
-        result: Tensor = torch.func.functional_call(layer, given, x)
+        by_name = dict(zip(names, parameters, strict=True))
+        result: Tensor = torch.func.functional_call(layer, by_name, x)
         return result
 
     assert_same(apply, torch.rand(*shape, dtype=torch.float64), *values)
@@ -72,6 +74,6 @@ def test_grouped_layers_are_the_same(shape: tuple[int, ...], bias: bool):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("rows", [[2, 0, 2, 2], []])
-def test_rows_that_repeat_add_up(rows: list[int]):
+def test_gradients_of_repeated_rows_add_up(rows: list[int]):
     table = torch.rand(5, 3, dtype=torch.float64)
     assert_same(take_rows, table, torch.tensor(rows, dtype=torch.int64))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mean_squared_error
 
-from emm.nn.losses import of_binary_tasks, task_losses
+from emm.nn.losses import binary_logits, task_losses
 
 ROW = st.tuples(st.floats(-20, 20), st.integers(0, 1), st.integers(0, 4))
 
@@ -19,7 +19,7 @@ def cross_entropy(logit: float, label: float) -> float:
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(ROW, ROW), min_size=1, max_size=8))
-def test_each_task_has_the_mean_cross_entropy_of_its_rows(rows: list[tuple]) -> None:
+def test_the_loss_of_a_binary_task_is_the_mean_cross_entropy(rows: list[tuple]) -> None:
     logits = torch.tensor([[task[0] for task in row] for row in rows], dtype=torch.float64)
     labels = torch.tensor([[task[1] for task in row] for row in rows], dtype=torch.float64)
     expected = [sum(cross_entropy(*row[t][:2]) for row in rows) / len(rows) for t in range(2)]
@@ -28,7 +28,7 @@ def test_each_task_has_the_mean_cross_entropy_of_its_rows(rows: list[tuple]) -> 
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(ROW, min_size=1, max_size=8).filter(lambda rows: any(row[2] for row in rows)))
-def test_a_whole_weight_equals_repeating_the_row(rows: list[tuple[float, int, int]]) -> None:
+def test_an_integer_weight_equals_repeating_the_row(rows: list[tuple[float, int, int]]) -> None:
     logits, labels, counts = (torch.tensor(column) for column in zip(*rows, strict=True))
     logits = torch.stack([logits, -logits], dim=1).double()
     labels = torch.stack([labels, labels], dim=1).double()
@@ -36,21 +36,21 @@ def test_a_whole_weight_equals_repeating_the_row(rows: list[tuple[float, int, in
     torch.testing.assert_close(task_losses(logits, labels, counts.double()), task_losses(*again))
 
 
-def test_the_size_of_the_weights_is_irrelevant() -> None:
+def test_the_scale_of_the_weights_is_irrelevant() -> None:
     logits, labels = torch.randn(5, 3), torch.randint(0, 2, (5, 3)).float()
     weights = torch.rand(5) + 0.1
     once, thrice = (task_losses(logits, labels, factor * weights) for factor in (1, 3))
     torch.testing.assert_close(once, thrice)
 
 
-def test_a_row_of_no_weight_has_no_gradient() -> None:
+def test_a_row_of_zero_weight_has_no_gradient() -> None:
     logits = torch.zeros(2, 1, requires_grad=True)
     task_losses(logits, torch.ones(2, 1), torch.tensor([0.0, 2.0])).sum().backward()
     assert logits.grad is not None
     assert logits.grad.flatten().tolist() == [0.0, -0.5]
 
 
-def test_extreme_logits_keep_a_finite_loss() -> None:
+def test_extreme_logits_have_a_finite_loss() -> None:
     losses = task_losses(torch.tensor([[-1e4, 1e4]]), torch.tensor([[1.0, 0.0]]))
     assert losses.tolist() == [1e4, 1e4]
 
@@ -59,7 +59,7 @@ MIXED = ("binary", "regression", "binary")
 
 
 def mixed() -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits and labels [6, 3] of a binary task, a regression task and another binary one."""
+    """Logits and labels [6, 3] of a binary task, a regression task and a second binary task."""
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(6, 3, generator=generator, dtype=torch.float64)
     labels = (torch.randn(6, 3, generator=generator) > 0).double()
@@ -67,13 +67,13 @@ def mixed() -> tuple[torch.Tensor, torch.Tensor]:
     return logits, labels
 
 
-def test_a_regression_task_has_the_mean_squared_error() -> None:
+def test_the_loss_of_a_regression_task_is_the_mean_squared_error() -> None:
     logits, labels = mixed()
     expected = mean_squared_error(labels[:, 1], logits[:, 1])
     assert task_losses(logits, labels, kinds=MIXED)[1].item() == pytest.approx(expected, rel=1e-12)
 
 
-def test_a_regression_task_is_a_mean_by_the_rows_weights() -> None:
+def test_the_loss_of_a_regression_task_is_weighted() -> None:
     logits, labels = mixed()
     weights = torch.tensor([1.0, 0.0, 2.0, 0.5, 3.0, 1.0]).double()
     expected = mean_squared_error(labels[:, 1], logits[:, 1], sample_weight=weights)
@@ -81,20 +81,20 @@ def test_a_regression_task_is_a_mean_by_the_rows_weights() -> None:
     assert found == pytest.approx(expected, rel=1e-12)
 
 
-def test_binary_tasks_beside_a_regression_keep_their_losses() -> None:
+def test_binary_tasks_keep_their_losses_next_to_a_regression_task() -> None:
     logits, labels = mixed()
     both = [0, 2]
-    alone = task_losses(logits[:, both], labels[:, both])
-    torch.testing.assert_close(task_losses(logits, labels, kinds=MIXED)[both], alone)
+    binary_only = task_losses(logits[:, both], labels[:, both])
+    torch.testing.assert_close(task_losses(logits, labels, kinds=MIXED)[both], binary_only)
 
 
-def test_naming_every_task_binary_changes_no_bit() -> None:
+def test_declaring_all_tasks_binary_changes_no_bit() -> None:
     logits, labels = torch.randn(64, 3), torch.randint(0, 2, (64, 3)).float()
     named = task_losses(logits, labels, kinds=("binary",) * 3)
     assert torch.equal(named, task_losses(logits, labels))
 
 
-def test_each_task_has_a_gradient_from_its_own_label_alone() -> None:
+def test_the_gradient_of_a_task_comes_from_its_own_label_only() -> None:
     logits, labels = mixed()
     logits.requires_grad_()
     task_losses(logits, labels, kinds=MIXED)[1].backward()
@@ -104,17 +104,17 @@ def test_each_task_has_a_gradient_from_its_own_label_alone() -> None:
     torch.testing.assert_close(logits.grad, expected)
 
 
-def test_the_binary_tasks_logits_stand_in_their_order() -> None:
+def test_binary_logits_keep_their_order() -> None:
     logits, _ = mixed()
-    assert torch.equal(of_binary_tasks(logits, MIXED), logits[:, [0, 2]])
+    assert torch.equal(binary_logits(logits, MIXED), logits[:, [0, 2]])
 
 
 @pytest.mark.parametrize("kinds", [(), ("binary",) * 3])
-def test_all_logits_of_binary_tasks_are_the_tensor_itself(kinds: tuple[str, ...]) -> None:
+def test_the_logits_of_binary_tasks_only_are_returned_as_they_are(kinds: tuple[str, ...]) -> None:
     logits, _ = mixed()
-    assert of_binary_tasks(logits, kinds) is logits
+    assert binary_logits(logits, kinds) is logits
 
 
-def test_regressions_alone_have_no_logits() -> None:
+def test_regression_tasks_have_no_binary_logits() -> None:
     logits, _ = mixed()
-    assert of_binary_tasks(logits, ("regression",) * 3).shape == (6, 0)
+    assert binary_logits(logits, ("regression",) * 3).shape == (6, 0)

@@ -10,7 +10,7 @@ from emm.nn.embedding import FeatureFront
 from emm.nn.inputs import Inputs
 from emm.nn.numeric import NumericEmbedding, numeric_embedding
 
-# Quarters are exact in float32, so that values often lie on an edge.
+# Quarters are exact in float32, so values often lie exactly on an edge.
 QUARTERS = st.integers(-8, 8).map(lambda n: n / 4)
 EDGES = st.lists(st.lists(QUARTERS, max_size=6).map(sorted), min_size=1, max_size=4)
 VALUES = st.lists(QUARTERS | st.floats(-3, 3, width=32), min_size=1, max_size=8)
@@ -24,7 +24,7 @@ def embedding(edges: list[list[float]], piecewise: bool) -> NumericEmbedding:
 
 
 def same_values(values: list[float], features: int) -> Tensor:
-    """Every feature gets all values: [B, D]."""
+    """The same values for every feature: [B, D]."""
     return torch.tensor(values, dtype=torch.float32).unsqueeze(1).expand(-1, features).contiguous()
 
 
@@ -49,21 +49,21 @@ def test_piecewise_equals_a_sum_bin_by_bin(edges: list[list[float]], values: lis
     module = embedding(edges, piecewise=True)
     found = module(same_values(values, len(edges))).unflatten(1, (len(edges), WIDTH))
     for row, x in enumerate(values):
-        for feature, own in enumerate(edges):
-            expected = piecewise_vector(x, own, module.weight[feature].detach())
+        for feature, quantiles in enumerate(edges):
+            expected = piecewise_vector(x, quantiles, module.weight[feature].detach())
             torch.testing.assert_close(found[row, feature].detach(), expected)
 
 
 @settings(deadline=None, max_examples=60)
 @given(EDGES, VALUES)
-def test_binned_picks_exactly_its_bins_vector(
+def test_binned_is_exactly_the_vector_of_the_bin(
     edges: list[list[float]], values: list[float]
 ) -> None:
     module = embedding(edges, piecewise=False)
     found = module(same_values(values, len(edges))).unflatten(1, (len(edges), WIDTH))
     for row, x in enumerate(values):
-        for feature, own in enumerate(edges):
-            assert torch.equal(found[row, feature], module.weight[feature, bin_of(x, own)])
+        for feature, quantiles in enumerate(edges):
+            assert torch.equal(found[row, feature], module.weight[feature, bin_of(x, quantiles)])
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_piecewise_is_a_running_sum_at_the_edges_and_constant_beyond(x: float, l
 
 
 @pytest.mark.parametrize("piecewise", [True, False])
-def test_an_edge_named_twice_counts_once(piecewise: bool) -> None:
-    twice, once = (embedding([own], piecewise) for own in ([0.0, 0.0, 1.0, 1.0], [0.0, 1.0]))
+def test_duplicate_edges_count_once(piecewise: bool) -> None:
+    twice, once = (embedding([edges], piecewise) for edges in ([0.0, 0.0, 1.0, 1.0], [0.0, 1.0]))
     with torch.no_grad():
         twice.weight[:, :3] = once.weight
     x = torch.tensor([[-1.0], [0.0], [0.3], [1.0], [2.0]])
@@ -113,18 +113,18 @@ def test_piecewise_has_no_jump_at_an_edge() -> None:
     torch.testing.assert_close(below, above, rtol=0, atol=1e-4)
 
 
-def test_the_gradient_reaches_the_bins_that_a_value_has_entered() -> None:
+def test_the_gradient_reaches_only_the_bins_below_a_value() -> None:
     module = embedding([[0.0, 0.5, 1.0]], piecewise=True)
     module(torch.tensor([[0.25]])).sum().backward()
     assert module.weight.grad is not None
     assert module.weight.grad[0, :, 0].tolist() == [0.0, 0.5, 0.0, 0.0]
 
 
-def test_the_edges_are_no_part_of_the_stored_state() -> None:
+def test_the_edges_are_not_in_the_state_dict() -> None:
     assert list(embedding([[0.0, 1.0]], piecewise=True).state_dict()) == ["weight"]
 
 
-def test_vectors_start_as_narrow_as_the_sparse_fields() -> None:
+def test_dense_embeddings_are_initialised_like_sparse_ones() -> None:
     weight = NumericEmbedding([[n / 64 for n in range(63)]] * 20, 16, piecewise=True).weight
     assert weight.mean().item() == pytest.approx(0, abs=3e-4)
     assert weight.std().item() == pytest.approx(0.01, rel=0.03)
@@ -135,7 +135,7 @@ ROWS = torch.tensor([[0.1, 0.2], [0.7, 0.9]]), torch.tensor([[0, 3], [2, 1]], dt
 
 
 @pytest.mark.parametrize("encoding", ["binned", "piecewise"])
-def test_the_front_puts_vectors_of_dense_features_after_their_numbers(encoding: str) -> None:
+def test_the_front_puts_dense_embeddings_after_the_scaled_numbers(encoding: str) -> None:
     front = FeatureFront(INPUTS, 5, encoding)
     features = front(*ROWS)
     assert features.shape == (2, front.width) == (2, 2 + 2 * 5 + 2 * 5)
@@ -145,7 +145,7 @@ def test_the_front_puts_vectors_of_dense_features_after_their_numbers(encoding: 
     assert front.numeric.piecewise == (encoding == "piecewise")
 
 
-def test_scaled_is_the_front_without_vectors_of_dense_features() -> None:
+def test_scaled_features_have_no_embeddings() -> None:
     torch.manual_seed(1)
     plain = FeatureFront(Inputs(2, (3, 4)), 5)
     torch.manual_seed(1)

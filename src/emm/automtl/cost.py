@@ -10,8 +10,7 @@ from torch import Tensor
 from emm.automtl.settings import Budget
 from emm.automtl.space import WIDTHS, Architecture
 from emm.automtl.supernet import Supernet
-from emm.nn.grouped import GroupedLinear
-from emm.nn.mlp import count_parameters
+from emm.nn.mlp import GroupedLinear, count_parameters
 
 # The cost of a linear layer out of its input and output widths, and whether it has a bias.
 Linear = Callable[[Any, int, bool], Any]

@@ -6,7 +6,7 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
-from emm.nn.grouped import GroupedLinear
+from emm.nn.mlp import GroupedLinear
 
 
 class AdaptiveKnowledgeFusion(nn.Module):

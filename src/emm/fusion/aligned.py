@@ -10,7 +10,7 @@ from emm.fusion.akf import AdaptiveKnowledgeFusion
 from emm.fusion.layout import Layout, Lift, adapter
 from emm.fusion.members import Freezable
 from emm.fusion.paper import Components
-from emm.nn.grouped import GroupedLinear
+from emm.nn.mlp import GroupedLinear
 
 
 @dataclass(frozen=True)

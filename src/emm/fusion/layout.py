@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from emm.nn.grouped import GroupedLinear
+from emm.nn.mlp import GroupedLinear
 
 Numbers = tuple[int, ...]
 

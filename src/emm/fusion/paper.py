@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from emm.fusion.akf import AdaptiveKnowledgeFusion
 from emm.fusion.layout import Layout, Lift, adapter
-from emm.nn.grouped import Towers
+from emm.nn.mlp import Towers
 
 # Output [B, H] of a network's component of a level, both numbered from 0, for its inputs.
 Components = Callable[..., Tensor]

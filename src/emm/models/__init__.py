@@ -1,13 +1,15 @@
-"""Models that learn all tasks together, one file a paper, and the single-task network.
+"""Multi-task models, one file per paper, and the single-task network.
 
-``MODELS`` names the class of each, to be imported when it is needed: a command that shows its
-help, or a stage that trains one of them, doesn't load the others. A name is its module's name,
-so that a stage can depend on the one file it uses.
+``MODELS`` maps the name of a model to its class, which is imported only when it is needed: showing
+a command's help or training one model doesn't load the others. A name is that of the class's
+module, so that a stage can depend on this one file.
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
 MODELS = {
     "single_task": "emm.models.single_task:SingleTask",
@@ -25,7 +27,7 @@ MODELS = {
 }
 
 
-def model_class(name: str) -> type[nn.Module]:
+def model_class(name: str) -> "type[nn.Module]":
     """The class registered under ``name`` (KeyError if there is none)."""
     module, _, attribute = MODELS[name].partition(":")
     found: type[nn.Module] = getattr(import_module(module), attribute)

@@ -7,18 +7,18 @@ from torch import Tensor, nn
 
 from emm.config.binding import Count, Share
 from emm.nn.embedding import FeatureFront
-from emm.nn.gates import Gates, mix, own_experts
-from emm.nn.grouped import Towers, grouped_mlp
+from emm.nn.gates import Gates, mix, over_all_experts
 from emm.nn.inputs import Inputs
+from emm.nn.mlp import Towers, grouped_mlp
 from emm.nn.numeric import DenseEncoding
 
 
 class Fusion(nn.Module):
     """One level: f_t = sum_k g_t(x_t)_k e_k + sum_j v_tj e_tj.
 
-    The first sum is the gated fusion of all tasks' experts, the second the residual: a linear
-    combination of task t's own (native) experts with learned scalars ``native`` [T, n], which
-    start as the mean.
+    The first sum is the gated fusion of all tasks' experts. The second is the residual: a linear
+    combination of task t's own (native) experts, whose learned weights ``native`` [T, n] start as
+    those of the mean.
     """
 
     def __init__(
@@ -31,16 +31,16 @@ class Fusion(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, in] at the first level, else [B, T, in] -> [B, T, H]."""
-        weights = self.gates(x) + own_experts(self.native)  # [B, T, T*n]
+        weights = self.gates(x) + over_all_experts(self.native)  # [B, T, T*n]
         return mix(weights, self.experts(x))
 
 
 class AdaTT(nn.Module):
     """Levels of task-to-task fusion, then towers: y_t = tower_t(f_t of the last level).
 
-    Level 1 reads the shared features; later, each task's experts and gate read its own fused
-    output. ``experts``: native experts per task and level; ``expert``, ``tower``: hidden widths of
-    one. Raises ParamsError if ``expert`` is empty.
+    Level 1 reads the shared features; at later levels, the experts and the gate of a task read its
+    fused output of the level before. ``experts``: native experts per task and level; ``expert``,
+    ``tower``: hidden widths of one. Raises ParamsError if ``expert`` is empty.
     Li et al., "AdaTT: Adaptive Task-to-Task Fusion Network for Multitask Learning in
     Recommendations", KDD 2023, the AdaTT-sp variant.
     """
@@ -50,12 +50,12 @@ class AdaTT(nn.Module):
         inputs: Inputs,
         tasks: int,
         *,
-        embedding_dim: Count,
-        levels: Count,
-        experts: Count,
-        expert: Sequence[int],
-        tower: Sequence[int],
-        dropout: Share,
+        embedding_dim: Count = 4,
+        levels: Count = 2,
+        experts: Count = 3,
+        expert: Sequence[int] = (128, 64),
+        tower: Sequence[int] = (32,),
+        dropout: Share = 0.0,
         dense_encoding: DenseEncoding = "scaled",
     ) -> None:
         super().__init__()

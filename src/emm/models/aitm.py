@@ -8,17 +8,16 @@ from torch import Tensor, nn
 
 from emm.config.binding import Count, NotNegative, Share
 from emm.nn.embedding import FeatureFront
-from emm.nn.grouped import Towers, grouped_mlp
 from emm.nn.inputs import Inputs
-from emm.nn.mlp import mlp
+from emm.nn.mlp import Towers, grouped_mlp, mlp
 from emm.nn.numeric import DenseEncoding
 
 
 class Transfer(nn.Module):
-    """z_t from the former task's z and this task's q: p = g(z), then attention over p and q.
+    """z_t from the previous task's z and this task's q: p = g(z), then attention over p and q.
 
     z_t = sum_{u in p,q} w_u V(u), w = softmax over the two of <Q(u), K(u)> / sqrt(H): each token is
-    scored by its own query and key. g is one layer of ``emm.nn.mlp``; Q, K, V are linear.
+    scored by its own query and key. g is an `emm.nn.mlp.mlp` of one layer; Q, K, V are linear.
     """
 
     def __init__(self, width: int, dropout: float) -> None:
@@ -26,11 +25,11 @@ class Transfer(nn.Module):
         self.information = mlp(width, [width], dropout)
         self.projections = nn.Linear(width, 3 * width)
 
-    def forward(self, former: Tensor, own: Tensor) -> Tensor:
-        """former, own [B, H] -> [B, H]."""
-        tokens = torch.stack([self.information(former), own], dim=1)  # [B, 2, H]
+    def forward(self, previous: Tensor, current: Tensor) -> Tensor:
+        """z_{t-1} and q_t, each [B, H] -> z_t [B, H]."""
+        tokens = torch.stack([self.information(previous), current], dim=1)  # [B, 2, H]
         query, key, value = self.projections(tokens).chunk(3, dim=2)  # each [B, 2, H]
-        scores = (query * key).sum(dim=2) / sqrt(own.shape[1])  # [B, 2]
+        scores = (query * key).sum(dim=2) / sqrt(current.shape[1])  # [B, 2]
         mixed: Tensor = (scores.softmax(dim=1).unsqueeze(2) * value).sum(dim=1)  # [B, H]
         return mixed
 
@@ -38,11 +37,11 @@ class Transfer(nn.Module):
 class AITM(nn.Module):
     """z_1 = q_1, z_t = AIT(g(z_{t-1}), q_t), y_t = tower_t(z_t), with q_t = bottom_t(x).
 
-    Tasks must come in the order of the funnel (click before purchase): information flows forward,
-    and the calibrator holds that a later step is no likelier than the one before. Of regression
-    tasks it knows nothing: among the binary ones, each follows the last before it.
-    ``bottom``, ``tower``: hidden widths of one task's; ``calibrator_weight``: its factor in
-    the loss, 0 where the tasks are no funnel. Raises ParamsError if ``bottom`` is empty.
+    Tasks must be in the order of the funnel (click before purchase): information flows forward,
+    and the calibrator penalises a step that is likelier than the one before. It skips regression
+    tasks: each binary task is compared with the previous binary one.
+    ``bottom``, ``tower``: hidden widths of one task; ``calibrator_weight``: of the calibrator in
+    the loss, 0 if the tasks form no funnel. Raises ParamsError if ``bottom`` is empty.
     Xi et al., "Modeling the Sequential Dependence among Audience Multi-step Conversions with
     Multi-task Learning in Targeted Display Advertising", KDD 2021.
     """
@@ -52,11 +51,11 @@ class AITM(nn.Module):
         inputs: Inputs,
         tasks: int,
         *,
-        embedding_dim: Count,
-        bottom: Sequence[int],
-        tower: Sequence[int],
-        dropout: Share,
-        calibrator_weight: NotNegative,
+        embedding_dim: Count = 4,
+        bottom: Sequence[int] = (128, 64),
+        tower: Sequence[int] = (32,),
+        dropout: Share = 0.0,
+        calibrator_weight: NotNegative = 0.3,
         dense_encoding: DenseEncoding = "scaled",
     ) -> None:
         super().__init__()
@@ -70,14 +69,16 @@ class AITM(nn.Module):
         """dense [B, D], sparse [B, F] -> logits [B, T]."""
         first, *others = self.bottoms(self.front(dense, sparse)).unbind(dim=1)  # T times [B, H]
         sequence = [first]
-        for transfer, own in zip(self.transfers, others, strict=True):
-            sequence.append(transfer(sequence[-1], own))
+        for transfer, current in zip(self.transfers, others, strict=True):
+            sequence.append(transfer(sequence[-1], current))
         logits: Tensor = self.towers(torch.stack(sequence, dim=1))  # [B, T]
         return logits
 
     def penalty(self, logits: Tensor) -> Tensor:
-        """What joins the tasks' losses: the calibrator, weighted; binary tasks' logits [B, T'] ->
-        scalar, 0 for fewer than two."""
+        """The weighted calibrator, which is added to the tasks' losses.
+
+        Logits of the binary tasks [B, T'] -> scalar, 0 for fewer than two tasks.
+        """
         return self.calibrator_weight * calibrator(logits)
 
 

@@ -1,27 +1,28 @@
 """ESCM²: ESMM with a counterfactual risk of its conversion rate. Wang et al., SIGIR 2022."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
-from emm.config.binding import Count, NotNegative, OneOf, Range, Share
+from emm.config.binding import Count, NotNegative, Share
 from emm.nn.funnel import Groups, PooledFront, over_entire_space
-from emm.nn.grouped import Towers
 from emm.nn.inputs import Inputs
+from emm.nn.mlp import Towers
 from emm.nn.numeric import DenseEncoding
 
 
 class ESCM2(nn.Module):
-    """ESMM, and in its loss the risk of pCVR over all impressions, estimated from the clicked ones.
+    """ESMM whose loss includes the risk of pCVR over all impressions, estimated from clicked ones.
 
     The loss is (L_CTR + ``risk_weight`` * R + ``global_weight`` * L_CTCVR) / T under equal
-    ``weighting``, T = 2 without further tasks. R is `inverse_propensity_risk` (``variant`` ips) or
-    `doubly_robust_risk` (dr), the propensity of a click being pCTR, at least ``least_propensity``,
-    without its gradient, as in the authors' code. dr has a third tower, which imputes the error of
-    pCVR; softplus keeps it above 0, as a log loss is. Other arguments are those of
-    `emm.models.esmm.ESMM`.
+    ``weighting``, with T = 2 unless there are further tasks. R is `inverse_propensity_risk`
+    (``variant`` ips) or `doubly_robust_risk` (dr). The propensity of a click is pCTR, clipped from
+    below at ``least_propensity`` and without gradient, as in the authors' code. dr has a third
+    tower, which imputes the loss of pCVR; softplus keeps it positive, as a log loss is. The other
+    arguments are those of `emm.models.esmm.ESMM`.
     Wang et al., "ESCM²: Entire Space Counterfactual Multi-Task Model for Post-Click Conversion Rate
     Estimation", SIGIR 2022.
     """
@@ -31,13 +32,13 @@ class ESCM2(nn.Module):
         inputs: Inputs,
         tasks: int,
         *,
-        embedding_dim: Count,
-        tower: Sequence[int],
-        dropout: Share,
-        variant: Annotated[str, OneOf("ips", "dr")],
-        risk_weight: NotNegative,
-        global_weight: NotNegative,
-        least_propensity: Annotated[float, Range(0, 1, open_low=True)],
+        embedding_dim: Count = 4,
+        tower: Sequence[int] = (128, 64, 32),
+        dropout: Share = 0.0,
+        variant: Literal["ips", "dr"] = "dr",
+        risk_weight: NotNegative = 0.1,
+        global_weight: NotNegative = 1.0,
+        least_propensity: Annotated[float, Field(gt=0, le=1)] = 0.02,
         funnel: Sequence[int],
         fields: Sequence[str] = (),
         groups: Groups | None = None,
@@ -59,17 +60,19 @@ class ESCM2(nn.Module):
     def logits_and_penalty(
         self, inputs: Sequence[Tensor], labels: Tensor, weights: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """As `forward` of ``inputs``, and what joins the mean of the tasks' losses, a scalar.
+        """`forward` of ``inputs``, and the scalar that is added to the mean of the tasks' losses.
 
-        labels [B, T]; ``weights`` [B] of the rows, if any.
+        labels [B, T]; weights [B] of the rows, or None.
         """
         x = self.front(*inputs)  # [B, D + F*E]
-        own = self.towers(x)  # [B, T]
-        logits = over_entire_space(own, self.funnel)
+        tower_logits = self.towers(x)  # [B, T]
+        logits = over_entire_space(tower_logits, self.funnel)
         click, conversion = self.funnel
         clicked, converted = labels[:, click].float(), labels[:, conversion].float()
-        error = binary_cross_entropy_with_logits(own[:, conversion], converted, reduction="none")
-        propensity = own[:, click].detach().sigmoid().clamp(min=self.least_propensity)
+        error = binary_cross_entropy_with_logits(
+            tower_logits[:, conversion], converted, reduction="none"
+        )
+        propensity = tower_logits[:, click].detach().sigmoid().clamp(min=self.least_propensity)
         if self.imputation is None:
             risk = inverse_propensity_risk(error, clicked, propensity)
         else:
@@ -81,9 +84,9 @@ class ESCM2(nn.Module):
 
 
 def inverse_propensity_risk(error: Tensor, clicked: Tensor, propensity: Tensor) -> Tensor:
-    """o e / p of each row: its mean is that of e over all rows, if p is the rate of clicks; [B].
+    """o e / p for each row, [B]. Its mean estimates that of e over all rows if p is the click rate.
 
-    error e: loss of pCVR; clicked o: 0 or 1, each [B].
+    error e: loss of pCVR; clicked o: 0 or 1; propensity p; each [B].
     """
     return clicked * error / propensity
 
@@ -91,15 +94,16 @@ def inverse_propensity_risk(error: Tensor, clicked: Tensor, propensity: Tensor) 
 def doubly_robust_risk(
     error: Tensor, imputed: Tensor, clicked: Tensor, propensity: Tensor
 ) -> Tensor:
-    """ê + o (e - ê) / p + o (e - ê)² / p of each row: the risk, and what ê learns from; [B].
+    """ê + o (e - ê) / p + o (e - ê)² / p for each row, [B]: the risk, and the loss that trains ê.
 
-    The mean of the first two is that of e over all rows if p is right, or ê. imputed ê: [B].
+    The mean of the first two terms estimates that of e over all rows if p or ê is right.
+    imputed ê, the other arguments as in `inverse_propensity_risk`; each [B].
     """
-    missed = error - imputed
-    seen = clicked / propensity
-    return imputed + seen * missed + seen * missed.square()
+    residual = error - imputed
+    weight = clicked / propensity
+    return imputed + weight * residual + weight * residual.square()
 
 
-def _mean(each: Tensor, weights: Tensor | None) -> Tensor:
-    """Over rows [B], by ``weights`` where given; scalar."""
-    return each.mean() if weights is None else (weights * each).sum() / weights.sum()
+def _mean(values: Tensor, weights: Tensor | None) -> Tensor:
+    """Mean over rows [B], weighted unless ``weights`` is None; scalar."""
+    return values.mean() if weights is None else (weights * values).sum() / weights.sum()

@@ -6,20 +6,20 @@ from torch import Tensor, nn
 
 from emm.config.binding import Count, Share
 from emm.nn.funnel import Groups, PooledFront, over_entire_space
-from emm.nn.grouped import Towers
 from emm.nn.inputs import Inputs
+from emm.nn.mlp import Towers
 from emm.nn.numeric import DenseEncoding
 
 
 class ESMM(nn.Module):
     """pCTR = sigmoid(tower_1(x)), pCVR = sigmoid(tower_2(x)), pCTCVR = pCTR * pCVR.
 
-    The conversion's logit is that of pCTCVR, and its label is known for every impression: the
-    tasks' losses are those of CTR and CTCVR over the entire space (eqs. 1 and 3). pCVR has none of
-    its own. Both towers share the embeddings. Tasks outside of the funnel have towers of their own.
+    The conversion's logit is that of pCTCVR, whose label is known for every impression: the losses
+    are those of CTR and CTCVR over the entire space (eqs. 1 and 3), and pCVR has none of its own.
+    Both towers share the embeddings. Each task outside the funnel has its own tower.
     ``tower``: hidden widths. ``groups``: sparse fields whose embeddings are summed, such as the
-    user's and the item's (the field-wise pooling of Figure 2); by default all stand side by side.
-    ``funnel``, the numbers of the click's and the conversion's task, and ``fields``, the names of
+    user's and the item's (the field-wise pooling of Figure 2); by default all are concatenated.
+    ``funnel``, the indices of the click task and the conversion task, and ``fields``, the names of
     the sparse fields, come from the data. Raises ParamsError for an unknown field.
     Ma et al., "Entire Space Multi-Task Model: An Effective Approach for Estimating Post-Click
     Conversion Rate", SIGIR 2018.
@@ -30,9 +30,9 @@ class ESMM(nn.Module):
         inputs: Inputs,
         tasks: int,
         *,
-        embedding_dim: Count,
-        tower: Sequence[int],
-        dropout: Share,
+        embedding_dim: Count = 4,
+        tower: Sequence[int] = (128, 64, 32),
+        dropout: Share = 0.0,
         funnel: Sequence[int],
         fields: Sequence[str] = (),
         groups: Groups | None = None,

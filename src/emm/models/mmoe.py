@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from emm.config.binding import Count, Share
 from emm.nn.embedding import FeatureFront
 from emm.nn.gates import Gates, mix
-from emm.nn.grouped import Towers, grouped_mlp
 from emm.nn.inputs import Inputs
+from emm.nn.mlp import Towers, grouped_mlp
 from emm.nn.numeric import DenseEncoding
 
 
@@ -26,11 +26,11 @@ class MMoE(nn.Module):
         inputs: Inputs,
         tasks: int,
         *,
-        embedding_dim: Count,
-        experts: Count,
-        expert: Sequence[int],
-        tower: Sequence[int],
-        dropout: Share,
+        embedding_dim: Count = 4,
+        experts: Count = 12,
+        expert: Sequence[int] = (128, 64),
+        tower: Sequence[int] = (32,),
+        dropout: Share = 0.0,
         dense_encoding: DenseEncoding = "scaled",
     ) -> None:
         super().__init__()

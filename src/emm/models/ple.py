@@ -7,18 +7,18 @@ from torch import Tensor, nn
 
 from emm.config.binding import Count, Share
 from emm.nn.embedding import FeatureFront
-from emm.nn.gates import Gates, mix, own_experts
-from emm.nn.grouped import Towers, grouped_mlp
+from emm.nn.gates import Gates, mix, over_all_experts
 from emm.nn.inputs import Inputs
+from emm.nn.mlp import Towers, grouped_mlp
 from emm.nn.numeric import DenseEncoding
 
 
 class Extraction(nn.Module):
-    """One level: each task's own experts, shared experts, and gates over both.
+    """One level: task-specific experts, shared experts, and gates over both.
 
-    A task's gate reads the task's own and the shared experts (eqs. 1-3 of the paper). Unless the
-    level is the last one, a shared gate reads all experts and feeds the next level's shared
-    experts. Experts are ordered task by task, the shared ones last.
+    A task's gate mixes the task's own experts and the shared ones (eqs. 1-3). Unless the level is
+    the last, a shared gate mixes all experts into the input of the next level's shared experts.
+    Experts are in task order, the shared ones last; K in all.
     """
 
     def __init__(
@@ -47,17 +47,17 @@ class Extraction(nn.Module):
         return mix(self._weights(x), self.experts(self._expert_inputs(x)))
 
     def _expert_inputs(self, x: Tensor) -> Tensor:
-        """[B, in], or an input for equally many experts each: [B, T+1, in] or [B, K, in]."""
+        """Inputs that feed equally many experts each: [B, in], [B, T+1, in] or [B, K, in]."""
         if x.dim() == 2 or self.specific == self.shared:
             return x
-        own = x[:, : self.tasks].repeat_interleave(self.specific, dim=1)  # [B, T*specific, in]
+        specific = x[:, : self.tasks].repeat_interleave(self.specific, dim=1)  # [B, T*specific, in]
         shared = x[:, self.tasks :].expand(-1, self.shared, -1)  # [B, shared, in]
-        return torch.cat([own, shared], dim=1)  # [B, K, in]
+        return torch.cat([specific, shared], dim=1)  # [B, K, in]
 
     def _weights(self, x: Tensor) -> Tensor:
         task_inputs = x if x.dim() == 2 else x[:, : self.tasks]
-        own, shared = self.task_gates(task_inputs).split([self.specific, self.shared], dim=2)
-        weights = torch.cat([own_experts(own), shared], dim=2)  # [B, T, K]
+        specific, shared = self.task_gates(task_inputs).split([self.specific, self.shared], dim=2)
+        weights = torch.cat([over_all_experts(specific), shared], dim=2)  # [B, T, K]
         if self.shared_gate is None:
             return weights
         shared_input = x if x.dim() == 2 else x[:, self.tasks :]
@@ -65,7 +65,7 @@ class Extraction(nn.Module):
 
 
 class PLE(nn.Module):
-    """Levels of separated experts, then towers: y_t = tower_t(level_C(...level_1(x))_t).
+    """Levels of specific and shared experts, then towers: y_t = tower_t(level_C(...level_1(x))_t).
 
     ``specific_experts``: per task and level; ``shared_experts``: per level; ``expert``, ``tower``:
     hidden widths of one. Raises ParamsError if ``expert`` is empty.
@@ -77,13 +77,13 @@ class PLE(nn.Module):
         inputs: Inputs,
         tasks: int,
         *,
-        embedding_dim: Count,
-        levels: Count,
-        specific_experts: Count,
-        shared_experts: Count,
-        expert: Sequence[int],
-        tower: Sequence[int],
-        dropout: Share,
+        embedding_dim: Count = 4,
+        levels: Count = 2,
+        specific_experts: Count = 2,
+        shared_experts: Count = 2,
+        expert: Sequence[int] = (128, 64),
+        tower: Sequence[int] = (32,),
+        dropout: Share = 0.0,
         dense_encoding: DenseEncoding = "scaled",
     ) -> None:
         super().__init__()

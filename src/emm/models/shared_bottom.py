@@ -1,4 +1,4 @@
-"""Shared bottom: one network for all tasks with a tower on top for each. Caruana, 1997."""
+"""Shared bottom: one network for all tasks, and one tower per task on top. Caruana, 1997."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,8 @@ from torch import Tensor, nn
 
 from emm.config.binding import Count, Share
 from emm.nn.embedding import FeatureFront
-from emm.nn.grouped import Towers
 from emm.nn.inputs import Inputs
-from emm.nn.mlp import mlp
+from emm.nn.mlp import Towers, mlp
 from emm.nn.numeric import DenseEncoding
 
 
@@ -23,10 +22,10 @@ class SharedBottom(nn.Module):
         inputs: Inputs,
         tasks: int,
         *,
-        embedding_dim: Count,
-        bottom: Sequence[int],
-        tower: Sequence[int],
-        dropout: Share,
+        embedding_dim: Count = 4,
+        bottom: Sequence[int] = (128, 64),
+        tower: Sequence[int] = (32,),
+        dropout: Share = 0.0,
         dense_encoding: DenseEncoding = "scaled",
     ) -> None:
         super().__init__()

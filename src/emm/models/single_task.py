@@ -1,4 +1,4 @@
-"""The single-task model that is trained first and taken apart later."""
+"""The single-task network, which is trained first and decomposed later."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from emm.nn.numeric import DenseEncoding
 class SingleTask(nn.Module):
     """A strict chain: ``front``, each of ``blocks`` in turn, ``tower``, to one logit per task.
 
-    ``tasks`` is one for the models that are taken apart. ``blocks``: hidden widths of each block;
+    ``tasks`` is 1 for models that are decomposed. ``blocks``: hidden widths of each block;
     ``tower``: hidden widths before the last layer.
     """
 
@@ -23,10 +23,10 @@ class SingleTask(nn.Module):
         inputs: Inputs,
         tasks: int = 1,
         *,
-        embedding_dim: Count,
-        blocks: Sequence[Sequence[int]],
-        tower: Sequence[int],
-        dropout: Share,
+        embedding_dim: Count = 4,
+        blocks: Sequence[Sequence[int]] = ((128, 64), (128, 64), (128, 64)),
+        tower: Sequence[int] = (32,),
+        dropout: Share = 0.0,
         dense_encoding: DenseEncoding = "scaled",
     ) -> None:
         super().__init__()

@@ -8,20 +8,20 @@ from torch import Tensor, nn
 from emm.config.binding import Count, Share
 from emm.nn.embedding import FeatureFront
 from emm.nn.gates import Gates, mix
-from emm.nn.grouped import Towers, grouped_mlp
 from emm.nn.inputs import Inputs
+from emm.nn.mlp import Towers, grouped_mlp
 from emm.nn.numeric import DenseEncoding
 
 
 class STEM(nn.Module):
     """y_t = tower_t(sum_k g_t(x_t + x_S)_k h_k), h_k the experts of all T + 1 embedding tables.
 
-    x_t is what task t's own table makes of a row, x_S what the shared one does; each table has
-    experts of its own. A gate reads them all, and its gradient reaches those of its own and of the
-    shared table alone: all forward, task-specific backward. So no task moves another's table.
-    ``specific_experts``: of each task; ``shared_experts``: of the shared table; ``expert``,
-    ``tower``: hidden widths of one. Gates are linear, without a bias. Raises ParamsError if
-    ``expert`` is empty.
+    x_t is a row as embedded by task t's own table, x_S as embedded by the shared one; each table
+    has its own experts. A task mixes the experts of all tables, but its gradient reaches only those
+    of its own and of the shared table ("all forward, task-specific backward"). So no task changes
+    another task's table. Gates are linear, without a bias.
+    ``specific_experts``: per task; ``shared_experts``: of the shared table; ``expert``, ``tower``:
+    hidden widths of one. Raises ParamsError if ``expert`` is empty.
     Su et al., "STEM: Unleashing the Power of Embeddings for Multi-Task Recommendation", AAAI 2024,
     with one layer of experts.
     """
@@ -33,12 +33,12 @@ class STEM(nn.Module):
         inputs: Inputs,
         tasks: int,
         *,
-        embedding_dim: Count,
-        specific_experts: Count,
-        shared_experts: Count,
-        expert: Sequence[int],
-        tower: Sequence[int],
-        dropout: Share,
+        embedding_dim: Count = 4,
+        specific_experts: Count = 2,
+        shared_experts: Count = 2,
+        expert: Sequence[int] = (128, 64),
+        tower: Sequence[int] = (32,),
+        dropout: Share = 0.0,
         dense_encoding: DenseEncoding = "scaled",
     ) -> None:
         super().__init__()
@@ -50,8 +50,8 @@ class STEM(nn.Module):
         self.experts = grouped_mlp(experts, width, expert, dropout)
         self.gates = Gates(tasks, width, experts)
         self.towers = Towers(tasks, expert[-1], tower, dropout)
-        own = torch.eye(tasks).repeat_interleave(specific_experts, dim=1)  # [T, T*specific]
-        reached = torch.cat([own, torch.ones(tasks, shared_experts)], dim=1)  # [T, K]
+        own_experts = torch.eye(tasks).repeat_interleave(specific_experts, dim=1)  # [T, T*specific]
+        reached = torch.cat([own_experts, torch.ones(tasks, shared_experts)], dim=1)  # [T, K]
         self.register_buffer("reached", reached, persistent=False)
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class STEM(nn.Module):
         return logits
 
     def _outputs(self, specific: Tensor, shared: Tensor) -> Tensor:
-        """All experts, task by task, the shared ones last; [B, T, in], [B, 1, in] -> [B, K, H]."""
+        """All experts in task order, the shared ones last; [B, T, in], [B, 1, in] -> [B, K, H]."""
         inputs = [
             specific.repeat_interleave(self.specific, dim=1),  # [B, T*specific, in]
             shared.expand(-1, self.shared, -1),  # [B, shared, in]
@@ -72,7 +72,7 @@ class STEM(nn.Module):
         return outputs
 
     def _mixed(self, weights: Tensor, outputs: Tensor) -> Tensor:
-        """[B, T, K], [B, K, H] -> [B, T, H], the gradient to `outputs` where it may go."""
+        """[B, T, K], [B, K, H] -> [B, T, H]; ``reached`` limits the gradient to ``outputs``."""
         fixed = outputs.detach()
         # The second term is zero, and so is its gradient to the weights.
         return mix(weights, fixed) + mix(weights * self.reached, outputs - fixed)

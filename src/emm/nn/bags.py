@@ -1,4 +1,4 @@
-"""Multi-valued sparse fields: the mean of the embeddings of all of a row's ids."""
+"""Multi-valued sparse fields: the mean of the embeddings of all ids in a row's bag."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,15 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_INITIAL_STD = 0.01  # as that of the single-valued fields: see emm.nn.embedding
+_INITIAL_STD = 0.01  # as for single-valued fields: see emm.nn.embedding
 
 
 @dataclass(frozen=True)
 class BagStore:
-    """The bags that rows point at, end to end: no bag is padded.
+    """The bags of all owners, such as users, end to end and without padding.
 
-    For each of the K multi-valued fields ``values`` [V] int32, the ids of all bags, and ``starts``
-    [O + 1] int64, where the bag of each of the O owners starts, and the last one ends.
+    Attributes:
+        values: ids of all bags of each of the K multi-valued fields, [V] int32.
+        starts: where the bag of each of the O owners starts, and the last one ends, per field,
+            [O + 1] int64.
     """
 
     values: tuple[Tensor, ...]
@@ -24,7 +26,7 @@ class BagStore:
 
     @classmethod
     def empty(cls, fields: int) -> "BagStore":
-        """One owner, whose bags are empty."""
+        """A store of one owner with empty bags."""
         return cls(
             (torch.zeros(0, dtype=torch.int32),) * fields,
             (torch.zeros(2, dtype=torch.int64),) * fields,
@@ -33,31 +35,31 @@ class BagStore:
     def to(self, device: torch.device) -> "BagStore":
         """The same bags on ``device``."""
         return BagStore(
-            tuple(each.to(device) for each in self.values),
-            tuple(each.to(device) for each in self.starts),
+            tuple(values.to(device) for values in self.values),
+            tuple(starts.to(device) for starts in self.starts),
         )
 
     def gather(self, field: int, owners: Tensor) -> tuple[Tensor, Tensor]:
-        """The bags of ``owners`` [B], end to end: ids [I], and where each bag starts [B]."""
+        """The bags of ``owners`` [B] in one field, end to end: ids [I], start of each bag [B]."""
         starts, owners = self.starts[field], owners.long()
         first = starts[owners]
         lengths = starts[owners + 1] - first
         ends = lengths.cumsum(0)
         offsets = ends - lengths
-        # Place i of the batch's items is place first[b] + i - offsets[b] of the store.
+        # Item i of the batch, in the bag of row b, is item first[b] + i - offsets[b] of the store.
         shifts = torch.repeat_interleave(first - offsets, lengths)
-        places = shifts + torch.arange(len(shifts), device=shifts.device)
-        return self.values[field][places], offsets
+        positions = shifts + torch.arange(len(shifts), device=shifts.device)
+        return self.values[field][positions], offsets
 
     def __deepcopy__(self, _: Any) -> "BagStore":
-        return self  # data that a model reads, and no part of it
+        return self  # data that a model reads; a copy of the model shares it
 
 
 class BagEmbedding(nn.Module):
-    """One table for all K fields, and per row and field the mean over its bag; 0 for an empty one.
+    """Mean embedding of each row's bag in each of K fields, 0 for an empty bag; ``width`` is K*E.
 
-    The model is given the `BagStore` by `attach_bags`: it isn't among its weights.
-    ``width``: K*E. ``lazy``: see `emm.nn.embedding.EmbeddingTable`.
+    All fields share one table. The bags are not part of the weights: `attach_bags` supplies them.
+    ``lazy``: see `emm.nn.embedding.EmbeddingTable`.
     """
 
     lazy = False
@@ -72,18 +74,18 @@ class BagEmbedding(nn.Module):
     def forward(self, owners: Tensor) -> Tensor:
         """owners [B], rows of bags.parquet -> [B, K*E]."""
         if self.store is None:
-            raise RuntimeError("the model has no bags: attach_bags gives it them")
+            raise RuntimeError("the model has no bags yet: call attach_bags first")
         vectors = []
         for field, offset in enumerate(self.offsets):
             ids, starts = self.store.gather(field, owners)
-            own = ids.long() + offset
-            mean = nn.functional.embedding_bag(own, self.weight, starts, sparse=self.lazy)
+            rows = ids.long() + offset
+            mean = nn.functional.embedding_bag(rows, self.weight, starts, sparse=self.lazy)
             vectors.append(mean)  # [B, E]
         return torch.cat(vectors, dim=1)
 
 
 def attach_bags(model: nn.Module, store: BagStore | None) -> None:
-    """Let every part of ``model`` that reads bags read them from ``store``, which it shares."""
+    """Let every `BagEmbedding` in ``model`` read from ``store``."""
     for module in model.modules():
         if isinstance(module, BagEmbedding):
             module.store = store

@@ -1,4 +1,4 @@
-"""Embeddings of the sparse fields, and the feature vector that every model starts from."""
+"""Embeddings of the sparse fields, and the feature vector that every model starts with."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -11,18 +11,19 @@ from emm.nn.inputs import Inputs
 from emm.nn.kernels import take_rows
 from emm.nn.numeric import numeric_embedding
 
-# Small, as is usual for click models: an id that train shows rarely stays close to zero, the
-# neutral value, instead of keeping a large random vector. Far from zero enough to tell ids apart.
+# Small, as is usual in click models: an id that is rare in train stays close to zero, the neutral
+# value, instead of keeping a large random vector. Large enough to tell ids apart.
 _INITIAL_STD = 0.01
 
 
 class EmbeddingTable(nn.Module):
-    """One table for all F fields: field f owns the rows from its offset on.
+    """One table for all F fields: the rows of field f start at its offset.
 
-    ``cardinalities``: number of ids of each field; ``width``: E.
-    Ids are not checked (that would cost a device synchronisation per batch): an id past its
-    field's cardinality reads a row of the next field. The last field's raises IndexError on CPU.
-    ``lazy``: the gradient is sparse, that of a batch's rows alone.
+    ``cardinalities``: number of ids of each field. ``width``: E.
+    ``lazy``: the gradient is sparse and covers the rows of the batch only.
+    Ids are not checked, which would cost a device synchronisation per batch: an id beyond its
+    field's cardinality reads a row of the next field, and in the last field raises IndexError on
+    the CPU.
     """
 
     offsets: Tensor
@@ -40,16 +41,16 @@ class EmbeddingTable(nn.Module):
         ids = sparse + self.offsets
         if ids.is_cuda or self.lazy:
             return nn.functional.embedding(ids, self.weight, sparse=self.lazy)
-        # The same bits, but the gradient sorts the ids: on a CPU it takes an eighth of the time.
+        # Equal to the last bit, but the gradient sorts the ids: an eighth of the time on a CPU.
         rows = take_rows(self.weight, ids.flatten().long())  # [B*F, E]
         return rows.view(*ids.shape, self.weight.shape[1])  # [B, F, E]
 
 
 class FeatureFront(nn.Module):
-    """Dense features beside the embedded sparse ones; ``width`` is D + F*E, or D + (D + F)*E.
+    """The feature vector of a row: dense features, then embedded fields.
 
-    Each of K multi-valued fields adds E.
-    ``dense_encoding``: how dense features are read (`emm.nn.numeric.DenseEncoding`).
+    ``width`` is D + F*E, plus D*E if dense features are embedded as well, plus K*E for K
+    multi-valued fields. ``dense_encoding``: see `emm.nn.numeric.DenseEncoding`.
     """
 
     def __init__(self, inputs: Inputs, embedding_dim: int, dense_encoding: str = "scaled") -> None:
@@ -62,7 +63,7 @@ class FeatureFront(nn.Module):
         self.width += 0 if self.bags is None else self.bags.width
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """Concatenate; dense [B, D], sparse [B, F] or [B, F + 1] -> [B, width]."""
+        """dense [B, D], sparse [B, F], or [B, F + 1] with bags -> [B, width]."""
         vectors = [] if self.numeric is None else [self.numeric(dense)]  # [B, D*E]
         if self.bags is not None:
             sparse, owners = sparse[:, :-1], sparse[:, -1]

@@ -1,4 +1,4 @@
-"""What models of a funnel share: probabilities multiplied as logits, fields pooled by group."""
+"""Building blocks of funnel models: products of probabilities as logits, and pooled fields."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +13,7 @@ Groups = Mapping[str, Sequence[str]]
 
 
 def logit_of_product(first: Tensor, second: Tensor) -> Tensor:
-    """Logit of sigmoid(a) sigmoid(b) for logits a, b of one shape, exact for any size of them.
+    """Logit of sigmoid(a) sigmoid(b) for logits a, b of one shape, exact for extreme logits too.
 
     The odds against are (1 + e^-a)(1 + e^-b) - 1 = e^-a + e^-b + e^(-a-b).
     """
@@ -21,9 +21,9 @@ def logit_of_product(first: Tensor, second: Tensor) -> Tensor:
 
 
 def over_entire_space(logits: Tensor, funnel: Sequence[int]) -> Tensor:
-    """Logits [B, T] with that of the conversion, given the click, as that of both; as it is given.
+    """Replace the logit of a conversion given a click by that of both; logits [B, T] -> [B, T].
 
-    ``funnel``: numbers of the click's and the conversion's task; p_both = p_click * p_conversion.
+    p_both = p_click * p_conversion. ``funnel``: indices of the click task and the conversion task.
     """
     click, conversion = funnel
     columns = list(logits.unbind(1))
@@ -32,11 +32,15 @@ def over_entire_space(logits: Tensor, funnel: Sequence[int]) -> Tensor:
 
 
 class PooledFront(nn.Module):
-    """A `FeatureFront` in which the embeddings of each group of fields are summed; ``width``.
+    """A `FeatureFront` that sums the embeddings within each group of fields.
 
-    ``groups``: names of sparse fields by group, which ``fields`` lists in the order of the ids.
-    What belongs to no group stands beside the sums as it is. Raises ParamsError for an unknown
-    field.
+    Fields outside all groups stay as they are. The output has ``width`` columns.
+
+    Args:
+        groups: names of sparse fields, by group.
+        fields: names of all sparse fields, in the order of the ids.
+
+    Raises ParamsError for an unknown field.
     """
 
     def __init__(
@@ -61,16 +65,17 @@ class PooledFront(nn.Module):
             return x
         others, embedded = x.tensor_split([x.shape[1] - self.embedded], dim=1)
         by_field = torch.unflatten(embedded, 1, (self.fields, -1)).unbind(1)  # F of [B, E]
-        sums = [torch.stack([by_field[field] for field in own]).sum(dim=0) for own in self.pools]
+        sums = [torch.stack([by_field[field] for field in pool]).sum(dim=0) for pool in self.pools]
         return torch.cat([others, *sums], dim=1)
 
 
 def _pools(groups: Groups, fields: Sequence[str], count: int) -> list[list[int]]:
-    """Numbers of the fields of each sum; one of the F fields that is in no group is its own."""
+    """Indices of the fields in each sum; a field outside all groups is a sum of its own."""
     numbers = {name: number for number, name in enumerate(fields)}
     for group, names in groups.items():
         for name in names:
-            choose("sparse field", name, numbers, f"groups.{group} in params.yaml", "correct it")
+            where = f"groups.{group} in the model's section"
+            choose("sparse field", name, numbers, where, "correct the name")
     grouped = {numbers[name] for names in groups.values() for name in names}
     pools = [[number] for number in range(count) if number not in grouped]
     return pools + [[numbers[name] for name in names] for names in groups.values()]

@@ -1,4 +1,4 @@
-"""What a model reads: the number of dense features and the size of each sparse field."""
+"""The features a model reads: how many, and how many ids each sparse field has."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,13 @@ from dataclasses import dataclass
 class Inputs:
     """Shape of a dataset's features.
 
-    ``dense``: number of dense features D. ``cardinalities``: for each of the F sparse fields the
-    number of ids, 0 (unknown or rare) included; ids are 0..cardinality-1. ``edges``: for each
-    dense feature the rising quantiles of train, in the units that models read. ``bags``: number of
-    ids of each multi-valued field; where there are any, ``sparse`` has one more column, which says
-    whose bags a row has (`emm.nn.bags`).
+    Attributes:
+        dense: number of dense features, D.
+        cardinalities: number of ids of each of the F sparse fields. Ids run from 0, which stands
+            for unknown and rare values, to cardinality - 1.
+        edges: quantiles of each dense feature in train, ascending, in the units that models read.
+        bags: number of ids of each multi-valued field. If there are any, the sparse input has one
+            more column, the owner of the row's bags (`emm.nn.bags`).
     """
 
     dense: int
@@ -21,5 +23,5 @@ class Inputs:
 
     @property
     def sparse(self) -> int:
-        """Number of columns of the sparse input: F, and one more where there are bags."""
+        """Number of columns of the sparse input: F, or F + 1 with bags."""
         return len(self.cardinalities) + bool(self.bags)

@@ -1,8 +1,9 @@
-"""Compiled steps on a CPU compute some things otherwise than plain ones: in loops that fuse.
+"""Operations that compiled CPU steps compute in loops which fuse with their surroundings.
 
 torch.compile leaves matrix products to a library, which is slow for a thousand products of a
-dozen rows and columns; written as products and sums they become part of the loops around them.
-The order of sums, and so the last bits, differ. `benchmarks/README.md` says what it gains.
+dozen rows and columns. Written as products and sums, they become part of the loops around them.
+The order of the sums differs from that of plain steps, and so do the last bits. The gains are
+listed in `benchmarks/README.md`.
 """
 
 from typing import Any
@@ -11,18 +12,18 @@ import torch
 from torch import Tensor
 
 
-def in_fused_step(x: Tensor) -> bool:
-    """Whether this runs within torch.compile, for a CPU."""
+def compiled_on_cpu(x: Tensor) -> bool:
+    """Whether this code is being compiled by torch.compile for a CPU."""
     return torch.compiler.is_compiling() and not x.is_cuda
 
 
 def take_rows(table: Tensor, rows: Tensor) -> Tensor:
-    """Rows of a table [V, E], which may repeat: numbers [N] -> [N, E].
+    """Rows of a table [V, E] by their indices [N], which may repeat -> [N, E].
 
-    The gradient sums what falls on one row. torch.compile would add one at a time, which takes
-    about five times as long as torch's own sum by sorted numbers.
+    In compiled CPU steps, the gradient is summed by torch's own kernel, which sorts the indices.
+    torch.compile would add one row at a time, which takes about five times as long.
     """
-    if not in_fused_step(table):
+    if not compiled_on_cpu(table):
         return table.index_select(0, rows)
     taken: Tensor = _Rows.apply(table, rows)  # type: ignore[no-untyped-call]
     return taken
@@ -38,15 +39,15 @@ class _Rows(torch.autograd.Function):
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (rows,) = context.saved_tensors
-        # As a slice of the features' gradient it would take torch's slow way.
-        return _summed_by_row(gradient.contiguous(), rows, context.height), None
+        # A slice of the features' gradient isn't contiguous: index_add_ would take its slow path.
+        return _sum_by_row(gradient.contiguous(), rows, context.height), None
 
 
 @torch.library.custom_op("emm::summed_by_row", mutates_args=())
-def _summed_by_row(gradient: Tensor, rows: Tensor, height: int) -> Tensor:
+def _sum_by_row(gradient: Tensor, rows: Tensor, height: int) -> Tensor:
     return gradient.new_zeros(height, gradient.shape[1]).index_add_(0, rows, gradient)
 
 
-@_summed_by_row.register_fake
+@_sum_by_row.register_fake
 def _(gradient: Tensor, rows: Tensor, height: int) -> Tensor:
     return gradient.new_empty(height, gradient.shape[1])

@@ -1,15 +1,30 @@
-"""The plain multilayer perceptron, and the size of a module."""
+"""Multilayer perceptrons: a single one, and G of equal shape computed together.
+
+A grouped block computes G equal networks (experts, bottoms or towers) with one batched matmul per
+layer. It reads one input for all groups, [B, in], or S inputs, [B, S, in], each of which feeds G/S
+consecutive groups. With S = T tasks and G = T*n experts, input t feeds the n experts of task t;
+with S = G, each group has an input of its own.
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import sqrt
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from emm.core.errors import ParamsError
+from emm.nn.kernels import compiled_on_cpu
+
+NARROW = 16
+"""Largest width at which compiled CPU steps multiply several inputs in a fused loop."""
 
 
 def mlp(in_width: int, widths: Sequence[int], dropout: float) -> nn.Sequential:
-    """Linear, BatchNorm1d, ReLU, Dropout for each of ``widths``; [B, in_width] -> [B, widths[-1]].
+    """Linear, BatchNorm1d, ReLU and Dropout for each of ``widths``, in one flat Sequential.
 
-    The layers lie flat in one Sequential. No widths: the identity.
+    [B, in_width] -> [B, widths[-1]]; the identity without widths.
     """
     layers: list[nn.Module] = []
     for before, after in pairwise([in_width, *widths]):
@@ -18,6 +33,97 @@ def mlp(in_width: int, widths: Sequence[int], dropout: float) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def grouped_mlp(groups: int, in_width: int, widths: Sequence[int], dropout: float) -> nn.Sequential:
+    """G networks like those of `mlp`, with their layers at the same positions.
+
+    [B, in_width] or [B, S, in_width] -> [B, G, widths[-1]]. Raises ParamsError without widths.
+    """
+    if not widths:
+        raise ParamsError(
+            "the model's experts or bottoms have no layers",
+            got="hidden widths []",
+            expected="at least one hidden width, such as [16]",
+            next_step="give expert or bottom at least one width in the model's section",
+        )
+    layers: list[nn.Module] = []
+    for before, after in pairwise([in_width, *widths]):
+        norm = GroupedBatchNorm(groups, after)
+        relu = nn.ReLU(inplace=True)  # nothing else reads the norm's output
+        layers += [GroupedLinear(groups, before, after), norm, relu, nn.Dropout(dropout)]
+    return nn.Sequential(*layers)
+
+
+class GroupedLinear(nn.Module):
+    """G linear layers of equal shape, each initialised like an nn.Linear.
+
+    ``weight`` [G, out, in] and ``bias`` [G, out] stack the parameters of G nn.Linear.
+    """
+
+    def __init__(self, groups: int, in_width: int, out_width: int, *, bias: bool = True) -> None:
+        super().__init__()
+        bound = 1 / sqrt(in_width)
+        self.weight = _uniform(bound, groups, out_width, in_width)
+        self.bias = _uniform(bound, groups, out_width) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, in] or [B, S, in] -> [B, G, out]. Raises RuntimeError unless S divides G."""
+        x = x.unsqueeze(1) if x.dim() == 2 else x  # [B, S, in]
+        inputs, width = x.shape[1:]
+        weight = torch.unflatten(self.weight, 0, (inputs, -1))  # [S, G/S, out, in]
+        if compiled_on_cpu(x) and (inputs == 1 or width <= NARROW):
+            return _in_loop(x, weight, self.bias)
+        y = _bmm_bias(x.transpose(0, 1), weight.flatten(1, 2).transpose(1, 2), self.bias)
+        # [S, B, G/S*out]
+        return y.transpose(0, 1).reshape(len(x), *self.weight.shape[:2])  # [B, G, out]
+
+
+class GroupedBatchNorm(nn.Module):
+    """Batch norm over the H features of each of G groups, as one BatchNorm1d."""
+
+    def __init__(self, groups: int, width: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(groups * width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, G, H] -> [B, G, H]. Raises ValueError for a single row in train mode."""
+        flat: Tensor = self.norm(x.flatten(1))  # [B, G*H]
+        return flat.view_as(x)  # [B, G, H]
+
+
+class Towers(nn.Module):
+    """One tower per task: hidden layers of ``widths``, then a linear layer to one logit."""
+
+    def __init__(self, tasks: int, in_width: int, widths: Sequence[int], dropout: float) -> None:
+        super().__init__()
+        hidden = grouped_mlp(tasks, in_width, widths, dropout) if widths else nn.Sequential()
+        self.layers = nn.Sequential(*hidden, GroupedLinear(tasks, [in_width, *widths][-1], 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, H], shared by all towers, or [B, T, H] -> logits [B, T]."""
+        logits: Tensor = self.layers(x)  # [B, T, 1]
+        return logits.squeeze(2)
+
+
 def count_parameters(module: nn.Module) -> int:
-    """Number of single weights in ``module``, frozen ones included, buffers not."""
+    """Number of scalar parameters of ``module``, frozen ones included, buffers excluded."""
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _uniform(bound: float, *shape: int) -> nn.Parameter:
+    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+
+
+def _bmm_bias(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    if bias is None:
+        return torch.bmm(x, weight)
+    return torch.baddbmm(bias.reshape(len(x), 1, -1), x, weight)
+
+
+def _in_loop(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """x [B, S, in], weight [S, G/S, out, in] -> [B, G, out]; a single input stays one matmul."""
+    if len(weight) == 1:
+        flat_bias = None if bias is None else bias.flatten()
+        y = linear(x[:, 0], weight.flatten(0, 2), flat_bias)  # [B, G*out]
+        return y.view(len(x), *weight.shape[1:3])  # [B, G, out]
+    y = (x[:, :, None, None] * weight).sum(dim=4).flatten(1, 2)  # [B, G, out]
+    return y if bias is None else y + bias

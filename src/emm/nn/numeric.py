@@ -1,27 +1,26 @@
-"""Dense features as vectors: by the bin they fall into, or linear between the bins' edges."""
+"""Embeddings of dense features: by bin, or piecewise linear between the bins' edges."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from emm.config.binding import OneOf
 from emm.nn.inputs import Inputs
 
-DenseEncoding = Annotated[str, OneOf("scaled", "binned", "piecewise")]
-"""``scaled``: the number alone; ``binned``: beside it a vector of its bin; ``piecewise``: beside it
-a vector that is piecewise linear in it."""
+DenseEncoding = Literal["scaled", "binned", "piecewise"]
+"""``scaled``: the scaled number only; ``binned``: also an embedding of the bin it falls into;
+``piecewise``: also an embedding that is piecewise linear in the number."""
 
-_INITIAL_STD = 0.01  # as that of the sparse fields: see emm.nn.embedding
+_INITIAL_STD = 0.01  # as for sparse fields: see emm.nn.embedding
 
 
 class NumericEmbedding(nn.Module):
-    """Vectors of D dense features; each has bins of its own between the ``edges`` of train.
+    """Embeddings of D dense features, each with its own bins between ``edges``, quantiles of train.
 
-    Piecewise: e(x) = sum over bins q of share_q(x) w_q, where share_q goes from 0 to 1 as x
+    Piecewise: e(x) = sum over bins q of share_q(x) w_q, where share_q rises from 0 to 1 as x
     crosses the bin (piecewise linear encoding with a linear layer per feature: Gorishniy, Rubachev,
-    Babenko, NeurIPS 2022, eq. 1). Binned: e(x) = w_q of the bin that x falls into. ``width``: E.
+    Babenko, NeurIPS 2022, eq. 1). Binned: e(x) = w_q for the bin q of x. ``width``: E.
     """
 
     left: Tensor
@@ -30,12 +29,12 @@ class NumericEmbedding(nn.Module):
     def __init__(self, edges: Sequence[Sequence[float]], width: int, *, piecewise: bool) -> None:
         super().__init__()
         self.piecewise = piecewise
-        # A value at an edge belongs to the bin above; beyond the last edge lies one more bin.
-        count = max((len(own) for own in edges), default=0) + 1
+        # A value on an edge belongs to the bin above it; the last bin lies above all edges.
+        count = max((len(quantiles) for quantiles in edges), default=0) + 1
         left = torch.full((len(edges), count), torch.inf)
         right = torch.full((len(edges), count), torch.inf)
-        for feature, own in enumerate(edges):
-            inner = torch.unique(torch.tensor(own, dtype=torch.float32))
+        for feature, quantiles in enumerate(edges):
+            inner = torch.unique(torch.tensor(quantiles, dtype=torch.float32))
             left[feature, : len(inner) + 1] = torch.cat([torch.tensor([-torch.inf]), inner])
             right[feature, : len(inner)] = inner
         self.register_buffer("left", left, persistent=False)  # [D, Q]
@@ -52,7 +51,7 @@ class NumericEmbedding(nn.Module):
         x = dense.unsqueeze(2)  # [B, D, 1]
         if not self.piecewise:
             return ((x >= self.left) & (x < self.right)).to(dense.dtype)
-        # Only bins with two ends have a slope; the scaled number beside it covers what lies beyond.
+        # Only bins with two finite edges have a slope; outside, the scaled number varies instead.
         inner = self.left.isfinite() & self.right.isfinite()
         left = self.left.masked_fill(~inner, 0)
         span = (self.right - self.left).masked_fill(~inner, 1)
@@ -60,7 +59,7 @@ class NumericEmbedding(nn.Module):
 
 
 def numeric_embedding(inputs: Inputs, encoding: str, width: int) -> NumericEmbedding | None:
-    """The module for an encoding, None where the numbers alone are read."""
+    """The module for an encoding; None if only the scaled numbers are read."""
     if encoding == "scaled" or not inputs.dense:
         return None
     return NumericEmbedding(inputs.edges, width, piecewise=encoding == "piecewise")

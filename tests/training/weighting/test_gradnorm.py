@@ -4,8 +4,7 @@ from torch import Tensor, nn
 
 from emm.core.errors import ParamsError
 from emm.nn.gates import Gates, mix
-from emm.nn.grouped import Towers, grouped_mlp
-from emm.nn.mlp import mlp
+from emm.nn.mlp import Towers, grouped_mlp, mlp
 from emm.training.weighting.gradnorm import SEARCH_STEPS, GradNorm, shared_weight
 from tests.training.weighting.toy import gradients, toy
 
