@@ -1,9 +1,7 @@
 """Write the metrics, figures and report page of an image set."""
 
-from emm.config.project import PARAMS_FILE
-from emm.config import load_params
+from emm.config.project import PARAMS_FILE, load_project
 from emm.core.command import ParamsFile, Recipe, stage
-from emm.core.paths import Paths
 from fewshot.images import read_index
 from fewshot.report.page import ImageFacts, write_few_shot_report
 from fewshot.report.results import read_results
@@ -11,11 +9,11 @@ from fewshot.report.results import read_results
 
 def main(images: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Report on IMAGES: data/evaluation -> metrics/IMAGES/RECIPE and reports/IMAGES.md."""
-    params = load_params(file, recipe)
-    paths = Paths(images, params.recipe, params.root)
+    project = load_project(file, recipe)
+    paths = project.paths(images)
     index = read_index(paths.processed)
     write_few_shot_report(
-        {kind: read_results(paths.evaluation(f"maml-{kind}")) for kind in params.few_shot.episodes},
+        {kind: read_results(paths.evaluation(f"maml-{kind}")) for kind in project.active.episodes},
         ImageFacts(
             name=images,
             title=index.title,
@@ -25,7 +23,7 @@ def main(images: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> 
             characters=len(index.characters),
             side=index.side,
         ),
-        params.recipe,
+        project.active.recipe,
         metrics=paths.metrics,
         report=paths.report,
     )

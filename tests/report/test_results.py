@@ -54,8 +54,8 @@ def test_a_missing_folder_names_the_model(tmp_path: Path) -> None:
         ('{"model": "mm', "can't be read"),
         (b"\xff\xfe", "can't be read"),
         ('{"model": NaN}', "can't be read"),
-        ("[]", "doesn't hold what it should"),
-        ("{}", "doesn't hold what it should"),
+        ("[]", "has unexpected content"),
+        ("{}", "has unexpected content"),
     ],
 )
 def test_a_damaged_file_is_named(

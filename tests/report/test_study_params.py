@@ -41,10 +41,10 @@ def test_notes_are_kept_in_their_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"table": {"reference": "emn"}}, r"one\.reference: 'emn' is none.*did you mean 'emm'"),
-        ({"table": {"trained": ["tm-2"]}}, r"one\.trained: 'tm-2' is none of its rows"),
-        ({"table": {"published": {"ple": "ple"}}}, r"one\.published: 'ple' is none of its rows"),
-        ({"table": {"rows": ["emm", "emm"]}}, r"one\.rows: a name stands there twice"),
+        ({"table": {"reference": "emn"}}, r"one\.reference: 'emn' isn't one.*did you mean 'emm'"),
+        ({"table": {"trained": ["tm-2"]}}, r"one\.trained: 'tm-2' isn't one of its rows"),
+        ({"table": {"published": {"ple": "ple"}}}, r"one\.published: 'ple' isn't one of its rows"),
+        ({"table": {"rows": ["emm", "emm"]}}, r"one\.rows: a name occurs twice"),
         ({"table": {"recipe": "best"}}, "expected paper or tuned"),
         ({"table": {"goals": {"income": 2}}}, "at most 1"),
         ({"table": {"row": []}}, "did you mean 'rows'"),

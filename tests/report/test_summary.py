@@ -52,7 +52,7 @@ def test_seeds_are_averaged_with_the_sample_deviation(rows: MakeRows) -> None:
 
 
 def test_a_trained_model_without_a_row_is_an_error(rows: MakeRows) -> None:
-    with pytest.raises(DataError, match="trained model tm-3, which has no row"):
+    with pytest.raises(DataError, match="trained model tm-3, which isn't in the table"):
         summarise(rows(ONE_SEED), ("tm-1", "tm-3"))
 
 
@@ -98,7 +98,7 @@ def test_what_is_written_is_read_again(rows: MakeRows, tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, "emm.json is missing"),
-        ("[1]", "doesn't hold what it should"),
+        ("[1]", "has unexpected content"),
         ('{"income": {"auc": 0.9}}', "income.auc_std: missing"),
         (
             '{"mean_auc": 0.9, "parameters": 1, "operations": 1, "seeds": 1, "best_epoch": 1}',

@@ -1,4 +1,4 @@
-"""From evaluation folders to what people read: metrics files, the report page, the README table.
+"""Reports from evaluation folders: metrics files, figures, Markdown pages, the README's tables.
 
 Shapes: S seeds, N rows of the test split, T tasks, K points of a curve.
 """

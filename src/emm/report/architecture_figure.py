@@ -1,4 +1,4 @@
-"""The picture of a found architecture: who reads which fields, through what, and feeds whom."""
+"""The figure of a found architecture: its fields, experts and tasks, and their connections."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,19 +14,22 @@ _BOX = (1.9, 0.62)  # width and height, in the units of the drawing
 _STEP = (3.0, 1.0)  # from box to box
 
 
-def architectures_of(rows: Sequence[ModelResults]) -> dict[str, NamedArchitecture]:
-    """The architectures of the rows that have one, by row; ModelFileError for a malformed file."""
-    files = {row.name: row.folder / ARCHITECTURE for row in rows}
+def architectures_of(results: Sequence[ModelResults]) -> dict[str, NamedArchitecture]:
+    """Read the architectures of the models that have one, by model.
+
+    Raises ModelFileError if a file is malformed.
+    """
+    files = {each.name: each.folder / ARCHITECTURE for each in results}
     return {name: read_named(path) for name, path in files.items() if path.exists()}
 
 
-def architecture_file(row: str) -> str:
-    """Name of the file with a row's architecture."""
-    return f"architecture-{row}.svg"
+def architecture_file(model: str) -> str:
+    """Return the file name of a model's architecture figure."""
+    return f"architecture-{model}.svg"
 
 
 def draw_architecture(path: Path, architecture: NamedArchitecture) -> None:
-    """Draw the fields of the first level's experts, and the graph of experts and tasks, as SVG."""
+    """Draw the fields of the first level's experts, and the graph of experts and tasks."""
     fields, first = architecture.fields, architecture.levels[0]
     rows = max(len(architecture.tasks), *(len(level) for level in architecture.levels))
     columns = len(architecture.levels) + 1
@@ -42,11 +45,11 @@ def draw_architecture(path: Path, architecture: NamedArchitecture) -> None:
 def _draw_fields(axes: Axes, fields: Sequence[str], experts: Sequence[NamedExpert]) -> None:
     place = {name: number for number, name in enumerate(fields)}
     for column, expert in enumerate(experts):
-        own = [place[name] for name in expert.fields]
+        single = [place[name] for name in expert.fields]
         pairs = (
             [place[name] for name in expert.interactions] if len(expert.interactions) > 1 else []
         )
-        axes.scatter([column] * len(own), own, s=26, color=colour(column), zorder=3)
+        axes.scatter([column] * len(single), single, s=26, color=colour(column), zorder=3)
         axes.scatter(
             [column] * len(pairs),
             pairs,

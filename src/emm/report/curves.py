@@ -1,4 +1,4 @@
-"""ROC, reliability and groups of values of all rows: what the figures draw, row by row."""
+"""The curves that the figures draw, computed from test predictions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from torch import Tensor
 from emm.metrics.calibration import Reliability, reliability_of_equal_evidence
 from emm.metrics.ranking import roc_curve
 from emm.metrics.regression import Groups, grouped
-from emm.report.predictions import Predictions, read_predictions
+from emm.report.predictions import PREDICTIONS, Predictions, read_predictions
 from emm.report.results import ModelResults, refuse
 
 CALIBRATION_BINS = 12
@@ -18,8 +18,13 @@ VALUE_GROUPS = 12
 
 @dataclass(frozen=True)
 class Curves:
-    """A row's curves by binary task, for its first seed: ROC (false-, true-positive rates [K]) and
-    reliability over bins of equal evidence; ``groups`` by regression task, as labels are stored."""
+    """A model's curves, for its first seed.
+
+    Args:
+        roc: false-positive and true-positive rates [K] by binary task.
+        reliability: by binary task, over bins of equal evidence.
+        groups: groups of similar predictions by regression task, in standardised units.
+    """
 
     roc: Mapping[str, tuple[Tensor, Tensor]]
     reliability: Mapping[str, Reliability]
@@ -27,22 +32,22 @@ class Curves:
 
 
 def read_curves(
-    rows: Sequence[ModelResults], tasks: Sequence[str], test_rows: int
+    results: Sequence[ModelResults], tasks: Sequence[str], test_rows: int
 ) -> dict[str, Curves]:
-    """Curves by model; the predictions of one row at a time are in memory.
+    """Compute all models' curves; only one model's predictions are in memory at a time.
 
-    Raises DataError for unusable predictions and for rows evaluated on different labels.
+    Raises DataError if predictions are unusable or models were evaluated on different labels.
     """
     curves: dict[str, Curves] = {}
     labels: Tensor | None = None
-    for row in rows:
-        predictions = read_predictions(row, test_rows, len(tasks))
+    for each in results:
+        predictions = read_predictions(each, test_rows, len(tasks))
         if labels is not None and not torch.equal(labels, predictions.labels):
-            path = row.folder / "predictions.safetensors"
-            refuse(path, "has other labels", row.name, f"those of {rows[0].name}")
+            path = each.folder / PREDICTIONS
+            refuse(path, "has other labels", each.name, f"those of {results[0].name}")
         labels = predictions.labels
-        kinds = dict(zip(tasks, row.evaluation.kinds, strict=True))
-        curves[row.name] = _curves(predictions, kinds)
+        kinds = dict(zip(tasks, each.evaluation.kinds, strict=True))
+        curves[each.name] = _curves(predictions, kinds)
     return curves
 
 

@@ -1,4 +1,4 @@
-"""How every figure looks, and how it becomes the same bytes each time."""
+"""The common look of all figures, saved as reproducible SVG."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from emm.report.names import display_name
 Style = dict[str, Any]
 
 _LOOK: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib
+    "font.family": "DejaVu Sans",  # part of matplotlib
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
@@ -28,11 +28,11 @@ _LOOK: dict[Any, Any] = {
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "legend.handlelength": 3.2,
-    "svg.fonttype": "path",  # no fonts needed where it is read
-    "svg.hashsalt": "emm",  # names of clip paths, otherwise drawn at random
+    "svg.fonttype": "path",  # readers need no fonts
+    "svg.hashsalt": "emm",  # names of clip paths, random otherwise
 }
 
-# Okabe and Ito's colours, which colour-blind people can tell apart, without their yellow.
+# Okabe and Ito's palette for colour-blind readers, without its yellow.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#000000")
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 _GREYS = ("#4d4d4d", "#8c8c8c")
@@ -41,9 +41,10 @@ _ACCENT = "#D55E00"
 
 @contextmanager
 def new_figure(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """Yield an empty figure of ``width`` x ``height`` inches; afterwards it is saved as SVG.
+    """Yield an empty figure of ``width`` x ``height`` inches, and save it as SVG on exit.
 
-    The reader's own matplotlib settings don't count, and the file holds no date.
+    The same drawing gives the same bytes: local matplotlib settings are ignored, and the file has
+    no date.
     """
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
@@ -54,9 +55,9 @@ def new_figure(path: Path, width: float, height: float) -> Iterator[Figure]:
 
 
 def styles(models: Sequence[str], trained: Sequence[str], fused: Sequence[str]) -> dict[str, Style]:
-    """Line style by model: trained ones thin and grey, fused ones thick, the others in colours.
+    """Choose a line style for each model: trained thin and grey, fused thick, others coloured.
 
-    No two models share both colour and dashes while each group has at most 8, 4 and 24 models.
+    Styles are unique up to 8 trained, 4 fused and 24 other models.
     """
     groups: dict[str, list[str]] = {"trained": [], "fused": [], "others": []}
     for model in models:
@@ -69,7 +70,7 @@ def styles(models: Sequence[str], trained: Sequence[str], fused: Sequence[str]) 
 
 
 def panels(figure: Figure, count: int, columns: int, **options: Any) -> list[Axes]:
-    """``count`` panels, ``columns`` in a row; places left over stay empty."""
+    """Return ``count`` panels in a grid of ``columns`` columns."""
     columns = min(columns, count)
     grid = figure.subplots(-(-count // columns), columns, squeeze=False, **options)
     for empty in grid.flat[count:]:
@@ -78,13 +79,13 @@ def panels(figure: Figure, count: int, columns: int, **options: Any) -> list[Axe
 
 
 def add_legend(figure: Figure, looks: Mapping[str, Style]) -> None:
-    """All models in table order, to the right of the panels."""
+    """Add a legend of all models to the right of the panels."""
     handles = [Line2D([], [], label=display_name(model), **look) for model, look in looks.items()]
     figure.legend(handles=handles, loc="outside right upper", labelspacing=0.7)
 
 
 def colour(position: int) -> str:
-    """One of the colours that can be told apart, again from the first after the last."""
+    """Return the palette's colour at ``position``; positions past the end start again."""
     return _COLOURS[position % len(_COLOURS)]
 
 

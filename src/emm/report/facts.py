@@ -1,4 +1,4 @@
-"""What a report page says about its dataset."""
+"""The facts about a dataset that a report page states."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,13 +8,17 @@ from emm.data.tables.schema import Schema, Target
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """Facts about one dataset, as its schema.json tells them.
+    """Facts about one dataset, taken from its schema.json.
 
-    ``tasks`` are in the order of the predictions' columns; ``rows`` and ``positive_rates`` are
-    keyed by split ("train", "validation", "test"), in the order to print, and the latter by binary
-    task. ``kinds``: of the tasks, () if all are binary; ``targets``: of the regression tasks;
-    ``means``: of their labels in their own units, by split and task. ``source`` and ``licence`` are
-    sentences or links in markdown.
+    Args:
+        name: the dataset's name in params.yaml.
+        tasks: in the order of the predictions' columns.
+        rows: number of rows by split ("train", "validation", "test"), in the order of the page.
+        positive_rates: share of positive rows by split and binary task.
+        source: a sentence or a link in Markdown, as is ``licence``.
+        kinds: "binary" or "regression" for each task; () if all are binary.
+        targets: mean and standard deviation of the label by regression task.
+        means: mean label in its own units by split and regression task.
     """
 
     name: str
@@ -30,13 +34,13 @@ class DatasetFacts:
 
     @property
     def binary(self) -> tuple[str, ...]:
-        """The binary tasks."""
+        """The binary tasks, in the order of ``tasks``."""
         kinds = self.kinds or ("binary",) * len(self.tasks)
         return tuple(t for t, kind in zip(self.tasks, kinds, strict=True) if kind == "binary")
 
 
 def facts_of(name: str, schema: Schema) -> DatasetFacts:
-    """What ``schema`` tells about the dataset called ``name`` in params.yaml."""
+    """Collect the facts about dataset ``name`` from its schema."""
     return DatasetFacts(
         name=name,
         title=schema.title,
@@ -48,12 +52,13 @@ def facts_of(name: str, schema: Schema) -> DatasetFacts:
         kinds=schema.task_kinds,
         targets=schema.targets,
         means={
-            split: {task: _own(schema, task, mean) for task, mean in found.mean.items()}
+            split: {task: _original(schema, task, mean) for task, mean in found.mean.items()}
             for split, found in schema.splits.items()
         },
     )
 
 
-def _own(schema: Schema, task: str, standardised: float) -> float:
+def _original(schema: Schema, task: str, standardised: float) -> float:
+    """A standardised label in its own units."""
     target = schema.targets[task]
     return target.mean + target.std * standardised

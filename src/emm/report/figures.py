@@ -1,4 +1,4 @@
-"""The report's figures: training curves, ROC and calibration of all rows, legible for nine."""
+"""Figures of training, ROC and calibration, each with all models."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,41 +34,41 @@ _FACTORS = (
 
 
 def roc_file(task: str) -> str:
-    """Name of a task's ROC figure."""
+    """Return the file name of a task's ROC figure."""
     return f"roc-{task}.svg"
 
 
 def calibration_file(task: str) -> str:
-    """Name of a task's calibration figure."""
+    """Return the file name of a task's calibration figure."""
     return f"calibration-{task}.svg"
 
 
 def draw_training(
-    path: Path, rows: Sequence[ModelResults], tasks: Sequence[str], looks: Mapping[str, Style]
+    path: Path, results: Sequence[ModelResults], tasks: Sequence[str], looks: Mapping[str, Style]
 ) -> None:
-    """Validation AUC or R squared per epoch, a panel per task; a dot marks the epoch that was kept.
+    """Draw validation AUC or R squared per epoch, one panel per task; a dot marks the kept epoch.
 
-    Every model's first seed is drawn in full, its others faintly.
+    Each model's first seed has a full line, its other seeds faint ones.
     """
     with new_figure(path, 9.5, 3.6 * -(-len(tasks) // 2)) as figure:
         for axes, task in zip(panels(figure, len(tasks), 2), tasks, strict=True):
-            for row in rows:
-                for run in row.runs:
+            for each in results:
+                for run in each.runs:
                     if run.covers(task):
-                        first = run.seed == row.evaluation.seeds[0]
-                        _draw_run(axes, run, task, looks[row.name], first=first)
-            _frame_training(axes, [r for row in rows for r in row.runs if r.covers(task)], task)
+                        first = run.seed == each.evaluation.seeds[0]
+                        _draw_run(axes, run, task, looks[each.name], first=first)
+            _frame_training(axes, [r for e in results for r in e.runs if r.covers(task)], task)
         add_legend(figure, looks)
 
 
 def draw_roc(
     path: Path, curves: Mapping[str, Curves], task: str, looks: Mapping[str, Style]
 ) -> None:
-    """ROC on a log scale, and what sets the rows apart: their distance from the mean curve."""
+    """Draw the ROC curves on a logarithmic axis, and their distances from the mean curve."""
     rates = next(iter(curves.values())).roc[task][0]
-    # So few false positives say nothing about a rate.
+    # A rate of fewer false positives is too noisy to draw.
     seen = rates >= min(FEWEST_FALSE_POSITIVES * float(rates[rates > 0][0]), 0.1)
-    heights = torch.stack([row.roc[task][1][seen] for row in curves.values()])  # [rows, K]
+    heights = torch.stack([each.roc[task][1][seen] for each in curves.values()])  # [models, K]
     distances = _smoothed(rates[seen], heights - heights.mean(0))
     with new_figure(path, 9.5, 3.6) as figure:
         left, right = panels(figure, 2, 2, width_ratios=[2, 3])
@@ -88,11 +88,11 @@ def draw_roc(
 def draw_calibration(
     path: Path, curves: Mapping[str, Curves], task: str, looks: Mapping[str, Style]
 ) -> None:
-    """Observed against predicted odds, a panel per model with the others in grey behind it.
+    """Draw observed odds over predicted odds, one panel per model with the others in grey.
 
-    Axes in log-odds keep rare positives apart; bars are two standard errors to either side.
+    The log-odds axis spreads out rare positives. Bars are two standard errors in each direction.
     """
-    points = {model: _odds_ratios(row.reliability[task]) for model, row in curves.items()}
+    points = {model: _odds_ratios(each.reliability[task]) for model, each in curves.items()}
     with new_figure(path, 9.5, 0.4 + 2.1 * -(-len(curves) // CALIBRATION_COLUMNS)) as figure:
         shared = panels(figure, len(curves), CALIBRATION_COLUMNS, sharex=True, sharey=True)
         for axes, model in zip(shared, curves, strict=True):
@@ -102,13 +102,13 @@ def draw_calibration(
             axes.set_title(display_name(model), color=looks[model]["color"], fontweight="bold")
         _frame_calibration(shared[0], torch.cat([ratio for _, ratio, _ in points.values()]))
         for axes in shared[-CALIBRATION_COLUMNS:]:
-            axes.tick_params(labelbottom=True)  # also where the place below is empty
+            axes.tick_params(labelbottom=True)  # also above an empty cell of the grid
         figure.supxlabel(f"predicted probability of {task}", fontsize=9)
         figure.supylabel("observed odds / predicted odds", fontsize=9)
 
 
 def _smoothed(rates: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """Means of values [rows, K] over the tenth of a decade to either side of each rate [K]."""
+    """Average values [models, K] over a tenth of a decade on each side of each rate [K]."""
     positions = rates.log10()
     near = ((positions[:, None] - positions).abs() < 0.1).double()  # [K, K]
     return values @ near / near.sum(0)
@@ -135,7 +135,7 @@ def _draw_run(axes: Axes, run: Run, task: str, look: Style, *, first: bool) -> N
 def _frame_training(axes: Axes, runs: Sequence[Run], task: str) -> None:
     scores = [[epoch.scores[task] for epoch in run.epochs] for run in runs]
     peaks = [max(run) for run in scores]
-    # The first epochs would press the plateaus, which matter, into one line.
+    # The low scores of the first epochs would flatten the plateaus, which matter.
     span = max(max(peaks) - min(peaks), 0.002)
     lowest = max(min(map(min, scores)), min(peaks) - 2 * span)
     axes.set_ylim(lowest - 0.1 * span, max(peaks) + 0.25 * span)
@@ -144,7 +144,7 @@ def _frame_training(axes: Axes, runs: Sequence[Run], task: str) -> None:
         axes.set_xscale("log")
         axes.set_xlim(0.9 * min(seen), 1.1 * max(seen))
     else:
-        # Fused models have an epoch 0, before training, which a logarithm has no place for.
+        # Fused models have an epoch 0, before training, which a logarithmic axis can't show.
         axes.set_xscale("symlog", linthresh=1, linscale=0.3)
         axes.set_xlim(-0.2, 1.1 * max(*seen, 1))
     axes.xaxis.set_major_locator(FixedLocator([0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]))
@@ -156,9 +156,9 @@ def _frame_training(axes: Axes, runs: Sequence[Run], task: str) -> None:
 
 
 def _odds_ratios(curve: Reliability) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Mean prediction, observed odds over predicted odds, and the log ratio's standard error."""
+    """Return mean prediction, observed over predicted odds, and the log ratio's standard error."""
     positives = curve.observed * curve.rows
-    # Half a row more on either side keeps bins without positives, or negatives, finite.
+    # Adding half a row to both classes keeps bins without positives or negatives finite.
     observed = (positives + 0.5) / (curve.rows - positives + 0.5)
     predicted = curve.predicted.clamp(1e-9, 1 - 1e-9)
     ratio = observed * (1 - predicted) / predicted
@@ -188,7 +188,7 @@ def _draw_ratio(
 def _frame_calibration(axes: Axes, ratios: torch.Tensor) -> None:
     axes.set_xscale("logit")
     axes.set_yscale("log")
-    # All points are in view; a long bar may leave it.
+    # All points are in view; long bars may be cut off.
     axes.set_ylim(min(float(ratios.min()), 0.8) / 1.15, max(float(ratios.max()), 1.25) * 1.15)
     _set_ticks(axes.xaxis, [[share / 100 for share in shares] for shares in _SHARES])
     _set_ticks(axes.yaxis, _FACTORS)
@@ -197,7 +197,7 @@ def _frame_calibration(axes: Axes, ratios: torch.Tensor) -> None:
 
 
 def _set_ticks(axis: Axis, choices: Sequence[Sequence[float]]) -> None:
-    """The finest of ``choices`` that doesn't crowd the part of the axis in view."""
+    """Set the first of ``choices`` with at most ``MOST_TICKS`` ticks in view, or the last."""
     low, high = axis.get_view_interval()
     crowded = [sum(low <= tick <= high for tick in ticks) > MOST_TICKS for ticks in choices[:-1]]
     axis.set_major_locator(FixedLocator(choices[[*crowded, False].index(False)]))

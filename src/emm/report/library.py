@@ -1,6 +1,6 @@
-"""The table of PaddleRec's multi-task library, each row beside our own result.
+"""PaddleRec's published multi-task results next to ours.
 
-Its README prints one number a model, mostly without the task and to two digits; on Census-Income
+Its README has one number per model, mostly with two digits and without the task; on Census-Income
 the number can only be that of never-married. See https://github.com/PaddlePaddle/PaddleRec,
 models/multitask.
 """
@@ -15,10 +15,13 @@ _CENSUS, _FEW_SHOT = "census-income", "omniglot"
 
 
 class Entry(NamedTuple):
-    """A line of the library's table: what it calls the model, what it printed, and where ours is.
+    """A published result and where to find ours.
 
-    ``file``: our metrics, {recipe} left open; ``keys`` lead to the number in it. Without a file
-    there is none, and ``note`` says why.
+    Args:
+        model: the library's name of the model.
+        file: our metrics file, with a placeholder {recipe}; None if we have no result.
+        keys: path to the number in that file.
+        note: why we have no result.
     """
 
     model: str
@@ -50,24 +53,27 @@ ENTRIES = (
 
 
 def library_table(metrics: Path, recipe: str) -> str:
-    """The library's rows, ours read from the folder ``metrics``; "not run" where there are none."""
+    """Return the table of published results and ours, read from the folder ``metrics``.
+
+    A model without a metrics file is "not run".
+    """
     head = "| model | dataset | measure | library | ours |\n|:---|:---|:---|---:|---:|"
     lines = [
-        f"| {row.model} | `{row.dataset}` | {row.measure} | {row.published} "
-        f"| {_ours(metrics, row, recipe)} |"
-        for row in ENTRIES
+        f"| {entry.model} | `{entry.dataset}` | {entry.measure} | {entry.published} "
+        f"| {_ours(metrics, entry, recipe)} |"
+        for entry in ENTRIES
     ]
     title = f"Beside {_LIBRARY}'s table; on Census-Income its task is *never-married*:"
     return "\n".join([f"{title}\n", head, *lines])
 
 
-def _ours(metrics: Path, row: Entry, recipe: str) -> str:
-    if row.file is None:
-        return f"not run: {row.note}"
-    path = metrics / row.file.format(recipe=recipe)
+def _ours(metrics: Path, entry: Entry, recipe: str) -> str:
+    if entry.file is None:
+        return f"not run: {entry.note}"
+    path = metrics / entry.file.format(recipe=recipe)
     if not path.exists():
         return "not run"
     found: Any = json.loads(path.read_text(encoding="utf-8"))
-    for key in row.keys:
+    for key in entry.keys:
         found = found[key] if isinstance(found, Mapping) else None
-    return f"{float(found):.5f}" if row.measure == "AUC" else f"{float(found):.4f}"
+    return f"{float(found):.5f}" if entry.measure == "AUC" else f"{float(found):.4f}"

@@ -1,8 +1,8 @@
-"""How models are called in tables and figures."""
+"""Display names of models, and lists of names."""
 
 from collections.abc import Sequence
 
-_PRINTED = {
+_DISPLAY_NAMES = {
     "tm-1": "TM-1",
     "tm-2": "TM-2",
     "tm-3": "TM-3",
@@ -38,10 +38,10 @@ _PRINTED = {
 
 
 def display_name(model: str) -> str:
-    """The printed name of a model; a name that isn't known is printed as it is."""
-    return _PRINTED.get(model, model)
+    """Return a model's name for tables and figures; an unknown name stays as it is."""
+    return _DISPLAY_NAMES.get(model, model)
 
 
 def join_names(names: Sequence[str]) -> str:
-    """ "A", "A and B", "A, B and C"."""
+    """Join names as in a sentence: "A", "A and B", "A, B and C"."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -1,4 +1,4 @@
-"""Read a row's test predictions, of one seed or all: safetensors, nothing that could run code."""
+"""Read a model's test predictions from safetensors files, for one seed or all."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,50 +10,56 @@ from torch import Tensor
 
 from emm.report.results import ModelResults, refuse
 
+PREDICTIONS = "predictions.safetensors"
+
 
 @dataclass(frozen=True)
 class Predictions:
-    """Test predictions: logits [N, T] float32 of one seed, or [S, N, T] of all, and labels [N, T]
-    uint8. Where there is a regression task its "logits" are predicted values, and labels are
-    float32."""
+    """Test predictions and labels.
+
+    Args:
+        logits: float32 [N, T] for one seed, or [S, N, T] for all; the columns of regression tasks
+            hold predicted values.
+        labels: uint8 [N, T], or float32 if there is a regression task.
+    """
 
     logits: Tensor
     labels: Tensor
 
 
-def read_predictions(row: ModelResults, rows: int, tasks: int) -> Predictions:
-    """Read the first seed's predictions of a row over ``rows`` N test rows and ``tasks`` T tasks.
+def read_predictions(results: ModelResults, rows: int, tasks: int) -> Predictions:
+    """Read the first seed's predictions for ``rows`` N test rows and ``tasks`` T tasks.
 
-    Raises DataError if the file is absent, truncated, of other shapes or types, or not finite.
+    Raises DataError if the file is missing or damaged, has other shapes or types, or isn't finite.
     """
-    return _read(row, rows, tasks, 0)
+    return _read(results, rows, tasks, 0)
 
 
-def read_all_predictions(row: ModelResults, rows: int, tasks: int) -> Predictions:
-    """Read the predictions of all seeds [S, N, T]; otherwise as ``read_predictions``."""
-    return _read(row, rows, tasks, slice(None))
+def read_all_predictions(results: ModelResults, rows: int, tasks: int) -> Predictions:
+    """Read the predictions of all seeds [S, N, T]; raises as ``read_predictions`` does."""
+    return _read(results, rows, tasks, slice(None))
 
 
-def _read(row: ModelResults, rows: int, tasks: int, seeds: int | slice) -> Predictions:
-    path = row.folder / "predictions.safetensors"
+def _read(results: ModelResults, rows: int, tasks: int, seeds: int | slice) -> Predictions:
+    path = results.folder / PREDICTIONS
     try:
         with safe_open(path, framework="pt") as file:
-            shape = [len(row.evaluation.seeds), rows, tasks]
+            shape = [len(results.evaluation.seeds), rows, tasks]
             _check_header(path, file, "logits", "F32", shape)
-            labels = "F32" if "regression" in row.evaluation.kinds else "U8"
+            labels = "F32" if "regression" in results.evaluation.kinds else "U8"
             _check_header(path, file, "labels", labels, shape[1:])
             found = Predictions(file.get_slice("logits")[seeds], file.get_tensor("labels"))
     except FileNotFoundError:
         refuse(path, "is missing", "no such file", None)
     except (OSError, SafetensorError) as error:
-        refuse(path, "can't be read", error, "a whole safetensors file")
+        refuse(path, "can't be read", error, "a complete safetensors file")
     if not bool(torch.isfinite(found.logits).all()):
-        refuse(path, "holds logits that aren't finite", "NaN or infinity", "finite numbers")
+        refuse(path, "has logits that aren't finite", "NaN or infinity", "finite numbers")
     return found
 
 
 def _check_header(path: Path, file: Any, name: str, dtype: str, shape: list[int]) -> None:
-    if name not in file.keys():  # noqa: SIM118 - the file's handle is no mapping
+    if name not in file.keys():  # noqa: SIM118 - the handle is no mapping
         refuse(path, f"has no {name}", ", ".join(file.keys()), "logits and labels")
     header = file.get_slice(name)
     found = f"{header.get_dtype()} {header.get_shape()}"

@@ -1,7 +1,7 @@
-"""Test AUC as the EMM paper printed it, to stand beside our own.
+"""Test AUCs published in the EMM paper, for comparison with ours.
 
 Zhou, Bao, Wang, Zhong, Zhang: Efficient Multi-Task Modeling through Automated Fusion of Trained
-Models, arXiv:2504.09812, Tables I and II. Its task T1 comes first here, then T2.
+Models, arXiv:2504.09812, Tables I and II. The paper's task T1 comes first, then T2.
 """
 
 from collections.abc import Mapping
@@ -25,8 +25,7 @@ _TABLE_1 = {
     "emm_paper": ((0.94108, 0.99467), (0.59916, 0.61597), (0.85080, 0.70571)),
 }
 
-# The ablation, without its row "ours", which is the EMM of Table I: baseline, baseline+MTM and
-# baseline+p.
+# The ablation: baseline, baseline+MTM and baseline+p. Its row "ours" is the EMM of Table I.
 _TABLE_2 = {
     "paper_scratch": ((0.94088, 0.99383), (0.52897, 0.61216), (0.76183, 0.70159)),
     "paper_scratch_mtm": ((0.93215, 0.99376), (0.54757, 0.61483), (0.84987, 0.69863)),
@@ -40,9 +39,9 @@ PUBLISHED: Mapping[str, Mapping[str, Mapping[str, float]]] = {
     }
     for column, (dataset, tasks) in enumerate(_TASKS.items())
 }
-"""Dataset -> our name of the model -> task -> published test AUC."""
+"""Published test AUC by dataset, model (our name) and task."""
 
 
 def published_auc(dataset: str, model: str, task: str) -> float | None:
-    """The published test AUC, or None where the paper has none."""
+    """Return the published test AUC, or None if the paper has none."""
     return PUBLISHED.get(dataset, {}).get(model, {}).get(task)

@@ -1,4 +1,4 @@
-"""The README's results, from the metrics files alone: no data, no predictions."""
+"""The results in the README, read from metrics files only: no data, no predictions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +14,9 @@ END = "<!-- results:end -->"
 def results_table(
     metrics: Path, dataset: str, recipe: str, models: Sequence[str], trained: Sequence[str]
 ) -> str:
-    """One dataset's table of scores, read from ``metrics``/<dataset>/<recipe>/<model>.json.
+    """Return one dataset's table of scores, read from ``metrics``/<dataset>/<recipe>/<model>.json.
 
-    Raises DataError if a file is missing or misfits.
+    Raises DataError if a file is missing or unusable.
     """
     summaries = read_metrics(metrics / dataset / recipe, models)
     table = score_table(dataset, summaries, trained, published=False)
@@ -28,20 +28,20 @@ def results_table(
 
 
 def readme_block(tables: Sequence[str]) -> str:
-    """The tables between the README's two markers, the markers included."""
+    """Return the README's block of results: the tables between the two markers."""
     return "\n\n".join([START, *tables, END])
 
 
 def block_of(readme: str) -> str:
-    """The text from marker to marker, the markers included; "" where they aren't in order."""
+    """Return the block of results in ``readme``, with its markers; "" if there is none."""
     start, end = readme.find(START), readme.find(END)
     return readme[start : end + len(END)] if -1 < start < end else ""
 
 
 def replace_block(readme: str, block: str) -> str:
-    """``readme`` with the text from marker to marker replaced by ``block``.
+    """Return ``readme`` with its block of results replaced by ``block``.
 
-    Raises DataError unless each marker stands there once, the first before the second.
+    Raises DataError unless each marker occurs once and in order.
     """
     start, end = readme.find(START), readme.find(END)
     if (readme.count(START), readme.count(END)) != (1, 1) or end < start:
@@ -49,6 +49,6 @@ def replace_block(readme: str, block: str) -> str:
             "the README has no place for the results",
             got=f"{readme.count(START)} x {START}, {readme.count(END)} x {END}",
             expected="each once, in this order",
-            next_step="put both markers on lines of their own where the table belongs",
+            next_step="put each marker on a line of its own where the tables belong",
         )
     return readme[:start] + block + readme[end + len(END) :]

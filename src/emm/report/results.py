@@ -1,4 +1,4 @@
-"""Read what the evaluation stage left about one table row: scores and training history."""
+"""Read the results of one model's evaluation: test scores and training history."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,8 +22,10 @@ AtMostOne = Annotated[float, Field(le=1)]
 
 @dataclass(frozen=True)
 class Scores:
-    """Test scores of a binary task, one value per seed: AUC, log loss in nats, calibration
-    error, and GAUC where there is a key."""
+    """Test scores of a binary task, one value per seed.
+
+    AUC, log loss in nats, expected calibration error, and GAUC if the dataset has a `gauc_key`.
+    """
 
     kind: ClassVar[str] = "binary"
     auc: tuple[Share, ...]
@@ -34,8 +36,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class RegressionScores:
-    """Test scores of a regression task, one value per seed: R squared, and RMSE and MAE in the
-    label's own units."""
+    """Test scores of a regression task, one value per seed: R², and RMSE and MAE in label units."""
 
     kind: ClassVar[str] = "regression"
     r2: tuple[AtMostOne, ...]
@@ -45,8 +46,11 @@ class RegressionScores:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Content of an evaluation folder's metrics.json; ``funnel``: scores of ctr, ctcvr and cvr,
-    where the dataset's tasks are one."""
+    """Content of an evaluation's metrics.json.
+
+    Args:
+        funnel: scores of ctr, ctcvr and cvr if the dataset's tasks form a funnel.
+    """
 
     model: str
     seeds: tuple[Annotated[int, Field(ge=0)], ...]
@@ -57,14 +61,18 @@ class Evaluation:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Kind of each task, binary or regression, in the tasks' order."""
+        """Kind of each task, "binary" or "regression"."""
         return tuple(scores.kind for scores in self.tasks.values())
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch of training (0: before it), or one iteration of boosting; ``auc``: validation AUC
-    per binary task; ``r2``: validation R squared per regression task."""
+    """One epoch of training (0: before training), or one iteration of boosting.
+
+    Args:
+        auc: validation AUC by binary task.
+        r2: validation R squared by regression task.
+    """
 
     epoch: Number
     train_loss: float
@@ -73,13 +81,13 @@ class Epoch:
 
     @property
     def scores(self) -> Mapping[str, float]:
-        """What the epoch was judged by, per task."""
+        """Validation score by task."""
         return {**self.auc, **self.r2}
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training; ``task`` is None for a model that learned all tasks together."""
+    """One training with one seed; ``task`` is None if the model learns all tasks."""
 
     seed: Annotated[int, Field(ge=0)]
     task: str | None
@@ -87,20 +95,20 @@ class Run:
     epochs: tuple[Epoch, ...]
 
     def covers(self, task: str) -> bool:
-        """Whether this training taught the model ``task``."""
+        """Whether ``task`` was learned in this run."""
         return self.task in (None, task)
 
 
 @dataclass(frozen=True)
 class History:
-    """Content of an evaluation folder's history.json."""
+    """Content of an evaluation's history.json."""
 
     runs: tuple[Run, ...]
 
 
 @dataclass(frozen=True)
 class ModelResults:
-    """A table row: a model by its name, where it was evaluated, and what came out."""
+    """A model's evaluation folder and its content."""
 
     name: str
     folder: Path
@@ -111,10 +119,13 @@ class ModelResults:
 def read_results(
     name: str, folder: Path, tasks: Sequence[str], kinds: Sequence[str] = ()
 ) -> ModelResults:
-    """Read one evaluation folder, its predictions left out; ``kinds``: of the tasks, () for binary
-    ones alone.
+    """Read a model's evaluation folder, without its predictions.
 
-    Raises DataError if a file is absent, damaged, or holds other tasks, kinds, seeds or lengths.
+    Args:
+        kinds: expected kind of each task; () if all are binary.
+
+    Raises DataError if a file is missing or damaged, or has other tasks, kinds, seeds or lengths
+    than expected.
     """
     if not folder.is_dir():
         raise DataError(
@@ -136,17 +147,17 @@ def read_results(
 
 
 def read_json(path: Path, kind: type[Kind]) -> Kind:
-    """Read a JSON file as dataclass ``kind``; DataError if it is absent or anything misfits."""
+    """Read a JSON file as dataclass ``kind``; raise DataError if it is missing or doesn't match."""
     tree = read_tree(path)
     errors: list[str] = []
     bound: Kind = bind(kind, tree, "", errors)
     if errors:
-        refuse(path, "doesn't hold what it should", "; ".join(errors), None)
+        refuse(path, "has unexpected content", "; ".join(errors), None)
     return bound
 
 
 def read_tree(path: Path) -> Any:
-    """Read a JSON file; DataError if it is absent, truncated or holds NaN or infinity."""
+    """Read a JSON file; raise DataError if it is missing, damaged or has NaN or infinity."""
     try:
         return json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_json)
     except FileNotFoundError:
@@ -156,7 +167,7 @@ def read_tree(path: Path) -> Any:
 
 
 def refuse(path: Path, what: str, got: object, expected: object) -> NoReturn:
-    """Raise the DataError for a file of an evaluation that can't be used."""
+    """Raise a DataError for an unusable file of an evaluation."""
     raise DataError(
         f"{path.name} {what}", where=path, got=got, expected=expected, next_step=NEXT_STEP
     )

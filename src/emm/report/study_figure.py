@@ -1,4 +1,4 @@
-"""The figure of the study: test AUC against the number of tasks that are learned together."""
+"""The study's figure: test scores by number of tasks learned together."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,15 +12,15 @@ from emm.report.names import display_name
 from emm.report.study_results import StudyTable
 from emm.report.tables import measure
 
-# By number of tasks, the fewest first: colours that colour-blind people can tell apart.
+# By number of tasks, from the fewest; colours for colour-blind readers.
 _MARKS = (("#0072B2", "o"), ("#E69F00", "s"), ("#D55E00", "D"), ("#000000", "^"))
-_SPREAD = 0.24  # between the marks of one model, whose place is 1 high
+_SPREAD = 0.24  # between the marks of one model; models are 1 apart
 
 
 def draw_tasks(path: Path, tables: Sequence[StudyTable]) -> None:
-    """A panel a task: every model's mean AUC or R squared, a mark for each table with the task.
+    """Draw the models' mean AUC or R squared, one panel per task and one mark per table.
 
-    Bars are one standard deviation over seeds to either side.
+    Bars are one standard deviation over seeds in each direction.
     """
     tables = sorted(tables, key=lambda table: len(table.tasks))
     tasks = list(dict.fromkeys(task for table in tables for task in table.tasks))

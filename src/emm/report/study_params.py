@@ -1,4 +1,4 @@
-"""The section ``study`` of the study's params.yaml: which rows stand in which table."""
+"""The section ``study`` of a study's settings: the models of each table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,13 @@ STUDY_FILE = Path("study/params.yaml")
 
 @dataclass(frozen=True)
 class BorrowedRow:
-    """A row evaluated with another dataset's block on the same test rows, and its name here."""
+    """A model evaluated with another dataset's settings on the same test rows.
+
+    Args:
+        dataset: whose evaluation is read.
+        row: the evaluated model.
+        name: its name in this table.
+    """
 
     dataset: str
     row: str
@@ -22,12 +28,16 @@ class BorrowedRow:
 
 @dataclass(frozen=True)
 class StudyTableSettings:
-    """One table of the study.
+    """One table of a study.
 
-    ``rows`` are compared with ``reference``, which is one of them; ``borrowed`` rows come last.
-    ``trained`` rows are the bar for Gain. ``published``: a row whose published numbers have
-    another row's name. ``goals``: AUC that the reference is to reach, by task. ``remark``: a
-    sentence about the table's set-up, no claim about its numbers.
+    Args:
+        rows: the models.
+        reference: the model that all others are compared with, one of the table's.
+        borrowed: models of other datasets, after ``rows``.
+        trained: the single-task models that Gain is measured against.
+        published: for a model, the name of the model whose published AUC it is compared with.
+        goals: AUC that the reference is to reach, by task.
+        remark: a sentence about the table's set-up, not about its numbers.
     """
 
     title: str
@@ -43,20 +53,25 @@ class StudyTableSettings:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of all rows, in the order of the table."""
+        """Names of all models, in the order of the table."""
         return (*self.rows, *(row.name for row in self.borrowed))
 
     @property
     def sources(self) -> tuple[tuple[str, str, str], ...]:
-        """Dataset, evaluated row and name here of all rows, in the order of the table."""
-        own = ((self.dataset, row, row) for row in self.rows)
-        return (*own, *((row.dataset, row.row, row.name) for row in self.borrowed))
+        """Dataset, evaluated model and name in this table of all models, in order."""
+        rows = ((self.dataset, row, row) for row in self.rows)
+        return (*rows, *((row.dataset, row.row, row.name) for row in self.borrowed))
 
 
 @dataclass(frozen=True)
 class StudySettings:
-    """``tables`` by name, in the order of the page; ``tasks``: those that the figure of tasks draws
-    against each other; ``notes``: remarks on what was tried, in markdown."""
+    """Settings of a study's report.
+
+    Args:
+        tables: by name, in the order of the page.
+        tasks: the tables that the figure by number of tasks compares.
+        notes: remarks in Markdown on what was tried.
+    """
 
     tables: Mapping[str, StudyTableSettings]
     tasks: tuple[str, ...] = ()
@@ -64,7 +79,7 @@ class StudySettings:
 
 
 def load_study(path: Path = STUDY_FILE) -> StudySettings:
-    """Read the section ``study`` of ``path``; one ParamsError lists everything wrong with it."""
+    """Read the section ``study`` of ``path``; raise one ParamsError that lists all faults."""
     errors: list[str] = []
     study: Any = bind(StudySettings, read_layers(path).get("study"), "study", errors)
     if not errors:
@@ -82,11 +97,11 @@ def _cross_check(study: StudySettings) -> list[str]:
     )
     for name, table in study.tables.items():
         if len(set(table.names)) < len(table.names):
-            errors.append(f"study.tables.{name}.rows: a name stands there twice")
+            errors.append(f"study.tables.{name}.rows: a name occurs twice")
         named = {"reference": [table.reference], "trained": table.trained}
         named["published"] = list(table.published)
         errors.extend(
-            f"study.tables.{name}.{key}: {row!r} is none of its rows; {nearest(row, table.names)}"
+            f"study.tables.{name}.{key}: {row!r} isn't one of its rows; {nearest(row, table.names)}"
             for key, rows in named.items()
             for row in rows
             if row not in table.names

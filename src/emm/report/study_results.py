@@ -1,6 +1,6 @@
-"""A table of the study: its rows read, and each compared with the table's reference."""
+"""The results of a study's table, each model compared with the table's reference."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -13,18 +13,18 @@ from emm.core.files import atomic_folder, write_json
 from emm.core.paths import Paths
 from emm.metrics.significance import Comparison, delong_over_seeds, holm
 from emm.report.facts import DatasetFacts
-from emm.report.predictions import Predictions, read_all_predictions
+from emm.report.predictions import PREDICTIONS, Predictions, read_all_predictions
 from emm.report.published import published_auc
 from emm.report.results import ModelResults, read_results, refuse
 from emm.report.study_params import StudyTableSettings
-from emm.report.summary import Summary, rounded, summarise, whole
+from emm.report.summary import Summary, as_whole, rounded, summarise
 
 P_DIGITS = 6
 
 
 @dataclass(frozen=True)
 class Difference:
-    """AUC of a row less that of the reference, and its p value after Holm's correction."""
+    """AUC minus that of the reference, and its p value after Holm's correction."""
 
     auc: float
     p: float
@@ -32,10 +32,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class StudyResults:
-    """What the study says about one row.
+    """A model's results in a study.
 
-    ``validation``: mean over seeds of the validation score at the kept epoch, by task; ``epochs``:
-    mean over runs of the epochs trained; ``differences`` by binary task, none for the reference.
+    Args:
+        validation: validation score of the kept epoch, as mean over seeds, by task.
+        epochs: number of trained epochs, as mean over runs.
+        differences: from the reference, by binary task; empty for the reference.
     """
 
     summary: Summary
@@ -45,13 +47,13 @@ class StudyResults:
 
     @property
     def cost(self) -> float:
-        """Operations of training: epochs x operations of one row's prediction."""
+        """Training cost per training row: epochs x operations of one prediction."""
         return self.epochs * self.summary.totals.operations
 
 
 @dataclass(frozen=True)
 class StudyTable:
-    """One table: ``results`` by row, in its order; ``tasks`` in the dataset's order."""
+    """A study's table: ``results`` by model, in the table's order; ``tasks`` in the dataset's."""
 
     settings: StudyTableSettings
     tasks: tuple[str, ...]
@@ -59,125 +61,123 @@ class StudyTable:
 
     @property
     def binary(self) -> tuple[str, ...]:
-        """The binary tasks, which alone have DeLong's test."""
+        """The binary tasks; only these have DeLong's test."""
         found = next(iter(self.results.values())).summary.tasks
         return tuple(task for task in self.tasks if found[task].key == "auc")
 
     @property
     def summaries(self) -> dict[str, Summary]:
-        """The rows' summaries, in the order of the table."""
+        """The models' summaries, in the order of the table."""
         return {name: result.summary for name, result in self.results.items()}
 
-    def published(self, row: str, task: str) -> float | None:
-        """The published AUC that stands beside a row's own, or None where there is none."""
-        return published_auc(self.settings.dataset, self.settings.published.get(row, row), task)
+    def published(self, model: str, task: str) -> float | None:
+        """Return the published AUC to compare a model's with, or None."""
+        published = self.settings.published.get(model, model)
+        return published_auc(self.settings.dataset, published, task)
 
 
-def read_table(params: StudyTableSettings, facts: DatasetFacts, root: Path) -> StudyTable:
-    """Read all rows of a table from ``root``/data/evaluation and test them against its reference.
+def read_table(settings: StudyTableSettings, facts: DatasetFacts, root: Path) -> StudyTable:
+    """Read a table's evaluations from ``root``/data/evaluation and test against its reference.
 
-    Raises DataError for a row that is missing, damaged, or evaluated on other rows than the
-    reference.
+    Raises DataError if an evaluation is missing, unusable, or on other test rows than the
+    reference's.
     """
-    _check_goals(params, facts)
-    rows = [
-        # A borrowed row goes by its name in this table.
-        replace(
-            read_results(row, _folder(root, dataset, params, row), facts.tasks, facts.kinds),
-            name=name,
-        )
-        for dataset, row, name in params.sources
+    _check_goals(settings, facts)
+    models = [
+        _read(Paths(dataset, settings.recipe, root).evaluation(model), model, name, facts)
+        for dataset, model, name in settings.sources
     ]
-    summaries = summarise(rows, params.trained)
-    differences = _differences(rows, params.reference, facts)
+    summaries = summarise(models, settings.trained)
+    differences = _differences(models, settings.reference, facts)
     results = {
-        row.name: StudyResults(
-            summaries[row.name],
-            {task: _validation(row, task) for task in facts.tasks},
-            whole(rounded(fmean(max(e.epoch for e in run.epochs) for run in row.runs))),
-            differences.get(row.name, {}),
+        model.name: StudyResults(
+            summaries[model.name],
+            {task: _validation(model, task) for task in facts.tasks},
+            as_whole(rounded(fmean(max(e.epoch for e in run.epochs) for run in model.runs))),
+            differences.get(model.name, {}),
         )
-        for row in rows
+        for model in models
     }
-    return StudyTable(params, facts.tasks, results)
+    return StudyTable(settings, facts.tasks, results)
 
 
 def write_study_metrics(folder: Path, tables: Mapping[str, StudyTable]) -> None:
-    """Write ``folder``/<table>/<row>.json, scalars only; whatever else the folder held is gone."""
+    """Write ``folder``/<table>/<model>.json with scalars only; ``folder`` is replaced."""
     with atomic_folder(folder) as temporary:
         for name, table in tables.items():
-            for row, result in table.results.items():
-                write_json(temporary / name / f"{row}.json", _flat(table, result))
+            for model, results in table.results.items():
+                write_json(temporary / name / f"{model}.json", _flat(table, results))
 
 
-def _flat(table: StudyTable, result: StudyResults) -> dict[str, object]:
-    """A row's metrics; the reference's differences from itself are null."""
-    flat: dict[str, object] = result.summary.flat()
-    flat["epochs"] = result.epochs
+def _flat(table: StudyTable, results: StudyResults) -> dict[str, object]:
+    """Metrics of a model; the reference's differences from itself are null."""
+    flat: dict[str, object] = results.summary.flat()
+    flat["epochs"] = results.epochs
     for task in table.tasks:
-        found = result.differences.get(task)
-        flat[f"validation_{result.summary.tasks[task].key}_{task}"] = result.validation[task]
+        found = results.differences.get(task)
+        flat[f"validation_{results.summary.tasks[task].key}_{task}"] = results.validation[task]
         flat[f"difference_{task}"] = None if found is None else found.auc
         flat[f"p_value_{task}"] = None if found is None else found.p
     return flat
 
 
-def _folder(root: Path, dataset: str, params: StudyTableSettings, row: str) -> Path:
-    return Paths(dataset, params.recipe, root).evaluation(row)
+def _read(folder: Path, model: str, name: str, facts: DatasetFacts) -> ModelResults:
+    """Read the evaluation of ``model``, which this table calls ``name``."""
+    return replace(read_results(model, folder, facts.tasks, facts.kinds), name=name)
 
 
-def _check_goals(params: StudyTableSettings, facts: DatasetFacts) -> None:
-    unknown = [task for task in params.goals if task not in facts.tasks]
+def _check_goals(settings: StudyTableSettings, facts: DatasetFacts) -> None:
+    unknown = [task for task in settings.goals if task not in facts.tasks]
     if unknown:
         raise DataError(
             f"a goal is for the task {unknown[0]}, which {facts.name} doesn't have",
             got=unknown[0],
             expected=", ".join(facts.tasks),
-            next_step="correct `goals` in the study's params.yaml",
+            next_step="correct `goals` in the study's settings",
         )
 
 
 def _differences(
-    rows: list[ModelResults], reference: str, facts: DatasetFacts
+    models: Sequence[ModelResults], reference: str, facts: DatasetFacts
 ) -> dict[str, dict[str, Difference]]:
-    """By row and task; the predictions of the reference and one more row are in memory.
+    """Test every other model against the reference; return differences by model and task.
 
-    All rows and binary tasks of the table are one family of tests.
+    All models and binary tasks of the table are one family of tests. Only the predictions of the
+    reference and one more model are in memory at a time.
     """
     size = facts.rows["test"], len(facts.tasks)
-    bar = next(row for row in rows if row.name == reference)
-    fixed = read_all_predictions(bar, *size)
+    bar = read_all_predictions(next(m for m in models if m.name == reference), *size)
     found: dict[tuple[str, str], Comparison] = {}
-    for row in rows:
-        if row is bar:
+    for model in models:
+        if model.name == reference:
             continue
-        predictions = read_all_predictions(row, *size)
-        if not torch.equal(predictions.labels, fixed.labels):
-            path = row.folder / "predictions.safetensors"
-            refuse(path, "has other labels", row.name, f"those of {reference}")
+        predictions = read_all_predictions(model, *size)
+        if not torch.equal(predictions.labels, bar.labels):
+            path = model.folder / PREDICTIONS
+            refuse(path, "has other labels", model.name, f"those of {reference}")
         for task in facts.binary:
             t = facts.tasks.index(task)
-            found[row.name, task] = delong_over_seeds(
-                _scores(predictions, t), _scores(fixed, t), fixed.labels[:, t]
+            found[model.name, task] = delong_over_seeds(
+                _logits(predictions, t), _logits(bar, t), bar.labels[:, t]
             )
     adjusted = holm([comparison.p for comparison in found.values()])
-    by_row: dict[str, dict[str, Difference]] = {}
-    for ((row_name, task), comparison), p in zip(found.items(), adjusted, strict=True):
-        # Significant digits: a small p value would be 0 after so many decimals.
+    by_model: dict[str, dict[str, Difference]] = {}
+    for ((name, task), comparison), p in zip(found.items(), adjusted, strict=True):
+        # Significant digits: with decimals, small p values would become 0.
         tested = Difference(rounded(comparison.difference), float(f"{p:.{P_DIGITS}g}"))
-        by_row.setdefault(row_name, {})[task] = tested
-    return by_row
+        by_model.setdefault(name, {})[task] = tested
+    return by_model
 
 
-def _scores(predictions: Predictions, task: int) -> Tensor:
+def _logits(predictions: Predictions, task: int) -> Tensor:
     return predictions.logits[:, :, task].contiguous()  # [S, N]
 
 
-def _validation(row: ModelResults, task: str) -> float:
+def _validation(results: ModelResults, task: str) -> float:
     return rounded(
         fmean(
             epoch.scores[task]
-            for run in row.runs
+            for run in results.runs
             if run.covers(task)
             for epoch in run.epochs
             if epoch.epoch == run.best_epoch

@@ -1,4 +1,4 @@
-"""Markdown tables of the study: scores of one task or of their mean, and what the rows cost."""
+"""Markdown tables of a study: scores per task, their means, and sizes and costs."""
 
 from statistics import fmean
 from typing import Any
@@ -21,7 +21,7 @@ SIGNIFICANCE = 0.05
 
 
 def table_section(table: StudyTable) -> dict[str, Any]:
-    """The variables of study_table.md.j2, which prints a table's section of a page."""
+    """Return the variables of study_table.md.j2, the section of a page about one table."""
     return {
         "settings": table.settings,
         "seeds": seeds_phrase(table.summaries),
@@ -33,10 +33,11 @@ def table_section(table: StudyTable) -> dict[str, Any]:
 
 
 def scores_table(table: StudyTable, task: str) -> str:
-    """Test and validation AUC of one task, the difference to the reference with its p value, Gain
-    and the published AUC where the table has them, log loss and calibration error.
+    """Return the table of one task.
 
-    A regression task has R squared, RMSE and MAE instead, and neither a difference nor a p value.
+    Test and validation AUC, difference from the reference with its p value, Gain and published AUC
+    if there are any, log loss and ECE. A regression task has R squared, RMSE and MAE instead, and
+    neither differences nor p values.
     """
     results = list(table.results.values())
     reference = display_name(table.settings.reference)
@@ -60,8 +61,10 @@ def scores_table(table: StudyTable, task: str) -> str:
 
 
 def mean_table(table: StudyTable) -> str:
-    """Test and validation AUC as means over the tasks, with the difference to the reference; ""
-    unless there are several tasks, all of them binary."""
+    """Return the table of mean AUC over tasks, on test and validation.
+
+    Returns "" unless there are several tasks, all of them binary.
+    """
     if len(table.tasks) < 2 or set(table.tasks) != set(table.binary):
         return ""
     test = [summary.totals.mean_score for summary in table.summaries.values()]
@@ -80,14 +83,14 @@ def mean_table(table: StudyTable) -> str:
 
 
 def cost_table(table: StudyTable) -> str:
-    """Size, epochs and training cost of every row."""
+    """Return the table of size, epochs and training cost."""
     header = ["model", "seeds", "parameters", "operations per row", "epochs", "training cost"]
     rows = [[display_name(name), *_cost(result)] for name, result in table.results.items()]
     return markdown_table(header, rows)
 
 
 def p_text(p: float) -> str:
-    """Two significant digits, with an asterisk below 0.05."""
+    """Format a p value with two significant digits, and an asterisk if it is significant."""
     text = f"{p:.2g}" if p else "<1e-300"
     return f"{text}*" if p < SIGNIFICANCE else text
 

@@ -1,7 +1,8 @@
-"""metrics/<dataset>/<recipe>/<model>.json: scalars only, the same keys for every model.
+"""Summaries over seeds, stored as metrics/<dataset>/<recipe>/<model>.json.
 
-A value that doesn't exist (the deviation over one seed, say) is null: `dvc metrics show` prints
-"-" for it and leaves out a column of nothing else, and `dvc metrics diff` shows when it appears.
+The files have only scalars, with the same keys for every model. A value that doesn't exist, such
+as the deviation over one seed, is null: `dvc metrics show` prints "-" for it and leaves out empty
+columns, and `dvc metrics diff` shows when it appears.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,8 +22,13 @@ FUNNEL = "funnel"
 
 @dataclass(frozen=True)
 class TaskSummary:
-    """A binary task's means over seeds on the test split; ``auc_std`` over seeds, ``auc_gain`` over
-    the trained; ``gauc`` where there is a key, and else in no file."""
+    """A binary task's test scores, as means over seeds.
+
+    Args:
+        auc_std: standard deviation over seeds.
+        auc_gain: Gain over the trained single-task models.
+        gauc: None if the dataset has no `gauc_key`; then the file has no such key either.
+    """
 
     measure: ClassVar[str] = "AUC"
     key: ClassVar[str] = "auc"
@@ -35,18 +41,18 @@ class TaskSummary:
 
     @property
     def score(self) -> tuple[float, float | None, float | None]:
-        """Mean, deviation over seeds and Gain."""
+        """Mean, standard deviation over seeds, and Gain."""
         return self.auc, self.auc_std, self.auc_gain
 
     @property
     def errors(self) -> Mapping[str, float]:
-        """What else is measured, by its printed name; lower is better."""
+        """The other scores by their displayed name; lower is better."""
         return {"log loss": self.logloss, "ECE": self.ece}
 
 
 @dataclass(frozen=True)
 class RegressionSummary:
-    """A regression task's, likewise; ``rmse`` and ``mae`` in the label's own units."""
+    """A regression task's test scores, as means over seeds; RMSE and MAE in the label's units."""
 
     measure: ClassVar[str] = "R²"
     key: ClassVar[str] = "r2"
@@ -58,22 +64,25 @@ class RegressionSummary:
 
     @property
     def score(self) -> tuple[float, float | None, float | None]:
-        """Mean, deviation over seeds and Gain."""
+        """Mean, standard deviation over seeds, and Gain."""
         return self.r2, self.r2_std, self.r2_gain
 
     @property
     def errors(self) -> Mapping[str, float]:
-        """What else is measured, by its printed name; lower is better."""
+        """The other scores by their displayed name; lower is better."""
         return {"RMSE": self.rmse, "MAE": self.mae}
 
 
 @dataclass(frozen=True)
 class Totals:
-    """What a model has once; ``seeds`` is their number, ``best_epoch`` a mean over its runs.
+    """The values that a model has once, not per task.
 
-    ``mean_score``: mean over tasks of the AUC, or R squared of a regression task; it is called
-    ``mean_auc`` in the file where all tasks are binary. ``operations``: multiplications and
-    additions of matrix products for one row's prediction.
+    Args:
+        mean_score: mean over tasks of AUC, or R squared of a regression task. The file calls it
+            ``mean_auc`` if all tasks are binary.
+        operations: multiplications and additions in matrix products, to predict one row.
+        seeds: number of seeds.
+        best_epoch: mean over runs.
     """
 
     mean_score: float
@@ -85,15 +94,18 @@ class Totals:
 
 @dataclass(frozen=True)
 class Summary:
-    """All that a metrics file says about one model; ``funnel``: by ctr, ctcvr and cvr, without a
-    Gain, where the tasks are one."""
+    """Content of a model's metrics file.
+
+    Args:
+        funnel: by ctr, ctcvr and cvr, without Gain, if the tasks form a funnel.
+    """
 
     tasks: Mapping[str, TaskSummary | RegressionSummary]
     totals: Totals
     funnel: Mapping[str, TaskSummary] = field(default_factory=dict)
 
     def flat(self) -> dict[str, Any]:
-        """As the metrics file holds it."""
+        """Return the content as the metrics file stores it."""
         tree = asdict(self)
         for scores in (*tree["tasks"].values(), *tree["funnel"].values()):
             if scores.get("gauc", 0.0) is None:
@@ -103,39 +115,43 @@ class Summary:
         return {**tree["tasks"], **funnel, **totals}
 
 
-def summarise(rows: Sequence[ModelResults], trained: Sequence[str]) -> dict[str, Summary]:
-    """Summaries by model, in the order of ``rows``.
+def summarise(results: Sequence[ModelResults], trained: Sequence[str]) -> dict[str, Summary]:
+    """Summarise all models over their seeds.
 
-    Gain = AUC - mean AUC of the ``trained`` models on that task (EMM paper, section IV-D), or so
-    with R squared; there is none without trained models. Raises DataError if a trained model has
-    no row.
+    Gain = AUC - mean AUC of the ``trained`` models on that task (EMM paper, section IV-D), or the
+    same with R squared. Without trained models there is no Gain.
+
+    Raises DataError if ``results`` lack a trained model.
     """
     means = {
-        row.name: {task: fmean(_of_seeds(s)) for task, s in row.evaluation.tasks.items()}
-        for row in rows
+        each.name: {task: fmean(_per_seed(s)) for task, s in each.evaluation.tasks.items()}
+        for each in results
     }
     missing = [name for name in trained if name not in means]
     if missing:
         raise DataError(
-            f"the Gain needs the trained model {missing[0]}, which has no row",
-            got=f"the rows {', '.join(means)}",
+            f"the Gain needs the trained model {missing[0]}, which isn't in the table",
+            got=f"a table of {', '.join(means)}",
             expected=", ".join(trained),
             next_step=f"add {missing[0]} to `table` in params.yaml, or take it out of `trained`",
         )
-    tasks = rows[0].evaluation.tasks if rows else {}
-    bars = {task: fmean(means[name][task] for name in trained) for task in tasks if trained}
-    return {row.name: _summary(row, bars) for row in rows}
+    tasks = results[0].evaluation.tasks if results else {}
+    baseline = {task: fmean(means[name][task] for name in trained) for task in tasks if trained}
+    return {each.name: _summary(each, baseline) for each in results}
 
 
 def write_metrics(folder: Path, summaries: Mapping[str, Summary]) -> None:
-    """Write one <model>.json for each summary; whatever else the folder held is gone."""
+    """Write <model>.json for each summary; ``folder`` is replaced."""
     with atomic_folder(folder) as temporary:
         for name, summary in summaries.items():
             write_json(temporary / f"{name}.json", summary.flat())
 
 
 def read_metrics(folder: Path, models: Sequence[str]) -> dict[str, Summary]:
-    """Read the named models' metrics files; DataError if one is absent or misfits the others."""
+    """Read the metrics files of ``models``.
+
+    Raises DataError if a file is missing or damaged, or has other tasks than the first one.
+    """
     summaries = {model: _read(folder / f"{model}.json") for model in models}
     tasks = [tuple(summary.tasks) for summary in summaries.values()]
     for model, found in zip(models, tasks, strict=True):
@@ -145,44 +161,48 @@ def read_metrics(folder: Path, models: Sequence[str]) -> dict[str, Summary]:
     return summaries
 
 
-def _summary(row: ModelResults, bars: Mapping[str, float]) -> Summary:
-    scores = row.evaluation.tasks
+def _summary(results: ModelResults, baseline: Mapping[str, float]) -> Summary:
+    evaluation = results.evaluation
     totals = Totals(
-        mean_score=rounded(fmean(fmean(_of_seeds(task)) for task in scores.values())),
-        parameters=row.evaluation.parameters,
-        operations=row.evaluation.operations,
-        seeds=len(row.evaluation.seeds),
-        best_epoch=whole(rounded(fmean(run.best_epoch for run in row.runs))),
+        mean_score=rounded(fmean(fmean(_per_seed(task)) for task in evaluation.tasks.values())),
+        parameters=evaluation.parameters,
+        operations=evaluation.operations,
+        seeds=len(evaluation.seeds),
+        best_epoch=as_whole(rounded(fmean(run.best_epoch for run in results.runs))),
     )
     return Summary(
-        {task: _task(s, bars.get(task)) for task, s in scores.items()},
+        {task: _task(s, baseline.get(task)) for task, s in evaluation.tasks.items()},
         totals,
-        {name: _binary(s, None) for name, s in row.evaluation.funnel.items()},
+        {name: _binary(s, None) for name, s in evaluation.funnel.items()},
     )
 
 
-def _task(scores: Scores | RegressionScores, bar: float | None) -> TaskSummary | RegressionSummary:
+def _task(
+    scores: Scores | RegressionScores, baseline: float | None
+) -> TaskSummary | RegressionSummary:
     if isinstance(scores, RegressionScores):
         errors = rounded(fmean(scores.rmse)), rounded(fmean(scores.mae))
-        return RegressionSummary(*_score(scores.r2, bar), *errors)
-    return _binary(scores, bar)
+        return RegressionSummary(*_score(scores.r2, baseline), *errors)
+    return _binary(scores, baseline)
 
 
-def _binary(scores: Scores, bar: float | None) -> TaskSummary:
+def _binary(scores: Scores, baseline: float | None) -> TaskSummary:
     errors = rounded(fmean(scores.logloss)), rounded(fmean(scores.ece))
     gauc = None if scores.gauc is None else rounded(fmean(scores.gauc))
-    return TaskSummary(*_score(scores.auc, bar), *errors, gauc)
+    return TaskSummary(*_score(scores.auc, baseline), *errors, gauc)
 
 
-def _score(seeds: Sequence[float], bar: float | None) -> tuple[float, float | None, float | None]:
-    """Mean, deviation over seeds and Gain over ``bar``."""
+def _score(
+    seeds: Sequence[float], baseline: float | None
+) -> tuple[float, float | None, float | None]:
+    """Mean, standard deviation and Gain over ``baseline``."""
     mean = fmean(seeds)
     std = rounded(stdev(seeds)) if len(seeds) > 1 else None
-    return rounded(mean), std, None if bar is None else rounded(mean - bar)
+    return rounded(mean), std, None if baseline is None else rounded(mean - baseline)
 
 
-def _of_seeds(scores: Scores | RegressionScores) -> tuple[float, ...]:
-    """What rows are compared by, one value per seed."""
+def _per_seed(scores: Scores | RegressionScores) -> tuple[float, ...]:
+    """The score that models are compared by, one value per seed."""
     return scores.r2 if isinstance(scores, RegressionScores) else scores.auc
 
 
@@ -191,20 +211,20 @@ def _mean_key(tasks: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def rounded(value: float) -> float:
-    """A number as metrics files hold it."""
-    # Sums on other numbers of threads differ in the last bits; adding 0 turns -0.0 into 0.0.
+    """Round to the decimals of a metrics file."""
+    # Sums with another number of threads differ in the last bits. Adding 0 turns -0.0 into 0.0.
     return round(value, DECIMALS) + 0.0
 
 
-def whole(value: float) -> float:
-    """12 instead of 12.0, as people write the number of an epoch."""
+def as_whole(value: float) -> float:
+    """Return 12 for 12.0, so that files and tables have no ".0" after a number of epochs."""
     return int(value) if value.is_integer() else value
 
 
 def _read(path: Path) -> Summary:
     tree: Any = read_tree(path)
     if not isinstance(tree, dict):
-        refuse(path, "doesn't hold what it should", type(tree).__name__, "keys and values")
+        refuse(path, "has unexpected content", type(tree).__name__, "keys and values")
     funnel = tree.pop(FUNNEL) if _is_funnel(tree.get(FUNNEL)) else {}
     tasks = {key: value for key, value in tree.items() if isinstance(value, dict)}
     mean = _mean_key(tasks)
@@ -217,10 +237,10 @@ def _read(path: Path) -> Summary:
     parts = {"tasks": tasks, "totals": totals, "funnel": funnel}
     summary: Summary = bind(Summary, parts, "", errors)
     if errors:
-        refuse(path, "doesn't hold what it should", "; ".join(errors), None)
+        refuse(path, "has unexpected content", "; ".join(errors), None)
     return summary
 
 
 def _is_funnel(value: object) -> bool:
-    """Whether it holds scores by name, as a task of that name doesn't."""
+    """Whether the key "funnel" has scores by name; a task called "funnel" has numbers."""
     return isinstance(value, dict) and all(isinstance(each, dict) for each in value.values())

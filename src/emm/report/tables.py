@@ -1,4 +1,4 @@
-"""Markdown tables in the paper's layout: one row per model, best in bold, second underlined."""
+"""Markdown tables of results: one line per model, best in bold, second best underlined."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,8 +10,7 @@ from emm.report.summary import RegressionSummary, Summary, TaskSummary
 
 
 def split_table(facts: DatasetFacts) -> str:
-    """Rows of each split, with the share of positives of each binary task, or the mean of a
-    regression task's label in its own units."""
+    """Return the table of splits: rows, and positives by binary task or mean by regression task."""
     kinds = {task: "positive" if task in facts.binary else "mean" for task in facts.tasks}
     header = ["split", "rows", *(f"{task} {kind}" for task, kind in kinds.items())]
     rows = [
@@ -24,10 +23,10 @@ def split_table(facts: DatasetFacts) -> str:
 def score_table(
     dataset: str, summaries: Mapping[str, Summary], trained: Sequence[str], *, published: bool
 ) -> str:
-    """Table I's layout: per task the AUC, or R squared of a regression task (with its deviation
-    over seeds, if any), and the Gain.
+    """Return the table of scores, with the columns of the EMM paper's Table I.
 
-    ``published`` adds the paper's AUC where the paper has the dataset's task.
+    Per task the AUC, or R squared of a regression task, with its standard deviation over several
+    seeds, and the Gain over the ``trained`` models. ``published`` adds the paper's AUCs, if any.
     """
     header, columns = ["model"], [[display_name(model) for model in summaries]]
     for task in _tasks(summaries):
@@ -41,7 +40,7 @@ def score_table(
 
 
 def quality_table(summaries: Mapping[str, Summary]) -> str:
-    """Log loss and calibration error per task, or RMSE and MAE; then size and best epoch."""
+    """Return the table of log loss and ECE, or RMSE and MAE, and of size and best epoch."""
     header, columns = ["model"], [[display_name(model) for model in summaries]]
     for task in _tasks(summaries):
         first, *others = errors = _first(summaries).tasks[task].errors
@@ -57,9 +56,9 @@ def quality_table(summaries: Mapping[str, Summary]) -> str:
 
 
 def funnel_table(summaries: Mapping[str, Summary]) -> str:
-    """AUC, log loss and calibration error of CTR, CTCVR and CVR, and GAUC where there is one.
+    """Return the table of AUC, GAUC if any, log loss and ECE of CTR, CTCVR and CVR.
 
-    Returns "" if the tasks are no funnel.
+    Returns "" if the tasks don't form a funnel.
     """
     if not any(summary.funnel for summary in summaries.values()):
         return ""
@@ -78,7 +77,7 @@ def funnel_table(summaries: Mapping[str, Summary]) -> str:
 
 
 def gauc_table(summaries: Mapping[str, Summary]) -> str:
-    """GAUC of each task that has one; "" if none has."""
+    """Return the table of GAUC of the tasks that have one; "" if none has."""
     header, columns = ["model"], [[display_name(model) for model in summaries]]
     for task in _tasks(summaries):
         found = [getattr(summary.tasks[task], "gauc", None) for summary in summaries.values()]
@@ -89,51 +88,51 @@ def gauc_table(summaries: Mapping[str, Summary]) -> str:
 
 
 def score_column(summaries: Mapping[str, Summary], task: str) -> list[str]:
-    """Score of one task for all models, marked, with "± deviation" over several seeds."""
+    """Return one task's score per model, marked, with "± deviation" over several seeds."""
     return _marked_means([summary.tasks[task] for summary in summaries.values()])
 
 
 def gain_column(summaries: Mapping[str, Summary], task: str, trained: Sequence[str]) -> list[str]:
-    """Gain of one task; none for the trained models themselves, as in the paper."""
+    """Return one task's Gain per model; as in the paper, none for the trained models."""
     gains = {model: summary.tasks[task].score[2] for model, summary in summaries.items()}
     return [NOTHING if model in trained else signed(gain) for model, gain in gains.items()]
 
 
 def measure(summaries: Mapping[str, Summary], task: str) -> str:
-    """What a task is scored by: AUC or R²."""
+    """Return the score of a task: AUC or R²."""
     return _first(summaries).tasks[task].measure
 
 
 def measures(summaries: Mapping[str, Summary]) -> str:
-    """What the tasks of a table are scored by: "AUC", "R²" or "AUC or R²"."""
+    """Return the scores of all tasks: "AUC", "R²" or "AUC or R²"."""
     return " or ".join(sorted({measure(summaries, task) for task in _tasks(summaries)}))
 
 
 def marked(values: Sequence[str]) -> list[str]:
-    """The largest number in bold and the next smaller one underlined; equal texts share a mark."""
+    """Mark the largest value bold and the second largest underlined, with all equal to them."""
     ranking = sorted(set(values), key=float, reverse=True)
     marks = dict(zip(ranking, ["**{}**", "<u>{}</u>"], strict=False))
     return [marks.get(value, "{}").format(value) for value in values]
 
 
 def decimals(value: float | None) -> str:
-    """Five decimals, as in the paper."""
+    """Format with five decimals, as in the paper."""
     return NOTHING if value is None else f"{value:.5f}"
 
 
 def signed(value: float | None) -> str:
-    """Five decimals with a sign; what rounds to zero has none."""
+    """Format with sign and five decimals; a value that rounds to zero has no sign."""
     text = NOTHING if value is None else f"{value:+.5f}"
     return "0.00000" if text in ("+0.00000", "-0.00000") else text
 
 
 def count_or_nothing(value: float) -> str:
-    """A whole number with separators; none for 0."""
+    """Format as a whole number with separators, and 0 as ``NOTHING``."""
     return f"{value:,.0f}" if value else NOTHING
 
 
 def seeds_phrase(summaries: Mapping[str, Summary]) -> str:
-    """How the numbers of a table come about: "one seed" or "mean ± standard deviation over ..."."""
+    """Say how many seeds a table is about: "one seed", or "mean ± standard deviation over ..."."""
     counts = sorted({summary.totals.seeds for summary in summaries.values()})
     if counts == [1]:
         return "one seed"

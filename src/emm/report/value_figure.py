@@ -1,4 +1,4 @@
-"""The figure of a regression task: how far true values lie from predicted ones, row by row."""
+"""The figure of a regression task: true values against predicted ones."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,16 +16,16 @@ COLUMNS = 3
 
 
 def values_file(task: str) -> str:
-    """Name of a regression task's figure."""
+    """Return the file name of a regression task's figure."""
     return f"values-{task}.svg"
 
 
 def draw_values(
     path: Path, curves: Mapping[str, Curves], task: str, target: Target, looks: Mapping[str, Style]
 ) -> None:
-    """True less predicted values against predicted ones, a panel per model with the others in grey.
+    """Draw true minus predicted values against predicted ones, in the label's own units.
 
-    Both in the label's own units; bars are two standard errors to either side.
+    One panel per model with the others in grey. Bars are two standard errors in each direction.
     """
     with new_figure(path, 9.5, 0.4 + 2.1 * -(-len(curves) // COLUMNS)) as figure:
         shared = panels(figure, len(curves), COLUMNS, sharex=True, sharey=True)
@@ -36,7 +36,7 @@ def draw_values(
             axes.set_title(display_name(model), color=looks[model]["color"], fontweight="bold")
             axes.xaxis.set_major_locator(MaxNLocator(5))
         for axes in shared[-COLUMNS:]:
-            axes.tick_params(labelbottom=True)  # also where the place below is empty
+            axes.tick_params(labelbottom=True)  # also above an empty cell of the grid
         figure.supxlabel(f"predicted {task}", fontsize=9)
         figure.supylabel("true value less the predicted one", fontsize=9)
 
