@@ -1,4 +1,4 @@
-"""Reads a dataset from files that a test writes."""
+"""Reading a dataset from files that a test writes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from emm.data.reading.rejected import Rejected
 def read(
     dataset: Dataset, folder: Path, files: Mapping[str, str], part: str = "all"
 ) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
-    """All rows of a part, and line and reason of what was rejected."""
+    """All rows of a part, and line number and reason of each rejected line."""
     raw, scratch = folder / "raw", folder / "scratch"
     for each in (raw, scratch):
         each.mkdir(exist_ok=True)
@@ -35,9 +35,9 @@ def read(
 
 
 def labels(dataset: Dataset, rows: pl.DataFrame, task: str) -> list[float | None]:
-    """A task's labels as numbers."""
+    """The labels of a task as numbers."""
     return rows.select(dataset.tasks[task].label.cast(pl.Float64)).to_series().to_list()
 
 
-def table(header: str, *lines: str) -> str:
+def csv(header: str, *lines: str) -> str:
     return "\n".join([header, *lines]) + "\n"

@@ -53,7 +53,7 @@ def chunks(raw: Path, scratch: Path, part: str, *, bags: bool = False) -> list[p
 
 @pytest.mark.parametrize("part", ["train", "test"])
 @pytest.mark.parametrize("block", [text_file.BLOCK_BYTES, 20_000])
-def test_rows_are_those_of_the_line_parser(
+def test_rows_are_the_same_as_by_a_line_parser(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, block: int
 ) -> None:
     monkeypatch.setattr(text_file, "BLOCK_BYTES", block)
@@ -70,7 +70,7 @@ def test_rows_are_those_of_the_line_parser(
     assert dense == pytest.approx(values, rel=1e-6)
 
 
-def test_generated_keys_are_distinct_and_each_has_its_rows(raw: Path) -> None:
+def test_generated_files_have_distinct_keys_with_rows_for_each(raw: Path) -> None:
     lines = (raw / "sample_skeleton_train.csv").read_text().splitlines()
     keys = [line.split(",")[3] for line in lines]
     common = (raw / "common_features_train.csv").read_text().splitlines()
@@ -80,13 +80,13 @@ def test_generated_keys_are_distinct_and_each_has_its_rows(raw: Path) -> None:
     assert set(keys) == set(users)
 
 
-def test_the_columns_are_the_papers() -> None:
+def test_the_columns_are_those_of_the_paper() -> None:
     assert (len(DATASET.sparse), len(DATASET.dense)) == (23, 8)
     assert set(DATASET.sparse) == set(SPARSE)
     assert set(DATASET.dense) == {f"D{name}" for name in DENSE}
 
 
-def test_a_row_joins_its_own_items_and_its_users(tmp_path: Path) -> None:
+def test_a_row_has_its_own_items_and_those_of_its_user(tmp_path: Path) -> None:
     text = sample(1, 1, 0, "bert", *ITEM) + sample(2, 0, 0, "anna", ("205", 22, 1.0))
     rows, rejected = read(DATASET, tmp_path, files(text), "train")
     assert not rejected
@@ -97,7 +97,7 @@ def test_a_row_joins_its_own_items_and_its_users(tmp_path: Path) -> None:
     ]
 
 
-def test_purchases_without_a_click_are_left_out_and_not_rejected(tmp_path: Path) -> None:
+def test_purchases_without_a_click_are_dropped_but_not_rejected(tmp_path: Path) -> None:
     pairs = [(0, 0), (0, 1), (1, 0), (1, 1)]
     text = "".join(sample(n, *pair, "anna", *ITEM) for n, pair in enumerate(pairs))
     rows, rejected = read(DATASET, tmp_path, files(text), "train")
@@ -108,7 +108,7 @@ def test_purchases_without_a_click_are_left_out_and_not_rejected(tmp_path: Path)
     assert rows["__line"].to_list() == [1, 3, 4]
 
 
-def test_whole_bags_stand_in_rows_of_their_users(tmp_path: Path) -> None:
+def test_bags_are_read_once_per_user(tmp_path: Path) -> None:
     text = sample(1, 0, 0, "anna", *ITEM) + sample(2, 0, 0, "bert", *ITEM)
     for name, content in files(text).items():
         (tmp_path / name).write_text(content)
@@ -138,7 +138,7 @@ GOOD = sample(1, 0, 0, "anna", *ITEM)
         (GOOD.replace("0.75", "0\x0475"), "a control character"),
     ],
 )
-def test_a_line_that_cant_be_used_is_rejected_by_its_number(
+def test_a_malformed_line_is_rejected_with_its_line_number(
     tmp_path: Path, bad: str, reason: str
 ) -> None:
     rows, rejected = read(DATASET, tmp_path, files(GOOD + bad + GOOD), "train")
@@ -157,7 +157,7 @@ def test_a_line_that_cant_be_used_is_rejected_by_its_number(
         (user("bert", ("101", 99, 1.0)), "an earlier line has the same key"),
     ],
 )
-def test_a_users_line_that_cant_be_used_is_rejected(tmp_path: Path, bad: str, reason: str) -> None:
+def test_a_malformed_line_of_a_user_is_rejected(tmp_path: Path, bad: str, reason: str) -> None:
     rows, rejected = read(
         DATASET, tmp_path, files(GOOD.replace("anna", "bert"), BERT + bad), "train"
     )
@@ -175,7 +175,7 @@ def test_rows_of_a_rejected_user_are_rejected_too(tmp_path: Path) -> None:
     assert [line for line, _ in rejected] == [1, 1]
 
 
-def test_byte_order_marks_and_windows_line_ends_change_nothing(tmp_path: Path) -> None:
+def test_byte_order_marks_and_windows_line_ends_are_ignored(tmp_path: Path) -> None:
     text = GOOD + sample(2, 1, 1, "bert", *ITEM)
     plain, _ = read(DATASET, tmp_path, files(text), "train")
     marked = {
@@ -199,21 +199,21 @@ HEADER = "sample_id,click,purchase,common_feature_index,feature_num,feature_list
         ({"sample_skeleton_train.csv": GOOD}, "common_features_train.csv"),
     ],
 )
-def test_a_file_that_cant_be_read_at_all_is_an_error(
+def test_an_unreadable_file_is_an_error(
     tmp_path: Path, broken: dict[str, str], problem: str
 ) -> None:
     with pytest.raises(DataError, match=problem):
         read(DATASET, tmp_path, broken, "train")
 
 
-def test_a_file_that_is_still_compressed_is_an_error(tmp_path: Path) -> None:
+def test_a_compressed_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "common_features_train.csv").write_text(ANNA)
     (tmp_path / "sample_skeleton_train.csv").write_bytes(gzip.compress(GOOD.encode()))
     with pytest.raises(DataError, match="gzip"):
         chunks(tmp_path, tmp_path, "train")
 
 
-def test_the_whole_preprocessing_halves_the_test_part(raw: Path, tmp_path: Path) -> None:
+def test_preprocessing_halves_the_test_part(raw: Path, tmp_path: Path) -> None:
     preprocess(
         DATASET,
         raw,
@@ -234,23 +234,23 @@ def test_the_whole_preprocessing_halves_the_test_part(raw: Path, tmp_path: Path)
 COLUMNS = ("click", "purchase", *DATASET.sparse, *DATASET.dense)
 
 
-def table(*rows: dict[str, object]) -> str:
+def preprocessed(*rows: dict[str, object]) -> str:
     lines = [COLUMNS, *([row.get(name, 1) for name in COLUMNS] for row in rows)]
     return "".join(",".join(map(str, line)) + "\n" for line in lines)
 
 
-def test_of_the_preprocessed_tables_val_and_test_are_the_test_part(tmp_path: Path) -> None:
-    tables = {
-        "ali_ccp_val.csv": table({"101": 5}, {"101": "x"}, {"click": 0}),
-        "ali_ccp_test.csv": table({"101": 6, "D508": 0.25}),
+def test_the_test_part_of_the_preprocessed_files_is_val_and_test(tmp_path: Path) -> None:
+    texts = {
+        "ali_ccp_val.csv": preprocessed({"101": 5}, {"101": "x"}, {"click": 0}),
+        "ali_ccp_test.csv": preprocessed({"101": 6, "D508": 0.25}),
     }
-    rows, rejected = read(PREPROCESSED, tmp_path, tables, "test")
+    rows, rejected = read(PREPROCESSED, tmp_path, texts, "test")
     assert rows["101"].to_list() == [5, 6]
     assert rows["D508"].to_list() == ["1", "0.25"]
     assert rejected == [(3, "a sparse value that isn't a whole number")]
 
 
-def test_a_preprocessed_table_without_a_column_is_an_error(tmp_path: Path) -> None:
-    text = table({}).replace(",853", ",854")
+def test_a_preprocessed_file_without_a_column_is_an_error(tmp_path: Path) -> None:
+    text = preprocessed({}).replace(",853", ",854")
     with pytest.raises(DataError, match="853"):
         read(PREPROCESSED, tmp_path, {"ali_ccp_train.csv": text}, "train")

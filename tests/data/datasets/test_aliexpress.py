@@ -5,7 +5,7 @@ import pytest
 from emm.core.errors import DataError
 from emm.data.datasets import aliexpress
 from emm.data.datasets.split_rules import HeldOut
-from tests.data.datasets.reading import labels, read, table
+from tests.data.datasets.reading import csv, labels, read
 
 HEADER = ",".join(
     [
@@ -24,8 +24,8 @@ def line(search: int, click: int, conversion: int) -> str:
     return ",".join([str(search), *categorical, *numerical, str(click), str(conversion)])
 
 
-def test_columns_go_by_their_names_and_labels_apart(tmp_path: Path) -> None:
-    files = {"train.csv": table(HEADER, line(7, 1, 0), line(8, 1, 1), line(8, 0, 0))}
+def test_columns_and_labels_are_found_by_name(tmp_path: Path) -> None:
+    files = {"train.csv": csv(HEADER, line(7, 1, 0), line(8, 1, 1), line(8, 0, 0))}
     rows, rejected = read(aliexpress.NL, tmp_path, files, "train")
     assert rows["search_id"].to_list() == ["7", "8", "8"]
     assert rows["categorical_16"].to_list() == ["716", "816", "816"]
@@ -35,13 +35,13 @@ def test_columns_go_by_their_names_and_labels_apart(tmp_path: Path) -> None:
     assert not rejected
 
 
-def test_labels_and_the_search_are_no_features() -> None:
+def test_labels_and_the_search_id_are_not_features() -> None:
     features = {*aliexpress.US.dense, *aliexpress.US.sparse}
     assert (len(aliexpress.US.sparse), len(aliexpress.US.dense)) == (16, 63)
     assert not features & {"click", "conversion", "search_id"}
 
 
-def test_validation_is_whole_searches_of_train() -> None:
+def test_validation_is_a_share_of_the_searches_of_train() -> None:
     assert aliexpress.ES.parts == ("train", "test")
     assert aliexpress.ES.split == HeldOut(validation=0.1, key="search_id")
 
@@ -51,7 +51,7 @@ def test_each_country_is_a_dataset() -> None:
     assert found == [f"aliexpress-{country}" for country in ("us", "nl", "es", "fr", "ru")]
 
 
-def test_the_publishers_files_that_are_not_joined_yet_are_refused(tmp_path: Path) -> None:
+def test_unjoined_files_of_the_publisher_are_an_error(tmp_path: Path) -> None:
     unjoined = "\n".join(",".join(map(str, range(33))) for _ in range(2))
     with pytest.raises(DataError, match="lacks search_id"):
         read(aliexpress.NL, tmp_path, {"train.csv": unjoined}, "train")

@@ -5,7 +5,7 @@ import pytest
 
 from emm.core.errors import DataError
 from emm.data.datasets.ijcai_2015 import DATASET
-from tests.data.datasets.reading import labels, read, table
+from tests.data.datasets.reading import csv, labels, read
 
 EVENTS = "user_id,item_id,cat_id,seller_id,brand_id,time_stamp,action_type"
 USERS = "user_id,age_range,gender"
@@ -14,12 +14,12 @@ HISTORY = ("1,50,7,3,20,0511,0", "2,51,7,3,,0511,2")
 
 def files(*events: str, users: tuple[str, ...] = ("1,6,0", "2,,")) -> dict[str, str]:
     return {
-        "user_log_format1.csv": table(EVENTS, *HISTORY, *events),
-        "user_info_format1.csv": table(USERS, *users),
+        "user_log_format1.csv": csv(EVENTS, *HISTORY, *events),
+        "user_info_format1.csv": csv(USERS, *users),
     }
 
 
-def test_a_row_has_labels_user_and_counts_of_the_days_before(tmp_path: Path) -> None:
+def test_a_row_has_labels_user_features_and_counts_of_earlier_days(tmp_path: Path) -> None:
     rows, rejected = read(DATASET, tmp_path, files("1,50,7,3,20,0930,3", "1,50,7,3,20,0930,2"))
     row = rows.row(0, named=True)
     assert (row["item_id"], row["seller_id"], row["brand_id"], row["day"]) == (50, 3, 20, 930)
@@ -45,7 +45,7 @@ def test_missing_brand_age_and_gender_are_null(tmp_path: Path) -> None:
     assert not rejected
 
 
-def test_events_that_cannot_be_used_are_rejected_with_the_reason(tmp_path: Path) -> None:
+def test_unusable_events_are_rejected_with_the_reason(tmp_path: Path) -> None:
     bad = ("1,50,7,3,x,0512,0", "1,50,7,3,20,0512,4", "1,50,7,3,20,1113,0", "1,50,7,3,20,0600,0")
     _, rejected = read(DATASET, tmp_path, files(*bad, "1,50,7,3,20,0512,0"))
     assert rejected == [
@@ -56,12 +56,12 @@ def test_events_that_cannot_be_used_are_rejected_with_the_reason(tmp_path: Path)
     ]
 
 
-def test_a_user_that_stands_twice_is_an_error(tmp_path: Path) -> None:
+def test_a_repeated_user_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="a user more than once"):
         read(DATASET, tmp_path, files("1,50,7,3,20,0512,0", users=("1,6,0", "1,5,0")))
 
 
-def test_what_was_done_that_day_is_no_feature() -> None:
+def test_behaviours_of_the_day_are_not_features() -> None:
     behaviours = {"click", "cart", "purchase", "favourite", "day"}
     assert list(DATASET.tasks) == ["purchase", "favourite"]
     assert not behaviours & {*DATASET.dense, *DATASET.sparse}

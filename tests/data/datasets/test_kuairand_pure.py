@@ -4,7 +4,7 @@ import pytest
 
 from emm.core.errors import DataError
 from emm.data.datasets.kuairand_pure import DATASET, SOURCE
-from tests.data.datasets.reading import labels, read, table
+from tests.data.datasets.reading import csv, labels, read
 
 LOG = (
     "user_id,video_id,date,hourmin,time_ms,is_click,is_like,is_follow,is_comment,is_forward,"
@@ -26,8 +26,8 @@ ONE_HOT = ",".join(str(number) for number in range(18))
 USER_0 = f'0,full_active,0,1,1,514,500+,150,"[100,1k)",34,"[30,60)",799,730+,{ONE_HOT}'
 VIDEO_5 = '5,70,NORMAL,2022-04-10,Web,0.0,900.0,720.0,1280.0,91,9.0,"39,68"'
 TABLES = {
-    "user_features_pure.csv": table(USERS, USER_0),
-    "video_features_basic_pure.csv": table(VIDEOS, VIDEO_5),
+    "user_features_pure.csv": csv(USERS, USER_0),
+    "video_features_basic_pure.csv": csv(VIDEOS, VIDEO_5),
 }
 
 
@@ -36,7 +36,7 @@ def event(user: int, video: int, date: str, time: str, reactions: str = "1,0,0,0
 
 
 def files(early: str, late: str | None = None) -> dict[str, str]:
-    logs = {EARLY: table(LOG, early)} | ({LATE: table(LOG, late)} if late else {})
+    logs = {EARLY: csv(LOG, early)} | ({LATE: csv(LOG, late)} if late else {})
     return TABLES | logs
 
 
@@ -50,7 +50,7 @@ def test_a_row_has_the_features_of_its_user_and_video(tmp_path: Path) -> None:
     assert not rejected
 
 
-def test_labels(tmp_path: Path) -> None:
+def test_labels_are_the_reactions(tmp_path: Path) -> None:
     rows, _ = read(DATASET, tmp_path, files(event(0, 5, "20220421", "0", "1,0,1,0,1,0,1")))
     found = {task: labels(DATASET, rows, task)[0] for task in DATASET.tasks}
     assert list(found.values()) == [1, 0, 1, 0, 1, 0, 1]
@@ -86,30 +86,30 @@ def test_rows_without_a_date_or_a_time_are_rejected(tmp_path: Path) -> None:
     ]
 
 
-def test_nothing_of_the_outcome_or_the_future_is_a_feature() -> None:
+def test_outcomes_and_future_information_are_not_features() -> None:
     columns = {*DATASET.dense, *DATASET.sparse}
     outcomes = {*LOG.split(",")[5:13], *LOG.split(",")[14:17], "visible_status", "date"}
     assert not columns & outcomes
 
 
-def test_only_standard_logs_answer_to_the_pattern() -> None:
+def test_only_standard_logs_match_the_pattern() -> None:
     log = SOURCE.files[0]
     assert log.answers_to("log_standard_4_25_to_4_30_pure.csv")
     assert not log.answers_to("log_random_4_22_to_5_08_pure.csv")
 
 
 def test_logs_that_share_a_day_are_an_error(tmp_path: Path) -> None:
-    cut = {"log_standard_4_21_to_4_30_pure.csv": table(LOG, event(0, 5, "20220425", "100"))}
+    cut = {"log_standard_4_21_to_4_30_pure.csv": csv(LOG, event(0, 5, "20220425", "100"))}
     with pytest.raises(DataError, match="cover the same day"):
         read(DATASET, tmp_path, files(event(0, 5, "20220420", "100")) | cut)
 
 
-def test_a_lacking_log_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_log_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no log"):
         read(DATASET, tmp_path, TABLES)
 
 
-def test_a_user_that_stands_twice_is_an_error(tmp_path: Path) -> None:
-    twice = {"user_features_pure.csv": table(USERS, USER_0, USER_0)}
+def test_a_repeated_user_is_an_error(tmp_path: Path) -> None:
+    twice = {"user_features_pure.csv": csv(USERS, USER_0, USER_0)}
     with pytest.raises(DataError, match="user_id more than once"):
         read(DATASET, tmp_path, files(event(0, 5, "20220420", "100")) | twice)

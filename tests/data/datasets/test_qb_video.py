@@ -1,11 +1,11 @@
 from pathlib import Path
 
 from emm.data.datasets.qb_video import DATASET
-from tests.data.datasets.reading import labels, read, table
+from tests.data.datasets.reading import csv, labels, read
 
 HEADER = "user_id,item_id,click,follow,like,share,video_category,watching_times,gender,age"
 FILES = {
-    "QB-video.csv": table(
+    "QB-video.csv": csv(
         HEADER,
         "1,10,1,0,1,0,0,3,1,4",
         "1,11,0,0,0,0,1,0,1,4",
@@ -34,7 +34,7 @@ def test_rows_and_labels(tmp_path: Path) -> None:
     assert rejected == [(5, "4 fields instead of 10")]
 
 
-def test_a_missing_value_is_null_and_a_missing_label_is_none(tmp_path: Path) -> None:
+def test_missing_values_and_labels_are_null(tmp_path: Path) -> None:
     rows, _ = read(DATASET, tmp_path, FILES)
     assert rows["video_category"].to_list() == ["0", "1", None, "1"]
     assert rows["age"].to_list() == ["4", "4", None, "1"]
@@ -42,6 +42,6 @@ def test_a_missing_value_is_null_and_a_missing_label_is_none(tmp_path: Path) -> 
     assert rows.select(label.cast(float, strict=False)).to_series().to_list() == [1, 0, 1, None]
 
 
-def test_outcomes_are_no_features() -> None:
+def test_outcomes_are_not_features() -> None:
     outcomes = {"click", "follow", "like", "share", "watching_times"}
     assert not outcomes & {*DATASET.dense, *DATASET.sparse}

@@ -12,7 +12,7 @@ HISTORY = ["9,50,7,pv,2017-11-24T16:00:00", "1,50,7,fav,2017-11-25T15:59:59"]
 
 
 def log(*lines: str) -> dict[str, str]:
-    """The file, with times in UTC turned to Unix seconds."""
+    """The log file, with UTC times converted to Unix seconds."""
     events = [line.rsplit(",", 1) for line in lines]
     seconds = [
         int(datetime.fromisoformat(time).replace(tzinfo=UTC).timestamp()) for _, time in events
@@ -21,14 +21,14 @@ def log(*lines: str) -> dict[str, str]:
     return {"UserBehavior.csv": "".join(text)}
 
 
-def test_days_begin_at_midnight_in_beijing(tmp_path: Path) -> None:
+def test_days_start_at_midnight_in_beijing(tmp_path: Path) -> None:
     lines = ["2,50,7,pv,2017-11-25T16:00:00", "3,50,7,pv,2017-12-03T15:59:59"]
     rows, rejected = read(DATASET, tmp_path, log(*HISTORY, *lines))
     assert rows.filter(pl.col("click") == 1).select("user_id", "day").rows() == [(2, 1), (3, 8)]
     assert not rejected
 
 
-def test_a_row_has_the_days_behaviours_and_counts_of_the_days_before(tmp_path: Path) -> None:
+def test_a_row_has_behaviours_of_its_day_and_counts_of_earlier_days(tmp_path: Path) -> None:
     lines = [
         "1,50,7,buy,2017-11-26T02:00:00",
         "1,50,7,cart,2017-11-26T01:00:00",
@@ -50,7 +50,7 @@ def test_a_row_has_the_days_behaviours_and_counts_of_the_days_before(tmp_path: P
     assert (second["user_buy_count"], second["user_category_cart_count"]) == (1, 1)
 
 
-def test_events_that_cannot_be_used_are_rejected_with_the_reason(tmp_path: Path) -> None:
+def test_unusable_events_are_rejected_with_the_reason(tmp_path: Path) -> None:
     good = ["2,50,7,pv,2017-11-26T10:00:00"]
     bad = [
         "2,50,7,pv,2017-11-24T15:59:59",
@@ -84,5 +84,5 @@ def test_a_header_is_an_error(tmp_path: Path) -> None:
         read(DATASET, tmp_path, files)
 
 
-def test_the_days_behaviours_are_no_features() -> None:
+def test_behaviours_of_the_day_are_not_features() -> None:
     assert not {*DATASET.tasks, "day", "timestamp"} & {*DATASET.dense, *DATASET.sparse}

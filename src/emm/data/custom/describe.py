@@ -16,8 +16,7 @@ from emm.data.custom.files import CustomFiles, columns_of, is_parquet, read_file
 from emm.data.custom.roles import CustomColumns, in_two_roles, misnamed
 from emm.data.custom.source import custom_source
 from emm.data.datasets.dataset import Dataset, Task
-from emm.data.datasets.split_rules import ByTime, Split
-from emm.data.prepare.split import column_of
+from emm.data.datasets.split_rules import ByTime, Split, column_of
 from emm.data.reading.chunks import LINE, Chunk, Reading
 
 

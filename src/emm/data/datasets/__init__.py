@@ -1,1 +1,1 @@
-"""One file per dataset."""
+"""Registered datasets, one module each, and what describes them."""

@@ -1,12 +1,12 @@
-"""Ali-CCP: impressions of Taobao's recommender, the users' side in a file of its own.
+"""Ali-CCP: impressions of Taobao's recommender.
 
-Ma et al., Entire Space Multi-Task Model, SIGIR 2018. A skeleton line is an impression; its key
-leads to a line of the common features, which hundreds of impressions share. Each line carries a
-list of items: see `emm.data.reading.items`, also for which item of a field counts.
+Ma et al., Entire Space Multi-Task Model, SIGIR 2018. A line of the skeleton file is an impression.
+Its key refers to a line of the common features file, the features of a user that hundreds of
+impressions share. Both kinds of line end in a list of items (`emm.data.reading.items`).
 
-Rows with a purchase but no click are left out, as in the EMM paper. They are well formed, so they
-don't count as rejected. So "click-and-purchase" equals "purchase"; it is there as the task that
-the literature knows as CTCVR.
+Rows with a purchase but no click are left out, as in the EMM paper. They are well formed and don't
+count as rejected. "click-and-purchase" therefore equals "purchase"; it is the task known as CTCVR
+in the literature.
 """
 
 from collections.abc import Iterator, Sequence
@@ -62,8 +62,8 @@ PREPROCESSED_SOURCE = Source(
     urls=(),
     package=None,
     max_bytes=64 * 2**30,
-    by_hand="the tables ali_ccp_train.csv, ali_ccp_val.csv and ali_ccp_test.csv, which others "
-    "have made of its files: one column a field",
+    by_hand="the files ali_ccp_train.csv, ali_ccp_val.csv and ali_ccp_test.csv that others have "
+    "made from the published ones, with one column per field",
 )
 
 _BAGS = ("109_14", "110_14", "127_14", "150_14")
@@ -78,7 +78,7 @@ _ITEM = Fields(
 _DENSE = tuple(f"D{name}" for name in (*_BAGS, *_COMBINED))
 _SPARSE = (*_USER.names[:9], *_ITEM.names, *_BAGS)
 
-_KEY, _PLACE = "common_feature_index", "__place"
+_KEY, _USER_ROW = "common_feature_index", "__place"
 _LIST = ("feature_num", "feature_list")
 _LABELS = ("click", "purchase")
 _SKELETON = ("sample_id", *_LABELS, _KEY, *_LIST)
@@ -89,51 +89,51 @@ _PREPROCESSED = (*_LABELS, *_SPARSE, *_DENSE)
 
 @dataclass(frozen=True)
 class _Users:
-    """The common features, a row for each key, and the row of each key."""
+    """The common features: the rows, and the row number of each key."""
 
     rows: pl.DataFrame
-    places: dict[str, int]
+    numbers: dict[str, int]
 
 
 def _read(reading: Reading, part: str) -> Iterator[Chunk]:
     users = _users(reading, part)
     path = reading.raw / f"sample_skeleton_{part}.csv"
     lines = _lines(path, _SKELETON, _ITEM, reading.rejected)
-    unknown = _where(pl.col(_PLACE).is_null(), "the common features have no such key")
+    unknown = _where(pl.col(_USER_ROW).is_null(), "the common features have no such key")
     for file, rows in lines:
-        placed = Chunk(file, rows.with_columns(_places(users, rows[_KEY])))
-        good = _wanted(_usable(placed, unknown, _SKELETON, reading.rejected))
+        joined = Chunk(file, rows.with_columns(_user_rows(users, rows[_KEY])))
+        good = _without_paradoxes(_usable(joined, unknown, _SKELETON, reading.rejected))
         if len(good):
-            own = good.select(LINE, _NUMBERS, *_ITEM.columns, *([_KEY] if reading.bags else []))
-            yield Chunk(file, pl.concat([own, users.rows[good[_PLACE]]], how="horizontal"))
+            item = good.select(LINE, _NUMBERS, *_ITEM.columns, *([_KEY] if reading.bags else []))
+            yield Chunk(file, pl.concat([item, users.rows[good[_USER_ROW]]], how="horizontal"))
 
 
 def _users(reading: Reading, part: str) -> _Users:
-    """The common features as a whole: some hundred bytes a user."""
+    """Read all common features into memory, a few hundred bytes per user."""
     path = reading.raw / f"common_features_{part}.csv"
     lines = _lines(path, _COMMON, _USER, reading.rejected)
     unnamed = _where(pl.col(_KEY).is_null(), "the key is empty")
-    double = _where(pl.col(_PLACE).is_null(), "an earlier line has the same key")
+    double = _where(pl.col(_USER_ROW).is_null(), "an earlier line has the same key")
     users, keys = [], dict[str, int]()
     for file, rows in lines:
         named = _usable(Chunk(file, rows), unnamed, _COMMON, reading.rejected)
-        places = [_enter(keys, key) for key in named[_KEY]]
-        placed = Chunk(file, named.with_columns(pl.Series(_PLACE, places, dtype=pl.UInt32)))
-        good = _usable(placed, double, _COMMON, reading.rejected)
+        numbers = [_enter(keys, key) for key in named[_KEY]]
+        numbered = Chunk(file, named.with_columns(pl.Series(_USER_ROW, numbers, dtype=pl.UInt32)))
+        good = _usable(numbered, double, _COMMON, reading.rejected)
         users.append(good.select(_USER.columns))
     return _Users(pl.concat(users, rechunk=True), keys)
 
 
-def _places(users: _Users, keys: pl.Series) -> pl.Series:
-    """The user's row of each key, null without one; a run of equal keys is looked up once."""
+def _user_rows(users: _Users, keys: pl.Series) -> pl.Series:
+    """Row number of each key, null if unknown; a run of equal keys is looked up once."""
     runs = keys.rle().struct
-    places = [users.places.get(key) for key in runs.field("value").to_list()]
-    run = np.repeat(np.arange(len(places)), runs.field("len").to_numpy())
-    return pl.Series(_PLACE, places, dtype=pl.UInt32).gather(run)
+    numbers = [users.numbers.get(key) for key in runs.field("value").to_list()]
+    run = np.repeat(np.arange(len(numbers)), runs.field("len").to_numpy())
+    return pl.Series(_USER_ROW, numbers, dtype=pl.UInt32).gather(run)
 
 
 def _read_bags(reading: Reading, part: str) -> Iterator[Chunk]:
-    """Each user's whole bags. What is wrong with a line has been told by then: see `_users`."""
+    """Read the bags of each user; `_users` has already rejected malformed lines."""
     path = reading.raw / f"common_features_{part}.csv"
     fields = Fields(_USER.names, bags=_BAGS)
     names = [bag_column(name) for name in _BAGS]
@@ -143,7 +143,7 @@ def _read_bags(reading: Reading, part: str) -> Iterator[Chunk]:
 
 
 def _enter(keys: dict[str, int], key: str) -> int | None:
-    """Give a key the next row; None if it has one."""
+    """Assign the next row number to a key; None if the key has one."""
     row = len(keys)
     return row if keys.setdefault(key, row) == row else None
 
@@ -151,14 +151,14 @@ def _enter(keys: dict[str, int], key: str) -> int | None:
 def _lines(
     path: Path, columns: Sequence[str], fields: Fields, rejected: Rejected
 ) -> Iterator[Chunk]:
-    """A file's lines with their lists' columns; `FAULT` says why a list can't be used."""
+    """Read a file's lines with the columns of their lists, and `FAULT` where some are faulty."""
     parser = partial(read_block, columns=columns[:-1], fields=fields)
     chunks = read_delimited(path, columns, ",", rejected, controls=CONTROLS, fast_parser=parser)
     yield from prefetch(partial(_with_lists, fields=fields), chunks)
 
 
 def _with_lists(chunk: Chunk, fields: Fields) -> Chunk:
-    if _LIST[1] not in chunk.rows.columns:  # read the quick way
+    if _LIST[1] not in chunk.rows.columns:  # parsed by `read_block`
         return chunk
     stated, lists = chunk.rows.select(_LIST)
     columns = parse_lists(lists, stated, fields)
@@ -170,11 +170,11 @@ def _where(wrong: pl.Expr, reason: str) -> pl.Expr:
 
 
 def _usable(chunk: Chunk, fault: pl.Expr, raw: Sequence[str], rejected: Rejected) -> pl.DataFrame:
-    """The rows without a ``fault``, in their list or otherwise; the others are rejected."""
-    own = [FAULT] if FAULT in chunk.rows.columns else []
-    faults = chunk.rows.select(pl.coalesce(*own, fault).alias(FAULT)).to_series()
+    """Return the rows without a fault, in their list or by ``fault``; reject the others."""
+    in_list = [FAULT] if FAULT in chunk.rows.columns else []
+    faults = chunk.rows.select(pl.coalesce(*in_list, fault).alias(FAULT)).to_series()
     bad = faults.is_not_null()
-    good = chunk.rows.drop(own)
+    good = chunk.rows.drop(in_list)
     if not bad.any():
         return good
     wrong = chunk.rows.filter(bad)
@@ -184,8 +184,8 @@ def _usable(chunk: Chunk, fault: pl.Expr, raw: Sequence[str], rejected: Rejected
     return good.filter(~bad)
 
 
-def _wanted(rows: pl.DataFrame) -> pl.DataFrame:
-    """Without the purchases that lack a click."""
+def _without_paradoxes(rows: pl.DataFrame) -> pl.DataFrame:
+    """Drop purchases without a click."""
     click, purchase = (pl.col(name).cast(pl.Float64, strict=False) for name in _LABELS)
     paradox = (click == 0) & (purchase == 1)
     return rows.filter(~paradox.fill_null(value=False))
@@ -201,9 +201,9 @@ def _read_preprocessed(reading: Reading, part: str) -> Iterator[Chunk]:
             )
             fault = _where(stray, "a sparse value that isn't a whole number")
             good = _usable(Chunk(file, rows), fault, _PREPROCESSED, reading.rejected)
-            wanted = _wanted(good).with_columns(**ids)
-            if len(wanted):
-                yield Chunk(file, wanted)
+            kept = _without_paradoxes(good).with_columns(**ids)
+            if len(kept):
+                yield Chunk(file, kept)
 
 
 _TASKS = {

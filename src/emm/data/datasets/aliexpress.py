@@ -1,9 +1,9 @@
-"""AliExpress: results of searches in five countries, with clicks and purchases.
+"""AliExpress: search results in five countries, with clicks and purchases.
 
-Each country is a dataset of its own. Its two files train.csv and test.csv hold the columns
-search_id, categorical_1 to 16, numerical_1 to 63, click and conversion under a header: the user,
-query and item files of the publisher joined on the search, as research on multi-task models uses
-them. Test lies after train in time; validation is a tenth of train's searches.
+Each country is a separate dataset. Its files train.csv and test.csv have a header and the columns
+search_id, categorical_1 to 16, numerical_1 to 63, click and conversion. They are the publisher's
+user, query and item files joined on the search, the form used in research on multi-task models.
+Test is later than train; validation is a tenth of the searches in train.
 """
 
 from collections.abc import Iterator
@@ -50,14 +50,13 @@ def _source(country: str) -> Source:
         package=None,
         max_bytes=256 * 2**30,
         by_hand=f"sign in, get aliexpress_{country.upper()}_datasets.zip, and join its user and "
-        "item files on the search to train.csv and test.csv; or take these two, already joined, "
-        f"from the folder AliExpress_{country.upper()} that "
+        "item files on the search into train.csv and test.csv; or take the joined files from the "
+        f"folder AliExpress_{country.upper()} that "
         "https://github.com/easezyc/Multitask-Recommendation-Library links to",
     )
 
 
 def _dataset(country: str) -> Dataset:
-    """The dataset of one country."""
     return Dataset(
         name=f"aliexpress-{country}",
         source=_source(country),
@@ -65,7 +64,7 @@ def _dataset(country: str) -> Dataset:
         sparse=_SPARSE,
         tasks={task: Task(pl.col(task), made_from=(task,)) for task in _TASKS},
         read=_read,
-        # The numbers of searches say nothing across files, so they are no key of the dataset.
+        # Search ids of different files are unrelated, so they are not the dataset's key.
         split=HeldOut(validation=0.1, key=_SEARCH),
     )
 

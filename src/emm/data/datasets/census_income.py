@@ -96,9 +96,9 @@ _DENSE = (
     "weeks_worked",
 )
 
-# The survey's instance weight says for how many people a row stands; its documentation forbids it
-# as a feature. Marital status and income are the labels whichever tasks are chosen.
-_NO_FEATURES = ("instance_weight", "marital_status", "income")
+# The instance weight is the number of people that a row represents; the survey's documentation
+# forbids it as a feature. Marital status and income are labels, whichever tasks are chosen.
+_NOT_FEATURES = ("instance_weight", "marital_status", "income")
 
 _INCOMES = {"- 50000.": 0, "50000+.": 1}
 _MARITAL_STATUSES = (
@@ -111,7 +111,7 @@ _MARITAL_STATUSES = (
     "Widowed",
 )
 
-# At least some time at a college, as "education at college level" in the MMoE paper (KDD 2018).
+# At least some college: "education at college level" in the MMoE paper (KDD 2018).
 _COLLEGE = (
     "Some college but no degree",
     "Associates degree-occup /vocational",
@@ -155,7 +155,7 @@ DATASET = Dataset(
     name="census-income",
     source=SOURCE,
     dense=_DENSE,
-    sparse=tuple(name for name in COLUMNS if name not in (*_DENSE, *_NO_FEATURES)),
+    sparse=tuple(name for name in COLUMNS if name not in (*_DENSE, *_NOT_FEATURES)),
     tasks={
         "income": Task(
             pl.col("income").replace_strict(_INCOMES, default=None, return_dtype=pl.UInt8),

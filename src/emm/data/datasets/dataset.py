@@ -1,4 +1,4 @@
-"""What the pipeline must know of a dataset: source, columns, tasks, splits and how to read it."""
+"""The registered datasets: their sources, columns, tasks, splits and readers."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,10 +13,13 @@ from emm.data.reading.chunks import Chunk, Reading
 
 @dataclass(frozen=True)
 class Task:
-    """A label: an expression over the raw columns; null where a row has none and is left out.
+    """A task and its label.
 
-    A binary one gives 0 or 1, one of ``kind`` regression any number. ``made_from`` names the raw
-    columns that reveal it and so may not be features.
+    Args:
+        label: an expression over the raw columns, 0 or 1 for a binary task and any number for a
+            regression. Rows for which it is null are rejected.
+        made_from: raw columns that reveal the label and so can't be features.
+        kind: ``binary`` or ``regression``.
     """
 
     label: pl.Expr
@@ -26,16 +29,20 @@ class Task:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset in one or several published ``parts``.
+    """A dataset that is published in one or several parts.
 
-    ``read(reading, part)`` gives the rows of a part in file order, in chunks of bounded size.
-    Sparse columns are text, or whole numbers; dense columns are numbers, or text that holds them;
-    null is a missing value. ``key`` names the column that identifies a row or its user, ``weight``
-    the one that says how much a row counts.
-
-    ``bags`` names list columns, the multi-valued sparse fields, which are read if asked for. They
-    stand in the rows; or ``read_bags(reading, part)`` gives them, in rows of their own, by the
-    column ``bag_key`` that the rows have too.
+    Args:
+        dense: columns of numbers, or of text that can be parsed as numbers. Null is missing.
+        sparse: columns of text or whole numbers. Null is missing.
+        read: ``read(reading, part)`` yields the rows of a part in file order.
+        parts: names of the published parts.
+        split: the rule that assigns rows to train, validation and test.
+        key: the column that identifies a row or its user.
+        weight: the column with the weights of the rows.
+        bags: list columns, the multi-valued sparse fields. They are read only on request.
+        bag_key: the column that refers to a row of ``read_bags``.
+        read_bags: ``read_bags(reading, part)`` yields the bags in rows of their own, by
+            ``bag_key``. None: the bags are columns of the rows.
     """
 
     name: str
@@ -70,7 +77,7 @@ DATASETS = {
 
 
 def load_dataset(name: str) -> Dataset:
-    """The dataset registered under ``name`` (KeyError if there is none)."""
+    """Load the dataset registered under ``name``; KeyError if there is none."""
     module, _, attribute = DATASETS[name].partition(":")
     dataset: Dataset = getattr(import_module(module), attribute or "DATASET")
     return dataset

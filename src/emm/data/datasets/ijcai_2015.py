@@ -1,10 +1,9 @@
-"""IJCAI-15: half a year of Tmall's users, up to and with the sale of 11 November 2014.
+"""IJCAI-15: half a year of Tmall's users, up to the sale of 11 November 2014.
 
-user_log_format1.csv has one event a line: a click, cart, purchase or favourite of an item on a day
-(mmdd); user_info_format1.csv has age range and gender. `emm.data.reading.behaviour` tells how rows
-come of the log, which has no impressions: one a user, item and day, and a sampled one beside each.
-What a user clicked or put into the cart on the same day is no feature. The first day is history
-only.
+user_log_format1.csv has one event per line: a click, cart, purchase or favourite of an item on a
+day (mmdd). user_info_format1.csv has age range and gender. The log has no impressions;
+`emm.data.reading.behaviour` explains how it becomes rows. Clicks and carts of a row's own day are
+not features.
 """
 
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from emm.data.datasets.split_rules import ByTime
 from emm.data.reading.behaviour import BEHAVIOUR, DAY, ITEM, MISSING, USER, Log, daily_rows
 from emm.data.reading.chunks import Chunk, Reading, without_faults
 from emm.data.reading.delimited import read_delimited
+from emm.data.reading.text_file import CHECK_RAW_FILE
 
 _EVENTS, _USERS = "user_log_format1.csv", "user_info_format1.csv"
 
@@ -51,7 +51,7 @@ def _whole(column: str) -> pl.Expr:
 
 def _events(reading: Reading) -> Iterator[pl.DataFrame]:
     ids = (USER, ITEM, *_LOG.attributes)
-    # Some items have no brand, and the brand alone may lack.
+    # Some items have no brand: it is the only id that may be missing.
     unusable = [
         (_whole(name).fill_null(MISSING) == MISSING)
         & (pl.col(name).is_not_null() if name == _BRAND else True)
@@ -72,22 +72,22 @@ def _events(reading: Reading) -> Iterator[pl.DataFrame]:
 
 
 def _users(reading: Reading) -> pl.DataFrame:
-    """Age range and gender by user."""
+    """Read age range and gender by user."""
     path, columns = reading.raw / _USERS, (USER, *_ABOUT_USER)
     faults = {"the user isn't a whole number": _whole(USER).is_null()}
-    table = pl.concat(
+    users = pl.concat(
         without_faults(chunk, faults, reading.rejected).select(_whole(USER), *_ABOUT_USER)
         for chunk in read_delimited(path, columns, ",", reading.rejected, header=True)
     )
-    twice = table.filter(pl.col(USER).is_duplicated())
+    twice = users.filter(pl.col(USER).is_duplicated())
     if len(twice):
         raise DataError(
             f"{_USERS} has a user more than once",
             where=path,
             got=f"user {twice[USER][0]}",
-            next_step="check the raw file, then `dvc repro download`",
+            next_step=CHECK_RAW_FILE,
         )
-    return table
+    return users
 
 
 def _read(reading: Reading, _part: str) -> Iterator[Chunk]:
@@ -106,6 +106,6 @@ DATASET = Dataset(
     },
     read=_read,
     parts=("all",),
-    # A day is never cut, and that of the sale is about a fifth of the log: test has to hold it.
+    # A day is never divided, and the day of the sale, which test must hold, is a fifth of the log.
     split=ByTime(DAY, validation=0.15, test=0.25),
 )

@@ -1,10 +1,10 @@
-"""KuaiRand-Pure: short videos that Kuaishou recommended, and seven ways in which users reacted.
+"""KuaiRand-Pure: short videos that Kuaishou recommended, and seven kinds of user reactions.
 
-The rows are those of the standard logs, in the order of their dates; a log cut to fewer days will
-do. Features are what is known when a video is shown. Left out are the outcomes (play time, stay
-times, profile visits, the other reactions), the log of random exposures, and
-video_features_statistic, whose counts cover the whole period and so hold the future, as may a
-video's visibility. The publisher doesn't say of which day the user's features are.
+The rows are those of the standard logs in the order of their dates; logs of fewer days are
+accepted. Features are what is known when a video is shown. Left out are the outcomes (play time,
+stay times, profile visits, other reactions), the log of random exposures, and
+video_features_statistic and the visibility of a video, which may contain information from the
+future. The publisher doesn't state the date of the user features.
 """
 
 import re
@@ -20,6 +20,7 @@ from emm.data.datasets.source import RawFile, Source
 from emm.data.datasets.split_rules import ByTime
 from emm.data.reading.chunks import LINE, Chunk, Reading, without_faults
 from emm.data.reading.delimited import read_delimited
+from emm.data.reading.text_file import CHECK_RAW_FILE
 
 SOURCE = Source(
     title="KuaiRand-Pure",
@@ -67,8 +68,8 @@ _PERIOD = re.compile(r"log_standard_(\d+)_(\d+)_to_(\d+)_(\d+)_pure\.csv")
 
 
 def _read(reading: Reading, _part: str) -> Iterator[Chunk]:
-    users = _table(reading, "user_features_pure.csv", "user_id", (*_USER_SPARSE, *_USER_COUNTS))
-    videos = _table(
+    users = _features(reading, "user_features_pure.csv", "user_id", (*_USER_SPARSE, *_USER_COUNTS))
+    videos = _features(
         reading, "video_features_basic_pure.csv", "video_id", (*_VIDEO_SPARSE, _UPLOADED)
     ).with_columns(pl.col("tag").str.split(",").list.first(), _day(_UPLOADED, "%Y-%m-%d"))
     date = _day("date", "%Y%m%d")
@@ -92,16 +93,15 @@ def _read(reading: Reading, _part: str) -> Iterator[Chunk]:
 
 
 def _logs(raw: Path) -> list[Path]:
-    """The logs in the order of the days that their names tell; DataError if two share a day."""
+    """The logs in the order of the days in their names; DataError if two share a day."""
     found = sorted(
         (tuple(map(int, match.groups())), path)
         for path in raw.glob("log_standard_*_pure.csv")
         if (match := _PERIOD.fullmatch(path.name))
     )
     expected = "names such as log_standard_4_08_to_4_21_pure.csv"
-    get_it = "check the raw files, then `dvc repro download`"
     if not found:
-        raise DataError("there is no log", where=raw, expected=expected, next_step=get_it)
+        raise DataError("there is no log", where=raw, expected=expected, next_step=CHECK_RAW_FILE)
     for (earlier, first), (later, second) in pairwise(found):
         if later[:2] <= earlier[2:]:
             raise DataError(
@@ -114,21 +114,21 @@ def _logs(raw: Path) -> list[Path]:
     return [path for _, path in found]
 
 
-def _table(reading: Reading, name: str, key: str, columns: tuple[str, ...]) -> pl.DataFrame:
-    """A whole table of features, one row a key."""
+def _features(reading: Reading, name: str, key: str, columns: tuple[str, ...]) -> pl.DataFrame:
+    """Read a file of features with one row per key."""
     chunks = read_delimited(
         reading.raw / name, (key, *columns), ",", reading.rejected, header=True, quotes=True
     )
-    table = pl.concat(chunk.rows for chunk in chunks).drop(LINE)
-    twice = table.filter(pl.col(key).is_duplicated())
+    features = pl.concat(chunk.rows for chunk in chunks).drop(LINE)
+    twice = features.filter(pl.col(key).is_duplicated())
     if len(twice):
         raise DataError(
             f"{name} has a {key} more than once",
             where=reading.raw / name,
             got=f"{key} {twice[key][0]}",
-            next_step="check the raw file, then `dvc repro download`",
+            next_step=CHECK_RAW_FILE,
         )
-    return table
+    return features
 
 
 def _day(column: str, form: str) -> pl.Expr:

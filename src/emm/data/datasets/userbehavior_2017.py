@@ -1,9 +1,9 @@
 """Taobao's user behaviours of nine days in 2017: 100 million clicks, carts, favourites, purchases.
 
 UserBehavior.csv has no header: user, item, category, behaviour (pv, cart, fav, buy), Unix seconds.
-It has no impressions; `emm.data.reading.behaviour` tells how rows come of it: one a user, item and
-day, and a sampled one beside each. Days are those of Beijing (UTC+8). The log is known to have
-some events outside of 2017-11-25 to 2017-12-03; they are rejected. The first day is history only.
+The log has no impressions; `emm.data.reading.behaviour` explains how it becomes rows. Days are
+those of Beijing (UTC+8). Some events of the log are known to be outside of 2017-11-25 to
+2017-12-03; they are rejected.
 """
 
 from collections.abc import Iterator
@@ -43,11 +43,11 @@ _LOG = Log(
     counted=((USER,), (ITEM,), (_CATEGORY,), (USER, _CATEGORY)),
 )
 _FIRST, _LAST = date(2017, 11, 25), date(2017, 12, 3)
-_OFFSET = 8 * 3600  # seconds by which Beijing is ahead of UTC
+_UTC_OFFSET = 8 * 3600  # seconds, Beijing time
 
 
 def _events(reading: Reading) -> Iterator[pl.DataFrame]:
-    """User, item, category, behaviour and day (0 is the first), without what isn't of the days."""
+    """Yield user, item, category, behaviour and day, counted from 0."""
     ids = pl.col(USER, ITEM, _CATEGORY).cast(pl.UInt32, strict=False)
     unusable = [
         pl.col(name).cast(pl.UInt32, strict=False).fill_null(MISSING) == MISSING
@@ -57,7 +57,7 @@ def _events(reading: Reading) -> Iterator[pl.DataFrame]:
         list(_TYPES), range(len(_TYPES)), default=None, return_dtype=pl.UInt32
     )
     first = (_FIRST - date(1970, 1, 1)).days
-    day = (pl.col(_TIME).cast(pl.Int64, strict=False) + _OFFSET) // 86_400 - first
+    day = (pl.col(_TIME).cast(pl.Int64, strict=False) + _UTC_OFFSET) // 86_400 - first
     faults = {
         "an id isn't a whole number": pl.any_horizontal(unusable),
         f"the behaviour is none of {', '.join(_TYPES)}": behaviour.is_null(),

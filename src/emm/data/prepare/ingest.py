@@ -10,7 +10,7 @@ from emm.config.binding import choose
 from emm.core.errors import DataError
 from emm.core.progress import progress
 from emm.data.datasets.dataset import Dataset, Task
-from emm.data.prepare.split import column_of
+from emm.data.datasets.split_rules import column_of
 from emm.data.reading.chunks import LINE, Chunk, Reading
 from emm.data.reading.rejected import Rejected
 from emm.data.tables.schema import WEIGHT, label_column

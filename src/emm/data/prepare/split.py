@@ -27,11 +27,6 @@ Parts = Mapping[str, pl.LazyFrame]
 Places = NDArray[np.uint8]
 
 
-def column_of(split: Split) -> str | None:
-    """The column that a rule reads, if there is one."""
-    return getattr(split, "column", None) or getattr(split, "key", None)
-
-
 def assign(split: Split, parts: Parts, labels: Sequence[str], seed: int) -> dict[str, pl.LazyFrame]:
     """Each split's rows, in their order. DataError if one of them would be empty.
 
