@@ -113,7 +113,7 @@ def _run(
 
 
 def _count(text: str, seen: Counter[str]) -> None:
-    for what in ("goes on after epoch", "trained before", "waiting for process", "are removed"):
+    for what in ("resumes after epoch", "trained before", "waiting for process", "are removed"):
         seen[f"'{what}'"] += text.count(what)
 
 

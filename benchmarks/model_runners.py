@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emm.config import OptimiserSettings, load_params
-from emm.config.sections import split_section
-from emm.data.tables.batches import count_batches
+from emm.config import load_params
+from emm.config.project import split_section
+from emm.data.tables.rows import count_batches
 from emm.models import model_class
 from emm.nn.mlp import count_parameters
 from emm.training.compiling import choose_forward
@@ -19,6 +19,7 @@ from emm.training.fit import Schedule, train_epoch, validation_scores
 from emm.training.forward import Forward, forward_of
 from emm.training.optimisers import Stepper
 from emm.training.seeds import order_generator, seed_dropout, seed_init
+from emm.training.settings import OptimiserSettings
 from emm.training.weighting import Weighting, make_weighting
 
 DATASET, RECIPE = "census-income", "paper"

@@ -1,18 +1,19 @@
-"""Stop the pipeline when processed data leaks, strays or drifts."""
+"""Stop the pipeline when processed data leaks, is out of range or drifts."""
 
-from emm.config import PARAMS_FILE, load_params
+from emm.config.project import PARAMS_FILE, load_project
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import write_json
 from emm.core.locks import hold
 from emm.data.prepare.checks import check
+from emm.data.prepare.settings import CheckSettings
 from emm.data.tables.schema import load_schema
 
 
 def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Check DATASET: data/processed/DATASET -> data/checks/DATASET.json."""
-    params = load_params(file, recipe)
-    limits = params.dataset(dataset).check_data
-    paths = params.paths(dataset)
+    project = load_project(file, recipe)
+    limits = project.data(dataset).read("check-data", CheckSettings)
+    paths = project.paths(dataset)
     hold(paths.lock(paths.checks), paths.checks)
     seen = check(
         paths.processed,

@@ -2,45 +2,43 @@
 
 from pathlib import Path
 
-from emm.config.project import PARAMS_FILE
-from emm.config import load_params
+from emm.config.project import PARAMS_FILE, load_project
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.locks import hold
 from emm.fusion.decompose import decompose
 from emm.fusion.factories import trusting
+from emm.fusion.settings import FusionSettings
 from emm.training.checkpoint import checkpoints
 from emm.training.context import open_context
 from emm.training.fingerprint import fingerprint
+from emm.training.settings import TrainingSettings
 
 
 def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Decompose DATASET's trained models: data/models -> data/components/DATASET/RECIPE."""
-    params = load_params(file, recipe)
-    chosen = params.recipe_of(dataset)
-    paths = params.paths(dataset)
+    project = load_project(file, recipe)
+    active, paths = project.active, project.paths(dataset)
+    fusion = project.recipe(dataset).read("fusion", FusionSettings)
+    training = project.recipe(dataset).read("training", TrainingSettings)
     out = paths.components
     hold(paths.lock(out), out)
-    context = open_context(paths.processed, params.recipe, chosen.training, params.data.memory_gib)
-    networks = chosen.fusion.networks or params.trained
-    folders = {name: paths.model(name) for name in networks}
-    trees = {name: paths.model(name) for name in chosen.fusion.trees}
-    given = [
-        Path(path) for each in chosen.fusion.pool for path in (each.weights, each.trees) if path
-    ]
+    context = open_context(paths.processed, active.recipe, training, active.memory_gib)
+    networks = {name: paths.model(name) for name in fusion.networks or active.trained}
+    trees = {name: paths.model(name) for name in fusion.trees}
+    outside = [Path(path) for each in fusion.pool for path in (each.weights, each.trees) if path]
     origin = fingerprint(
         context.device,
-        {"training": chosen.training, "fusion": chosen.fusion, "networks": sorted(folders)},
-        [*paths.training_data, *folders.values(), *trees.values(), *given],
+        {"training": training, "fusion": fusion, "networks": sorted(networks)},
+        [*paths.training_data, *networks.values(), *trees.values(), *outside],
         [Path(__file__), Path("pool")],
     )
     with (
         checkpoints(paths, out, origin) as checkpoint,
         atomic_folder(out) as folder,
-        trusting(chosen.fusion.factories),
+        trusting(fusion.factories),
     ):
-        seeds = chosen.training.seeds
-        decompose(folder, context, folders, trees, chosen.fusion, seeds, checkpoint)
+        decompose(folder, context, networks, trees, fusion, training.seeds, checkpoint)
 
 
 if __name__ == "__main__":

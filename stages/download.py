@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from emm.config import PARAMS_FILE, Params, load_params
 from emm.config.binding import choose
+from emm.config.project import PARAMS_FILE, Project, load_project
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.locks import hold
+from emm.data.custom.settings import CustomDataSettings
 from emm.data.custom.source import custom_source
 from emm.data.datasets.dataset import DATASETS, load_dataset
-from emm.data.datasets.source import Source
+from emm.data.datasets.source import Source, SourceSettings
 from emm.data.fetch.download import fetch
 
 CACHE = Path(".cache/downloads")
@@ -16,12 +17,12 @@ CACHE = Path(".cache/downloads")
 
 def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Download DATASET: -> data/raw/DATASET."""
-    params = load_params(file, recipe)
-    path = params.dataset(dataset).source.path
-    paths = params.paths(dataset)
+    project = load_project(file, recipe)
+    path = project.data(dataset).read("source", SourceSettings).path
+    paths = project.paths(dataset)
     hold(paths.lock(paths.raw), paths.raw)
     fetch(
-        _source(params, dataset, file),
+        _source(project, dataset),
         paths.raw,
         dataset=dataset,
         cache=CACHE,
@@ -29,12 +30,13 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     )
 
 
-def _source(params: Params, dataset: str, file: Path) -> Source:
-    """Where the block's raw files come from: own files, or those of a registered dataset."""
-    name, table = params.source(dataset), params.dataset(dataset).table
-    if table is not None:
-        return custom_source(name, table.patterns)
-    choose("dataset", name, DATASETS, file, "choose one of the known datasets")
+def _source(project: Project, dataset: str) -> Source:
+    """Where the raw files come from: the user's own files, or those of a registered dataset."""
+    name, data = project.source(dataset), project.data(dataset)
+    custom = data.read_optional("custom", CustomDataSettings)
+    if custom is not None:
+        return custom_source(name, custom.patterns)
+    choose("dataset", name, DATASETS, data.path, "choose one of the known datasets")
     return load_dataset(name).source
 
 

@@ -2,26 +2,26 @@
 
 from pathlib import Path
 
-from emm.config import PARAMS_FILE, load_params
+from emm.config.project import PARAMS_FILE, load_project
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
-from emm.core.paths import Paths
 from emm.data.fetch.download import fetch
 from fewshot.omniglot import archives_of
+from fewshot.settings import read_image_set
 
 CACHE = Path(".cache/downloads")
 
 
 def main(images: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Download the archives of IMAGES to data/raw/IMAGES, one folder each."""
-    params = load_params(file, recipe)
-    path = params.few_shot.set_of(images).source.path
-    with atomic_folder(Paths(images, params.recipe, params.root).raw) as out:
+    project = load_project(file, recipe)
+    path = read_image_set(project, images).source.path
+    with atomic_folder(project.paths(images).raw) as out:
         for archive in archives_of(images):
             fetch(
                 archive.source,
                 out / archive.part,
-                dataset=f"few-shot.sets.{images}",
+                dataset=images,
                 cache=CACHE,
                 local=Path(path) if path else None,
             )

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from safetensors.torch import save_file
 
-from emm.config import PARAMS_FILE, load_params
+from emm.config.project import PARAMS_FILE, load_project
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder, write_json
 from fewshot.context import open_context
@@ -15,7 +15,7 @@ from fewshot.testing import EVALUATION, SHOWN, meta_test
 
 def main(images: str, episodes: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Evaluate EPISODES of IMAGES: -> data/evaluation/IMAGES/RECIPE/maml-EPISODES."""
-    context = open_context(load_params(file, recipe), images, episodes)
+    context = open_context(load_project(file, recipe), images, episodes)
     model = context.paths.model(context.name)
     network, description = load_network(model, context.images_sha256)
     test = context.images[context.split.test]

@@ -3,7 +3,7 @@
 import shutil
 from dataclasses import asdict
 
-from emm.config import PARAMS_FILE, load_params
+from emm.config.project import PARAMS_FILE, load_project
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder, write_json
 from emm.core.progress import progress
@@ -15,8 +15,8 @@ from fewshot.train import best_point, meta_train
 
 def main(images: str, episodes: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Meta-train on EPISODES of IMAGES: -> data/models/IMAGES/RECIPE/maml-EPISODES."""
-    params = load_params(file, recipe)
-    context = open_context(params, images, episodes)
+    project = load_project(file, recipe)
+    context = open_context(project, images, episodes)
     settings, network = context.settings, context.fresh_network()
     with progress(context.name, settings.training.iterations) as report:
         history = meta_train(
@@ -31,7 +31,7 @@ def main(images: str, episodes: str, file: ParamsFile = PARAMS_FILE, recipe: Rec
     description = Description(
         name=context.name,
         dataset=images,
-        recipe=params.recipe,
+        recipe=project.active.recipe,
         seed=settings.seed,
         images_sha256=context.images_sha256,
         arguments=context.arguments,

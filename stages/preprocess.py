@@ -1,35 +1,37 @@
 """Raw files to encoded splits and schema.json."""
 
-from emm.config import PARAMS_FILE, load_params
+from emm.config.project import PARAMS_FILE, load_project
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.locks import hold
-from emm.data.custom.dataset import dataset_of
+from emm.data.custom.settings import read_custom
+from emm.data.prepare.dataset import dataset_of
 from emm.data.prepare.preprocess import preprocess
 from emm.data.prepare.sample import Sample
+from emm.data.prepare.settings import read_preprocess, read_tasks
 
 
 def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Preprocess DATASET: data/raw/DATASET -> data/processed/DATASET."""
-    params = load_params(file, recipe)
-    section = params.dataset(dataset)
-    paths = params.paths(dataset)
+    project = load_project(file, recipe)
+    data, paths = project.data(dataset), project.paths(dataset)
+    tasks = read_tasks(data)
+    settings, custom = read_preprocess(data, tasks), read_custom(data, tasks)
     hold(paths.lock(paths.processed), paths.processed)
-    sample = section.preprocess.sample
     with atomic_folder(paths.processed) as out:
         preprocess(
-            dataset_of(params, dataset),
+            dataset_of(data, project.source(dataset), paths.raw),
             paths.raw,
             out,
-            tasks=section.tasks,
-            seed=section.preprocess.seed,
-            rare_below=section.preprocess.rare_below,
+            tasks=tasks,
+            seed=settings.seed,
+            rare_below=settings.rare_below,
             rejected=paths.rejected,
-            max_rejected=section.preprocess.max_rejected,
-            sample=Sample(**vars(sample)) if sample else None,
-            bags=section.reads_bags,
-            funnel=section.preprocess.funnel,
-            keep=section.preprocess.keep,
+            max_rejected=settings.max_rejected,
+            sample=Sample(**vars(settings.sample)) if settings.sample else None,
+            bags=settings.bags or bool(custom and custom.bags),
+            funnel=settings.funnel,
+            keep=settings.keep,
         )
 
 

@@ -1,6 +1,6 @@
 """Write the metrics files, the curves, the figures and the page that people read."""
 
-from emm.config import PARAMS_FILE, load_params
+from emm.config.project import PARAMS_FILE, load_project
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.locks import hold
 from emm.data.tables.schema import load_schema
@@ -10,17 +10,17 @@ from emm.report.write import write_report
 
 def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Report on DATASET: data/evaluation -> metrics/, plots/ and reports/."""
-    params = load_params(file, recipe)
-    paths = params.paths(dataset)
+    project = load_project(file, recipe)
+    active, paths = project.active, project.paths(dataset)
     hold(paths.lock(paths.report), paths.report)
     write_report(
-        [(model, paths.evaluation(model)) for model in params.table],
+        [(model, paths.evaluation(model)) for model in active.table],
         facts_of(dataset, load_schema(paths.schema)),
-        params.recipe,
-        trained=params.trained,
-        fused=params.fused,
+        active.recipe,
+        trained=active.trained,
+        fused=active.fused,
         metrics=paths.metrics,
-        plots=params.root / "plots" / dataset / params.recipe,
+        plots=project.root / "plots" / dataset / active.recipe,
         report=paths.report,
     )
 

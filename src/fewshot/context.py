@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emm.config import Params
+from emm.config.project import Project
 from emm.core.files import sha256
 from emm.core.paths import Paths
 from emm.training.devices import use_device
 from emm.training.seeds import seed_init
 from fewshot.images import INDEX, Split, load_images, split_characters
 from fewshot.network import FewShotNetwork
-from fewshot.settings import EpisodeSettings
+from fewshot.settings import EpisodeSettings, read_episodes, read_image_set
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,13 @@ class FewShotContext:
         }
 
 
-def open_context(params: Params, images: str, episodes: str) -> FewShotContext:
+def open_context(project: Project, images: str, episodes: str) -> FewShotContext:
     """Load the images and select the device. Raises ParamsError or DataError if that fails."""
-    block = params.few_shot.set_of(images)
-    settings = params.few_shot.kind_of(images, params.recipe, episodes)
-    paths = Paths(images, params.recipe, params.root)
+    split = read_image_set(project, images).split
+    settings = read_episodes(project, images, episodes)
+    paths = project.paths(images)
     array = load_images(paths.processed)
-    split = split_characters(
-        len(array), block.split.train, block.split.validation, block.split.seed
-    )
+    parts = split_characters(len(array), split.train, split.validation, split.seed)
     device = use_device(settings.device, settings.threads)
     index = sha256(paths.processed / INDEX)
-    return FewShotContext(f"maml-{episodes}", paths, settings, array, split, index, device)
+    return FewShotContext(f"maml-{episodes}", paths, settings, array, parts, index, device)

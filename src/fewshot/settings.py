@@ -1,13 +1,13 @@
 """Settings of few-shot images: image sets, and the episodes that MAML learns on them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Annotated
+from dataclasses import dataclass, fields
+from typing import Annotated, Literal
 
-from emm.config.binding import Count, OneOf, Positive, Range, Share, choose, nearest
-from emm.config.data import SourceSettings
+from pydantic import Field
 
-Seed = Annotated[int, Range(0)]
+from emm.config.binding import Count, Positive, Seed, Share
+from emm.config.project import Project
+from emm.data.datasets.source import SourceSettings
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class MetaTrainingSettings:
     inner_rate: Positive
     inner_steps: Count
     learning_rate: Positive
-    order: Annotated[int, Range(1, 2)] = 2
-    lr_schedule: Annotated[str, OneOf("constant", "cosine")] = "constant"
+    order: Annotated[int, Field(ge=1, le=2)] = 2
+    lr_schedule: Literal["constant", "cosine"] = "constant"
     lr_schedule_iterations: Count | None = None
-    multi_step: Annotated[int, Range(0)] = 0
+    multi_step: Annotated[int, Field(ge=0)] = 0
     ema_decay: Share = 0.0
-    ema_start: Annotated[int, Range(0)] = 0
+    ema_start: Annotated[int, Field(ge=0)] = 0
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class MetaTestSettings:
     """Test on ``episodes`` episodes after ``inner_steps``, once for each number of query images per
     class in ``queries``."""
 
-    episodes: Annotated[int, Range(2)]
-    queries: tuple[Count, ...]
+    episodes: Annotated[int, Field(ge=2)]
+    queries: Annotated[tuple[Count, ...], Field(min_length=1)]
     inner_steps: Count
 
 
@@ -74,7 +74,7 @@ class MetaValidationSettings:
     ``queries`` query images per class, after ``inner_steps``."""
 
     every: Count
-    episodes: Annotated[int, Range(2)]
+    episodes: Annotated[int, Field(ge=2)]
     queries: Count
     inner_steps: Count
 
@@ -84,7 +84,7 @@ class EpisodeSettings:
     """One kind of episodes: ``ways`` classes with ``shots`` support images each, and how a network
     is trained, validated and tested on them."""
 
-    ways: Annotated[int, Range(2)]
+    ways: Annotated[int, Field(ge=2)]
     shots: Count
     seed: Seed
     device: str
@@ -97,60 +97,25 @@ class EpisodeSettings:
 
 @dataclass(frozen=True)
 class ImageSetSettings:
-    """An image set: its ``source``, the ``side`` of its images in pixels, the ``split`` of its
-    characters, and each recipe's kinds of episodes by name."""
+    """An image set: its ``source``, the ``side`` of its images in pixels, and the ``split`` of its
+    characters."""
 
     source: SourceSettings
-    side: Annotated[int, Range(4, 105)]
+    side: Annotated[int, Field(ge=4, le=105)]
     split: CharacterSplitSettings
-    paper: Mapping[str, EpisodeSettings] = field(default_factory=dict)
-    tuned: Mapping[str, EpisodeSettings] = field(default_factory=dict)
-
-    def kinds(self, recipe: str) -> Mapping[str, EpisodeSettings]:
-        """The kinds of episodes in a recipe, by name."""
-        return {"paper": self.paper, "tuned": self.tuned}.get(recipe, {})
 
 
-@dataclass(frozen=True)
-class FewShotSettings:
-    """The active image sets ``images``, the active kinds of ``episodes``, and the settings of all
-    ``sets`` by name."""
-
-    images: tuple[str, ...] = ()
-    episodes: tuple[str, ...] = ()
-    sets: Mapping[str, ImageSetSettings] = field(default_factory=dict)
-
-    def set_of(self, name: str) -> ImageSetSettings:
-        """Settings of one image set. Raises ParamsError if there are none."""
-        where = "few-shot.sets in params.yaml"
-        choose("image set", name, self.sets, where, "name one of these, or add its block")
-        return self.sets[name]
-
-    def kind_of(self, name: str, recipe: str, episodes: str) -> EpisodeSettings:
-        """One kind of episodes of an image set. Raises ParamsError if the recipe lacks it."""
-        kinds = self.set_of(name).kinds(recipe)
-        where = f"few-shot.sets.{name}.{recipe} in params.yaml"
-        choose("kind of episodes", episodes, kinds, where, "add its section, or correct the name")
-        return kinds[episodes]
+def read_image_set(project: Project, images: str) -> ImageSetSettings:
+    """The settings of an image set, conf/IMAGES/data.yaml; ParamsError if they are wrong."""
+    data = project.data(images)
+    data.refuse_unknown([field.name for field in fields(ImageSetSettings)])
+    return ImageSetSettings(
+        data.read("source", SourceSettings),
+        data.read("side", Annotated[int, Field(ge=4, le=105)]),  # type: ignore[arg-type]
+        data.read("split", CharacterSplitSettings),
+    )
 
 
-def few_shot_faults(section: FewShotSettings, recipe: str) -> list[str]:
-    """Messages about faults in the settings of the active image sets."""
-    absent = [
-        f"few-shot.images: {name!r} is active but has no block; {nearest(name, section.sets)}"
-        for name in section.images
-        if name not in section.sets
-    ]
-    lacking = [
-        f"few-shot.sets.{name}.{recipe}: there are no episodes {kind!r}"
-        for name in section.images
-        for kind in section.episodes
-        if name in section.sets and kind not in section.sets[name].kinds(recipe)
-    ]
-    untested = [
-        f"few-shot.sets.{name}.{recipe}.{kind}.test.queries: got [], expected at least one number"
-        for name, block in section.sets.items()
-        for kind, settings in block.kinds(recipe).items()
-        if not settings.test.queries
-    ]
-    return [*absent, *lacking, *untested]
+def read_episodes(project: Project, images: str, episodes: str) -> EpisodeSettings:
+    """The settings of one kind of episodes in the active recipe; ParamsError if they are wrong."""
+    return project.recipe(images).read(episodes, EpisodeSettings)

@@ -1,10 +1,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import Field
 
-from emm.config.binding import Count, OneOf, Range, Share, bind, bind_keywords, nearest
+from emm.config.binding import Count, Share, bind, bind_keywords, nearest
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Outer:
     inner: Inner
     rates: tuple[Share, ...]
     extra: Mapping[str, int]
-    dashed: float | None = field(metadata={"key": "with-dash"})
+    rate: float | None
     flag: bool = False
 
 
@@ -27,7 +28,7 @@ GOOD: dict[str, Any] = {
     "inner": {"count": 3},
     "rates": [0.5, 1],
     "extra": {"a": 1},
-    "with-dash": None,
+    "rate": None,
 }
 
 
@@ -55,7 +56,7 @@ def test_a_good_mapping_becomes_the_dataclass() -> None:
         ({"rates": [0.5, 1.5]}, "rates[1]: got 1.5, expected at least 0 and at most 1"),
         ({"rates": 0.5}, "rates: got 0.5, expected a list of a number at least 0 and at most 1"),
         ({"extra": [1]}, "extra: got [1], expected keys and values"),
-        ({"with-dash": "fast"}, "with-dash: got 'fast', expected a number"),
+        ({"rate": "fast"}, "rate: got 'fast', expected a number"),
         ({"flag": "yes"}, "flag: got 'yes', expected true or false"),
         ({"name": 3}, "name: got 3, expected text"),
     ],
@@ -68,13 +69,9 @@ def test_all_misfits_are_reported_at_once() -> None:
     assert len(faults({"nam": 1, "inner": {"count": 0}, "flag": 1})) == 3
 
 
-def test_scientific_notation_that_yaml_takes_for_text_is_a_number() -> None:
-    assert faults({"with-dash": "1e-3"}) == []
-
-
 def test_an_open_bound_excludes_itself() -> None:
     errors: list[str] = []
-    bind(Annotated[float, Range(0, open_low=True)], 0.0, "rate", errors)
+    bind(Annotated[float, Field(gt=0)], 0.0, "rate", errors)
     assert errors == ["rate: got 0.0, expected more than 0"]
 
 
@@ -106,8 +103,8 @@ def test_the_nearest_key_is_suggested_or_all_are_listed() -> None:
 
 @dataclass(frozen=True)
 class Chosen:
-    pace: Annotated[str, OneOf("slow", "fast")]
-    brake: Annotated[str, OneOf("drum")] | None = None
+    pace: Literal["slow", "fast"]
+    brake: Literal["drum"] | None = None
     inner: Inner = field(default_factory=lambda: Inner(2))
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -124,9 +121,9 @@ def test_one_of_the_named_values_is_taken(value: dict[str, str]) -> None:
     ("value", "message"),
     [
         ({"pace": "quick"}, "pace: got 'quick', expected slow or fast"),
-        ({"pace": 3}, "pace: got 3, expected text"),
+        ({"pace": 3}, "pace: got 3, expected slow or fast"),
         ({"pace": "slow", "brake": "disc"}, "brake: got 'disc', expected drum"),
-        ({}, "pace: missing; expected text slow or fast"),
+        ({}, "pace: missing; expected slow or fast"),
     ],
 )
 def test_a_value_that_is_not_named_is_a_misfit(value: dict[str, Any], message: str) -> None:

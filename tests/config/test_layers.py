@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from emm.config.layers import merged, read_layers
+from emm.config.files import merged, read_layers
 from emm.core.errors import ParamsError
 
 

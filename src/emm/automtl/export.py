@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from emm.automtl.cost import Meter
-from emm.automtl.space import IDENTITY, Architecture, Expert
+from emm.automtl.space import IDENTITY, Architecture, Expert, Operator
 from emm.automtl.supernet import Selections, Supernet
 from emm.core.errors import ParamsError
 
@@ -126,7 +127,10 @@ def _pruned(gates: Selections, operators: Mapping[Place, str], width: int) -> Fo
     read = [_reads(gates, kept, level) for level in range(levels)]
     layers = max(depth for _, _, depth in operators) + 1
     chains = [
-        [tuple(operators[level, k, depth] for depth in range(layers)) for k in kept[level]]
+        [
+            tuple(cast(Operator, operators[level, k, depth]) for depth in range(layers))
+            for k in kept[level]
+        ]
         for level in range(levels)
     ]
     first = tuple(

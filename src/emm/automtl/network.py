@@ -12,8 +12,8 @@ from emm.automtl.operators import operator
 from emm.automtl.space import Expert, architecture_of
 from emm.config.binding import Count, Share
 from emm.nn.gates import mix
-from emm.nn.grouped import Towers
 from emm.nn.inputs import Inputs
+from emm.nn.mlp import Towers
 from emm.nn.numeric import DenseEncoding
 
 
@@ -33,9 +33,9 @@ class AutoMTL(nn.Module):
         tasks: int,
         *,
         architecture: Mapping[str, Any],
-        embedding_dim: Count,
-        tower: Sequence[int],
-        dropout: Share,
+        embedding_dim: Count = 16,
+        tower: Sequence[int] = (64,),
+        dropout: Share = 0.2,
         dense_encoding: DenseEncoding = "scaled",
     ) -> None:
         super().__init__()

@@ -1,9 +1,12 @@
 """How a search goes: its section in params.yaml, beside the arguments of the supernet."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
-from emm.config.binding import Count, NotNegative, Positive, Range, Share
+from pydantic import Field
+
+from emm.config.binding import Count, NotNegative, Positive, Share
+from emm.training.settings import OptimiserSettings
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,25 @@ class SearchSettings:
     probability of all gates, in the loss that the architecture learns by.
     """
 
-    seed: Annotated[int, Range(0)] = 0
-    batch_size: Annotated[int, Range(2)] = 2048
-    warm_up: Annotated[int, Range(0)] = 2
-    joint: Annotated[int, Range(0)] = 3
+    seed: Annotated[int, Field(ge=0)] = 0
+    batch_size: Annotated[int, Field(ge=2)] = 2048
+    warm_up: Annotated[int, Field(ge=0)] = 2
+    joint: Annotated[int, Field(ge=0)] = 3
     discretised: Count = 10
     learning_rate: Positive = 0.001
     weight_decay: NotNegative = 0.0
     architecture_learning_rate: Positive = 0.001
     selection_weight: NotNegative = 0.0
-    folds: Annotated[int, Range(2)] = 2
-    sample: Annotated[Share, Range(0, 1, open_low=True)] = 1.0
+    folds: Annotated[int, Field(ge=2)] = 2
+    sample: Annotated[Share, Field(gt=0, le=1)] = 1.0
     sample_weights: bool = False
     budget: Budget | None = None
+
+
+@dataclass(frozen=True)
+class SearchedSettings(OptimiserSettings):
+    """How a found architecture is trained: ``start`` from ``scratch``, with fresh weights, or with
+    those that the ``search`` ended with, for at most ``max_epochs`` (by default as every model)."""
+
+    start: Literal["scratch", "search"] = "scratch"
+    max_epochs: Count | None = None

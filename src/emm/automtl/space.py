@@ -4,9 +4,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
-from emm.config.binding import Count, OneOf, Range, bind, nearest
+from pydantic import Field
+
+from emm.config.binding import Count, bind, nearest
 from emm.core.errors import ModelFileError
 from emm.core.files import write_json
 
@@ -16,8 +18,10 @@ IDENTITY = "identity"
 WIDTHS = {IDENTITY: 0} | {f"mlp-{2**power}": 2**power for power in range(4, 11)}
 """The candidates of an expert's layer, and the hidden width of each: identity has none."""
 
-Operator = Annotated[str, OneOf(*WIDTHS)]
-Place = Annotated[int, Range(0)]
+Operator = Literal[
+    "identity", "mlp-16", "mlp-32", "mlp-64", "mlp-128", "mlp-256", "mlp-512", "mlp-1024"
+]
+Place = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True)

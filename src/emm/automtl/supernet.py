@@ -5,19 +5,20 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from emm.automtl.fields import FieldFront, gated_interactions
 from emm.automtl.gates import decided, drawn, never_empty, softmax_of_open
 from emm.automtl.operators import Choice
 from emm.automtl.space import WIDTHS, Operator
-from emm.config.binding import Count, Range, Share
+from emm.config.binding import Count, Share
 from emm.nn.gates import mix
-from emm.nn.grouped import GroupedLinear, Towers
 from emm.nn.inputs import Inputs
+from emm.nn.mlp import GroupedLinear, Towers
 from emm.nn.numeric import DenseEncoding
 
-Chance = Annotated[float, Range(0.01, 0.99)]
+Chance = Annotated[float, Field(ge=0.01, le=0.99)]
 
 
 class Selections(NamedTuple):
@@ -48,7 +49,7 @@ class Supernet(nn.Module):
         inputs: Inputs,
         tasks: int,
         *,
-        embedding_dim: Count,
+        embedding_dim: Count = 16,
         tower: Sequence[int] = (64,),
         dropout: Share = 0.2,
         dense_encoding: DenseEncoding = "scaled",

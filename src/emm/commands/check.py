@@ -1,74 +1,108 @@
-"""All of params.yaml against the signatures of the models it is for."""
+"""Check the configuration before anything runs: params.yaml, conf/, and the rows of dvc.yaml.
 
-from collections.abc import Iterator
-from inspect import signature
+Models' sections are checked against the models' own signatures, without importing torch.
+"""
 
-from emm.automtl.network import AutoMTL
-from emm.automtl.settings import SearchSettings
-from emm.automtl.supernet import Supernet
-from emm.automtl.train import SearchedSettings
-from emm.config import OptimiserSettings, Params, RecipeParams
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from emm.automtl.settings import SearchedSettings, SearchSettings
 from emm.config.binding import choose
-from emm.config.sections import FROM_DATA, bind_section, section_of, split_section
+from emm.config.project import FROM_DATA, UNLISTED, ConfigFile, Project
+from emm.config.signatures import keywords_of
 from emm.core.errors import ParamsError
-from emm.fusion.emm import EMM
-from emm.fusion.train import FusedSettings
-from emm.models import MODELS, model_class
-from emm.models.single_task import SingleTask
-from emm.training.data_arguments import no_funnel
-from emm.trees.gbdt import Boosting
+from emm.data.custom.settings import read_custom
+from emm.data.datasets.source import SourceSettings
+from emm.data.prepare.settings import CheckSettings, read_preprocess, read_tasks
+from emm.evaluation.settings import EvaluateSettings
+from emm.fusion.settings import FusedSettings, FusionSettings
+from emm.models import MODELS
+from emm.training.settings import OptimiserSettings, TrainingSettings, no_funnel
+from emm.trees.settings import Boosting
+from fewshot.settings import read_episodes, read_image_set
+
+DATA_SECTIONS = ("dataset", "source", "custom", "tasks", "preprocess", "check-data", "evaluate")
+RECIPE_SECTIONS = ("training", "pretrain", "fusion", "train", "search")
+SUPERNET = "emm.automtl.supernet:Supernet"
 
 
-def check_sections(params: Params) -> None:
-    """Bind every section of the active datasets to its model; one ParamsError for all misfits."""
-    faults = [
-        fault
-        for dataset in params.datasets
-        for fault in (
-            *_faults(params, params.recipe_of(dataset), f"{dataset}.{params.recipe}"),
-            *_funnel_faults(params, dataset),
-        )
+def check_project(project: Project) -> None:
+    """Validate all settings of the active datasets; one ParamsError lists every fault."""
+    checks = [
+        *(check for dataset in project.active.datasets for check in _checks(project, dataset)),
+        *(check for images in project.active.images for check in _image_checks(project, images)),
     ]
+    faults = list(dict.fromkeys(fault for check in checks for fault in _fault(check)))
     if faults:
         raise ParamsError("\n".join(faults))
 
 
-def _faults(params: Params, recipe: RecipeParams, where: str) -> Iterator[str]:
-    sections = [
-        *(("pretrain", name) for name in params.trained),
-        *(("train", name) for name in (*params.baselines, *params.fused, *params.searched, "gbdt")),
-        *(("search", name) for name in params.searched),
-    ]
-    for part, name in sections:
-        try:
-            _check(params, recipe, part, name, f"{where}.{part}")
-        except ParamsError as error:
-            yield str(error)
+def _fault(check: Callable[[], object]) -> Iterator[str]:
+    try:
+        check()
+    except ParamsError as error:
+        yield str(error)
 
 
-def _funnel_faults(params: Params, dataset: str) -> Iterator[str]:
-    """Models of funnels on a dataset that declares none."""
-    block = params.dataset(dataset)
-    for name in params.baselines if not block.preprocess.funnel else ():
-        if name in MODELS and "funnel" in signature(model_class(name)).parameters:
-            yield str(no_funnel(name, dataset, block.tasks))
+def _checks(project: Project, dataset: str) -> Iterator[Callable[[], object]]:
+    """What there is to check about a dataset, each on its own so that all faults are found."""
+    try:
+        data, recipe = project.data(dataset), project.recipe(dataset)
+        tasks = read_tasks(data)
+    except ParamsError as error:
+        yield partial(_raise, error)
+        return
+    yield partial(data.refuse_unknown, DATA_SECTIONS)
+    yield partial(data.read, "source", SourceSettings)
+    yield partial(read_custom, data, tasks)
+    yield partial(read_preprocess, data, tasks)
+    yield partial(data.read, "check-data", CheckSettings)
+    yield partial(data.read, "evaluate", EvaluateSettings)
+    yield partial(recipe.refuse_unknown, RECIPE_SECTIONS)
+    yield partial(recipe.read, "training", TrainingSettings)
+    yield partial(_check_pool, project, recipe)
+    yield from _model_checks(project, dataset, recipe)
 
 
-def _check(params: Params, recipe: RecipeParams, part: str, name: str, where: str) -> None:
-    section = section_of(getattr(recipe, part), name, where)
-    if part == "pretrain":
-        split_section(section, SingleTask, f"{where}.{name}", OptimiserSettings)
-    elif name == "gbdt":
-        bind_section(section, Boosting, f"{where}.{name}")
-    elif part == "search":
-        split_section(section, Supernet, f"{where}.{name}", SearchSettings)
-    elif name in params.searched:
-        split_section(
-            section, AutoMTL, f"{where}.{name}", SearchedSettings, given=("architecture",)
-        )
-    elif name in params.fused:
-        split_section(section, EMM, f"{where}.{name}", FusedSettings, given=("pool",))
-    else:
-        choose("model", name, MODELS, "baselines in params.yaml", "correct the name")
-        model = model_class(name)
-        split_section(section, model, f"{where}.{name}", OptimiserSettings, FROM_DATA)
+def _model_checks(
+    project: Project, dataset: str, recipe: ConfigFile
+) -> Iterator[Callable[[], object]]:
+    active, read = project.active, recipe.read_model
+    emm, automtl = MODELS["emm"], MODELS["automtl"]
+    for name in active.trained:
+        yield partial(read, f"pretrain.{name}", MODELS["single_task"], OptimiserSettings)
+    for name in active.baselines:
+        yield partial(_check_baseline, project, dataset, name)
+    for name in active.fused:
+        yield partial(read, f"train.{name}", emm, FusedSettings, ("pool",))
+    for name in active.searched:
+        yield partial(read, f"train.{name}", automtl, SearchedSettings, ("architecture",))
+        yield partial(read, f"search.{name}", SUPERNET, SearchSettings)
+    for name in UNLISTED:
+        yield partial(recipe.read, f"train.{name}", Boosting)
+
+
+def _raise(error: ParamsError) -> None:
+    raise error
+
+
+def _check_baseline(project: Project, dataset: str, name: str) -> None:
+    choose("model", name, MODELS, f"baselines in {project.file}", "correct the name")
+    model, data = MODELS[name], project.data(dataset)
+    project.recipe(dataset).read_model(f"train.{name}", model, OptimiserSettings, FROM_DATA)
+    tasks = read_tasks(data)
+    if "funnel" in keywords_of(model) and not read_preprocess(data, tasks).funnel:
+        raise no_funnel(name, dataset, tasks)
+
+
+def _check_pool(project: Project, recipe: ConfigFile) -> None:
+    """The section `fusion`, whose networks must be trained."""
+    for name in recipe.read("fusion", FusionSettings).networks:
+        where, trained = f"{recipe.path}: fusion.networks", project.active.trained
+        choose("trained model", name, trained, where, f"add it to `trained` in {project.file}")
+
+
+def _image_checks(project: Project, images: str) -> Iterator[Callable[[], object]]:
+    yield partial(read_image_set, project, images)
+    for episodes in project.active.episodes:
+        yield partial(read_episodes, project, images, episodes)

@@ -25,27 +25,30 @@ def main() -> None:
 
 
 @app.command()
-def check() -> None:
-    """Check params.yaml, every model's section in it, and that dvc.yaml waits for every row."""
-    from emm.commands.check import check_sections
-    from emm.config import PARAMS_FILE, load_params
-    from emm_dvc.aliases import shared_sections
-    from emm_dvc.graph import missing_rows, read_stages
+def check(
+    fix: Annotated[
+        bool, typer.Option("--fix", help="write the missing rows into dvc.yaml")
+    ] = False,
+) -> None:
+    """Check params.yaml, conf/, and that dvc.yaml waits for every model that params.yaml names."""
+    from emm.commands.check import check_project
+    from emm.config.project import load_project
+    from emm_dvc.graph import fix_rows, missing_keys, missing_rows, read_stages
 
-    params = load_params()
-    check_sections(params)
-    faults = missing_rows(read_stages(Path("dvc.yaml")), params)
+    project = load_project()
+    check_project(project)
+    dvc_yaml = Path("dvc.yaml")
+    if fix:
+        for line in fix_rows(dvc_yaml, project.file):
+            say(f"dvc.yaml: {line}")
+    stages = read_stages(dvc_yaml)
+    faults = [*missing_rows(stages, project), *missing_keys(stages, project)]
     if faults:
         raise ParamsError(
             "dvc.yaml and params.yaml don't agree:\n" + "\n".join(f"  - {f}" for f in faults),
-            next_step="add or remove these lines in dvc.yaml, then `emm check`",
+            next_step="emm check --fix adds and removes rows; add missing keys by hand",
         )
-    say("params.yaml and dvc.yaml are in order")
-    for dataset in params.datasets:
-        shared = {where: None for where, _ in shared_sections(PARAMS_FILE, [dataset])}
-        if shared:
-            say(f"note: also other blocks', by YAML aliases: {', '.join(shared)}")
-            say("  next: change these in the file; `dvc exp run -S` can't")
+    say("params.yaml, conf/ and dvc.yaml are in order")
 
 
 @app.command()
@@ -61,10 +64,10 @@ def decompose(
         )
     from rich.console import Console
 
-    from emm.config import load_params
+    from emm.config.project import load_project
     from emm.fusion.plan import decomposition_plan
 
-    Console().print(decomposition_plan(load_params(), dataset))
+    Console().print(decomposition_plan(load_project(), dataset))
 
 
 @app.command()
@@ -81,12 +84,12 @@ def readme(
     path: Annotated[Path, typer.Argument(help="the file to update")] = Path("README.md"),
 ) -> None:
     """Put the table of results between the README's markers."""
-    from emm.config import load_params
+    from emm.config.project import load_project
     from emm.core.files import write_text
     from emm.report.library import library_table
     from emm.report.readme import readme_block, replace_block
 
-    tables = [*_tables(""), library_table(Path("metrics"), load_params().recipe)]
+    tables = [*_tables(""), library_table(Path("metrics"), load_project().active.recipe)]
     write_text(path, replace_block(path.read_text(encoding="utf-8"), readme_block(tables)))
     say(f"{path} is up to date")
 
@@ -142,13 +145,13 @@ def tune(
     file: Annotated[Path, typer.Option("--params", help="the settings")] = Path("params.yaml"),
 ) -> None:
     """Try each model's lists of tuning.yaml on validation; logs go to tuning/."""
-    from emm.config import load_params
+    from emm.config.project import load_project
     from emm.tuning.space import load_space, log_of
     from emm.tuning.tune import tune as run_tuning
 
-    params, space = load_params(file, recipe), load_space(dataset)
+    project, space = load_project(file, recipe), load_space(dataset)
     for model in models:
-        best = run_tuning(params, dataset, model, space, log_of(dataset, model))
+        best = run_tuning(project, dataset, model, space, log_of(dataset, model))
         say(f"{model}: trial {best.trial}, mean validation AUC {best.mean_auc:.5f}")
         typer.echo(yaml.safe_dump({model: dict(best.section)}, default_flow_style=None))
 
@@ -187,13 +190,14 @@ def repro(
 
 
 def _tables(dataset: str) -> list[str]:
-    from emm.config import load_params
+    from emm.config.project import load_project
     from emm.report.readme import results_table
 
-    params = load_params()
-    names = [dataset] if dataset else params.datasets
+    project = load_project()
+    active = project.active
+    names = [dataset] if dataset else active.datasets
     return [
-        results_table(Path("metrics"), name, params.recipe, params.table, params.trained)
+        results_table(Path("metrics"), name, active.recipe, active.table, active.trained)
         for name in names
-        if params.dataset(name)
+        if project.data(name)
     ]

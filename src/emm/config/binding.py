@@ -1,53 +1,30 @@
-"""Bind a mapping from YAML to a dataclass or a signature, and report every misfit at once."""
+"""Validate plain values, read from YAML or JSON, against types and signatures.
+
+pydantic checks; this module lists every fault at once, in words that say where the value is, what
+was found and what was expected.
+"""
 
 import dataclasses
 import difflib
-import inspect
-import types
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from functools import cache
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+import annotated_types
+import pydantic
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from emm.config.signatures import REQUIRED, keywords_of
 from emm.core.errors import ParamsError
 
-REQUIRED = inspect.Parameter.empty
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 
-
-@dataclasses.dataclass(frozen=True)
-class Range:
-    """Bounds of a number; used as ``Annotated[int, Range(1)]``."""
-
-    low: float
-    high: float = float("inf")
-    open_low: bool = False
-
-    def holds(self, value: float) -> bool:
-        return (value > self.low if self.open_low else value >= self.low) and value <= self.high
-
-    def __str__(self) -> str:
-        low = f"{'more than' if self.open_low else 'at least'} {self.low:g}"
-        return low if self.high == float("inf") else f"{low} and at most {self.high:g}"
-
-
-@dataclasses.dataclass(frozen=True)
-class OneOf:
-    """The values a setting may have; used as ``Annotated[str, OneOf("adam", "adamw")]``."""
-
-    values: tuple[str, ...]
-
-    def __init__(self, *values: str) -> None:
-        object.__setattr__(self, "values", values)
-
-    def holds(self, value: str) -> bool:
-        return value in self.values
-
-    def __str__(self) -> str:
-        return " or ".join(self.values)
-
-
-Count = Annotated[int, Range(1)]
-Share = Annotated[float, Range(0, 1)]
-Positive = Annotated[float, Range(0, open_low=True)]
-NotNegative = Annotated[float, Range(0)]
+_CLOSED = ConfigDict(extra="forbid", strict=True)
 
 
 def nearest(key: str, known: Iterable[str]) -> str:
@@ -70,174 +47,233 @@ def choose(kind: str, name: str, known: Iterable[str], where: object, next_step:
         )
 
 
-def bind(kind: type, value: Any, where: str, errors: list[str]) -> Any:
-    """``value`` as ``kind``: a dataclass, a container or a scalar; misfits go to ``errors``."""
-    if dataclasses.is_dataclass(kind):
-        return _bind_dataclass(kind, value, where, errors)
-    origin = get_origin(kind)
-    if origin is Annotated:
-        return _bind_annotated(kind, value, where, errors)
-    if origin in (Union, types.UnionType):
-        return _bind_union(kind, value, where, errors)
-    if origin is tuple or (isinstance(origin, type) and issubclass(origin, Sequence)):
-        return _bind_sequence(get_args(kind)[0], value, where, errors)
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return _bind_mapping(get_args(kind)[1], value, where, errors)
-    return _bind_scalar(kind, value, where, errors)
+def bind(kind: Any, value: Any, where: str, errors: list[str]) -> Any:
+    """Validate ``value`` as ``kind``: a dataclass, a container or a scalar.
+
+    Returns the value as ``kind``, or None after appending every fault to ``errors``. Unknown keys
+    of a dataclass are faults. Lists become tuples where ``kind`` says so; nothing else is converted
+    but whole numbers to floats.
+    """
+    try:
+        return _adapter(kind).validate_json(json.dumps(value, default=str), strict=True)
+    except pydantic.ValidationError as error:
+        errors.extend(
+            dict.fromkeys(_fault(kind, value, where, each) for each in _closest(kind, error))
+        )
+        return None
 
 
 def bind_keywords(
-    target: Callable[..., Any],
-    value: Mapping[str, Any],
+    target: Callable[..., Any] | str,
+    value: Any,
     where: str,
     errors: list[str],
     *,
     given: Sequence[str] = (),
     beside: type | None = None,
 ) -> dict[str, Any]:
-    """Bind ``value`` to the keyword-only parameters of ``target`` but those in ``given``.
+    """Validate ``value`` as the keyword-only arguments of ``target``.
 
-    Fields of the dataclass ``beside`` are wanted too. Every parameter without a default must be
-    there; misfits go to ``errors``.
+    Args:
+        target: a class or function, or a class named ``module:Class``.
+        given: arguments that the caller supplies, so that ``value`` may not.
+        beside: a dataclass whose fields are wanted, too; they come first in the result.
+
+    Returns all arguments in the order of the signature, with defaults, or an empty dict after
+    appending every fault to ``errors``.
     """
-    function: Any = getattr(target, "__init__") if isinstance(target, type) else target  # noqa: B009
-    hints = get_type_hints(function, include_extras=True)
-    wanted = {
-        name: (hints.get(name, Any), parameter.default)
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name not in given
-    }
-    return _bind_keys({**_fields(beside), **wanted}, value, where, errors)
+    kind = _arguments(target, tuple(given), beside)
+    bound = bind(kind, value, where, errors)
+    if bound is None:
+        return {}
+    return {field.name: _frozen(getattr(bound, field.name)) for field in dataclasses.fields(kind)}
 
 
-def raise_all(errors: list[str]) -> None:
-    """Raise one ParamsError for all collected misfits, if there are any."""
+def raise_all(errors: list[str], what: str = "params.yaml") -> None:
+    """Raise one ParamsError that lists all ``errors`` found in ``what``, if there are any."""
     if errors:
-        count = "one thing" if len(errors) == 1 else f"{len(errors)} things"
+        count = "one setting" if len(errors) == 1 else f"{len(errors)} settings"
         raise ParamsError(
-            f"{count} in params.yaml can't be used:\n" + "\n".join(f"  - {e}" for e in errors),
-            next_step="correct params.yaml, then `emm check`",
+            f"{count} in {what} can't be used:\n" + "\n".join(f"  - {e}" for e in errors),
+            next_step=f"correct {what}, then `emm check`",
         )
 
 
-def _bind_dataclass(kind: Any, value: Any, where: str, errors: list[str]) -> Any:
-    before = len(errors)
-    bound = _bind_keys(_fields(kind), value, where, errors)
-    if len(errors) > before:
-        return None
-    names = {_key(field): field.name for field in dataclasses.fields(kind)}
-    return kind(**{names[key]: item for key, item in bound.items()})
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    _close(kind)
+    return TypeAdapter(kind)
 
 
-def _fields(kind: Any) -> dict[str, tuple[Any, Any]]:
-    """Type and default of each key of a dataclass."""
-    if kind is None:
-        return {}
-    hints = get_type_hints(kind, include_extras=True)
-    return {_key(field): (hints[field.name], _default(field)) for field in dataclasses.fields(kind)}
+def _close(kind: Any) -> None:
+    """Make every dataclass within ``kind`` refuse unknown keys and conversions."""
+    for inner in get_args(kind):
+        _close(inner)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind) and not _is_closed(kind):
+        setattr(kind, "__pydantic_config__", _CLOSED)  # noqa: B010 - not declared by the class
+        for inner in get_type_hints(kind, include_extras=True).values():
+            _close(inner)
 
 
-def _default(field: dataclasses.Field[Any]) -> Any:
+def _is_closed(kind: type) -> bool:
+    return "__pydantic_config__" in vars(kind)
+
+
+@cache
+def _arguments(
+    target: Callable[..., Any] | str, given: tuple[str, ...], beside: type | None
+) -> Any:
+    """The keyword-only arguments of ``target`` as a dataclass."""
+    wanted = dict[str, tuple[str, Any, Any]]()
+    hints = get_type_hints(beside, include_extras=True) if beside else {}
+    for field in dataclasses.fields(beside) if beside else ():
+        wanted[field.name] = (field.name, hints[field.name], _default_of(field))
+    for name, (hint, default) in keywords_of(target).items():
+        if name not in given:
+            value = dataclasses.field() if default is REQUIRED else _constant(default)
+            wanted[name] = (name, hint, value)
+    return dataclasses.make_dataclass("Arguments", wanted.values(), kw_only=True)
+
+
+def _default_of(field: dataclasses.Field[Any]) -> Any:
     if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return REQUIRED if field.default is dataclasses.MISSING else field.default
+        return dataclasses.field(default_factory=field.default_factory)
+    required = field.default is dataclasses.MISSING
+    return dataclasses.field() if required else _constant(field.default)
 
 
-def _key(field: dataclasses.Field[Any]) -> str:
-    key: str = field.metadata.get("key", field.name)
-    return key
+def _constant(value: Any) -> Any:
+    return dataclasses.field(default_factory=lambda: value)
 
 
-def _bind_keys(
-    wanted: Mapping[str, tuple[Any, Any]], value: Any, where: str, errors: list[str]
-) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        errors.append(f"{where}: got {value!r}, expected the keys {', '.join(wanted)}")
-        return {}
-    path = f"{where}." if where else ""
-    errors.extend(
-        f"{path}{key}: unknown key; {nearest(str(key), wanted)}"
-        for key in value
-        if key not in wanted
-    )
-    bound = {}
-    for key, (kind, default) in wanted.items():
-        if key in value:
-            bound[key] = bind(kind, value[key], f"{path}{key}", errors)
-        elif default is REQUIRED:
-            errors.append(f"{path}{key}: missing; expected {_name(kind)}")
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+_MISSING = ("missing", "missing_argument", "missing_keyword_only_argument")
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+_BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
+
+
+def _closest(kind: Any, error: pydantic.ValidationError) -> list[Any]:
+    """The faults; where several dataclasses are possible, those of the closest one."""
+    plain, branches = [], dict[tuple[Any, ...], dict[str, list[Any]]]()
+    for fault in error.errors(include_url=False, include_context=False):
+        tag = _tag(kind, fault["loc"])
+        if tag is None:
+            plain.append(fault)
         else:
-            bound[key] = default
-    return bound
+            branch = branches.setdefault(fault["loc"][:tag], {})
+            branch.setdefault(str(fault["loc"][tag]), []).append(fault)
+    return [*plain, *(fault for each in branches.values() for fault in min(each.values(), key=len))]
 
 
-def _bind_annotated(kind: Any, value: Any, where: str, errors: list[str]) -> Any:
-    base, *constraints = get_args(kind)
-    before = len(errors)
-    bound = bind(base, value, where, errors)
-    if len(errors) == before:
-        errors.extend(
-            f"{where}: got {value!r}, expected {limit}"
-            for limit in constraints
-            if isinstance(limit, Range | OneOf) and not limit.holds(bound)
-        )
-    return bound
-
-
-def _bind_union(kind: Any, value: Any, where: str, errors: list[str]) -> Any:
-    """None, or the dataclass that knows most of the value's keys; otherwise the first choice."""
-    choices = [choice for choice in get_args(kind) if choice is not type(None)]
-    if value is None and type(None) in get_args(kind):
-        return None
-    keys = set(value) if isinstance(value, Mapping) else set()
-    known = [_fields(each) if dataclasses.is_dataclass(each) else {} for each in choices]
-    counts = [len(keys & set(fields)) for fields in known]
-    return bind(choices[counts.index(max(counts))], value, where, errors)
-
-
-def _bind_sequence(kind: Any, value: Any, where: str, errors: list[str]) -> Any:
-    if not isinstance(value, list | tuple):
-        errors.append(f"{where}: got {value!r}, expected a list of {_name(kind)}")
-        return ()
-    return tuple(bind(kind, item, f"{where}[{i}]", errors) for i, item in enumerate(value))
-
-
-def _bind_mapping(kind: Any, value: Any, where: str, errors: list[str]) -> Any:
-    if not isinstance(value, Mapping):
-        errors.append(f"{where}: got {value!r}, expected keys and values")
-        return {}
-    return {str(key): bind(kind, item, f"{where}.{key}", errors) for key, item in value.items()}
-
-
-def _bind_scalar(kind: Any, value: Any, where: str, errors: list[str]) -> Any:
-    if kind is Any:
-        return value
-    if kind is float:
-        number = _as_float(value)
-        if number is not None:
+def _tag(kind: Any, location: Sequence[Any]) -> int | None:
+    """Place in ``location`` of the name of a union's dataclass, which pydantic puts there."""
+    for number, part in enumerate(location):
+        kind = _without_none(kind)
+        if _is_union(kind):
             return number
-    elif isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
-        return value
-    errors.append(f"{where}: got {value!r}, expected {_name(kind)}")
+        kind = _inside(kind, part)
     return None
 
 
-def _as_float(value: Any) -> float | None:
-    # YAML 1.1, which PyYAML reads, takes 1e-3 for text; people mean the number.
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        return None
+def _fault(kind: Any, value: Any, where: str, error: Mapping[str, Any]) -> str:
+    """One fault in words."""
+    path, expected = where, kind
+    for number, part in enumerate(error["loc"]):
+        if _is_union(_without_none(expected)):
+            expected = _choice(_without_none(expected), str(part))
+            continue
+        if number == len(error["loc"]) - 1 and error["type"] in _UNKNOWN:
+            known = [field.name for field in dataclasses.fields(_without_none(expected))]
+            return f"{_join(path, part)}: unknown key; {nearest(str(part), known)}"
+        path, expected, value = _join(path, part), _inside(expected, part), _item(value, part)
+    if error["type"] in _MISSING:
+        return f"{path}: missing; expected {_name(expected)}"
+    if error["type"] in _BOUNDS:
+        return f"{path}: got {value!r}, expected {_limits(expected)}"
+    return f"{path}: got {value!r}, expected {_name(expected, limits=_is_list(expected))}"
 
 
-def _name(kind: Any) -> str:
-    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+def _item(value: Any, part: Any) -> Any:
+    if isinstance(value, Mapping):
+        return value.get(part)
+    return value[part] if isinstance(value, list | tuple) else None
+
+
+def _is_list(kind: Any) -> bool:
+    origin = get_origin(_without_none(kind))
+    return isinstance(origin, type) and issubclass(origin, Sequence)
+
+
+def _join(path: str, part: object) -> str:
+    if isinstance(part, int):
+        return f"{path}[{part}]"
+    return f"{path}.{part}" if path else str(part)
+
+
+def _choice(kind: Any, name: str) -> Any:
+    """The dataclass of a union that is called ``name``."""
+    return next(each for each in get_args(kind) if getattr(each, "__name__", "") == name)
+
+
+def _without_none(kind: Any) -> Any:
     if get_origin(kind) is Annotated:
-        return f"{_name(get_args(kind)[0])} {get_args(kind)[1]}"
+        return _without_none(get_args(kind)[0])
+    choices = [each for each in get_args(kind) if each is not type(None)]
+    return _without_none(choices[0]) if _is_union(kind) and len(choices) == 1 else kind
+
+
+def _is_union(kind: Any) -> bool:
+    return get_origin(kind) is Union or type(kind).__name__ == "UnionType"
+
+
+def _inside(kind: Any, part: object) -> Any:
+    """The type of a dataclass' field, of a sequence's items or of a mapping's values."""
+    kind = _without_none(kind)
     if dataclasses.is_dataclass(kind):
-        return "the keys " + ", ".join(_fields(kind))
-    if isinstance(get_origin(kind), type) and issubclass(get_origin(kind), Sequence):
+        return get_type_hints(kind, include_extras=True).get(str(part), Any)
+    arguments = get_args(kind)
+    return arguments[1 if isinstance(part, str) and len(arguments) > 1 else 0] if arguments else Any
+
+
+def _name(kind: Any, *, limits: bool = True) -> str:
+    """What a type is called in a message."""
+    if get_origin(kind) is Annotated:
+        bounds = _limits(kind) if limits else ""
+        return f"{_name(get_args(kind)[0], limits=limits)} {bounds}".rstrip()
+    if _is_union(kind):
+        names = [_name(each, limits=limits) for each in get_args(kind) if each is not type(None)]
+        return " or ".join(dict.fromkeys(names))
+    if get_origin(kind) is Literal:
+        return " or ".join(map(str, get_args(kind)))
+    if dataclasses.is_dataclass(kind):
+        return "the keys " + ", ".join(field.name for field in dataclasses.fields(kind))
+    origin = get_origin(kind)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return "keys and values"
+    if isinstance(origin, type) and issubclass(origin, Sequence):
         return f"a list of {_name(get_args(kind)[0])}"
-    return names.get(kind, str(kind))
+    names_of = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    return names_of.get(kind, "a value")
+
+
+def _limits(kind: Any) -> str:
+    """The bounds of a number: at least 0 and at most 1."""
+    kind = kind if get_origin(kind) is Annotated else _without_optional(kind)
+    words = {
+        annotated_types.Ge: ("at least", "ge"),
+        annotated_types.Gt: ("more than", "gt"),
+        annotated_types.Le: ("at most", "le"),
+        annotated_types.Lt: ("less than", "lt"),
+    }
+    fields = [each for each in get_args(kind)[1:] if hasattr(each, "metadata")]
+    marks = [mark for field in fields for mark in field.metadata]
+    known = [(words[type(mark)], mark) for mark in marks if type(mark) in words]
+    return " and ".join(f"{text} {getattr(mark, key):g}" for (text, key), mark in known)
+
+
+def _without_optional(kind: Any) -> Any:
+    """The annotated type of an optional one."""
+    return next((each for each in get_args(kind) if get_origin(each) is Annotated), kind)

@@ -7,7 +7,6 @@ from typing import Any
 
 from torch import nn
 
-from emm.config import OutsideModel
 from emm.config.binding import choose
 from emm.core.errors import DecompositionError, ModelFileError, ParamsError
 from emm.core.files import sha256
@@ -15,6 +14,7 @@ from emm.fusion.cuts import Cuts, decompose
 from emm.fusion.factories import load_factory
 from emm.fusion.layers import Layer, unfold
 from emm.fusion.pool import FACTORY, CutModel, Member, Members, Pool, TreeMember
+from emm.fusion.settings import OutsideModel
 from emm.nn.inputs import Inputs
 from emm.training.store import WEIGHTS, load_model, load_weights
 from emm.trees.forest import TreeEnsemble

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from emm.config import FusionSettings
 from emm.core.progress import progress
 from emm.fusion.build_pool import (
     Grown,
@@ -16,10 +15,11 @@ from emm.fusion.build_pool import (
 from emm.fusion.cached_predictions import Columns, save_given
 from emm.fusion.out_of_fold import as_trained, out_of_fold
 from emm.fusion.pool import save_pool
+from emm.fusion.settings import FusionSettings
 from emm.nn.bags import attach_bags
 from emm.training.checkpoint import Checkpoint
 from emm.training.context import TrainingContext
-from emm.training.folds import parts
+from emm.training.folds import fold_runs
 
 Folders = Mapping[str, Path]
 
@@ -88,9 +88,9 @@ def _out_of_fold(
 ) -> Columns:
     """What the folds' models say of train rows; nothing unless there are such models."""
     folds = [
-        _gather(context, networks, trees, f"seed-{seed}/fold-{part.fold}")
-        for part in parts(fusion)
-        if not part.main
+        _gather(context, networks, trees, f"seed-{seed}/{'/'.join(run.names)}")
+        for run in fold_runs(fusion)
+        if not run.main
     ]
     for trained, _ in folds:
         for each in trained:

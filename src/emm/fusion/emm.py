@@ -1,12 +1,12 @@
 """EMM: one multi-task model out of the components of trained single-task models."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from emm.config.binding import Count, OneOf, Share, bind
+from emm.config.binding import Count, Share, bind
 from emm.core.errors import ModelFileError, ParamsError
 from emm.fusion.aligned import AlignedFusion, Alignment
 from emm.fusion.ensemble import Ensemble
@@ -14,12 +14,11 @@ from emm.fusion.layout import Layout
 from emm.fusion.members import Networks, Trees
 from emm.fusion.paper import PaperFusion
 from emm.fusion.pool import Members
+from emm.fusion.settings import Variant
 from emm.nn.embedding import FeatureFront
 from emm.nn.inputs import Inputs
 from emm.nn.numeric import DenseEncoding
 from emm.trees.forest import TreeEnsemble
-
-VARIANTS = ("paper", "aligned", "ensemble")
 
 
 class EMM(nn.Module):
@@ -42,7 +41,7 @@ class EMM(nn.Module):
         inputs: Inputs,
         tasks: int,
         *,
-        variant: Annotated[str, OneOf(*VARIANTS)],
+        variant: Variant,
         pool: Mapping[str, Any],
         embedding_dim: Count = 4,
         tower: Sequence[int] = (),

@@ -4,45 +4,44 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from emm.config import OptimiserSettings, Params
-from emm.config.sections import section_of, split_section
-from emm.core.paths import Paths
+from emm.config.project import Project
 from emm.data.tables.schema import load_schema
 from emm.fusion.build_pool import TOWER, Trained, build_pool, outside_models
 from emm.fusion.factories import trusting
 from emm.fusion.layers import unfold
 from emm.fusion.pool import Member
+from emm.fusion.settings import FusionSettings
 from emm.models.single_task import SingleTask
 from emm.nn.inputs import Inputs
+from emm.training.settings import OptimiserSettings
 from emm.training.store import inputs_of
 
 
-def decomposition_plan(params: Params, dataset: str) -> Table:
+def decomposition_plan(project: Project, dataset: str) -> Table:
     """A table of the trained models times the levels they would be cut into, and why there.
 
     The models are built with fresh weights, as a cut depends on their structure alone. Raises
     DecompositionError if they can't be cut alike, DataError before the data is preprocessed.
     """
-    schema = load_schema(Paths(dataset, params.recipe).schema)
+    schema = load_schema(project.paths(dataset).schema)
     inputs = inputs_of(schema)
-    fusion = params.recipe_of(dataset).fusion
+    fusion = project.recipe(dataset).read("fusion", FusionSettings)
     with trusting(fusion.factories):
         columns = [*schema.dense_names, *schema.sparse_names]
         outside, grown = outside_models(
             fusion.pool, schema.tasks, inputs, columns, regressions=schema.regressions
         )
-        trained = [*_own(params, dataset, inputs, schema.tasks), *outside]
+        trained = [*_own(project, dataset, inputs, schema.tasks), *outside]
         adapt = fusion.adapter is not None
         pool = build_pool(trained, grown, inputs, schema.tasks, "", 0, adapt=adapt)
     return _table(pool.members.networks, trained[0], inputs)
 
 
-def _own(params: Params, dataset: str, inputs: Inputs, tasks: Sequence[str]) -> list[Trained]:
-    recipe, where = params.recipe_of(dataset), f"{dataset}.{params.recipe}.pretrain"
+def _own(project: Project, dataset: str, inputs: Inputs, tasks: Sequence[str]) -> list[Trained]:
+    recipe = project.recipe(dataset)
     found = []
-    for name in params.trained:
-        section = section_of(recipe.pretrain, name, where)
-        _, arguments = split_section(section, SingleTask, f"{where}.{name}", OptimiserSettings)
+    for name in project.active.trained:
+        _, arguments = recipe.read_model(f"pretrain.{name}", SingleTask, OptimiserSettings)
         for number, task in enumerate(tasks):
             model = SingleTask(inputs, **arguments)
             label = f"{name}/{task}"

@@ -1,41 +1,15 @@
 """How a fused model starts from its pool, and what of it learns."""
 
-from dataclasses import dataclass
-from typing import Annotated
-
 import torch
 from torch import nn
 
-from emm.config.binding import OneOf
-from emm.core.errors import ModelFileError, ParamsError
+from emm.core.errors import ModelFileError
 from emm.fusion.aligned import AlignedFusion
 from emm.fusion.emm import EMM
 from emm.fusion.ensemble import Ensemble
 from emm.fusion.layers import Component
 from emm.fusion.pool import Pool
-
-Kind = Annotated[str, OneOf("trained", "fresh")]
-
-
-@dataclass(frozen=True)
-class Start:
-    """What is taken over from the trained networks: ``trained``, or ``fresh`` to learn it anew.
-
-    ``networks``: all of them, ``embeddings``: what their first layers hold (the published code
-    throws it away), ``towers``: these learn on, unless ``frozen``.
-    """
-
-    networks: Kind = "trained"
-    embeddings: Kind = "trained"
-    towers: Annotated[str, OneOf("trained", "fresh", "frozen")] = "trained"
-
-    def __post_init__(self) -> None:
-        if self.networks == "fresh" and self.towers == "frozen":
-            raise ParamsError(
-                "fresh networks can't have frozen towers: these would stay random",
-                where="a fused row's `start`",
-                next_step="set towers to fresh, or networks to trained",
-            )
+from emm.fusion.settings import Start
 
 
 def load_pool_into(model: EMM, pool: Pool, start: Start) -> None:

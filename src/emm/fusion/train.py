@@ -1,49 +1,28 @@
 """Training of a fused row: a start from the pool, then one or two phases of learning."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from emm.config import FusionSettings, OptimiserSettings, TrainingSettings
-from emm.config.binding import Count, OneOf, Positive
-from emm.data.tables.batches import Rows
-from emm.data.tables.folds import fold_only
+from emm.config.project import Project
+from emm.data.tables.rows import Rows, fold_only
 from emm.fusion.cached_predictions import load_given
 from emm.fusion.emm import EMM
+from emm.fusion.factories import trusting
 from emm.fusion.pool import Pool, load_pool
-from emm.fusion.start import Start, load_pool_into
+from emm.fusion.settings import FusedSettings, FusionSettings
+from emm.fusion.start import load_pool_into
 from emm.nn.bags import attach_bags
 from emm.training.checkpoint import Checkpoint
 from emm.training.context import TrainingContext, schedule_of
 from emm.training.epochs import Epoch
-from emm.training.fit import before_training
+from emm.training.fit import epoch_before_training, fit
 from emm.training.history import run_record, write_history
-from emm.training.runs import train_run
+from emm.training.jobs import Job
 from emm.training.seeds import seed_init
+from emm.training.settings import TrainingSettings
 from emm.training.store import save_model
-
-
-@dataclass(frozen=True)
-class Phase:
-    """Learning of everything, the trained networks too, at a step size of its own."""
-
-    learning_rate: Positive
-    max_epochs: Count
-
-
-@dataclass(frozen=True)
-class FusedSettings(OptimiserSettings):
-    """How a fused row is trained: ``members`` of the pool (all if none is named), its ``start``,
-    and its phases: at most ``max_epochs`` (by default as every model) with the networks frozen,
-    then, if there is one, the ``second``, in which they learn too. ``fit_on: train`` learns on
-    what the pool has memorised, whatever `FusionSettings.fit_on` says, for comparison."""
-
-    members: tuple[str, ...] = ()
-    start: Start = field(default_factory=Start)
-    max_epochs: Count | None = None
-    second: Phase | None = None
-    fit_on: Annotated[str, OneOf("train")] | None = None
 
 
 def train_fused(
@@ -106,21 +85,34 @@ def fuse(
     attach_bags(model, context.bags)
     model = model.to(context.device)
     train, validation = tables(context, folder, pool, fusion, settings)
-    epochs = [before_training(model, train, validation)]
+    epochs = [epoch_before_training(model, train, validation)]
     first = schedule_of(training, settings)
     if settings.max_epochs is not None:
         first = replace(first, max_epochs=settings.max_epochs)
     if any(weight.requires_grad for weight in model.parameters()):
-        epochs = train_run(
-            model, train, validation, first, pool.seed, (name,), epochs, checkpoint=checkpoint
+        epochs = fit(
+            model,
+            train,
+            validation,
+            first,
+            seed=pool.seed,
+            names=(name,),
+            history=epochs,
+            checkpoint=checkpoint,
         )
     if settings.second is not None:
         model.thaw()
         slow = replace(first.optimisation, learning_rate=settings.second.learning_rate)
         second = replace(first, optimisation=slow, max_epochs=settings.second.max_epochs)
-        names = (name, "second")
-        epochs = train_run(
-            model, train, validation, second, pool.seed, names, epochs, checkpoint=checkpoint
+        epochs = fit(
+            model,
+            train,
+            validation,
+            second,
+            seed=pool.seed,
+            names=(name, "second"),
+            history=epochs,
+            checkpoint=checkpoint,
         )
     return model, epochs
 
@@ -136,9 +128,40 @@ def tables(
     fit_on = settings.fit_on or fusion.fit_on
     split = "out-of-fold" if fit_on == "out-of-fold" else "train"
     train, validation = (
-        rows.with_given(load_given(folder, pool.members, name, len(rows)).to(context.device))
+        rows.with_cached_predictions(load_given(folder, pool.members, name, len(rows)).to(context.device))
         for name, rows in ((split, context.train), ("validation", context.validation))
     )
     if fit_on == "held-out":
         train = fold_only(train, 0, fusion.folds, pool.seed)
     return train, validation
+
+
+def fused_job(project: Project, dataset: str, model: str) -> Job:
+    """A fusion of the pool that the stage `decompose` stored."""
+    recipe, key = project.recipe(dataset), f"train.{model}"
+    training = recipe.read("training", TrainingSettings)
+    fusion = recipe.read("fusion", FusionSettings)
+    settings, arguments = recipe.read_model(key, EMM, FusedSettings, ("pool",))
+    components = project.paths(dataset).components
+
+    def train(context: TrainingContext, out: Path, checkpoint: Checkpoint) -> None:
+        with trusting(fusion.factories):
+            train_fused(
+                out,
+                context,
+                model,
+                components,
+                training=training,
+                fusion=fusion,
+                settings=settings,
+                arguments=arguments,
+                checkpoint=checkpoint,
+            )
+
+    return Job(
+        training,
+        {"training": training, "section": recipe.section(key), "fusion": fusion},
+        train,
+        sources=(components,),
+        code=(Path("pool"),),
+    )

@@ -1,1 +1,1 @@
-"""One training loop for every model, and what it needs: seeds, devices, stored models."""
+"""The training loop of all networks, with seeds, devices, checkpoints and stored models."""

@@ -1,4 +1,4 @@
-"""Averaged weights of a model that trains."""
+"""An exponential moving average of a model's weights."""
 
 from copy import deepcopy
 
@@ -8,17 +8,20 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class Average:
-    """An exponential moving average of a model, which begins with the weights of its first step."""
+    """A copy of a model whose weights follow the model's as an exponential moving average.
+
+    It starts with the weights after the first step.
+    """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.model = deepcopy(model)
-        self._averages, self._values = _moving(self.model), _moving(model)
+        self._averages, self._values = _averaged(self.model), _averaged(model)
         self.first = True
         self._update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take the model's tensors as they are now into the average."""
+        """Move the average towards the model's current weights."""
         if self.first:
             for average, value in zip(self._averages, self._values, strict=True):
                 average.copy_(value)
@@ -27,11 +30,11 @@ class Average:
         self.first = False
 
 
-def _moving(model: nn.Module) -> list[Tensor]:
-    """The weights that learn, and statistics.
+def _averaged(model: nn.Module) -> list[Tensor]:
+    """The trainable weights, and the buffers with statistics.
 
-    What else a model holds stays as it is: the whole numbers of trees and the infinite bounds of
-    bins don't survive a mean, even with themselves.
+    Other buffers keep their values: the integers of trees and the infinite bounds of bins would
+    not survive an average.
     """
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     buffers = [each for each in model.buffers() if each.is_floating_point()]

@@ -1,4 +1,4 @@
-"""bags.parquet as the store that models read."""
+"""The bags of a dataset, read from bags.parquet."""
 
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from emm.nn.bags import BagStore
 
 
 def load_bags(processed: Path, schema: Schema, device: torch.device) -> BagStore | None:
-    """All bags of a dataset, on ``device``; None where it has none. DataError if unreadable."""
+    """Load all bags of a dataset to ``device``; None if it has none. Raises DataError if the file
+    can't be read."""
     if not schema.bags:
         return None
     names = [column.name for column in schema.bags]

@@ -1,8 +1,8 @@
-"""Where an interrupted stage goes on: one file a run, outside of what DVC keeps.
+"""Checkpoints: the saved state of interrupted trainings, one file per run, not tracked by DVC.
 
-A file is safetensors, its JSON in the metadata; nothing in it can run code. It is used if it is
-whole and of the same settings, data, code and versions, and else passed over with a line that says
-why. That no checkpoint can be written stops no training.
+A checkpoint is a safetensors file with JSON in its metadata; nothing in it can run code. It is used
+if it is intact and if settings, data, code and versions are the same, and otherwise ignored with a
+message that says why. Training continues even if no checkpoint can be written.
 """
 
 import hashlib
@@ -29,8 +29,8 @@ from emm.core.paths import Paths
 from emm.core.process import processes
 from emm.core.progress import say
 
-EVERY_SECONDS = 20.0  # at most this often,
-SHARE = 0.02  # and at most this part of the time
+EVERY_SECONDS = 20.0  # a checkpoint is written at most this often,
+SHARE = 0.02  # and takes at most this share of the time
 _FAULTS = (OSError, SafetensorError, KeyError, TypeError, ValueError)
 
 Saved = tuple[dict[str, Tensor], Any]
@@ -38,8 +38,11 @@ Saved = tuple[dict[str, Tensor], Any]
 
 @dataclass
 class Checkpoint:
-    """The place of one run's state in the ``folder`` of its stage, whose result depends on
-    ``fingerprint``. Without a folder nothing is kept."""
+    """The checkpoint of one run, or of a stage, whose runs have theirs `of` it.
+
+    ``folder``: that of the stage's checkpoints, None to save nothing; ``fingerprint``: hashes of
+    everything that the stage's result depends on.
+    """
 
     name: str = ""
     folder: Path | None = None
@@ -47,19 +50,19 @@ class Checkpoint:
     _next: float = field(default_factory=lambda: time.monotonic() + EVERY_SECONDS)
 
     def of(self, *names: object) -> "Checkpoint":
-        """The place of the run with these names."""
+        """The checkpoint of the run with these names."""
         name = "+".join(quote(str(part), safe="") for part in names)
         return Checkpoint(name, self.folder, self.fingerprint)
 
     @property
     def due(self) -> bool:
-        """Whether it is time to write again."""
+        """Whether it is time to write the next one."""
         return self.folder is not None and time.monotonic() >= self._next
 
     def write(self, tensors: Mapping[str, Tensor], about: Any) -> None:
-        """Keep ``tensors`` and ``about``, which is plain JSON, in place of what was kept before.
+        """Save ``tensors`` and ``about``, which is plain JSON, in place of the previous checkpoint.
 
-        Where that can't be done, a line says so, and what was kept before stays.
+        If that fails, a message says so and the previous checkpoint stays.
         """
         if self.folder is None:
             return
@@ -71,12 +74,12 @@ class Checkpoint:
             with atomic_file(_file(self.folder, self.name)) as temporary:
                 save_file(own, temporary, metadata)
         except (OutOfSpaceError, OSError) as error:
-            say(f"training goes on without a checkpoint: {error}")
+            say(f"training continues without a checkpoint: {error}")
         end = time.monotonic()
         self._next = end + max(EVERY_SECONDS, (end - start) / SHARE)
 
     def read(self) -> Saved | None:
-        """What was kept; None if there is nothing, or nothing that can be trusted."""
+        """The saved tensors and JSON; None if there are none, or if the file is damaged."""
         path = None if self.folder is None else _file(self.folder, self.name)
         if path is None or not path.exists():
             return None
@@ -85,21 +88,21 @@ class Checkpoint:
                 metadata = file.metadata()
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
             text = metadata["text"]
-            whole = _digest(tensors, text) == metadata["sha256"]
-        except _FAULTS as error:
-            whole, text = False, str(error)
-        if not whole:
+            intact = _digest(tensors, text) == metadata["sha256"]
+        except _FAULTS:
+            intact, text = False, ""
+        if not intact:
             self.refuse("it is damaged")
             return None
         return tensors, json.loads(text)["about"]
 
     def write_folder(self, folder: Path) -> None:
-        """Keep the files in ``folder``."""
+        """Save the files in ``folder``."""
         files = {file.name: np.fromfile(file, np.uint8) for file in folder.iterdir()}
         self.write({name: torch.from_numpy(content) for name, content in files.items()}, None)
 
     def read_folder(self, folder: Path) -> bool:
-        """Write the files that were kept into ``folder``, if there are any."""
+        """Restore the saved files into ``folder``; False if there are none."""
         saved = self.read()
         if saved is None:
             return False
@@ -109,17 +112,17 @@ class Checkpoint:
         return True
 
     def refuse(self, why: str) -> None:
-        """Say that what was kept isn't used."""
-        say(f"the checkpoint of {self.name} is passed over: {why}")
+        """Print that the checkpoint isn't used."""
+        say(f"the checkpoint of {self.name} is ignored: {why}")
 
 
 @contextmanager
 def checkpoints(paths: Paths, out: Path, fingerprint: Mapping[str, str]) -> Iterator[Checkpoint]:
-    """Places for the runs of the stage that makes ``out``: what doesn't fit ``fingerprint`` goes
-    first, and everything when the stage has ended well.
+    """The checkpoint of the stage that makes ``out``.
 
-    It stays if somebody waits for the end of this stage to make the same, and finds it done. Of
-    several processes' work, whose random numbers are many, none is kept.
+    Files with another ``fingerprint`` are removed at once, and all files when the stage succeeds,
+    unless another process waits for this stage's lock to do the same work. Distributed training
+    saves nothing, as each process has random numbers of its own.
     """
     if processes() > 1:
         yield Checkpoint()
@@ -143,17 +146,17 @@ def _file(folder: Path, name: str) -> Path:
 
 
 def _differing(file: Path, fingerprint: Mapping[str, str]) -> set[str]:
-    """What tells a checkpoint's origin from ours."""
+    """Where the fingerprint of a checkpoint differs."""
     try:
         with safe_open(file, "pt") as opened:
             found = json.loads(opened.metadata()["text"])["fingerprint"]
-        return {f"other {part}" for part, own in fingerprint.items() if found[part] != own}
+        return {f"other {part}" for part, value in fingerprint.items() if found[part] != value}
     except _FAULTS:
         return {"damaged"}
 
 
 def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
-    """Hex digest of all content: the tensors' names, types, shapes and bytes, and the text."""
+    """Hex digest of the text, and of the names, types, shapes and bytes of the tensors."""
     digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())

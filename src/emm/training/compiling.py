@@ -1,8 +1,8 @@
-"""Whether a run's steps are compiled: measured, not guessed.
+"""Compilation of a run's training steps, if measurements show that it pays off.
 
-Compiling takes from half a minute to some minutes, and then each step is faster by a factor that
-depends on the model. A run so short that it can't win that back isn't compiled. Compiled steps
-round otherwise in the last bits, and when they begin depends on the clock: for results that are
+Compiling takes half a minute to a few minutes, and then each step is faster by a factor that
+depends on the model. A run that is too short to gain from it isn't compiled. Compiled steps round
+differently in the last bits, and with ``auto`` the clock decides when they begin: for results with
 the same bits each time, compile ``never`` or ``always``.
 """
 
@@ -20,12 +20,12 @@ from emm.training.forward import Forward
 CHOICES = ("never", "auto", "always")
 WARM_UP, TIMED = 5, 20  # steps
 SAVED = 0.5
-"""Share of a plain step's time that compiling may save: more has not been seen on a CPU."""
+"""The largest share of a plain step's time that compiling has been seen to save on a CPU."""
 
 
 @dataclass
 class _Cost:
-    """``seconds`` that compiling takes: an estimate, until one was measured in this process."""
+    """``seconds`` that compiling takes: an estimate until measured in this process."""
 
     seconds: float = 30.0
 
@@ -34,9 +34,9 @@ _cost = _Cost()
 
 
 def compiled(plain: Forward, device: torch.device, backend: str = "inductor") -> Forward:
-    """``plain`` compiled for batches of one size, by replayed graphs on CUDA.
+    """``plain`` compiled for batches of one size; on CUDA as a graph that is replayed.
 
-    What was compiled before is forgotten: it belongs to models that have been trained.
+    Discards earlier compiled code, which belongs to models that are already trained.
     """
     torch.compiler.reset()
     mode = "reduce-overhead" if device.type == "cuda" else None
@@ -59,9 +59,9 @@ def choose_forward(
     device: torch.device,
     make: Callable[[Forward, torch.device], Forward] = compiled,
 ) -> Forward:
-    """``plain``, or one that compiles it: at once, or if that pays within ``steps``.
+    """``plain``, or a version of it that compiles: always, or if that pays off within ``steps``.
 
-    Batches of another size than ``batch_size`` are left to ``plain``.
+    Batches of another size than ``batch_size`` always use ``plain``.
     """
     if choice == "never" or (choice == "auto" and steps <= WARM_UP + TIMED):
         return plain
@@ -71,13 +71,13 @@ def choose_forward(
 
 
 class _Chooser:
-    """Plain steps first, which are timed; then compiled ones, if they can pay, timed as well."""
+    """Times plain steps, then compiled ones if they can pay off, and keeps the faster."""
 
     def __init__(self, plain: Forward, faster: Forward, steps: int, device: torch.device) -> None:
         self.plain, self.faster = plain, faster
         self.steps, self.device = steps, device
         self.measuring = True
-        self._works = False  # the compiled step, once it has run
+        self._works = False  # whether a compiled step has run
         self._taken = 0
         self._marks: list[float] = []
         self._chosen = plain
@@ -92,16 +92,16 @@ class _Chooser:
             return self._chosen(batch)
         try:
             found = self.faster(batch)
-        except RuntimeError as error:  # no C++ compiler, or a model that torch.compile can't do
+        except RuntimeError as error:  # no C++ compiler, or a model that torch.compile can't handle
             first = str(error).strip().splitlines()[0]
-            say(f"training goes on without compiled steps: {first}")
+            say(f"training continues without compiled steps: {first}")
             self._chosen, self.measuring = self.plain, False
             return self.plain(batch)
         self._works = True
         return found
 
     def _measure(self) -> None:
-        """Before each step: what the clock says at those where something is decided."""
+        """Read the clock before the steps that begin or end a measurement."""
         compiled_from = WARM_UP + TIMED
         at = (WARM_UP, compiled_from, compiled_from + WARM_UP, compiled_from + WARM_UP + TIMED)
         if self._taken not in at:
@@ -114,18 +114,18 @@ class _Chooser:
             self.measuring = left * self._seconds(0) * SAVED > _cost.seconds
             self._chosen = self.faster if self.measuring else self.plain
         elif self._taken == at[-1]:
-            self._keep_the_better()
+            self._keep_the_faster()
 
-    def _keep_the_better(self) -> None:
+    def _keep_the_faster(self) -> None:
         plain, faster = self._seconds(0), self._seconds(2)
         _cost.seconds = self._marks[2] - self._marks[1]
         self.measuring = False
         self._chosen = self.faster if faster < plain else self.plain
         say(
-            f"compiled in {_cost.seconds:.0f} s: {1e3 * faster:.2f} ms a step in place of "
-            f"{1e3 * plain:.2f}; {'kept' if faster < plain else 'plain steps go on'}"
+            f"compiled in {_cost.seconds:.0f} s: {1e3 * faster:.2f} ms a step instead of "
+            f"{1e3 * plain:.2f}; {'compiled' if faster < plain else 'plain'} steps are used"
         )
 
     def _seconds(self, mark: int) -> float:
-        """Of one step, between this mark and the next."""
+        """Seconds of one step between this mark and the next."""
         return (self._marks[mark + 1] - self._marks[mark]) / TIMED

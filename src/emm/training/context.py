@@ -1,4 +1,4 @@
-"""What every training stage sets up: data on the device, the schedule, the arguments of a model."""
+"""What all training stages set up: the data on its device, and the schedule."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,24 +7,24 @@ from typing import Any
 
 import torch
 
-from emm.config import OptimiserSettings, TrainingSettings
 from emm.core.process import keep_freed_memory
-from emm.data.tables.batches import Rows
 from emm.data.tables.memory import open_splits
+from emm.data.tables.rows import Rows
 from emm.data.tables.schema import Schema, load_schema, schema_hash
 from emm.nn.bags import BagStore
 from emm.nn.inputs import Inputs
 from emm.training.bags import load_bags
 from emm.training.devices import use_device
-from emm.training.distributed import join
+from emm.training.distributed import join_processes
 from emm.training.fit import Schedule
 from emm.training.optimisers import Optimisation
+from emm.training.settings import OptimiserSettings, TrainingSettings
 from emm.training.store import Description, inputs_of
 
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """Train and validation on the device, and what identifies their encoding."""
+    """Train and validation on their device, and the identity of their encoding."""
 
     schema: Schema
     schema_sha256: str
@@ -38,7 +38,7 @@ class TrainingContext:
     def describe(
         self, name: str, architecture: str, arguments: Mapping[str, Any], seed: int
     ) -> Description:
-        """model.json of a model of all tasks trained here."""
+        """The description, for model.json, of a model of all tasks trained here."""
         return Description(
             architecture=architecture,
             arguments=arguments,
@@ -55,8 +55,11 @@ class TrainingContext:
 def open_context(
     processed: Path, recipe: str, training: TrainingSettings, memory_gib: float | None = None
 ) -> TrainingContext:
-    """Open train and validation (never test) for the device, within ``memory_gib`` GiB of memory
-    (None: two thirds of what is free): what doesn't fit is streamed."""
+    """Open train and validation, never test.
+
+    Splits that don't fit into ``memory_gib`` GiB of memory are streamed; None: two thirds of the
+    free memory.
+    """
     schema = load_schema(processed / "schema.json")
     keep_freed_memory()
     where = use_device(
@@ -65,7 +68,7 @@ def open_context(
         deterministic=training.deterministic,
         tf32=training.precision == "tf32",
     )
-    join(where)
+    join_processes(where)
     splits = open_splits(
         processed,
         ("train", "validation"),
@@ -87,7 +90,7 @@ def open_context(
 
 
 def schedule_of(training: TrainingSettings, optimiser: OptimiserSettings) -> Schedule:
-    """The loop's settings from the recipe's and the model's sections."""
+    """The schedule given by the settings of the recipe and of the model."""
     return Schedule(
         optimisation=Optimisation(
             learning_rate=optimiser.learning_rate,

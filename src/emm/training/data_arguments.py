@@ -1,19 +1,20 @@
-"""Arguments of a model that come from the data: its funnel, and the names of its fields."""
+"""Arguments of a model that come from the data: the funnel, and the names of the fields."""
 
 from inspect import signature
 from typing import Any
 
-from emm.core.errors import DataError, ParamsError
-from emm.data.tables.batches import Rows
+from emm.core.errors import DataError
+from emm.data.tables.rows import Rows
 from emm.data.tables.schema import Schema
+from emm.training.settings import no_funnel
 
 
 def arguments_of_data(architecture: Any, schema: Schema, train: Rows) -> dict[str, Any]:
-    """Those of ``architecture``'s keywords that the data decides, checked; {} for most models.
+    """The keyword arguments of ``architecture`` that the data determines; {} for most models.
 
-    ``funnel``: numbers of the tasks of a click and of the conversion after it; ``fields``: names of
-    the sparse fields. Raises ParamsError if a funnel is wanted and the dataset has none, DataError
-    if train has a conversion without a click.
+    ``funnel``: indices of the two tasks, such as click and conversion; ``fields``: names of the
+    sparse fields. Raises ParamsError if the model needs a funnel and the dataset has none,
+    DataError if train has a conversion without a click.
     """
     wanted = signature(architecture).parameters
     found: dict[str, Any] = {}
@@ -41,15 +42,3 @@ def _funnel(model: str, schema: Schema, train: Rows) -> list[int]:
             "funnel, or train another model",
         )
     return [click, conversion]
-
-
-def no_funnel(model: str, dataset: str, tasks: tuple[str, ...]) -> ParamsError:
-    """The error of a model of funnels on a dataset that says nothing of one."""
-    return ParamsError(
-        f"{model} needs a funnel, and the tasks of {dataset} aren't declared as one",
-        where=f"{dataset}.preprocess.funnel in params.yaml",
-        got=f"no funnel among {', '.join(tasks)}",
-        expected="two tasks in their order, such as [click, purchase]",
-        next_step=f"name them there if every row with the second has the first; else take {model} "
-        "out of `baselines`",
-    )

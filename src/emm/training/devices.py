@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""The device to compute on."""
 
 import os
 
@@ -10,35 +10,34 @@ from emm.core.errors import ParamsError
 def use_device(
     name: str, threads: int, *, deterministic: bool = False, tf32: bool = False
 ) -> torch.device:
-    """The device to compute on, with ``threads`` processor threads for work on the CPU.
+    """Set up and return the device to compute on, with ``threads`` threads for work on the CPU.
 
-    Results depend on the number of threads in their last bits, as sums are cut differently: it is
-    set and not found out. On the CPU the same seed always gives the same bits; on CUDA only if
-    ``deterministic``, for which slower kernels are taken where there are two. With ``tf32``, CUDA
-    multiplies matrices of float32 with 10 bits of mantissa. Raises ParamsError for a device that
-    isn't there.
+    The last bits of results depend on the number of threads, as it decides how sums are split: that
+    is why it is a setting. On the CPU the same seed always gives the same bits; on CUDA only if
+    ``deterministic``, which uses slower kernels for some operations. With ``tf32``, CUDA multiplies
+    float32 matrices with 10 bits of mantissa. Raises ParamsError if the device doesn't exist.
     """
     torch.set_num_threads(threads)
     if deterministic:
-        # cuBLAS asks for this before its first call; see torch.use_deterministic_algorithms.
+        # cuBLAS needs this before its first call; see torch.use_deterministic_algorithms.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic)
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
-    return own_device(resolve_device(name))
+    return device_of_process(resolve_device(name))
 
 
-def own_device(device: torch.device) -> torch.device:
-    """Of several processes' on a machine with several GPUs, this one's."""
+def device_of_process(device: torch.device) -> torch.device:
+    """The GPU of this process, if several processes share a machine with several GPUs."""
     local = os.environ.get("LOCAL_RANK")
     if local is None or device.type != "cuda" or device.index is not None:
         return device
-    own = torch.device("cuda", int(local) % torch.cuda.device_count())
-    torch.cuda.set_device(own)
-    return own
+    gpu = torch.device("cuda", int(local) % torch.cuda.device_count())
+    torch.cuda.set_device(gpu)
+    return gpu
 
 
 def resolve_device(name: str) -> torch.device:
-    """``auto`` is CUDA when present, else the CPU; raises ParamsError for what isn't there."""
+    """The device called ``name``; ``auto`` is CUDA if present, else the CPU. Raises ParamsError."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

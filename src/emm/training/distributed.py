@@ -1,9 +1,9 @@
-"""Training in several processes, on one machine or more: torchrun starts them.
+"""Training of one model by several processes, on one machine or more, started by torchrun.
 
 Every process goes through the same batches in the same order and computes a part of each batch's
-rows. Batch norm counts all of them, gradients are averaged by DistributedDataParallel, and scores
-are computed from all rows' logits: the result is that of one process with the same batches, but
-for the order of sums. Dropout draws from each process's own numbers.
+rows. Batch norm uses the rows of all processes, DistributedDataParallel averages the gradients, and
+scores are computed from the logits of all rows: the result is that of one process with the same
+batches, but for the order of sums. Dropout draws from each process's own random numbers.
 """
 
 from collections.abc import Iterator
@@ -14,64 +14,64 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from emm.core.process import processes, rank
-from emm.data.tables.batches import RowTensors
+from emm.data.tables.rows import RowTensors
 from emm.nn.global_norm import with_global_norms
 
-_PATIENCE = timedelta(minutes=30)  # for the slowest process
+_TIMEOUT = timedelta(minutes=30)  # for the slowest process
 
 
-def join(device: torch.device) -> None:
-    """Meet the other processes, if there are any."""
+def join_processes(device: torch.device) -> None:
+    """Connect to the other processes, if there are any."""
     if processes() > 1 and not distributed.is_initialized():
-        kind = "nccl" if device.type == "cuda" else "gloo"
-        distributed.init_process_group(kind, timeout=_PATIENCE)
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        distributed.init_process_group(backend, timeout=_TIMEOUT)
 
 
-def alone() -> bool:
-    """Whether this process trains by itself."""
+def single_process() -> bool:
+    """Whether this is the only process of the training."""
     return not (distributed.is_available() and distributed.is_initialized())
 
 
-def spread(model: nn.Module) -> nn.Module:
-    """What computes the forward pass of ``model`` in every process, and averages its gradients."""
-    if alone():
+def distribute(model: nn.Module) -> nn.Module:
+    """``model`` wrapped so that batch norm and gradients cover the rows of all processes."""
+    if single_process():
         return model
     return DistributedDataParallel(with_global_norms(model), static_graph=True)
 
 
-def own_rows(batches: Iterator[RowTensors]) -> Iterator[RowTensors]:
-    """This process's piece of each batch."""
-    return batches if alone() else map(_own_piece, batches)
+def local_parts(batches: Iterator[RowTensors]) -> Iterator[RowTensors]:
+    """This process's part of each batch."""
+    return batches if single_process() else map(_local_part, batches)
 
 
-def _own_piece(batch: RowTensors) -> RowTensors:
+def _local_part(batch: RowTensors) -> RowTensors:
     size, rows = processes(), len(batch) / processes()
     first, last = (len(batch) * (rank() + step) // size for step in (0, 1))
     if first == last:
-        # Of a last batch with fewer rows than processes: a row that counts in batch norm alone.
+        # A last batch with fewer rows than processes: this row counts in batch norm only.
         return batch.part(0, 1).as_piece(0.0, rows)
-    own = batch.part(first, last)
-    if batch.weights is None or own.weights is None:
-        return own.as_piece(size * len(own) / len(batch), rows)
-    return own.as_piece(size * float(own.weights.sum() / batch.weights.sum()), rows)
+    part = batch.part(first, last)
+    if batch.weights is None or part.weights is None:
+        return part.as_piece(size * len(part) / len(batch), rows)
+    return part.as_piece(size * float(part.weights.sum() / batch.weights.sum()), rows)
 
 
-def summed(totals: Tensor) -> Tensor:
-    """The sum over all processes."""
-    if not alone():
+def sum_over_processes(totals: Tensor) -> Tensor:
+    """The sum of ``totals`` over all processes."""
+    if not single_process():
         distributed.all_reduce(totals)
     return totals
 
 
-def gathered(model: nn.Module, batch: RowTensors) -> Tensor:
-    """Logits [B, T] of a batch in every process, each of which computes its part."""
-    if alone():
+def gather_logits(model: nn.Module, batch: RowTensors) -> Tensor:
+    """Logits [B, T] of a batch; every process computes a part of them and returns all."""
+    if single_process():
         logits: Tensor = model(*batch.inputs)
         return logits
     size = processes()
     most = -(-len(batch) // size)
-    own = batch.part(rank() * most, (rank() + 1) * most)
-    logits = model(*own.inputs)
+    part = batch.part(rank() * most, (rank() + 1) * most)
+    logits = model(*part.inputs)
     padded = logits.new_zeros(most, logits.shape[1])
     padded[: len(logits)] = logits
     parts = [torch.empty_like(padded) for _ in range(size)]

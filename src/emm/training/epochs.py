@@ -1,4 +1,4 @@
-"""The epochs of a training run, and which of them is the best."""
+"""The epochs of a run, and the best of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over train: mean loss per row and validation score of each task, its AUC or, of a
-    regression, R squared."""
+    """One pass over train: its mean loss per row and task, and the validation score of each task,
+    which is the AUC, or R squared for a regression."""
 
     epoch: int
     train_loss: float
@@ -19,5 +19,5 @@ class Epoch:
 
 
 def best_epoch(history: Sequence[Epoch]) -> int:
-    """Number (from 1) of the first epoch with the highest mean validation score."""
+    """Number of the first epoch with the highest mean validation score."""
     return max(history, key=lambda epoch: (epoch.mean_score, -epoch.epoch)).epoch

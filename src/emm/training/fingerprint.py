@@ -1,4 +1,4 @@
-"""What the result of a training stage depends on, as hashes: does a checkpoint fit?"""
+"""Hashes of everything that the result of a training stage depends on, kept in checkpoints."""
 
 import hashlib
 import json
@@ -20,11 +20,11 @@ _LIBRARIES = ("numpy", "polars", "safetensors", "scikit-learn")
 def fingerprint(
     device: torch.device, settings: Mapping[str, Any], data: Iterable[Path], code: Iterable[Path]
 ) -> dict[str, str]:
-    """Hex digests by what they are of: ``settings``, ``data``, ``code`` and ``versions``.
+    """Hex digests of ``settings``, ``data``, ``code`` and ``versions``.
 
-    ``settings``: dataclasses and plain values, resolved. ``data`` and ``code``: files, or folders
-    with all files in them; what isn't there counts as that. The whole package is ``code``.
-    Everything is read: less would be a guess, and training takes far longer.
+    ``settings``: resolved dataclasses and plain values. ``data``, ``code``: files, or folders with
+    all files in them; missing ones are skipped. All modules of the package count as code. Every
+    file is read in full, which takes far less time than training.
     """
     versions = {name: version(name) for name in _LIBRARIES} | {
         "torch": torch.__version__,

@@ -1,48 +1,48 @@
-"""The rows of train that a trained model of the pool learns on."""
+"""Which rows of train a member of the pool learns on: all, or all but one fold."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from emm.config import FusionSettings
-from emm.data.tables.batches import Rows
-from emm.data.tables.folds import without_fold
+from emm.data.tables.rows import Rows, without_fold
+from emm.training.settings import FoldSettings
 
 
 @dataclass(frozen=True)
-class Part:
-    """One training of a model: on all rows of train, or without one fold of them.
+class FoldRun:
+    """One training of a member: on all rows of train, or on all but one fold.
 
-    ``fold``: the fold left out, None for all rows; ``main``: whether it is the pool's own model,
-    and not one of those that speak for a fold.
+    ``left_out``: the fold left out of ``folds``, None for none; ``main``: whether the model is the
+    member itself, and not one that only predicts the fold it was trained without.
     """
 
-    fold: int | None
-    main: bool
+    left_out: int | None = None
+    folds: int = 1
+    main: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What tells its run apart from that of the pool's own model."""
-        return () if self.main else (f"fold-{self.fold}",)
+        """What distinguishes this run from that of the member itself."""
+        return () if self.main else (f"fold-{self.left_out}",)
 
-    def rows(self, train: Rows, fusion: FusionSettings, seed: int) -> Rows:
-        """The rows of ``train`` that it learns on."""
-        if self.fold is None:
+    def rows(self, train: Rows, seed: int) -> Rows:
+        """The rows of ``train`` that the model learns on."""
+        if self.left_out is None:
             return train
-        return without_fold(train, self.fold, fusion.folds, seed)
+        return without_fold(train, self.left_out, self.folds, seed)
 
     def folder(self, seed: Path) -> Path:
-        """Where its model is kept, below the folder of its seed."""
+        """Where the model is stored, below the folder of its seed."""
         return seed.joinpath(*self.names)
 
 
-def parts(fusion: FusionSettings, *, in_pool: bool = True) -> list[Part]:
-    """The trainings that ``fusion.fit_on`` asks of a model, its own first.
+def fold_runs(settings: FoldSettings | None) -> list[FoldRun]:
+    """The trainings that one model needs, first that of the member itself.
 
-    One that isn't ``in_pool`` learns on all rows, and speaks for no fold.
+    ``settings``: None for a model of no pool, which learns on all rows.
     """
-    if not in_pool:
-        return [Part(None, main=True)]
-    if fusion.fit_on == "held-out":
-        return [Part(0, main=True)]
-    folds = range(fusion.folds if fusion.fit_on == "out-of-fold" else 0)
-    return [Part(None, main=True), *(Part(fold, main=False) for fold in folds)]
+    if settings is None or settings.fit_on == "train":
+        return [FoldRun()]
+    if settings.fit_on == "held-out":
+        return [FoldRun(0, settings.folds)]
+    folds = range(settings.folds)
+    return [FoldRun(), *(FoldRun(fold, settings.folds, main=False) for fold in folds)]

@@ -1,4 +1,4 @@
-"""What a step computes before its gradient: the tasks' losses, and what the model adds to them."""
+"""The forward pass of a training step: the tasks' losses and the model's penalty."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -6,18 +6,18 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from emm.data.tables.batches import RowTensors
-from emm.nn.losses import of_binary_tasks, task_losses
+from emm.data.tables.rows import RowTensors
+from emm.nn.losses import binary_logits, task_losses
 
 LabelledPenalty = Callable[[tuple[Tensor, ...], Tensor, Tensor | None], tuple[Tensor, Tensor]]
 Forward = Callable[[RowTensors], tuple[Tensor, Tensor | None]]
-"""Of a batch: the losses [T], and the model's penalty (scalar) if it has one."""
+"""For a batch: the losses [T], and the model's penalty (scalar) if it has one."""
 
 PRECISIONS = ("float32", "tf32", "bfloat16")
 
 
 class Labelled(nn.Module):
-    """A model as training calls it: with the labels, for a penalty that needs them."""
+    """A model called with inputs, labels and weights, for a penalty that needs them."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Labelled(nn.Module):
     def forward(
         self, inputs: tuple[Tensor, ...], labels: Tensor, weights: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Logits [B, T], and the penalty (scalar) of ``logits_and_penalty``, if it has that."""
+        """Logits [B, T], and the penalty (scalar) if the model has ``logits_and_penalty``."""
         both: LabelledPenalty | None = getattr(self.model, "logits_and_penalty", None)
         return both(inputs, labels, weights) if both else (self.model(*inputs), None)
 
@@ -34,28 +34,29 @@ class Labelled(nn.Module):
 def forward_of(
     model: nn.Module,
     precision: str = "float32",
-    spread: Callable[[nn.Module], nn.Module] = lambda model: model,
+    wrap: Callable[[nn.Module], nn.Module] = lambda model: model,
 ) -> Forward:
-    """The losses of ``model`` on a batch, and what it adds to them: its ``penalty(logits)`` of the
-    binary tasks' logits, or that of its ``logits_and_penalty(inputs, labels, weights)``.
+    """A function from a batch to the losses of ``model`` and its penalty.
 
-    ``precision`` bfloat16: layers that bear it compute in it, weights and losses stay float32.
-    ``spread``: puts several processes behind a module.
+    The penalty is that of the model's ``penalty(logits)``, which gets the logits of the binary
+    tasks, or of its ``logits_and_penalty(inputs, labels, weights)``. With ``precision`` bfloat16,
+    layers for which it is safe compute in it; weights and losses stay float32. ``wrap`` is applied
+    to the module that is called, to distribute it over processes.
     """
-    labelled = spread(Labelled(model))
-    penalty: Callable[[Tensor], Tensor] | None = getattr(model, "penalty", None)
+    labelled = wrap(Labelled(model))
+    penalty_of: Callable[[Tensor], Tensor] | None = getattr(model, "penalty", None)
 
     def forward(batch: RowTensors) -> tuple[Tensor, Tensor | None]:
         with _autocast(batch.labels.device.type, precision):
-            logits, extra = labelled(batch.inputs, batch.labels, batch.weights)
+            logits, penalty = labelled(batch.inputs, batch.labels, batch.weights)
             logits = logits.float() if precision == "bfloat16" else logits
         losses = task_losses(logits, batch.labels.float(), batch.weights, batch.kinds)
-        if penalty:
-            extra = penalty(of_binary_tasks(logits, batch.kinds))
+        if penalty_of:
+            penalty = penalty_of(binary_logits(logits, batch.kinds))
         if batch.piece is None:
-            return losses, extra
+            return losses, penalty
         share = batch.piece.share
-        return losses * share, None if extra is None else extra * share
+        return losses * share, None if penalty is None else penalty * share
 
     return forward
 

@@ -1,4 +1,4 @@
-"""history.json: the epochs of every run that made a row of the table."""
+"""history.json: the epochs of all runs of a model."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +18,8 @@ def run_record(
     *,
     kinds: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """One run as plain JSON; ``task`` for a model of one task alone, ``kinds`` of ``tasks``."""
+    """One run as plain JSON. ``task``: that of a single-task model; ``kinds``: those of ``tasks``,
+    () if all are binary."""
     return {
         "seed": seed,
         "task": task,
@@ -37,7 +38,8 @@ def run_record(
 def named_scores(
     tasks: Sequence[str], scores: Sequence[float], kinds: Sequence[str] = ()
 ) -> dict[str, dict[str, float]]:
-    """Scores by task: ``auc`` of the binary ones and, if there are any, ``r2`` of regressions."""
+    """Scores by metric and task: ``auc`` of binary tasks and, if there are any, ``r2`` of
+    regressions."""
     each = list(zip(tasks, scores, kinds or ["binary"] * len(tasks), strict=True))
     found = {"auc": {task: score for task, score, kind in each if kind == "binary"}}
     if len(found["auc"]) < len(each):

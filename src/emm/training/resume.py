@@ -1,4 +1,4 @@
-"""The state of a training run: everything that its further course depends on."""
+"""The state of a training run, and how it is saved to and restored from a checkpoint."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -8,20 +8,21 @@ import torch
 from torch import Tensor, nn
 
 from emm.core.progress import say
-from emm.data.tables.batches import Rows, RowTensors
+from emm.data.tables.rows import Rows, RowTensors
 from emm.training.checkpoint import Checkpoint
-from emm.training.epochs import Epoch
+from emm.training.epochs import Epoch, best_epoch
 from emm.training.optimisers import Stepper
 from emm.training.weighting import Weighting
 
 
 @dataclass
 class RunState:
-    """A run under way, and how far it is.
+    """Everything that the rest of a training run depends on.
 
-    ``order``: the generator of ``train``'s batches, ``before`` its state when the epoch began;
-    ``batches`` of this epoch that are done, and ``losses`` [T] float64, the sums over their rows;
-    ``best``: the best weights so far; ``ended``: whether they are the result.
+    ``order``: the generator of the order of batches, ``order_at_start`` its state when the epoch
+    began; ``batches``: how many of this epoch are done, ``loss_sums`` [T] float64: their losses
+    summed over rows; ``best``: the weights of the best epoch so far; ``first``: the number of this
+    run's first epoch; ``ended``: whether training is over and ``best`` is the result.
     """
 
     model: nn.Module
@@ -30,55 +31,81 @@ class RunState:
     order: torch.Generator
     train: Rows
     history: list[Epoch]
+    first: int = field(init=False)
     best: Mapping[str, Tensor] = field(init=False)
-    before: Tensor = field(init=False)
-    losses: Tensor = field(init=False)
+    order_at_start: Tensor = field(init=False)
+    loss_sums: Tensor = field(init=False)
     batches: int = 0
     ended: bool = False
 
     def __post_init__(self) -> None:
+        self.first = self.number
         self.best = copy_of(self.model)
         self.start_epoch()
 
     @property
     def number(self) -> int:
-        """Of the epoch that is under way."""
+        """Number of the current epoch."""
         return self.history[-1].epoch + 1 if self.history else 1
 
     def start_epoch(self) -> None:
-        """Nothing is done yet of the epoch that comes next."""
-        self.before, self.batches = self.order.get_state(), 0
-        labels = self.train.labels
-        # Summed where the model is: reading it after each step would stall a GPU.
-        self.losses = torch.zeros(labels.shape[1], dtype=torch.float64, device=labels.device)
+        """Begin the next epoch."""
+        self.order_at_start, self.batches = self.order.get_state(), 0
+        self.loss_sums = zero_loss_sums(self.train)
 
-    def remaining(self, batch_size: int) -> Iterator[RowTensors]:
-        """The epoch's batches that aren't done."""
-        self.order.set_state(self.before)
+    def remaining_batches(self, batch_size: int) -> Iterator[RowTensors]:
+        """The batches of this epoch that are not done."""
+        self.order.set_state(self.order_at_start)
         return self.train.shuffled(batch_size, self.order, self.batches)
+
+    def end_epoch(self, epoch: Epoch, max_epochs: int, patience: int) -> None:
+        """Record a finished epoch, keep its weights if it is the best, and decide whether to stop.
+
+        The best epoch before this run counts for ``patience`` as the last one before it.
+        """
+        self.history.append(epoch)
+        best = best_epoch(self.history)
+        if best == epoch.epoch:
+            self.best = copy_of(self.stepper.kept)
+        stale = epoch.epoch - max(best, self.first - 1)
+        self.ended = stale >= patience or epoch.epoch == self.first + max_epochs - 1
+        self.start_epoch()
+
+
+def zero_loss_sums(train: Rows) -> Tensor:
+    """Sums of losses [T] before an epoch's first batch."""
+    # Kept on the model's device: reading the loss of each step would stall a GPU.
+    return torch.zeros(train.labels.shape[1], dtype=torch.float64, device=train.labels.device)
 
 
 def copy_of(model: nn.Module) -> dict[str, Tensor]:
-    """The model's tensors as they are now."""
+    """A copy of the model's state."""
     return {key: value.clone() for key, value in model.state_dict().items()}
 
 
-def save(run: RunState, checkpoint: Checkpoint) -> None:
-    """Keep the run's state between two steps, or of one that has ended its result alone."""
-    parts: dict[str, Mapping[str, Tensor]] = {"best": run.best}
+def after_step(state: RunState, checkpoint: Checkpoint) -> None:
+    """Count a batch, and save the state if a checkpoint is due."""
+    state.batches += 1
+    if checkpoint.due:
+        save(state, checkpoint)
+
+
+def save(state: RunState, checkpoint: Checkpoint) -> None:
+    """Save the state between two steps; of a run that has ended, only its result."""
+    parts: dict[str, Mapping[str, Tensor]] = {"best": state.best}
     about = {
-        "order": list(run.train.arrangement),
-        "ended": run.ended,
-        "history": [asdict(epoch) for epoch in run.history],
-        "batches": run.batches,
+        "order": list(state.train.arrangement),
+        "ended": state.ended,
+        "history": [asdict(epoch) for epoch in state.history],
+        "batches": state.batches,
     }
-    if not run.ended:
-        parts["stepper"], about["stepper"] = run.stepper.state()
+    if not state.ended:
+        parts["stepper"], about["stepper"] = state.stepper.state()
         parts |= {
-            "model": run.model.state_dict(),
-            "weighting": run.weighting.state_dict(),
-            "run": {"before": run.before, "losses": run.losses},
-            "random": _random(run.losses.device),
+            "model": state.model.state_dict(),
+            "weighting": state.weighting.state_dict(),
+            "run": {"before": state.order_at_start, "losses": state.loss_sums},
+            "random": _random_states(state.loss_sums.device),
         }
     tensors = {
         f"{part}/{name}": value for part, own in parts.items() for name, value in own.items()
@@ -86,42 +113,44 @@ def save(run: RunState, checkpoint: Checkpoint) -> None:
     checkpoint.write(tensors, about)
 
 
-def restore(run: RunState, checkpoint: Checkpoint) -> None:
-    """Put a run that is about to start where it was interrupted, if that is known."""
+def restore(state: RunState, checkpoint: Checkpoint) -> None:
+    """Bring a run that is about to start to where it was interrupted, if a checkpoint has that."""
     saved = checkpoint.read()
     if saved is None:
         return
     tensors, about = saved
-    if about["order"] != list(run.train.arrangement):
-        checkpoint.refuse("with this much memory its batches come in another order")
+    if about["order"] != list(state.train.arrangement):
+        checkpoint.refuse("with this much memory, batches come in another order")
         return
     epochs = [{**epoch, "scores": tuple(epoch["scores"])} for epoch in about["history"]]
-    run.history[:] = [Epoch(**epoch) for epoch in epochs]
-    run.ended, run.batches = about["ended"], about["batches"]
-    device = run.losses.device
-    run.best = {name: value.to(device) for name, value in _part(tensors, "best").items()}
-    if not run.ended:
-        _restore_state(run, tensors, about)
-    say(f"{checkpoint.name}: {_where(run)}")
+    state.history[:] = [Epoch(**epoch) for epoch in epochs]
+    state.ended, state.batches = about["ended"], about["batches"]
+    device = state.loss_sums.device
+    state.best = {name: value.to(device) for name, value in _part(tensors, "best").items()}
+    if not state.ended:
+        _restore_unfinished(state, tensors, about)
+    say(f"{checkpoint.name}: {_progress(state)}")
 
 
-def _restore_state(run: RunState, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-    run.model.load_state_dict(_part(tensors, "model"))
-    run.weighting.load_state_dict(_part(tensors, "weighting"))
-    run.stepper.load(_part(tensors, "stepper"), about["stepper"])
-    run.before = tensors["run/before"]
-    run.losses.copy_(tensors["run/losses"])
+def _restore_unfinished(
+    state: RunState, tensors: Mapping[str, Tensor], about: Mapping[str, Any]
+) -> None:
+    state.model.load_state_dict(_part(tensors, "model"))
+    state.weighting.load_state_dict(_part(tensors, "weighting"))
+    state.stepper.load(_part(tensors, "stepper"), about["stepper"])
+    state.order_at_start = tensors["run/before"]
+    state.loss_sums.copy_(tensors["run/losses"])
     torch.set_rng_state(tensors["random/cpu"])
-    if run.losses.is_cuda:
-        torch.cuda.set_rng_state(tensors["random/cuda"], run.losses.device)
+    if state.loss_sums.is_cuda:
+        torch.cuda.set_rng_state(tensors["random/cuda"], state.loss_sums.device)
 
 
-def _random(device: torch.device) -> dict[str, Tensor]:
-    """States of the generators that dropout and other noise are drawn from."""
-    found = {"cpu": torch.get_rng_state()}
+def _random_states(device: torch.device) -> dict[str, Tensor]:
+    """States of the generators that dropout and other noise draw from."""
+    states = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
-        found["cuda"] = torch.cuda.get_rng_state(device)
-    return found
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
 
 
 def _part(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
@@ -133,8 +162,8 @@ def _part(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
     }
 
 
-def _where(run: RunState) -> str:
-    if run.ended:
+def _progress(state: RunState) -> str:
+    if state.ended:
         return "trained before"
-    within = f" and {run.batches:,} batches" if run.batches else ""
-    return f"goes on after epoch {run.number - 1}{within}"
+    within = f" and {state.batches:,} batches" if state.batches else ""
+    return f"resumes after epoch {state.number - 1}{within}"

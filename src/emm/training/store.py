@@ -1,4 +1,4 @@
-"""Trained models as folders: model.safetensors and model.json, nothing that can run code."""
+"""Trained models stored as folders: model.safetensors and model.json, which can't run code."""
 
 import json
 import platform
@@ -27,8 +27,10 @@ DESCRIPTION = "model.json"
 
 @dataclass(frozen=True)
 class Description:
-    """model.json: everything but the weights. ``architecture`` is a key of MODELS, and
-    ``arguments`` are what its class is built with beside inputs and tasks."""
+    """Everything about a model but its weights, as in model.json.
+
+    ``architecture``: a key of MODELS; ``arguments``: those of its class besides inputs and tasks.
+    """
 
     architecture: str
     arguments: Mapping[str, Any]
@@ -41,8 +43,7 @@ class Description:
     seed: int
 
     def build(self) -> nn.Module:
-        """A model of this description with fresh weights; ValueError for arguments that its class,
-        as it is today, doesn't know."""
+        """Build the model with fresh weights. Raises ValueError for unknown arguments."""
         model_type: Any = model_class(self.architecture)
         errors: list[str] = []
         bind_keywords(model_type, self.arguments, "arguments", errors)
@@ -53,13 +54,13 @@ class Description:
 
 
 def inputs_of(schema: Schema) -> Inputs:
-    """What a model of processed data reads."""
+    """The inputs of a model for data with this schema."""
     bags = tuple(column.cardinality for column in schema.bags)
     return Inputs(len(schema.dense), schema.cardinalities, schema.edges, bags)
 
 
 def save_model(folder: Path, model: nn.Module, description: Description) -> None:
-    """Write both files into ``folder``; the caller makes the folder appear at once."""
+    """Write both files to ``folder``, which the caller makes appear atomically."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     save_file(weights, folder / WEIGHTS)
@@ -77,7 +78,7 @@ def save_model(folder: Path, model: nn.Module, description: Description) -> None
 
 
 def load_description(folder: Path) -> Description:
-    """Read model.json and verify the weights' hash; ModelFileError for anything out of place."""
+    """Read model.json and verify the hash of the weights. Raises ModelFileError."""
     try:
         about: Any = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         weights_hash = sha256(folder / WEIGHTS)
@@ -99,7 +100,7 @@ def load_description(folder: Path) -> Description:
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
-    """Tensors of a safetensors file; ModelFileError when it is damaged."""
+    """Load the tensors of a safetensors file. Raises ModelFileError if it is damaged."""
     try:
         return load_file(path)
     except (OSError, safetensors.SafetensorError) as error:
@@ -109,11 +110,13 @@ def load_weights(path: Path) -> dict[str, Tensor]:
 def load_model(
     folder: Path, schema_sha256: str, inputs: Inputs | None = None
 ) -> tuple[nn.Module, Description]:
-    """The stored model in eval mode. ModelFileError before any weight is used if it is damaged,
-    or was trained on data encoded otherwise than ``schema_sha256``, or not on these ``inputs``.
+    """Load a stored model in eval mode.
 
-    model.json has no hash of its own: a change that leaves it a description of a model with these
-    weights and inputs isn't noticed here, but by `emm verify`."""
+    Raises ModelFileError before any weight is used if the model is damaged, or was trained on data
+    with another schema than ``schema_sha256`` or with other ``inputs``. model.json has no hash of
+    its own: an edit that still describes a model with these weights is only noticed by
+    `emm verify`.
+    """
     description = load_description(folder)
     if description.schema_sha256 != schema_sha256:
         raise _refused(

@@ -2,37 +2,23 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from emm.config.binding import Range
 from emm.core.errors import DataError, ModelFileError
 from emm.core.progress import Report
-from emm.data.tables.batches import RowTensors
+from emm.data.tables.rows import RowTensors
 from emm.nn.inputs import Inputs
 from emm.trees.forest import CATEGORIES, TreeEnsemble, categorical_fields
+from emm.trees.settings import Boosting
 from emm.trees.sklearn_trees import from_sklearn
 
 HISTORY_EVERY = 10
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Boosting:
-    """How to boost: shrinkage ``learning_rate``, at most ``max_iterations`` trees a task of at most
-    ``max_leaf_nodes`` leaves with ``min_samples_leaf`` rows each, ``l2_regularization`` of the
-    leaf values, and ``patience`` trees without a better validation score before it stops."""
-
-    learning_rate: Annotated[float, Range(0, open_low=True)]
-    max_iterations: Annotated[int, Range(1)]
-    max_leaf_nodes: Annotated[int, Range(2)]
-    min_samples_leaf: Annotated[int, Range(1)]
-    l2_regularization: Annotated[float, Range(0)]
-    patience: Annotated[int, Range(1)]
 
 
 @dataclass(frozen=True)

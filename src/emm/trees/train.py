@@ -1,19 +1,23 @@
 """Training of the boosted-tree row."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from emm.config import FusionSettings
+from emm.config.project import Project
 from emm.core.progress import progress, say
-from emm.data.tables.batches import Rows, RowTensors
+from emm.data.tables.rows import Rows, RowTensors
 from emm.training.checkpoint import Checkpoint
 from emm.training.context import TrainingContext
-from emm.training.folds import parts
+from emm.training.folds import fold_runs
 from emm.training.history import named_scores, write_history
+from emm.training.jobs import Job
+from emm.training.settings import FoldSettings, PoolSettings, TrainingSettings
 from emm.training.store import save_model
-from emm.trees.gbdt import Boosting, GradientBoosting, Run, fit, grow
+from emm.trees.gbdt import GradientBoosting, Run, fit, grow
+from emm.trees.settings import Boosting
 
 Record = dict[str, Any]
 Boosted = tuple[GradientBoosting, list[Record]]
@@ -26,20 +30,20 @@ def train_trees(
     context: TrainingContext,
     boosting: Boosting,
     seeds: tuple[int, ...],
-    fusion: FusionSettings,
+    folds: FoldSettings | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> None:
     """Boost one ensemble per task with every seed; writes ``out``/seed-S and history.json.
 
-    ``fusion.fit_on`` says on which rows, and whether there are models of the folds beside it,
-    ``out``/seed-S/fold-K, with the main model's numbers of trees (`emm.training.folds`).
-    ``checkpoint``: the stage's, which keeps each model that is finished.
+    ``folds``: given for trees of the pool, see `emm.training.folds`; the ensembles trained without
+    a fold have the main model's numbers of trees and are stored in ``out``/seed-S/fold-K.
+    ``checkpoint``: that of the stage, which keeps each finished model.
     """
     runs: list[Record] = []
     keep = checkpoint or Checkpoint()
     for seed in seeds:
-        own, *folds = parts(fusion, in_pool="gbdt" in fusion.trees)
-        rows = in_memory(own.rows(context.train, fusion, seed), "train", seed)
+        main, *others = fold_runs(folds)
+        rows = in_memory(main.rows(context.train, seed), "train", seed)
         held_out = in_memory(context.validation, "validation", seed)
         # A sample is as large as memory allows, which may have changed.
         place = keep.of(f"seed-{seed}", len(rows), len(held_out))
@@ -49,12 +53,12 @@ def train_trees(
         save_model(out / f"seed-{seed}", model, about)
         runs.extend(records)
         counts = [record["best_epoch"] for record in records]
-        for part in folds:
-            rows = in_memory(part.rows(context.train, fusion, seed), "train", seed)
-            place = keep.of(f"seed-{seed}", *part.names, len(rows))
+        for fold in others:
+            rows = in_memory(fold.rows(context.train, seed), "train", seed)
+            place = keep.of(f"seed-{seed}", *fold.names, len(rows))
             twin, _ = _once(place, context, partial(_grow, context, boosting, rows, counts, seed))
             about = context.describe("gbdt", "gbdt", twin.arguments(), seed)
-            save_model(part.folder(out / f"seed-{seed}"), twin, about)
+            save_model(fold.folder(out / f"seed-{seed}"), twin, about)
         say(f"gbdt seed {seed}: {', '.join(f'{count} trees' for count in counts)}")
     write_history(out, runs)
 
@@ -111,3 +115,17 @@ def _record(seed: int, task: str, run: Run, kind: str) -> Record:
             for each in run.iterations
         ],
     }
+
+
+def trees_job(project: Project, dataset: str, model: str) -> Job:
+    """Boosted trees, one ensemble per task, on the CPU."""
+    recipe = project.recipe(dataset)
+    training = replace(recipe.read("training", TrainingSettings), device="cpu")
+    pool = recipe.read_part("fusion", PoolSettings)
+    folds = FoldSettings(pool.fit_on, pool.folds) if model in pool.trees else None
+    boosting = recipe.read(f"train.{model}", Boosting)
+
+    def train(context: TrainingContext, out: Path, checkpoint: Checkpoint) -> None:
+        train_trees(out, context, boosting, training.seeds, folds, checkpoint)
+
+    return Job(training, {"training": training, "section": boosting, "pool": pool}, train)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
+from pydantic import Field
 
-from emm.config.binding import Count, Range, bind, choose, raise_all
+from emm.config.binding import Count, bind, choose, raise_all
 from emm.core.errors import DataError, ParamsError
 
 SPACES = Path("tuning.yaml")
@@ -25,7 +26,7 @@ class Space:
     """
 
     trials: Count
-    seed: Annotated[int, Range(0)]
+    seed: Annotated[int, Field(ge=0)]
     networks: Mapping[str, Sequence[Any]]
     alone: tuple[str, ...]
     models: Mapping[str, Mapping[str, Sequence[Any]]]

@@ -10,29 +10,32 @@ from typing import Any
 from emm.automtl.fields import field_names
 from emm.automtl.network import AutoMTL
 from emm.automtl.space import ARCHITECTURE, plain, read_architecture
-from emm.config import OptimiserSettings, Params
-from emm.config.sections import FROM_DATA, bind_section, split_section
+from emm.config.binding import bind, raise_all
+from emm.config.project import FROM_DATA, Project, split_section
 from emm.core.errors import DataError, ModelFileError
 from emm.core.progress import say
 from emm.fusion.emm import EMM
 from emm.fusion.factories import trusting
 from emm.fusion.pool import load_pool
-from emm.fusion.train import FusedSettings, fuse
+from emm.fusion.settings import FusedSettings, FusionSettings
+from emm.fusion.train import fuse
 from emm.models import model_class
 from emm.models.single_task import SingleTask
 from emm.training.context import TrainingContext, open_context, schedule_of
 from emm.training.data_arguments import arguments_of_data
 from emm.training.epochs import best_epoch
-from emm.training.runs import train_run
+from emm.training.fit import fit as fit_network
 from emm.training.seeds import seed_init
-from emm.trees.gbdt import Boosting, fit
+from emm.training.settings import OptimiserSettings, TrainingSettings
+from emm.trees.gbdt import fit
+from emm.trees.settings import Boosting
 from emm.trees.train import in_memory
 from emm.tuning.space import SPACES, Space, Trial, best_trial, read_log
 
 Section = Mapping[str, Any]
 
 
-def tune(params: Params, dataset: str, model: str, space: Space, log: Path) -> Trial:
+def tune(project: Project, dataset: str, model: str, space: Space, log: Path) -> Trial:
     """Train every section of the space that ``log`` doesn't hold yet; gives the best trial.
 
     A log goes on where it ended. The best has the highest mean validation AUC, the first of equals.
@@ -54,14 +57,14 @@ def tune(params: Params, dataset: str, model: str, space: Space, log: Path) -> T
             expected=space.seeds,
             next_step=f"delete it to search anew, or restore {SPACES}",
         )
-    training = params.recipe_of(dataset).training
-    processed = params.paths(dataset).processed
-    context = open_context(processed, params.recipe, training, params.data.memory_gib)
+    training = project.recipe(dataset).read("training", TrainingSettings)
+    processed, active = project.paths(dataset).processed, project.active
+    context = open_context(processed, active.recipe, training, active.memory_gib)
     log.parent.mkdir(parents=True, exist_ok=True)
     for number in range(len(done), len(sections)):
         section = sections[number]
         found = [
-            _try(context, params, dataset, model, section, space.seed + k)
+            _try(context, project, dataset, model, section, space.seed + k)
             for k in range(space.seeds)
         ]
         aucs = {task: fmean(own[task] for own in found) for task in found[0]}
@@ -75,12 +78,19 @@ def tune(params: Params, dataset: str, model: str, space: Space, log: Path) -> T
 
 
 def _try(
-    context: TrainingContext, params: Params, dataset: str, model: str, section: Section, seed: int
+    context: TrainingContext,
+    project: Project,
+    dataset: str,
+    model: str,
+    section: Section,
+    seed: int,
 ) -> dict[str, float]:
     """Best validation AUC of each task after training with ``section``."""
     tasks = context.schema.tasks
     if model == "gbdt":
-        boosting: Boosting = bind_section(section, Boosting, f"{SPACES}: {model}")
+        errors: list[str] = []
+        boosting: Boosting = bind(Boosting, section, model, errors)
+        raise_all(errors, str(SPACES))
         rows = (
             in_memory(context.train, "train", seed),
             in_memory(context.validation, "validation", seed),
@@ -88,14 +98,14 @@ def _try(
         _, runs = fit(*rows, context.inputs, boosting, seed=seed)
         best = [max(iteration.score for iteration in run.iterations) for run in runs]
         return dict(zip(tasks, best, strict=True))
-    if model in params.fused:
-        return _try_fused(context, params, dataset, model, section, seed)
-    training = params.recipe_of(dataset).training
-    single = model in params.trained
-    architecture = _class_of(model, params)
-    found = _found_architecture(context, params, dataset, model)
+    if model in project.active.fused:
+        return _try_fused(context, project, dataset, model, section, seed)
+    training = project.recipe(dataset).read("training", TrainingSettings)
+    single = model in project.active.trained
+    architecture = _class_of(model, project)
+    found = _found_architecture(context, project, dataset, model)
     optimiser, arguments = split_section(
-        section, architecture, f"{SPACES}: {model}", OptimiserSettings, (*FROM_DATA, *found)
+        section, architecture, model, OptimiserSettings, (*FROM_DATA, *found), str(SPACES)
     )
     arguments |= arguments_of_data(architecture, context.schema, context.train) | found
     schedule = schedule_of(training, optimiser)
@@ -107,24 +117,24 @@ def _try(
         train, validation = context.train, context.validation
         if single:
             train, validation = (x.task(tasks.index(own[0])) for x in (train, validation))
-        epochs = train_run(network, train, validation, schedule, seed, names)
+        epochs = fit_network(network, train, validation, schedule, seed=seed, names=names)
         aucs |= dict(zip(own, epochs[best_epoch(epochs) - 1].scores, strict=True))
     return aucs
 
 
-def _class_of(model: str, params: Params) -> Any:
-    if model in params.trained:
+def _class_of(model: str, project: Project) -> Any:
+    if model in project.active.trained:
         return SingleTask
-    return AutoMTL if model in params.searched else model_class(model)
+    return AutoMTL if model in project.active.searched else model_class(model)
 
 
 def _found_architecture(
-    context: TrainingContext, params: Params, dataset: str, model: str
+    context: TrainingContext, project: Project, dataset: str, model: str
 ) -> dict[str, Any]:
     """As an argument of its model, what the search stage found for a row of ``searched``."""
-    if model not in params.searched:
+    if model not in project.active.searched:
         return {}
-    path = params.paths(dataset).architecture(model) / ARCHITECTURE
+    path = project.paths(dataset).architecture(model) / ARCHITECTURE
     if not path.exists():
         raise ModelFileError(
             f"{model} has no architecture yet",
@@ -136,22 +146,26 @@ def _found_architecture(
 
 
 def _try_fused(
-    context: TrainingContext, params: Params, dataset: str, model: str, section: Section, seed: int
+    context: TrainingContext,
+    project: Project,
+    dataset: str,
+    model: str,
+    section: Section,
+    seed: int,
 ) -> dict[str, float]:
-    recipe = params.recipe_of(dataset)
-    settings, arguments = split_section(
-        section, EMM, f"{SPACES}: {model}", FusedSettings, given=("pool",)
-    )
-    folder = params.paths(dataset).components / f"seed-{seed}"
+    recipe = project.recipe(dataset)
+    fusion = recipe.read("fusion", FusionSettings)
+    settings, arguments = split_section(section, EMM, model, FusedSettings, ("pool",), str(SPACES))
+    folder = project.paths(dataset).components / f"seed-{seed}"
     pool = load_pool(folder, context.schema_sha256).only(settings.members)
-    with trusting(recipe.fusion.factories):
+    with trusting(fusion.factories):
         _, epochs = fuse(
             context,
             model,
             folder,
             pool,
-            training=recipe.training,
-            fusion=recipe.fusion,
+            training=recipe.read("training", TrainingSettings),
+            fusion=fusion,
             settings=settings,
             arguments=arguments,
         )

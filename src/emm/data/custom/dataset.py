@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from emm.config import PARAMS_FILE, CustomDataSettings, Params
-from emm.config.binding import choose
 from emm.data.custom.columns import CustomTask
 from emm.data.custom.describe import describe_custom
 from emm.data.custom.files import CustomFiles
 from emm.data.custom.roles import CustomColumns
-from emm.data.datasets.dataset import DATASETS, Dataset, load_dataset
+from emm.data.custom.settings import CustomDataSettings
+from emm.data.datasets.dataset import Dataset
 from emm.data.datasets.split_rules import (
     AsPublished,
     ByColumn,
@@ -19,26 +18,6 @@ from emm.data.datasets.split_rules import (
     Randomly,
     Split,
 )
-
-
-def dataset_of(params: Params, block: str) -> Dataset:
-    """The dataset of a block, with the tasks that it names.
-
-    A table is described from its files in data/raw. Raises ParamsError for a dataset, task or
-    column that isn't there.
-    """
-    section, name = params.dataset(block), params.source(block)
-    if section.table is None:
-        choose("dataset", name, DATASETS, PARAMS_FILE, "choose one of the known datasets")
-        dataset = load_dataset(name)
-    else:
-        sample = section.preprocess.sample
-        key = (sample.key,) if sample is not None and sample.key else ()
-        carried = (*key, *section.preprocess.keep)
-        dataset = custom_dataset(name, section.table, params.paths(block).raw, carried)
-    for task in section.tasks:
-        choose("task", task, dataset.tasks, f"{block}.tasks in params.yaml", "correct the name")
-    return dataset
 
 
 def custom_dataset(

@@ -1,7 +1,7 @@
-"""Rules that turn the losses of T tasks into one gradient, one file a rule.
+"""Rules that combine the losses of T tasks into one gradient, one file per rule.
 
-A rule's hyper-parameters are the keyword-only arguments of its class. ``equal``, the mean of the
-losses, is the one to beat.
+The keyword-only arguments of a rule's class are its hyper-parameters. ``equal``, the mean of the
+losses, is the baseline.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ WEIGHTINGS: Mapping[str, type[Weighting]] = {
 def make_weighting(tasks: int, /, rule: str = "equal", **arguments: Any) -> Weighting:
     """The rule called ``rule`` for ``tasks`` tasks; ``arguments`` are its hyper-parameters.
 
-    Raises ParamsError for a rule that isn't known, and lists every misfit among the arguments.
+    Raises ParamsError for an unknown rule, and for all invalid arguments at once.
     """
     choose("weighting rule", str(rule), WEIGHTINGS, "weighting.rule in params.yaml", "correct it")
     errors: list[str] = []

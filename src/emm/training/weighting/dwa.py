@@ -22,7 +22,7 @@ class DynamicWeightAverage(Weighting):
         super().__init__(tasks)
         self.temperature = temperature
         self.register_buffer("weights", torch.ones(tasks))
-        # Before the first epoch: infinite, so that all ratios after it are 0 and the weights ones.
+        # Infinite before the first epoch: then all ratios after it are 0 and the weights are ones.
         self.register_buffer("latest", torch.full((tasks,), torch.inf))
 
     def combine(self, losses: Tensor) -> Tensor:

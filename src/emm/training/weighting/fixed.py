@@ -1,4 +1,4 @@
-"""Weights chosen by hand."""
+"""Weights set by hand."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -12,7 +12,7 @@ from emm.training.weighting.base import Weighting
 
 
 class Fixed(Weighting):
-    """sum_t v_t L_t / sum_t v_t: equal ``weights`` v give the mean.
+    """sum_t v_t L_t / sum_t v_t with ``weights`` v; equal weights are the mean.
 
     Raises ParamsError unless there is one positive weight per task.
     """

@@ -9,22 +9,24 @@ from emm.config.binding import NotNegative, Positive
 from emm.core.errors import ParamsError
 from emm.training.weighting.base import Weighting
 
-# Steps in which a parameter that all tasks share must have shown itself. The first may not do: a
-# layer that starts at zero (as the corrections of an aligned EMM) hides those below it.
+# Steps within which a parameter shared by all tasks must be found. The first step may not do: a
+# layer that starts at zero, like the corrections of an aligned EMM, stops the gradients below it.
 SEARCH_STEPS = 20
-# A step larger than the weight would turn the task's loss over; the paper leaves this open.
+# Keeps weights positive: a step larger than the weight would flip the sign of the task's loss. The
+# paper leaves this open.
 _LEAST_WEIGHT = 1e-3
 
 
 class GradNorm(Weighting):
-    """1/T sum_t w_t L_t, with w_t moved so that all tasks learn at similar rates.
+    """1/T sum_t w_t L_t, with w_t adapted so that all tasks learn at similar rates.
 
-    G_t = ||grad_W w_t L_t|| is to be mean(G) r_t^alpha, where r_t is L_t / L_t(0) over its mean
-    over tasks; L_t(0) is the first batch's. Each step moves w against the gradient of
-    sum_t |G_t - mean(G) r_t^alpha|, the second term held constant, by ``learning_rate``, after the
-    step's own gradient is taken, and scales sum_t w_t to T. A larger ``alpha`` favours slow tasks
-    more. W is the last shared layer's weight, in the order of the parameters (`shared_weight`);
-    weights are ones until it is found. Raises ParamsError after SEARCH_STEPS steps without one.
+    The target of G_t = ||grad_W w_t L_t|| is mean(G) r_t^alpha, where r_t is L_t / L_t(0) divided
+    by its mean over tasks, and L_t(0) is the loss of the first batch. After the model's gradient is
+    taken, each step moves w by ``learning_rate`` against the gradient of
+    sum_t |G_t - mean(G) r_t^alpha|, with the second term held constant, and scales sum_t w_t to T.
+    A larger ``alpha`` favours slow tasks more. W is the weight of the last shared layer in the
+    order of the parameters (`shared_weight`); weights are ones until it is found. Raises
+    ParamsError after SEARCH_STEPS steps without one.
     Chen, Badrinarayanan, Lee and Rabinovich, "GradNorm: Gradient Normalization for Adaptive Loss
     Balancing in Deep Multitask Networks", ICML 2018, eqs. 1-2 and Algorithm 1.
     """
@@ -49,7 +51,7 @@ class GradNorm(Weighting):
     def backward(
         self, losses: Tensor, parameters: Sequence[nn.Parameter], penalty: Tensor | None = None
     ) -> None:
-        """See `Weighting.backward`; then the tasks' weights move."""
+        """See `Weighting.backward`; then update the tasks' weights."""
         found = losses.detach()
         self.initial.copy_(torch.where(self.initial.isnan(), found, self.initial))
         if self._shared is None:
@@ -60,11 +62,11 @@ class GradNorm(Weighting):
             self._move(found, norms)
 
     def get_extra_state(self) -> Tensor:
-        """Which parameter W is, -1 while it isn't found, and the steps it was searched for."""
+        """The index of W, -1 until it is found, and the number of steps searched."""
         return torch.tensor([-1 if self._shared is None else self._shared, self._searched])
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Take over what `get_extra_state` gave."""
+        """Restore what `get_extra_state` returned."""
         shared, self._searched = state.tolist()
         self._shared = None if shared < 0 else shared
 
@@ -81,7 +83,7 @@ class GradNorm(Weighting):
         return number
 
     def _move(self, losses: Tensor, norms: Tensor) -> None:
-        """One step of the tasks' weights; losses, norms ||grad_W L_t|| [T]."""
+        """Update the tasks' weights; losses, norms ||grad_W L_t|| [T]."""
         progress = losses / self.initial
         scaled = self.weights * norms  # G_t, as w_t is positive
         target = scaled.mean() * (progress / progress.mean()) ** self.alpha
@@ -91,10 +93,11 @@ class GradNorm(Weighting):
 
 
 def shared_weight(losses: Tensor, parameters: Sequence[nn.Parameter]) -> int | None:
-    """Number of the last of ``parameters`` that is a shared layer's weight; None if there is none.
+    """Index of the last of ``parameters`` that is the weight of a shared layer, or None.
 
-    It is shared if all tasks' gradients differ from zero at one element of it: towers stacked into
-    one tensor, a slice a task, are not. losses [T]; their graph is kept. Waits for the device.
+    A weight is shared if at one of its elements the gradients of all tasks are not zero; towers
+    stacked into one tensor, one slice per task, are not shared. losses [T]; their graph is kept.
+    Waits for the device.
     """
     gradients = [
         torch.autograd.grad(loss, tuple(parameters), retain_graph=True, allow_unused=True)
@@ -113,7 +116,7 @@ def shared_weight(losses: Tensor, parameters: Sequence[nn.Parameter]) -> int | N
 def _is_weight(parameters: Sequence[nn.Parameter], number: int) -> bool:
     """Whether it is neither a bias nor a scale; stacked biases [G, out] follow their weight.
 
-    A bias below a batch norm has no gradient but rounding errors, whose norm would tell nothing.
+    The gradient of a bias below a batch norm consists of rounding errors, whose norm means nothing.
     """
     shape = parameters[number].shape
     return len(shape) > 1 and not (number and shape == parameters[number - 1].shape[:-1])

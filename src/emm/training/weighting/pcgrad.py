@@ -1,28 +1,28 @@
-"""PCGrad: gradients without what conflicts. Yu et al., NeurIPS 2020."""
+"""PCGrad: gradients without their conflicting parts. Yu et al., NeurIPS 2020."""
 
 from collections.abc import Sequence
 from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from emm.config.binding import Range
 from emm.training.weighting.base import Weighting
 
 
 class PCGrad(Weighting):
-    """1/T sum_t g'_t: each task's gradient g_t without its parts against the other tasks'.
+    """1/T sum_t g'_t: each task's gradient g_t without the parts that conflict with other tasks.
 
     g' starts as g_t; for every other task j, in random order, g' <- g' - min(g'.g_j, 0) /
-    ||g_j||^2 g_j. Gradients are over all parameters; a penalty's is added as it is. ``seed``: of
-    the orders. Needs memory for T gradients of the whole model.
+    ||g_j||^2 g_j. Gradients are over all parameters; that of a penalty is added unchanged.
+    ``seed``: of the random orders. Needs memory for T gradients of all parameters.
     Yu et al., "Gradient Surgery for Multi-Task Learning", NeurIPS 2020, Algorithm 1 (there the
     sum; here the mean, as for the other rules).
     """
 
-    def __init__(self, tasks: int, *, seed: Annotated[int, Range(0)] = 0) -> None:
+    def __init__(self, tasks: int, *, seed: Annotated[int, Field(ge=0)] = 0) -> None:
         super().__init__(tasks)
-        # On the processor, whose numbers can be read without waiting for the device.
+        # On the CPU: its numbers can be read without waiting for the device.
         self._orders = torch.Generator().manual_seed(seed)
 
     def backward(
@@ -33,7 +33,7 @@ class PCGrad(Weighting):
             torch.autograd.grad(loss, tuple(parameters), retain_graph=True, allow_unused=True)
             for loss in losses.unbind()
         ]
-        # A parameter that no task reaches keeps .grad None, as after a plain backward.
+        # A parameter without a gradient from any task keeps .grad None, as in a plain backward.
         used = [n for n, own in enumerate(zip(*gradients, strict=True)) if _any(own)]
         reached = [parameters[n] for n in used]
         flat = torch.stack([_flat([own[n] for n in used], reached) for own in gradients])  # [T, P]
@@ -47,19 +47,19 @@ class PCGrad(Weighting):
             penalty.backward()  # type: ignore[no-untyped-call]
 
     def get_extra_state(self) -> Tensor:
-        """State of the generator of orders."""
+        """State of the generator of the orders."""
         return self._orders.get_state()
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Take over what `get_extra_state` gave."""
+        """Restore what `get_extra_state` returned."""
         self._orders.set_state(state.cpu())
 
 
 def project(products: Tensor, orders: Sequence[Sequence[int]]) -> Tensor:
-    """Each projected gradient as a combination of the gradients, from their dot products alone.
+    """The projected gradients as combinations of the gradients, computed from dot products only.
 
-    products [T, T]: g_i.g_j; orders: of the tasks, for each task (itself is passed over) ->
-    C [T, T], g'_i = sum_j C_ij g_j. One product of all gradients takes the place of T^2.
+    products [T, T]: g_i.g_j; orders: for each task the order of the tasks (itself is skipped) ->
+    C [T, T], g'_i = sum_j C_ij g_j. One product of all gradients replaces T^2 of them.
     """
     squares = products.diagonal().clamp(min=torch.finfo(products.dtype).tiny)
     combinations = torch.eye(len(products), dtype=products.dtype, device=products.device)
@@ -76,7 +76,7 @@ def _any(gradients: Sequence[Tensor | None]) -> bool:
 
 
 def _flat(gradients: Sequence[Tensor | None], parameters: Sequence[nn.Parameter]) -> Tensor:
-    """One task's gradients end to end, zeros where it doesn't reach -> [P]."""
+    """The gradients of one task as one vector [P], with zeros for parameters without a gradient."""
     return torch.cat(
         [
             (torch.zeros_like(parameter) if gradient is None else gradient).flatten()

@@ -7,12 +7,12 @@ from emm.training.weighting.base import Weighting
 
 
 class Uncertainty(Weighting):
-    """1/T sum_t (exp(-s_t) L_t + s_t / 2), with s_t = log sigma_t^2 learned from 0 on.
+    """1/T sum_t (exp(-s_t) L_t + s_t / 2), with s_t = log sigma_t^2 learned from 0.
 
-    It is the form for cross-entropy, L_t / sigma_t^2 + log sigma_t, from a softmax of logits
-    divided by sigma_t^2; for squared errors the paper halves the first term. With s_t + log 2 for
-    s_t that is this form less a constant, so regression tasks need none of their own. Alone, s_t
-    would settle at log(2 L_t), where the task's weight is 1 / (2 L_t).
+    This is the form for cross-entropy, L_t / sigma_t^2 + log sigma_t, from a softmax of logits
+    divided by sigma_t^2. For squared errors the paper halves the first term; substituting
+    s_t + log 2 for s_t gives this form minus a constant, so regression tasks use it too. On its own
+    s_t would settle at log(2 L_t), where the task's weight is 1 / (2 L_t).
     Kendall, Gal and Cipolla, "Multi-Task Learning Using Uncertainty to Weigh Losses for Scene
     Geometry and Semantics", CVPR 2018, eq. 10, the term of the classification task.
     """

@@ -1,10 +1,11 @@
-"""The `table` section: own CSV or Parquet files, their columns, tasks and split."""
+"""The section `custom`: CSV or Parquet files of your own, their columns, tasks and split."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any, Literal
 
-from emm.config.binding import OneOf, bind, nearest
+from emm.config.binding import bind, nearest, raise_all
+from emm.config.project import ConfigFile
 
 _PARTS = ("train", "validation", "test")
 _NULLS = ("NULL", "null", "Null")
@@ -15,7 +16,7 @@ class CustomTaskSettings:
     """A label: a column or an SQL expression over columns; ``made_from``: more that reveals it."""
 
     expression: str
-    kind: Annotated[str, OneOf("binary", "regression")] = "binary"
+    kind: Literal["binary", "regression"] = "binary"
     made_from: tuple[str, ...] = ()
 
 
@@ -27,7 +28,7 @@ class SplitSettings:
     ``validation`` and ``test`` are shares, and with ``column`` the values, or a list of them.
     """
 
-    by: Annotated[str, OneOf("time", "key", "column", "random", "file")]
+    by: Literal["time", "key", "column", "random", "file"]
     column: str | None = None
     validation: Any = None
     test: Any = None
@@ -43,7 +44,7 @@ class SplitSettings:
 
 @dataclass(frozen=True)
 class CustomDataSettings:
-    """Own data. ``files``, or ``train``, ``validation`` and ``test``: names or globs, by default
+    """Custom data. ``files``, or ``train``, ``validation`` and ``test``: names or globs, by default
     all CSV or all Parquet files of the folder.
 
     ``tasks``: a column or an expression each, or the keys of `CustomTaskSettings`; ``missing``:
@@ -88,19 +89,26 @@ class CustomDataSettings:
         return tuple(text for some in texts for text in some)
 
 
-def custom_faults(block: str, table: CustomDataSettings, tasks: Sequence[str]) -> list[str]:
-    """What is wrong with a block's section, and with its choice of ``tasks``, as messages."""
-    where = f"{block}.table"
+def read_custom(data: ConfigFile, tasks: Sequence[str]) -> CustomDataSettings | None:
+    """The section `custom`, None for a registered dataset; one ParamsError lists every fault."""
+    custom = data.read_optional("custom", CustomDataSettings)
+    if custom is not None:
+        raise_all(custom_faults(custom, tasks), str(data.path))
+    return custom
+
+
+def custom_faults(custom: CustomDataSettings, tasks: Sequence[str]) -> list[str]:
+    """What is wrong with a section that binds, and with a dataset's choice of ``tasks``."""
     errors: list[str] = []
-    for name, said in table.tasks.items():
-        _task(said, f"{where}.tasks.{name}", errors)
+    for name, task in custom.tasks.items():
+        _task(task, f"custom.tasks.{name}", errors)
     errors.extend(
-        f"{block}.tasks: no task is called {task!r}; {nearest(task, table.tasks)}"
+        f"tasks: no task is called {task!r}; {nearest(task, custom.tasks)}"
         for task in tasks
-        if task not in table.tasks
+        if task not in custom.tasks
     )
-    errors.extend(_file_faults(where, table))
-    errors.extend(_split_faults(f"{where}.split", table))
+    errors.extend(_file_faults("custom", custom))
+    errors.extend(_split_faults("custom.split", custom))
     return errors
 
 
@@ -111,9 +119,9 @@ def _task(said: Any, where: str, errors: list[str]) -> CustomTaskSettings:
     return task
 
 
-def _file_faults(where: str, table: CustomDataSettings) -> Iterator[str]:
-    parts = table.parts
-    if table.files and "all" not in parts:
+def _file_faults(where: str, custom: CustomDataSettings) -> Iterator[str]:
+    parts = custom.parts
+    if custom.files and "all" not in parts:
         yield f"{where}.files: got files and {', '.join(parts)}, expected either"
     if "all" not in parts and ("train" not in parts or "test" not in parts):
         yield f"{where}: got files of {', '.join(parts)} alone, expected those of train and test"
@@ -125,19 +133,19 @@ def _file_faults(where: str, table: CustomDataSettings) -> Iterator[str]:
             yield f"{where}: got {name!r}, expected the name without .gz; it is unpacked"
     if len(set(names)) < len(names):
         yield f"{where}: the same files stand there twice"
-    if len(table.separator) != 1 or table.separator == '"':
-        yield f"{where}.separator: got {table.separator!r}, expected one character"
+    if len(custom.separator) != 1 or custom.separator == '"':
+        yield f"{where}.separator: got {custom.separator!r}, expected one character"
 
 
-def _split_faults(where: str, table: CustomDataSettings) -> Iterator[str]:
-    split = table.split
-    if "all" not in table.parts:
+def _split_faults(where: str, custom: CustomDataSettings) -> Iterator[str]:
+    split = custom.split
+    if "all" not in custom.parts:
         if split is not None and split.by != "file":
             yield f"{where}.by: got {split.by}, expected file, as each part has its files"
         elif split is not None and split.test is not None:
             yield f"{where}.test: got {split.test!r}, expected none: test has its files"
         elif split is not None and split.validation is not None:
-            if "validation" in table.parts:
+            if "validation" in custom.parts:
                 yield f"{where}.validation: got a share, expected none: validation has its files"
             else:
                 yield from _share_faults(where, split, ("validation",))
@@ -152,7 +160,7 @@ def _split_faults(where: str, table: CustomDataSettings) -> Iterator[str]:
         yield from _share_faults(where, split, ("validation", "test"))
         if split.by == "time" and split.column is None:
             yield f"{where}.column: missing; expected the column that holds the time"
-        if split.by == "key" and (split.column or table.key) is None:
+        if split.by == "key" and (split.column or custom.key) is None:
             yield f"{where}.column: missing; expected the column whose values stay together"
 
 

@@ -1,0 +1,206 @@
+"""The configuration of a project: params.yaml says what is active, conf/ holds every setting.
+
+conf/<dataset>/data.yaml is about a dataset's rows, conf/<dataset>/<recipe>.yaml about the models
+that are trained on them. Sections are named as the stages that read them, and a stage validates
+only its own, so that the settings of other rooms are no dependency of it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from emm.config.binding import Positive, bind, bind_keywords, choose, nearest, raise_all
+from emm.config.files import read_layers
+from emm.core.paths import Paths
+
+PARAMS_FILE = Path("params.yaml")
+
+UNLISTED = ("gbdt",)
+"""Models of the table that no list of params.yaml names."""
+
+FROM_DATA = ("funnel", "fields")
+"""Arguments of a model that the data supplies: see `emm.training.data_arguments`."""
+
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True)
+class Active:
+    """params.yaml: what runs.
+
+    Attributes:
+        datasets: each has a folder in conf/.
+        recipe: the file of hyper-parameters in that folder, without .yaml.
+        trained: structures of single-task networks, each trained once per task.
+        baselines: multi-task models that are trained from scratch.
+        fused: models fused from the pool.
+        searched: models whose architecture is searched for first.
+        table: models of the report's table, in its order.
+        images: sets of few-shot images.
+        episodes: kinds of episodes that are learned on them.
+        memory_gib: memory for the rows of train and validation on the training device, in GiB;
+            null: two thirds of what is free. What doesn't fit is streamed.
+    """
+
+    datasets: tuple[str, ...]
+    recipe: str
+    trained: tuple[str, ...]
+    baselines: tuple[str, ...]
+    fused: tuple[str, ...]
+    table: tuple[str, ...]
+    searched: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    episodes: tuple[str, ...] = ()
+    memory_gib: Positive | None = None
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A file of conf/, and its sections as plain values."""
+
+    path: Path
+
+    @cached_property
+    def tree(self) -> Mapping[str, Any]:
+        return read_layers(self.path)
+
+    def section(self, key: str) -> Any:
+        """The plain value at ``key``, such as train.mmoe; ParamsError if there is none."""
+        value: Any = self.tree
+        for number, part in enumerate(parts := key.split(".")):
+            known = value if isinstance(value, Mapping) else {}
+            where = f"{self.path}: {'.'.join(parts[:number])}".rstrip(": ")
+            choose("section", part, known, where, f"add {key} to {self.path}")
+            value = known[part]
+        return value
+
+    def read(self, key: str, kind: type[Kind]) -> Kind:
+        """The section at ``key`` as ``kind``; one ParamsError lists everything wrong with it."""
+        return self._bind(kind, self.section(key), key)
+
+    def read_optional(self, key: str, kind: type[Kind]) -> Kind | None:
+        """The same, None where the section is absent or null."""
+        return None if self.tree.get(key) is None else self.read(key, kind)
+
+    def read_part(self, key: str, kind: type[Kind]) -> Kind:
+        """The keys of a section that ``kind``, a dataclass, has; others are another stage's."""
+        wanted: Any = kind
+        section = self.section(key)
+        names = {field.name for field in fields(wanted)}
+        return self._bind(kind, {k: v for k, v in section.items() if k in names}, key)
+
+    def read_model(
+        self,
+        key: str,
+        model: Callable[..., Any] | str,
+        settings: type[Kind],
+        given: Sequence[str] = (),
+    ) -> tuple[Kind, dict[str, Any]]:
+        """A model's section as ``settings`` of its training and its own keyword arguments.
+
+        ``given``: arguments that the caller supplies. One ParamsError lists every fault.
+        """
+        return split_section(self.section(key), model, key, settings, given, str(self.path))
+
+    def refuse_unknown(self, known: Sequence[str]) -> None:
+        """Raise ParamsError for sections that nobody reads."""
+        raise_all(
+            [f"{k}: unknown key; {nearest(str(k), known)}" for k in self.tree if k not in known],
+            str(self.path),
+        )
+
+    def _bind(self, kind: type[Kind], value: Any, key: str) -> Kind:
+        errors: list[str] = []
+        bound: Kind = bind(kind, value, key, errors)
+        raise_all(errors, str(self.path))
+        return bound
+
+
+def split_section(
+    section: Any,
+    model: Callable[..., Any] | str,
+    key: str,
+    settings: type[Kind],
+    given: Sequence[str] = (),
+    file: str = "params.yaml",
+) -> tuple[Kind, dict[str, Any]]:
+    """A plain section as ``settings`` and keyword arguments of ``model``; see `ConfigFile`."""
+    errors: list[str] = []
+    bound = bind_keywords(model, section or {}, key, errors, given=given, beside=settings)
+    raise_all(errors, file)
+    kind: Any = settings
+    return kind(**{field.name: bound.pop(field.name) for field in fields(kind)}), bound
+
+
+@dataclass(frozen=True)
+class Project:
+    """The configuration that ``file``, a params.yaml, stands for.
+
+    conf/ is in the file's folder, and so is everything that the stages write.
+    """
+
+    file: Path
+    active: Active
+
+    @property
+    def root(self) -> Path:
+        """The folder of params.yaml."""
+        return self.file.parent
+
+    @property
+    def conf(self) -> Path:
+        return self.root / "conf"
+
+    def data(self, dataset: str) -> ConfigFile:
+        """The settings of a dataset's rows; ParamsError if there are none."""
+        known = sorted(path.parent.name for path in self.conf.glob("*/data.yaml"))
+        choose("dataset", dataset, known, self.conf, f"add {self.conf / dataset}/data.yaml")
+        return self._file(dataset, "data")
+
+    def recipe(self, dataset: str) -> ConfigFile:
+        """The active recipe of a dataset; ParamsError if the dataset has none of that name."""
+        name = self.active.recipe
+        known = sorted({path.stem for path in (self.conf / dataset).glob("*.yaml")} - {"data"})
+        where = f"recipe of {self.file}"
+        choose(
+            "recipe", name, known, where, f"choose one, or add {self.conf / dataset}/{name}.yaml"
+        )
+        return self._file(dataset, name)
+
+    def source(self, dataset: str) -> str:
+        """The registered dataset whose raw files ``dataset`` reads: by default that of its name."""
+        return str(self.data(dataset).tree.get("dataset") or dataset)
+
+    def paths(self, dataset: str) -> Paths:
+        """Where everything about a dataset is stored."""
+        return Paths(dataset, self.active.recipe, self.root, self.source(dataset))
+
+    def _file(self, dataset: str, name: str) -> ConfigFile:
+        return ConfigFile(self.conf / dataset / f"{name}.yaml")
+
+
+def load_project(file: Path = PARAMS_FILE, recipe: str | None = None) -> Project:
+    """Read params.yaml; one ParamsError lists everything wrong with it.
+
+    ``recipe`` takes the place of the file's own. A file may vary another: see `emm.config.files`.
+    """
+    errors: list[str] = []
+    active: Any = bind(Active, read_layers(file), "", errors)
+    errors.extend(_faults(active) if active else ())
+    raise_all(errors, str(file))
+    return Project(file, replace(active, recipe=recipe) if recipe else active)
+
+
+def _faults(active: Active) -> Iterator[str]:
+    groups = ("trained", "baselines", "fused", "searched")
+    models = {*(name for group in groups for name in getattr(active, group)), *UNLISTED}
+    for name in active.table:
+        if name not in models:
+            among = f"{', '.join(groups[:-1])} nor {groups[-1]}"
+            yield f"table: {name!r} is neither in {among}; {nearest(name, models)}"
+    for key in ("datasets", *groups, "table", "images", "episodes"):
+        names = getattr(active, key)
+        if len(set(names)) < len(names):
+            yield f"{key}: a name is listed twice"

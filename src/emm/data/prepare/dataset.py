@@ -1,0 +1,31 @@
+"""The dataset that a folder of conf/ describes: a registered one, or a custom one."""
+
+from pathlib import Path
+
+from emm.config.binding import choose
+from emm.config.project import ConfigFile
+from emm.data.custom.dataset import custom_dataset
+from emm.data.custom.settings import read_custom
+from emm.data.datasets.dataset import DATASETS, Dataset, load_dataset
+from emm.data.prepare.settings import read_preprocess, read_tasks
+
+
+def dataset_of(data: ConfigFile, name: str, raw: Path) -> Dataset:
+    """The dataset that a file of conf/ describes, with the tasks that it names.
+
+    ``name``: of the registered dataset, or of the custom one, which is described from its files in
+    ``raw``. Raises ParamsError for a dataset, task or column that doesn't exist.
+    """
+    tasks = read_tasks(data)
+    custom = read_custom(data, tasks)
+    if custom is None:
+        choose("dataset", name, DATASETS, data.path, "choose one of the known datasets")
+        dataset = load_dataset(name)
+    else:
+        preprocess = read_preprocess(data, tasks)
+        sample = preprocess.sample
+        key = (sample.key,) if sample is not None and sample.key else ()
+        dataset = custom_dataset(name, custom, raw, (*key, *preprocess.keep))
+    for task in tasks:
+        choose("task", task, dataset.tasks, f"{data.path}: tasks", "correct the name")
+    return dataset

@@ -1,0 +1,74 @@
+"""Settings of preprocessing and of the checks of processed data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from emm.config.binding import Count, Positive, Seed, Share, raise_all
+from emm.config.project import ConfigFile
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """A part of the rows: a ``fraction``, or about so many ``rows`` of train.
+
+    ``key``: a column, such as the user, whose values are taken with all of their rows.
+    """
+
+    fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    rows: Count | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class PreprocessSettings:
+    """How raw rows become encoded splits.
+
+    Attributes:
+        seed: of the split.
+        rare_below: a value seen fewer times than this in train becomes id 0.
+        max_rejected: share of lines that may be left out because they can't be used.
+        sample: take a part of the rows only.
+        bags: keep all values of multi-valued fields, where the dataset has such.
+        funnel: two tasks, such as click and purchase, of which the second happens only after the
+            first.
+        keep: columns that are kept next to the features, unencoded, for GAUC.
+    """
+
+    seed: Seed = 0
+    rare_below: Count = 1
+    max_rejected: Share = 0.001
+    sample: SampleSettings | None = None
+    bags: bool = False
+    funnel: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """When `check-data` stops the pipeline.
+
+    ``max_column_auc``: a single column that ranks a task better than this counts as a leak;
+    ``rate_tolerance``: largest relative difference of a positive rate from train's, and of a
+    regression task's mean in standard deviations of train.
+    """
+
+    max_column_auc: Annotated[float, Field(ge=0.5, le=1)] = 0.95
+    rate_tolerance: Positive = 0.5
+
+
+def read_tasks(data: ConfigFile) -> tuple[str, ...]:
+    """The tasks of a dataset; ParamsError if there are none."""
+    return data.read("tasks", Annotated[tuple[str, ...], Field(min_length=1)])  # type: ignore[arg-type]
+
+
+def read_preprocess(data: ConfigFile, tasks: Sequence[str]) -> PreprocessSettings:
+    """The section `preprocess`; ParamsError if it is wrong, or its funnel is none of the tasks'."""
+    settings = data.read("preprocess", PreprocessSettings)
+    funnel = settings.funnel
+    if funnel and (len(funnel) != 2 or len({*funnel} & {*tasks}) != 2):
+        fault = f"preprocess.funnel: got {list(funnel)}, expected two of the tasks in order, or []"
+        raise_all([fault], str(data.path))
+    return settings

@@ -1,0 +1,100 @@
+"""Settings of fusion: what the pool consists of, and how a fused model starts and learns."""
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from emm.config.binding import Count, Positive
+from emm.core.errors import ParamsError
+from emm.training.settings import OptimiserSettings, PoolSettings
+
+Variant = Literal["paper", "aligned", "ensemble"]
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
+
+StartWeights = Literal["trained", "fresh"]
+
+
+@dataclass(frozen=True)
+class OutsideModel:
+    """A trained model from outside the pipeline.
+
+    Attributes:
+        task: the task that it predicts.
+        factory: of a network, the function that builds it, ``package.module:function``.
+        weights: of a network, its weights as .safetensors.
+        tower: of a network, the module that turns the last hidden layer into the logit; by default
+            the last layer with weights.
+        trees: of boosted trees, the file that LightGBM or XGBoost saved.
+    """
+
+    task: str
+    factory: str | None = None
+    weights: str | None = None
+    tower: str | None = None
+    trees: str | None = None
+
+
+@dataclass(frozen=True)
+class FusionSettings(PoolSettings):
+    """What the pool consists of, and the rows that fused models learn on.
+
+    ``pool``: models from outside, next to the pipeline's own; ``adapter``: ``linear`` cuts networks
+    of different widths alike and learns linear maps between them.
+    """
+
+    pool: tuple[OutsideModel, ...] = ()
+    adapter: Literal["linear"] | None = None
+
+    @property
+    def factories(self) -> tuple[str, ...]:
+        """The functions that build the pool's outside networks."""
+        return tuple(model.factory for model in self.pool if model.factory)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a fused model takes over from the trained networks, and what it learns from scratch.
+
+    ``networks``: all of their layers; ``embeddings``: those of their first layers (the published
+    code discards them); ``towers``: these go on learning unless they are ``frozen``. Raises
+    ParamsError for fresh networks with frozen towers.
+    """
+
+    networks: StartWeights = "trained"
+    embeddings: StartWeights = "trained"
+    towers: Literal["trained", "fresh", "frozen"] = "trained"
+
+    def __post_init__(self) -> None:
+        if self.networks == "fresh" and self.towers == "frozen":
+            raise ParamsError(
+                "fresh networks can't have frozen towers: these would stay random",
+                where="a fused model's `start`",
+                next_step="set towers to fresh, or networks to trained",
+            )
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A phase in which the trained networks learn, too, at a step size of its own."""
+
+    learning_rate: Positive
+    max_epochs: Count
+
+
+@dataclass(frozen=True)
+class FusedSettings(OptimiserSettings):
+    """How a fused model is trained.
+
+    Attributes:
+        members: of the pool; all if none is named.
+        start: what it takes over.
+        max_epochs: of the phase in which the networks are frozen; null: those of ``training``.
+        second: a phase after that in which the networks learn, too.
+        fit_on: ``train`` learns on the pool's in-sample predictions whatever the fusion's
+            ``fit_on`` is, for comparison.
+    """
+
+    members: tuple[str, ...] = ()
+    start: Start = field(default_factory=Start)
+    max_epochs: Count | None = None
+    second: Phase | None = None
+    fit_on: Literal["train"] | None = None
