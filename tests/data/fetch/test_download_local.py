@@ -30,31 +30,31 @@ FOLDERS: dict[str, dict[str, bytes]] = {
 
 
 @pytest.mark.parametrize("files", FOLDERS.values(), ids=FOLDERS)
-def test_a_local_folder_is_taken(place: Place, files: dict[str, bytes]) -> None:
+def test_files_are_taken_from_a_local_folder(place: Place, files: dict[str, bytes]) -> None:
     place.fetch(local=place.put(files))
     assert place.raw_files() == WHOLE
 
 
 @pytest.mark.parametrize("content", ARCHIVES.values(), ids=ARCHIVES)
-def test_a_local_archive_is_taken(place: Place, content: bytes) -> None:
+def test_files_are_taken_from_a_local_archive(place: Place, content: bytes) -> None:
     place.fetch(local=place.put({"archive": content}) / "archive")
     assert place.raw_files() == WHOLE
 
 
-def test_a_local_file_is_taken_where_it_is_all_there_is(place: Place) -> None:
+def test_a_source_of_one_file_is_taken_from_a_local_file(place: Place) -> None:
     source = replace(SOURCE, files=SOURCE.files[:1])
     place.fetch(source, place.put({"c.data.gz": gzip.compress(TRAIN)}) / "c.data.gz")
     assert place.raw_files() == {"c.data": TRAIN}
 
 
-def test_the_local_files_stay_as_they_are(place: Place) -> None:
+def test_the_local_files_are_unchanged(place: Place) -> None:
     place.fetch(local=place.put(GZIPPED))
     assert {path.name: path.read_bytes() for path in place.local.iterdir()} == GZIPPED
 
 
 WRONG: dict[str, tuple[dict[str, bytes], str]] = {
-    "nothing": ({}, "there is no c.data and no c.test in it"),
-    "one missing": ({"c.data": TRAIN}, "there is no c.test in it"),
+    "nothing": ({}, "c.data and c.test not found in it"),
+    "one missing": ({"c.data": TRAIN}, "c.test not found in it"),
     "other bytes": ({**WHOLE, "c.data": TRAIN[::-1]}, "c.data is not the file that was published"),
     "cut off": ({**WHOLE, "c.data": TRAIN[:-1]}, "got: 99,999 bytes; expected: 100,000 bytes"),
     "too long": ({**WHOLE, "c.data": TRAIN + b"x"}, "got: more than 100,000 bytes"),
@@ -76,12 +76,12 @@ def test_a_wrong_local_folder_is_an_error(
     assert place.nothing_written()
 
 
-def test_a_wrong_local_path_says_what_next(place: Place) -> None:
+def test_the_error_for_a_wrong_local_path_has_a_next_step(place: Place) -> None:
     source = replace(SOURCE, urls=("http://127.0.0.1:1/c.zip",))
     with pytest.raises(DownloadError) as error:
         place.fetch(source, place.local / "none")
     assert str(error.value).splitlines() == [
-        "tiny.source.path in params.yaml does not lead to the published files",
+        "source.path in conf/tiny/data.yaml does not lead to the published files",
         f"  where: {place.local / 'none'}",
         f"  got: the file can't be opened; where: {place.local / 'none'}; "
         "got: No such file or directory",

@@ -1,4 +1,4 @@
-"""Files that their publisher gives no hash of: found by pattern, placed by hand, pinned."""
+"""Files without a published hash: found by pattern, put in place by hand, pinned."""
 
 import gzip
 import hashlib
@@ -47,7 +47,7 @@ FOLDERS: dict[str, dict[str, bytes]] = {
 
 
 @pytest.mark.parametrize("files", FOLDERS.values(), ids=FOLDERS)
-def test_a_pattern_takes_all_that_answer_to_it(place: Place, files: dict[str, bytes]) -> None:
+def test_all_files_that_match_a_pattern_are_taken(place: Place, files: dict[str, bytes]) -> None:
     place.fetch(UNHASHED, place.put(files))
     assert place.raw_files() == ALL
     assert pins(place) == PINS
@@ -62,7 +62,7 @@ def test_files_in_subfolders_are_taken(place: Place) -> None:
     assert place.raw_files() == ALL
 
 
-def test_a_folders_own_files_come_before_those_of_its_subfolders(place: Place) -> None:
+def test_files_of_a_folder_take_precedence_over_those_of_its_subfolders(place: Place) -> None:
     folder = place.put(ALL) / "old"
     folder.mkdir()
     (folder / "log_c_pure.csv").write_bytes(b"c")
@@ -70,7 +70,7 @@ def test_a_folders_own_files_come_before_those_of_its_subfolders(place: Place) -
     assert place.raw_files() == ALL
 
 
-def test_a_file_of_its_own_name_is_none_of_a_pattern(place: Place) -> None:
+def test_an_exact_name_takes_precedence_over_a_pattern(place: Place) -> None:
     hashed = RawFile("log_a_pure.csv", PINS["log_a_pure.csv"]["sha256"], 4)  # type: ignore[arg-type]
     source = replace(UNHASHED, files=(*UNHASHED.files, hashed))
     place.fetch(source, place.put(ALL))
@@ -83,7 +83,7 @@ def test_a_download_is_pinned(place: Place, site: Site) -> None:
     assert (place.raw_files(), pins(place)) == (ALL, PINS)
 
 
-def test_a_source_that_fails_leaves_no_file_of_its_own(
+def test_a_failed_source_leaves_no_files(
     place: Place, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = place.put({"good.tar.gz": ARCHIVE}) / "good.tar.gz"
@@ -98,13 +98,13 @@ def test_a_source_that_fails_leaves_no_file_of_its_own(
     assert place.raw_files() == ALL
 
 
-def test_files_with_a_known_hash_get_no_pin(place: Place) -> None:
+def test_files_with_a_published_hash_are_not_pinned(place: Place) -> None:
     users = RawFile("users.csv", PINS["users.csv"]["sha256"], 5)  # type: ignore[arg-type]
     place.fetch(replace(SOURCE, files=(users,)), place.put(ALL))
     assert not place.pins.exists()
 
 
-def test_the_same_files_pass_their_pins(place: Place) -> None:
+def test_unchanged_files_agree_with_their_pins(place: Place) -> None:
     place.fetch(UNHASHED, place.put(ALL))
     place.fetch(UNHASHED, place.local)
     assert pins(place) == PINS
@@ -118,7 +118,9 @@ CHANGED: dict[str, dict[str, bytes | None]] = {
 
 
 @pytest.mark.parametrize("change", CHANGED.values(), ids=CHANGED)
-def test_what_differs_from_its_pin_is_named(place: Place, change: dict[str, bytes | None]) -> None:
+def test_files_that_differ_from_their_pins_are_named(
+    place: Place, change: dict[str, bytes | None]
+) -> None:
     place.fetch(UNHASHED, place.put(ALL))
     name, content = next(iter(change.items()))
     if content is None:
@@ -128,7 +130,7 @@ def test_what_differs_from_its_pin_is_named(place: Place, change: dict[str, byte
     with pytest.raises(DownloadError) as error:
         place.fetch(UNHASHED, place.local)
 
-    def said(content: bytes | None) -> str:
+    def described(content: bytes | None) -> str:
         known = (
             "none" if content is None else "{bytes} bytes, sha256 {sha256}".format(**pin(content))
         )
@@ -136,12 +138,12 @@ def test_what_differs_from_its_pin_is_named(place: Place, change: dict[str, byte
 
     manifest = place.pins / "tiny.json"
     assert str(error.value).splitlines() == [
-        f"tiny: not what was pinned at first use: {name}",
+        f"tiny: files differ from their pins: {name}",
         f"  where: {manifest}",
-        f"  got: {said(content)}",
-        f"  expected: {said(ALL.get(name))}",
-        "  next: put the earlier content back; or, if the new one is wanted, delete "
-        f"{manifest}, then run: dvc repro --force download@tiny",
+        f"  got: {described(content)}",
+        f"  expected: {described(ALL.get(name))}",
+        f"  next: restore the earlier files; or, to use the new ones, delete {manifest}, then run: "
+        "dvc repro --force download@tiny",
     ]
     assert place.raw_files() == ALL
     assert pins(place) == PINS
@@ -158,7 +160,7 @@ def test_a_download_that_differs_from_its_pin_is_not_kept(place: Place, site: Si
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"users.csv": {"bytes": 5}}'])
-def test_a_manifest_that_cant_be_read_is_an_error(place: Place, text: str) -> None:
+def test_an_unreadable_manifest_is_an_error(place: Place, text: str) -> None:
     place.pins.mkdir()
     (place.pins / "tiny.json").write_text(text)
     with pytest.raises(DownloadError, match=r"git checkout .*tiny\.json"):
@@ -166,19 +168,19 @@ def test_a_manifest_that_cant_be_read_is_an_error(place: Place, text: str) -> No
     assert place.nothing_written()
 
 
-def test_a_file_of_unknown_size_is_bounded_by_its_source(place: Place) -> None:
+def test_a_file_of_unknown_size_is_limited_by_its_source(place: Place) -> None:
     source = replace(UNHASHED, max_bytes=4)
     with pytest.raises(DownloadError, match=r"more than 4 bytes; expected: at most 4 bytes"):
         place.fetch(source, place.put(ALL))
 
 
-def test_a_known_size_holds_without_a_hash(place: Place) -> None:
+def test_a_known_size_is_checked_without_a_hash(place: Place) -> None:
     source = replace(SOURCE, files=(RawFile("users.csv", bytes=6),))
     with pytest.raises(DownloadError, match=r"got: 5 bytes; expected: 6 bytes"):
         place.fetch(source, place.put(ALL))
 
 
-def test_placed_files_need_no_path(place: Place) -> None:
+def test_placed_files_are_found_without_a_path(place: Place) -> None:
     folder = place.placed / "tiny"
     folder.mkdir(parents=True)
     (folder / "Pure.tar.gz").write_bytes(ARCHIVE)
@@ -192,30 +194,30 @@ def test_the_placed_files_are_copied(place: Place) -> None:
     assert place.raw_files() == ALL
 
 
-def absent(place: Place, source: Source, local: Path | None = None) -> list[str]:
+def failure(place: Place, source: Source, local: Path | None = None) -> list[str]:
     with pytest.raises(DownloadError) as error:
         place.fetch(source, local)
     return str(error.value).splitlines()
 
 
-def test_absent_placed_files_say_where_to_get_and_to_put_them(place: Place) -> None:
+def test_the_error_for_missing_files_says_where_to_get_and_put_them(place: Place) -> None:
     folder = place.placed / "tiny"
-    assert absent(place, UNHASHED) == [
-        "tiny isn't complete: its files have to be put in place by hand",
+    assert failure(place, UNHASHED) == [
+        "tiny is incomplete: you have to put its files in place yourself",
         f"  where: {folder}",
         f"  got: the file can't be opened; where: {folder}; got: No such file or directory",
         "  expected: these, plain or .gz, or an archive with them: log_*_pure.csv, users.csv",
         "  next: get them from https://example.org/census (the Download button), put them into "
-        f"{folder}/, or set tiny.source.path in params.yaml to their folder, file or archive, "
+        f"{folder}/, or set source.path in conf/tiny/data.yaml to their folder, file or archive, "
         "then run: dvc repro",
     ]
     assert place.nothing_written()
 
 
-def test_a_placed_folder_without_a_file_names_it(place: Place) -> None:
-    lines = absent(place, UNHASHED, place.put(LOGS))
-    assert lines[2] == "  got: there is no users.csv in it"
+def test_a_file_missing_from_the_placed_folder_is_named(place: Place) -> None:
+    lines = failure(place, UNHASHED, place.put(LOGS))
+    assert lines[2] == "  got: users.csv not found in it"
     (place.local / "log_a_pure.csv").rename(place.local / "users.csv")
     (place.local / "log_b_pure.csv").unlink()
-    lines = absent(place, UNHASHED, place.local)
-    assert lines[2] == "  got: there is no log_*_pure.csv in it"
+    lines = failure(place, UNHASHED, place.local)
+    assert lines[2] == "  got: log_*_pure.csv not found in it"

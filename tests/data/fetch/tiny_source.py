@@ -1,4 +1,4 @@
-"""A tiny dataset to download, packed in many ways, and the place where a test puts it."""
+"""A tiny dataset to download, packed in many ways, and the folders of a test."""
 
 import gzip
 import hashlib
@@ -65,7 +65,7 @@ ARCHIVES = {
 
 
 class Place:
-    """Where a test puts the raw files, and what is there before and after."""
+    """The folders of a test, and what they contain."""
 
     def __init__(self, root: Path) -> None:
         self.raw, self.cache, self.local = root / "raw" / "tiny", root / "cache", root / "mine"

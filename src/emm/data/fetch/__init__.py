@@ -1,1 +1,1 @@
-"""Download and verify raw files."""
+"""Raw files: downloaded or taken from local files, found in archives, and checked."""

