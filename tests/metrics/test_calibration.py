@@ -21,11 +21,11 @@ from emm.metrics.calibration import (
     reliability_of_equal_evidence,
 )
 
-steady = settings(deadline=None, max_examples=60)  # a busy machine is no failure
+steady = settings(deadline=None, max_examples=60)  # no deadline: the machine may be busy
 
 
 def drawn(rows: int, base: float = 0.0, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Logits around ``base`` and labels drawn from just these probabilities."""
+    """Logits around ``base``, and labels drawn with exactly these probabilities."""
     generator = torch.Generator().manual_seed(seed)
     logits = base + 2 * torch.randn(rows, generator=generator, dtype=torch.float64)
     labels = (torch.rand(rows, generator=generator) < logits.sigmoid()).to(torch.uint8)
@@ -54,7 +54,7 @@ def test_log_loss_of_zero_logits_is_log_two() -> None:
     assert log_loss(torch.zeros(4), torch.tensor([0, 1, 1, 0])) == pytest.approx(math.log(2))
 
 
-def test_log_loss_equals_that_of_scikit_learn() -> None:
+def test_log_loss_equals_scikit_learn() -> None:
     logits, labels = drawn(500)
     expected = sklearn_log_loss(labels, logits.sigmoid())
     assert log_loss(logits, labels) == pytest.approx(expected, abs=1e-12)
@@ -63,11 +63,11 @@ def test_log_loss_equals_that_of_scikit_learn() -> None:
 @pytest.mark.parametrize(
     ("logit", "label", "loss"), [(800.0, 0, 800.0), (-800.0, 1, 800.0), (800.0, 1, 0.0)]
 )
-def test_log_loss_is_stable_far_out(logit: float, label: int, loss: float) -> None:
+def test_log_loss_is_stable_for_extreme_logits(logit: float, label: int, loss: float) -> None:
     assert log_loss(torch.tensor([logit]), torch.tensor([label])) == loss
 
 
-def test_log_loss_counts_small_losses_in_float64() -> None:
+def test_log_loss_computes_small_losses_in_float64() -> None:
     loss = log_loss(torch.tensor([20.0], dtype=torch.float32), torch.tensor([1]))
     assert loss == pytest.approx(math.log1p(math.exp(-20)), rel=1e-12)
 
@@ -90,7 +90,7 @@ def test_calibration_error_of_a_constant_prediction() -> None:
     st.lists(st.tuples(st.integers(1, 99), st.integers(0, 1)), min_size=1, max_size=60),
     st.sampled_from([1, 7, 15]),
 )
-def test_calibration_error_equals_a_loop(rows: list[tuple[int, int]], bins: int) -> None:
+def test_calibration_error_equals_a_loop_over_bins(rows: list[tuple[int, int]], bins: int) -> None:
     probabilities = [(percent + 0.3) / 100 for percent, _ in rows]  # none on an edge
     labels = [label for _, label in rows]
     found = expected_calibration_error(logit(probabilities), torch.tensor(labels), bins)
@@ -102,12 +102,12 @@ def test_calibrated_predictions_have_a_small_error() -> None:
     assert expected_calibration_error(logits, labels) < 0.005
 
 
-def test_certain_and_right_predictions_have_no_error() -> None:
+def test_certain_and_correct_predictions_have_no_error() -> None:
     labels = torch.tensor([0, 1])
     assert expected_calibration_error(torch.tensor([-torch.inf, torch.inf]), labels) == 0
 
 
-def test_a_bin_holds_its_upper_edge_only() -> None:
+def test_a_bin_includes_its_upper_edge_only() -> None:
     curve = reliability(torch.tensor([-torch.inf, 0.0, 0.1]), torch.tensor([0, 1, 0]), bins=2)
     assert curve.rows.tolist() == [2, 1]
 
@@ -120,7 +120,7 @@ def test_reliability_leaves_out_empty_bins() -> None:
 
 
 @pytest.mark.parametrize("curve_of", [reliability, reliability_of_equal_evidence])
-def test_reliability_keeps_rows_positives_and_mass(
+def test_reliability_preserves_rows_positives_and_probability_mass(
     curve_of: Callable[[Tensor, Tensor, int], Reliability],
 ) -> None:
     logits, labels = drawn(1000, base=-4.0)
@@ -132,7 +132,7 @@ def test_reliability_keeps_rows_positives_and_mass(
     )
 
 
-def test_bins_of_equal_evidence_share_the_variance() -> None:
+def test_bins_of_equal_evidence_have_equal_variance() -> None:
     logits, labels = drawn(20_000, base=-4.0)
     curve = reliability_of_equal_evidence(logits, labels, bins=10)
     order = logits.sort().values.sigmoid()
@@ -148,8 +148,8 @@ def test_equal_probabilities_share_a_bin_of_equal_evidence(logit: float) -> None
     assert curve.observed.tolist() == [0.5]
 
 
-def reliability_at_once(logits: Tensor, labels: Tensor, bins: int) -> Reliability:
-    """All rows in one step each."""
+def reliability_in_one_step(logits: Tensor, labels: Tensor, bins: int) -> Reliability:
+    """All rows in one step."""
     predicted = logits.double().sigmoid()
     edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)[1:-1]
     bin_of_row = torch.bucketize(predicted, edges)
@@ -172,12 +172,14 @@ def test_blocks_change_no_bit(
     logits, labels = ((logits * levels).round() / levels).to(dtype), labels.to(labels_dtype)
     wide = logits.double()
     loss = -logsigmoid(torch.where(labels == 1, wide, -wide)).mean().item()
-    at_once = reliability_at_once(logits, labels, 15)
-    ece = ((at_once.observed - at_once.predicted).abs() * at_once.rows).sum().item() / 2001
+    in_one_step = reliability_in_one_step(logits, labels, 15)
+    ece = (
+        (in_one_step.observed - in_one_step.predicted).abs() * in_one_step.rows
+    ).sum().item() / 2001
     column = torch.stack([logits, logits], dim=1)[:, 0]  # not contiguous
     assert log_loss(logits, labels) == log_loss(column, labels) == loss
     assert expected_calibration_error(logits, labels) == ece
-    for name, expected in vars(at_once).items():
+    for name, expected in vars(in_one_step).items():
         assert torch.equal(getattr(reliability(logits, labels), name), expected)
 
 
@@ -185,7 +187,7 @@ def test_blocks_change_no_bit(
     "metric", [log_loss, expected_calibration_error, reliability_of_equal_evidence]
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_logits_stay_as_they_are(metric: Callable[..., object], dtype: torch.dtype) -> None:
+def test_the_logits_are_not_changed(metric: Callable[..., object], dtype: torch.dtype) -> None:
     logits, labels = drawn(100)
     logits = logits.to(dtype)
     before = logits.clone()
@@ -197,5 +199,5 @@ def test_the_logits_stay_as_they_are(metric: Callable[..., object], dtype: torch
     "metric", [log_loss, expected_calibration_error, reliability, reliability_of_equal_evidence]
 )
 def test_lengths_must_match(metric: Callable[..., object]) -> None:
-    with pytest.raises(DataError, match="don't belong together"):
+    with pytest.raises(DataError, match="don't match"):
         metric(torch.zeros(3), torch.zeros(2))

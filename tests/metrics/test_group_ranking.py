@@ -1,4 +1,4 @@
-"""GAUC against a plain loop over groups with scikit-learn, and what must hold for any rows."""
+"""GAUC against a loop over groups with scikit-learn, and its invariants."""
 
 from random import Random
 
@@ -13,12 +13,12 @@ from emm.core.errors import DataError
 from emm.metrics.group_ranking import gauc
 from emm.metrics.ranking import auc
 
-steady = settings(deadline=None, max_examples=60)  # a busy machine is no failure
+steady = settings(deadline=None, max_examples=60)  # no deadline: the machine may be busy
 Rows = tuple[Tensor, Tensor, Tensor]
 
 
 def group_by_group(scores: Tensor, labels: Tensor, groups: Tensor) -> float:
-    """The definition, one group after another."""
+    """The definition, group by group."""
     total = weights = 0.0
     for group in set(groups.tolist()):
         rows = groups == group
@@ -30,7 +30,7 @@ def group_by_group(scores: Tensor, labels: Tensor, groups: Tensor) -> float:
 
 @st.composite
 def grouped_rows(draw: st.DrawFn) -> Rows:
-    """A few distinct scores in a few groups; one group at least has both classes."""
+    """Few distinct scores in few groups, of which at least one has both classes."""
     rows = draw(st.integers(2, 40))
     scores = draw(st.lists(st.integers(-3, 3), min_size=rows, max_size=rows))
     labels = draw(st.lists(st.integers(0, 1), min_size=rows - 2, max_size=rows - 2))
@@ -53,25 +53,25 @@ def test_a_case_worked_out_by_hand() -> None:
     scores = torch.tensor([0.1, 0.9, 0.5, 0.5, 0.3, 0.8, 0.2])
     labels = torch.tensor([0, 1, 1, 0, 0, 1, 1])
     groups = torch.tensor([7, 7, 3, 3, 3, 5, -1])
-    # Group 7: 1, of 2 rows. Group 3: a tie and a win, of 3 rows. Group 5: one class. -1: unknown.
+    # Group 7: AUC 1, 2 rows. Group 3: a tie and a win, 3 rows. Group 5: one class. -1: unknown.
     assert gauc(scores, labels, groups) == pytest.approx((2 * 1 + 3 * 0.75) / 5, abs=1e-15)
 
 
 @steady
 @given(grouped_rows())
-def test_it_equals_the_definition(rows: Rows) -> None:
+def test_gauc_equals_its_definition(rows: Rows) -> None:
     assert gauc(*rows) == pytest.approx(group_by_group(*rows), abs=1e-12)
 
 
 @pytest.mark.parametrize("groups", [1, 7, 400, 3000])
-def test_it_equals_the_definition_on_many_rows(groups: int) -> None:
+def test_gauc_equals_its_definition_on_many_rows(groups: int) -> None:
     rows = drawn(3000, groups)
     assert gauc(*rows) == pytest.approx(group_by_group(*rows), abs=1e-12)
 
 
 @steady
 @given(grouped_rows())
-def test_of_one_group_it_is_the_auc(rows: Rows) -> None:
+def test_gauc_of_one_group_is_the_auc(rows: Rows) -> None:
     scores, labels, _ = rows
     found = gauc(scores, labels, torch.zeros_like(labels))
     assert found == pytest.approx(auc(scores, labels), abs=1e-15)
@@ -92,19 +92,19 @@ def test_the_order_of_rows_and_the_names_of_groups_do_not_matter(
 
 @steady
 @given(grouped_rows())
-def test_a_groups_own_shift_of_scores_does_not_matter(rows: Rows) -> None:
+def test_a_shift_of_the_scores_of_a_group_does_not_matter(rows: Rows) -> None:
     scores, labels, groups = rows
     assert gauc(scores + 10 * groups, labels, groups) == gauc(*rows)
 
 
 @steady
 @given(grouped_rows())
-def test_flipped_labels_give_one_minus_it(rows: Rows) -> None:
+def test_flipped_labels_give_one_minus_gauc(rows: Rows) -> None:
     scores, labels, groups = rows
     assert gauc(scores, 1 - labels, groups) == pytest.approx(1 - gauc(*rows), abs=1e-12)
 
 
-def test_what_has_no_gauc_is_an_error() -> None:
+def test_an_undefined_gauc_is_an_error() -> None:
     scores, labels = torch.tensor([1.0, 2.0]), torch.tensor([0, 1])
     with pytest.raises(DataError, match="no group has both classes"):
         gauc(scores, labels, torch.tensor([1, 2]))
@@ -113,6 +113,6 @@ def test_what_has_no_gauc_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("groups", [torch.zeros(3).long(), torch.zeros(2)])
-def test_groups_that_do_not_fit_are_an_error(groups: Tensor) -> None:
-    with pytest.raises(DataError, match="scores and groups don't belong together"):
+def test_groups_of_another_shape_or_dtype_are_an_error(groups: Tensor) -> None:
+    with pytest.raises(DataError, match="scores and groups don't match"):
         gauc(torch.zeros(2), torch.tensor([0, 1]), groups)

@@ -20,7 +20,7 @@ from emm.automtl.supernet import Supernet
 from emm.core.errors import DataError
 from emm.core.progress import say
 from emm.data.tables.rows import Rows, RowTensors, count_batches
-from emm.metrics.scores import scores
+from emm.metrics.tasks import scores
 from emm.training.context import TrainingContext
 from emm.training.history import named_scores
 from emm.training.seeds import order_generator, seed_dropout

@@ -19,8 +19,8 @@ from emm.data.tables.loading import load_groups
 from emm.data.tables.memory import open_splits
 from emm.data.tables.rows import Rows
 from emm.data.tables.schema import Schema, load_schema, schema_hash
-from emm.metrics.evaluation import task_scores
-from emm.metrics.funnels import funnel_scores
+from emm.metrics.funnels import funnel_metrics
+from emm.metrics.tasks import task_metrics
 from emm.nn.bags import BagStore, attach_bags
 from emm.nn.mlp import count_parameters
 from emm.training.bags import load_bags
@@ -131,17 +131,17 @@ def _all_scores(
     for t, task in enumerate(schema.tasks):
         std = schema.targets[task].std if task in schema.targets else 1.0
         kind, column = schema.kind(task), (logits[:, :, t], labels[:, t])
-        by_task[task] = task_scores(kind, *column, bins=bins, std=std, groups=groups)
+        by_task[task] = task_metrics(kind, *column, bins=bins, std=std, groups=groups)
     if not schema.funnel:
         return {"tasks": by_task}
 
     def score(own: Tensor, truth: Tensor, rows: Tensor) -> dict[str, list[float]]:
         within = None if groups is None else groups[rows]
-        return task_scores("binary", own, truth, bins=bins, groups=within)
+        return task_metrics("binary", own, truth, bins=bins, groups=within)
 
     click, conversion = (logits[:, :, step] for step in schema.steps)
     truth = labels[:, list(schema.steps)]  # [N, 2]
-    return {"tasks": by_task, "funnel": funnel_scores(click, conversion, truth, score)}
+    return {"tasks": by_task, "funnel": funnel_metrics(click, conversion, truth, score)}
 
 
 def _history(path: Path) -> Any:

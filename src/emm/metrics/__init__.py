@@ -1,5 +1,5 @@
-"""Metrics of predictions: functions over tensors, without files and without modules.
+"""Metrics of predictions, as functions of tensors.
 
 Shapes: N rows of a split, T tasks, K points of a curve, S seeds of a model.
-Scores may lie on any device and have any real dtype; sums are taken in float64 or whole numbers.
+Scores may be on any device and of any real dtype; sums are computed in float64 or integers.
 """

@@ -1,4 +1,4 @@
-"""How far predicted probabilities can be taken at their word: log loss, ECE, reliability."""
+"""Calibration of predicted probabilities: log loss, calibration error, reliability curves."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,16 @@ from torch.nn.functional import logsigmoid
 from emm.core.errors import DataError
 from emm.metrics.checks import check_pair
 
-BINS = 15  # of Guo et al. 2017, section 4
-BLOCK = 1 << 18  # rows at a time, so that what is made of them stays in the cache
+BINS = 15  # as in Guo et al. 2017, section 4
+BLOCK = 1 << 18  # rows per block, so that intermediate results fit the processor's cache
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """Per non-empty bin: mean predicted probability, observed rate (float64), rows (int64); [K]."""
+    """For each non-empty bin: mean predicted probability, observed rate (float64), rows (int64).
+
+    All are [K].
+    """
 
     predicted: Tensor
     observed: Tensor
@@ -25,16 +28,16 @@ class Reliability:
 def log_loss(logits: Tensor, labels: Tensor) -> float:
     """Mean binary cross-entropy in nats of logits [N] and labels [N], computed in float64.
 
-    Raises DataError for logits that aren't finite: one wrong row would make the loss infinite.
+    Raises DataError unless all logits are finite: a single wrong row would make the loss infinite.
     """
     check_pair(logits, labels)
     if bool(logits.isinf().any()):
         raise DataError(
             "the log loss needs finite logits",
             got=f"infinity in {int(logits.isinf().sum())} of {logits.numel()} rows",
-            next_step="store logits instead of probabilities that were rounded to 0 or 1",
+            next_step="store logits instead of probabilities, which may be rounded to 0 or 1",
         )
-    # One mean over all rows, not one a block: the order of a sum shows in its last digit.
+    # One mean over all rows, not one per block: the order of a sum affects its last digit.
     gains = torch.empty(len(logits), dtype=torch.float64, device=logits.device)
     blocks = (torch.split(each, BLOCK) for each in (gains, logits.detach(), labels))
     for gain, logit, label in zip(*blocks, strict=True):
@@ -44,10 +47,10 @@ def log_loss(logits: Tensor, labels: Tensor) -> float:
 
 
 def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = BINS) -> float:
-    """Mean over rows of |observed rate - mean prediction| of the row's bin; logits, labels [N].
+    """Mean over rows of |observed rate - mean prediction| in the row's bin; logits, labels [N].
 
-    Bins of equal width and their weights are those of Guo et al. 2017 (equation 3), applied to
-    the probability of the positive class instead of the confidence in the winning class.
+    The bins of equal width and their weights are those of Guo et al. 2017 (equation 3), applied to
+    the probability of the positive class instead of the confidence in the predicted class.
     """
     curve = reliability(logits, labels, bins)
     gaps = (curve.observed - curve.predicted).abs()
@@ -57,7 +60,7 @@ def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = BINS)
 def reliability(logits: Tensor, labels: Tensor, bins: int = BINS) -> Reliability:
     """Reliability curve over ``bins`` bins of equal width; logits, labels [N].
 
-    Bin k of K holds the probabilities in ((k - 1) / K, k / K], and the first one 0 too.
+    Bin k of K holds the probabilities in ((k - 1) / K, k / K]; the first bin also holds 0.
     """
     check_pair(logits, labels)
     edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64, device=logits.device)
@@ -65,11 +68,11 @@ def reliability(logits: Tensor, labels: Tensor, bins: int = BINS) -> Reliability
 
 
 def reliability_of_equal_evidence(logits: Tensor, labels: Tensor, bins: int = BINS) -> Reliability:
-    """Reliability curve over at most ``bins`` bins that tell equally much; logits, labels [N].
+    """Reliability curve over at most ``bins`` bins of equal evidence; logits, labels [N].
 
     The edges are quantiles weighted by p (1 - p), the variance that a calibrated row contributes.
-    So the log-odds of each bin's observed rate have about the same standard error,
-    1 / sqrt(sum of p (1 - p)), however rare the positives; equal probabilities share a bin.
+    So the log-odds of the observed rate have about the same standard error in each bin,
+    1 / sqrt(sum of p (1 - p)), however rare positives are. Equal probabilities share a bin.
     """
     check_pair(logits, labels)
     predicted = _probabilities(logits)
@@ -81,7 +84,7 @@ def reliability_of_equal_evidence(logits: Tensor, labels: Tensor, bins: int = BI
 
 
 def _probabilities(logits: Tensor) -> Tensor:
-    """Of the positive class, float64 [N]: one copy of the logits, which stay as they are."""
+    """Probabilities of the positive class, float64 [N]; a copy, so ``logits`` stay unchanged."""
     wide = logits.detach().double()
     return wide.sigmoid() if logits.dtype == torch.float64 else wide.sigmoid_()
 
@@ -93,11 +96,11 @@ def _binned(predicted: Tensor, labels: Tensor, edges: Tensor) -> Reliability:
     blocks = (torch.split(each, BLOCK) for each in (predicted, labels))
     for probability, label in zip(*blocks, strict=True):
         bin_of_row = torch.bucketize(probability, edges)  # edges[k - 1] < p <= edges[k]
-        # index_add, because a weighted bincount has no deterministic version on CUDA.
+        # index_add_, because a weighted bincount has no deterministic version on CUDA.
         sums.index_add_(0, bin_of_row, probability)
-        of_both = (2 * bin_of_row + (label == 1)).bincount(minlength=2 * count).view(count, 2)
-        rows += of_both.sum(1)
-        positives += of_both[:, 1]
+        by_label = (2 * bin_of_row + (label == 1)).bincount(minlength=2 * count).view(count, 2)
+        rows += by_label.sum(1)
+        positives += by_label[:, 1]
     filled = rows > 0
     observed = positives.double()[filled] / rows[filled]
     return Reliability(sums[filled] / rows[filled], observed, rows[filled])

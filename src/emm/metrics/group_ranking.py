@@ -1,4 +1,4 @@
-"""How well scores rank within groups, such as a user's impressions: GAUC, exact with ties."""
+"""Ranking within groups, such as the impressions of a user: GAUC, exact with ties."""
 
 import torch
 from torch import Tensor
@@ -8,12 +8,13 @@ from emm.metrics.checks import check_pair
 
 
 def gauc(scores: Tensor, labels: Tensor, groups: Tensor) -> float:
-    """Mean AUC of the groups, weighted by their rows; scores, labels [N], groups [N] whole numbers.
+    """Mean AUC of the groups, weighted by their rows; scores, labels [N], groups [N] integers.
 
-    sum_g n_g AUC_g / sum_g n_g over the groups g with both classes, n_g their impressions; the
-    others have no AUC, and are left out. So are rows of a negative group: theirs isn't known.
-    Equal scores count one half; each AUC is counted in whole numbers. Raises DataError as
-    `emm.metrics.ranking.auc`, for groups of another shape, and where no group has both classes.
+    sum_g n_g AUC_g / sum_g n_g over the groups g with both classes, n_g their impressions. Groups
+    of one class have no AUC and are left out, and so are rows of a negative group, which stands for
+    an unknown one. Equal scores count one half; the AUCs are computed in integers.
+    Raises DataError like `emm.metrics.ranking.auc`, for groups of another shape, and if no group
+    has both classes.
     Zhu et al., "Deep Interest Network for Click-Through Rate Prediction", KDD 2018.
     """
     check_pair(scores, labels)
@@ -27,7 +28,7 @@ def gauc(scores: Tensor, labels: Tensor, groups: Tensor) -> float:
             "the GAUC is undefined: no group has both classes",
             got=f"{len(rows)} groups in {int(rows.sum())} rows",
             expected="a group with positive and negative rows",
-            next_step="choose another evaluate.gauc_key in params.yaml, or null for none",
+            next_step="set gauc_key in the section evaluate to another column, or to null",
         )
     areas = twice_areas[mixed].double() / (2 * pairs[mixed])
     return float((rows[mixed] * areas).sum() / rows[mixed].sum())
@@ -36,31 +37,32 @@ def gauc(scores: Tensor, labels: Tensor, groups: Tensor) -> float:
 def _check_groups(groups: Tensor, scores: Tensor) -> None:
     if groups.shape != scores.shape or groups.is_floating_point():
         raise DataError(
-            "scores and groups don't belong together",
+            "scores and groups don't match",
             got=f"scores {list(scores.shape)}, groups {list(groups.shape)} {groups.dtype}",
-            expected="one whole number for each score",
+            expected="one integer per score",
         )
 
 
 def _counts(scores: Tensor, positive: Tensor, groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Twice the pairs that a positive wins, ties one half; positives; rows: each [G] int64.
+    """Twice the pairs won by positives (ties count one half), positives, and rows of each group.
 
-    Runs of equal scores within a group are steps, as in a ROC curve; two sorts find them.
+    All are [G] int64. Runs of equal scores within a group, found by two sorts, are the steps of the
+    group's ROC curve.
     """
     order = scores.argsort()
     order = order[groups[order].argsort(stable=True)]
     scores, positive, groups = scores[order], positive[order].long(), groups[order]
-    own = _changes(groups)  # the first row of each group
-    run = (_changes(scores) | own).cumsum(0) - 1  # of each row, from 0
-    group = own.cumsum(0) - 1
+    starts = _changes(groups)  # the first row of each group
+    run = (_changes(scores) | starts).cumsum(0) - 1  # of each row, from 0
+    group = starts.cumsum(0) - 1
     of_runs = torch.zeros(2, int(run[-1]) + 1 if len(run) else 0, dtype=torch.int64).to(run)
     of_runs[0].index_add_(0, run, positive)
     of_runs[1].index_add_(0, run, 1 - positive)
     group_of_run = group[_changes(run)]
     below = of_runs[1].cumsum(0) - of_runs[1]
-    below = below - below[_changes(group_of_run)][group_of_run]  # negatives of the group, lower
+    below = below - below[_changes(group_of_run)][group_of_run]  # lower negatives in the group
     wins = of_runs[0] * (2 * below + of_runs[1])
-    totals = torch.zeros(3, int(own.sum()), dtype=torch.int64).to(run)
+    totals = torch.zeros(3, int(starts.sum()), dtype=torch.int64).to(run)
     totals[0].index_add_(0, group_of_run, wins)
     totals[1].index_add_(0, group, positive)
     totals[2].index_add_(0, group, torch.ones_like(positive))
@@ -68,7 +70,7 @@ def _counts(scores: Tensor, positive: Tensor, groups: Tensor) -> tuple[Tensor, T
 
 
 def _changes(ordered: Tensor) -> Tensor:
-    """Mask of the first of each run of equal values."""
+    """Mask of the first value of each run of equal values."""
     mask = torch.ones_like(ordered, dtype=torch.bool)
     mask[1:] = ordered[1:] != ordered[:-1]
     return mask

@@ -6,7 +6,7 @@ from torch import Tensor
 from emm.core.errors import DataError
 from emm.metrics.checks import check_pair
 
-BLOCK = 1 << 18  # rows at a time, so that what is made of them stays in the cache
+BLOCK = 1 << 18  # rows per block, so that intermediate results fit the processor's cache
 _PACKABLE = (torch.float32, torch.float16, torch.bfloat16)
 
 
@@ -14,18 +14,18 @@ def auc(scores: Tensor, labels: Tensor) -> float:
     """Area under the ROC curve of scores [N] and labels [N]; equal scores count one half.
 
     Equal to (sum of the positives' average ranks - P (P + 1) / 2) / (P (N - P)) for P positives,
-    counted here in whole numbers, so the only rounding is that of the last division.
-    Raises DataError for labels of one class only and for NaN scores.
+    but computed in integers, so that only the last division rounds.
+    Raises DataError for labels of a single class and for NaN scores.
     """
     if scores.device.type == "cpu" and scores.dtype in _PACKABLE:
         check_pair(scores, labels)
-        twice_area, negatives = _wins(_packed(scores.detach(), labels))
+        twice_area, negatives = _wins(_sorted_keys(scores.detach(), labels))
         positives = len(scores) - negatives
         _check_both_classes(negatives, positives)
     else:
         counts = _counts(scores, labels)
         twice_area = _twice_area(*counts)
-        negatives, positives = (int(each[-1]) for each in counts)
+        negatives, positives = (int(count[-1]) for count in counts)
     return twice_area / (2 * positives * negatives)
 
 
@@ -35,12 +35,12 @@ def aucs(scores: Tensor, labels: Tensor) -> list[float]:
 
 
 def roc_curve(scores: Tensor, labels: Tensor, points: int = 200) -> tuple[Tensor, Tensor]:
-    """False- and true-positive rates [K] float64 of the ROC curve, K <= ``points``, for a plot.
+    """False- and true-positive rates of the ROC curve, for a plot: [K] float64, K <= ``points``.
 
-    Every point lies on the exact curve. Half of the false-positive rates are evenly spaced, half
-    evenly on a log scale, so the shape holds on both axes; they depend on the number of negatives
-    alone, so curves over the same labels share them. The curve starts with (0, 0) and ends with
-    (1, 1). Raises DataError as ``auc`` does.
+    Every point lies on the exact curve, which runs from (0, 0) to (1, 1). Half of the rates of
+    false positives are evenly spaced on a linear scale, half on a log scale, so that either plot is
+    smooth. They depend only on the number of negatives: curves over the same labels share them.
+    Raises DataError like `auc`.
     """
     false_positives, true_positives = _counts(scores, labels)
     negatives = int(false_positives[-1])
@@ -55,26 +55,26 @@ def roc_curve(scores: Tensor, labels: Tensor, points: int = 200) -> tuple[Tensor
     return torch.cat([origin, at.double() / negatives]), torch.cat([origin, heights])
 
 
-def _packed(scores: Tensor, labels: Tensor) -> Tensor:
-    """Sorted keys [N] int64 of scores of at most 32 bits: twice a score's rank, plus its label.
+def _sorted_keys(scores: Tensor, labels: Tensor) -> Tensor:
+    """Sorted keys [N] int64 of scores of at most 32 bits: twice the score's rank, plus the label.
 
-    A sort of plain numbers is several times faster than one that also gives the order of rows.
+    Sorting plain integers is several times faster than a sort that also returns the order.
     """
     keys = torch.empty(len(scores), dtype=torch.int64)
     blocks = (torch.split(each, BLOCK) for each in (keys, scores, labels))
     for key, score, label in zip(*blocks, strict=True):
         bits = (score.float() + 0).view(torch.int32)  # + 0 turns -0 into 0, its equal
-        bits ^= (bits >> 31) & 0x7FFFFFFF  # among negative floats, more bits are a lower number
+        bits ^= (bits >> 31) & 0x7FFFFFFF  # negative floats are ordered against their bits
         key.copy_(bits).mul_(2).add_(label == 1)
     keys.numpy().sort()  # in place
     return keys
 
 
 def _wins(keys: Tensor) -> tuple[int, int]:
-    """Twice the pairs that a positive wins, ties one half, and the negatives; keys [N] sorted."""
+    """Twice the pairs won by positives (a tie is half a win) and the negatives; sorted keys [N]."""
     start = twice = negatives = 0
     while start < len(keys):
-        # The last score of a block may go on after it: its rows are found by bisection instead.
+        # The last score of a block may continue after it: bisection finds all of its rows.
         last = int(keys[min(start + BLOCK, len(keys)) - 1]) | 1
         marks = torch.searchsorted(keys, torch.tensor([last - 1, last, last + 1]))
         first, middle, stop = marks.tolist()
@@ -91,9 +91,9 @@ def _wins(keys: Tensor) -> tuple[int, int]:
 
 
 def _twice_area(across: Tensor, up: Tensor) -> int:
-    """Twice the area under the steps from (0, 0) through counts [K] int64 of both classes.
+    """Twice the area under the steps through counts [K] int64 of both classes, which start at 0.
 
-    A step is a trapezoid where equal scores hold both classes.
+    A step is a trapezoid where rows of both classes have the same score.
     """
     return int((across.diff() * (up[1:] + up[:-1])).sum())
 
@@ -126,7 +126,7 @@ def _check_both_classes(negatives: int, positives: int) -> None:
 
 
 def _thinned(negatives: int, points: int, device: torch.device) -> Tensor:
-    """At most ``points`` distinct counts from 0 to ``negatives``, rising, both ends included."""
+    """At most ``points`` distinct counts from 0 to ``negatives``, ascending, ends included."""
     even = torch.linspace(0, negatives, points - points // 2, dtype=torch.float64)
     logarithmic = torch.logspace(
         0, torch.tensor(negatives).double().log10().item(), points // 2, dtype=torch.float64
@@ -136,7 +136,7 @@ def _thinned(negatives: int, points: int, device: torch.device) -> Tensor:
 
 
 def _last_of_each(ordered: Tensor) -> Tensor:
-    """Mask of the last of each run of equal values."""
+    """Mask of the last value of each run of equal values."""
     mask = torch.ones_like(ordered, dtype=torch.bool)
     mask[:-1] = ordered[1:] != ordered[:-1]
     return mask

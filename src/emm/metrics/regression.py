@@ -1,4 +1,4 @@
-"""How far predicted values lie from the true ones: R squared, RMSE, MAE."""
+"""Errors of predicted values: R squared, RMSE, MAE, and means of groups of rows for a plot."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ from emm.metrics.checks import check_values
 def r_squared(predictions: Tensor, labels: Tensor) -> float:
     """1 - sum (y - f)^2 / sum (y - mean y)^2 of predictions f [N] and labels y [N].
 
-    1 is perfect, 0 what the mean of these labels gets, and there is no lowest value. The same in
-    any units that both share. Raises DataError for labels of one value only and for what isn't
-    finite.
+    1 is perfect, 0 is the score of the labels' mean, and there is no lower bound. It doesn't depend
+    on the units, which both share. Raises DataError for labels of a single value, and unless all
+    numbers are finite.
     """
     check_values(predictions, labels)
     labels = labels.double()
@@ -31,7 +31,7 @@ def r_squared(predictions: Tensor, labels: Tensor) -> float:
 def root_mean_squared_error(predictions: Tensor, labels: Tensor) -> float:
     """Root of the mean squared error of predictions [N], in the units of labels [N].
 
-    Raises DataError for what isn't finite.
+    Raises DataError unless all numbers are finite.
     """
     check_values(predictions, labels)
     return (predictions.double() - labels.double()).square().mean().sqrt().item()
@@ -40,16 +40,22 @@ def root_mean_squared_error(predictions: Tensor, labels: Tensor) -> float:
 def mean_absolute_error(predictions: Tensor, labels: Tensor) -> float:
     """Mean absolute error of predictions [N], in the units of labels [N].
 
-    Raises DataError for what isn't finite.
+    Raises DataError unless all numbers are finite.
     """
     check_values(predictions, labels)
     return (predictions.double() - labels.double()).abs().mean().item()
 
 
 @dataclass(frozen=True)
-class Groups:
-    """Per group of rows with similar predictions: mean prediction and mean label, the standard
-    error of their difference (float64; 0 of a single row), rows (int64); [K]."""
+class PredictionGroups:
+    """Groups of rows with similar predictions: means, and the standard error of their difference.
+
+    Attributes:
+        predicted: mean prediction, [K] float64.
+        observed: mean label, [K] float64.
+        error: standard error of the difference of the two means, [K] float64; 0 for a single row.
+        rows: number of rows, [K] int64.
+    """
 
     predicted: Tensor
     observed: Tensor
@@ -57,11 +63,11 @@ class Groups:
     rows: Tensor
 
 
-def grouped(predictions: Tensor, labels: Tensor, groups: int) -> Groups:
-    """At most ``groups`` groups K of as many rows each; predictions, labels [N].
+def group_by_prediction(predictions: Tensor, labels: Tensor, groups: int) -> PredictionGroups:
+    """Divide rows into at most ``groups`` groups of equal size; predictions, labels [N].
 
-    The edges are quantiles of the predictions; equal predictions share a group, and a group without
-    rows is left out. Raises DataError for what isn't finite.
+    The edges are quantiles of the predictions. Equal predictions share a group, and empty groups
+    are left out. Raises DataError unless all numbers are finite.
     """
     check_values(predictions, labels)
     predicted = predictions.double().contiguous()
@@ -79,4 +85,5 @@ def grouped(predictions: Tensor, labels: Tensor, groups: int) -> Groups:
     bias = means(residuals)
     variance = means((residuals - bias[group]).square()) / (rows - 1).clamp(min=1)
     centre = means(predicted)
-    return Groups(centre[filled], (centre + bias)[filled], variance.sqrt()[filled], rows[filled])
+    errors = variance.sqrt()
+    return PredictionGroups(centre[filled], (centre + bias)[filled], errors[filled], rows[filled])

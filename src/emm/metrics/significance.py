@@ -1,4 +1,4 @@
-"""Whether two AUCs over the same rows differ by more than chance: DeLong's test, Holm's step-down.
+"""Significance of differences between AUCs over the same rows: DeLong's test, Holm's correction.
 
 P is the number of positive rows, Q = N - P that of negative rows.
 """
@@ -16,7 +16,7 @@ from emm.metrics.checks import check_pair
 
 @dataclass(frozen=True)
 class Comparison:
-    """AUC(first) - AUC(second), its standard error, z = difference / standard error, two-sided p.
+    """Difference AUC(first) - AUC(second), its standard error, their ratio z, and the two-sided p.
 
     The difference and its standard error are in units of the AUC, which runs from 0 to 1.
     """
@@ -28,7 +28,7 @@ class Comparison:
 
 
 def delong(first: Tensor, second: Tensor, labels: Tensor) -> Comparison:
-    """Paired DeLong test that two models' scores [N], [N] of the rows with labels [N] rank alike.
+    """Paired DeLong test of whether the scores [N], [N] of two models have equal AUCs; labels [N].
 
     DeLong, DeLong and Clarke-Pearson (Biometrics 1988): the AUC is the mean over positives of
     V10(x) = (negatives below x + half of those equal to x) / Q, and the mean over negatives of
@@ -37,8 +37,8 @@ def delong(first: Tensor, second: Tensor, labels: Tensor) -> Comparison:
     As in Sun and Xu (IEEE Signal Processing Letters 2014), V10 and V01 are differences of
     mid-ranks, found by sorting in O(N log N); equal scores are counted exactly.
 
-    The normal distribution of z holds for many rows of each class. Without any variance in the
-    rows, p is 1 (z 0) for equal AUCs, else 0 (z infinite).
+    z is normally distributed if there are many rows of each class. If the rows have no variance, p
+    is 1 (z 0) for equal AUCs and 0 (z infinite) otherwise.
     Raises DataError for fewer than two rows of a class and for NaN scores.
     """
     for scores in (first, second):
@@ -49,15 +49,15 @@ def delong(first: Tensor, second: Tensor, labels: Tensor) -> Comparison:
 def delong_over_seeds(first: Tensor, second: Tensor, labels: Tensor) -> Comparison:
     """Paired DeLong test of the mean AUC over seeds; first [S, N], second [S', N], labels [N].
 
-    Each model was trained S or S' times. The difference is mean AUC over first's seeds - mean AUC
-    over second's. The mean of AUCs is the mean of the rows' V10, or V01, averaged over seeds, so
-    these averages take the place of V10 and V01 in ``delong``. This is the linear contrast of
-    DeLong et al. 1988 over S + S' AUCs with weights 1 / S and -1 / S'.
+    The first model was trained S times, the second S' times, and the difference is that of their
+    mean AUCs. A mean AUC is the mean of V10, or V01, averaged over seeds, so these averages replace
+    V10 and V01 in `delong`. This is the linear contrast of DeLong et al. 1988 over S + S' AUCs with
+    weights 1 / S and -1 / S'. For S = S' = 1 it equals `delong`.
 
-    The standard error is the uncertainty from the test rows given these trained models. It does
-    not hold the uncertainty of retraining: other seeds would give other models, and the spread
-    over seeds has to be told beside it. S = S' = 1 equals ``delong``.
-    Raises DataError for no seeds and otherwise as ``delong`` does.
+    The standard error is the uncertainty due to the test rows, given these trained models. It does
+    not include that of retraining: other seeds give other models, so the spread over seeds must be
+    reported as well.
+    Raises DataError without seeds, and otherwise like `delong`.
     """
     for scores in (first, second):
         _check_seeds(scores)
@@ -67,15 +67,15 @@ def delong_over_seeds(first: Tensor, second: Tensor, labels: Tensor) -> Comparis
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p values of Holm (Scandinavian Journal of Statistics 1979), in the input's order.
+    """P values adjusted by Holm (Scandinavian Journal of Statistics 1979), in the input's order.
 
     The k-th smallest of m p values becomes the largest of (m - j + 1) p_j over j <= k, at most 1.
-    Rejecting where it is <= alpha keeps the chance of any false rejection at alpha or below,
+    Rejecting where it is <= alpha keeps the probability of any false rejection at alpha or below,
     however the tests depend on each other. Raises DataError for a p value outside [0, 1] or NaN.
     """
     wrong = [p for p in p_values if not 0 <= p <= 1]
     if wrong:
-        raise DataError("a p value is no probability", got=wrong[0], expected="0 <= p <= 1")
+        raise DataError("a p value is not a probability", got=wrong[0], expected="0 <= p <= 1")
     adjusted = [0.0] * len(p_values)
     largest = 0.0
     for rank, at in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
@@ -85,9 +85,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _compare(first: Tensor, second: Tensor, labels: Tensor) -> Comparison:
-    """The test of first [S, N] against second [S', N]; what enters the variance are whole numbers.
+    """The test of first [S, N] against second [S', N], computed in integers up to the variance.
 
-    So equal scores give exactly 0, and swapped models exactly the opposite sign.
+    So equal scores give exactly 0, and swapping the models exactly flips the sign.
     """
     positive = labels == 1
     positives = int(positive.sum())
@@ -114,8 +114,8 @@ def _compare(first: Tensor, second: Tensor, labels: Tensor) -> Comparison:
 def _twice_wins(scores: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
     """2 Q V10 [P] and 2 P V01 [Q] of scores [S, N], int64, summed over seeds.
 
-    The number of negatives below a positive plus half of its equals is the positive's mid-rank
-    among all rows less its mid-rank among the positives (Sun and Xu 2014); so for a negative.
+    The number of negatives below a positive plus half of those equal to it is the mid-rank of the
+    positive among all rows minus that among the positives (Sun and Xu 2014), and vice versa.
     """
     positives = int(positive.sum())
     over_positives = torch.zeros(positives, dtype=torch.int64, device=scores.device)
@@ -128,7 +128,7 @@ def _twice_wins(scores: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _below_or_half_equal(scores: Tensor, others: Tensor) -> Tensor:
-    """Twice the number of others [K] below each score [N], equal ones counted one half; int64."""
+    """Twice the number of others [K] below each score [N], equal ones count one half; int64."""
     ordered = others.sort().values
     below = torch.searchsorted(ordered, scores)
     return below + torch.searchsorted(ordered, scores, right=True)
@@ -141,7 +141,7 @@ def _ratio(difference: float, standard_error: float) -> float:
 
 
 def _two_sided(z: float) -> float:
-    from scipy.stats import norm  # most of a second, which commands without a test needn't wait for
+    from scipy.stats import norm  # imported here, as it takes most of a second
 
     return float(2 * norm.sf(abs(z)))
 
@@ -149,7 +149,7 @@ def _two_sided(z: float) -> float:
 def _check_seeds(scores: Tensor) -> None:
     if scores.ndim != 2 or len(scores) == 0:
         raise DataError(
-            "the scores of several seeds aren't rows of a table",
+            "the scores of several seeds aren't the rows of a matrix",
             got=list(scores.shape),
             expected="one row of scores per seed: [S, N] with S > 0",
         )

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from emm.metrics.calibration import Reliability, reliability_of_equal_evidence
 from emm.metrics.ranking import roc_curve
-from emm.metrics.regression import Groups, grouped
+from emm.metrics.regression import PredictionGroups, group_by_prediction
 from emm.report.predictions import PREDICTIONS, Predictions, read_predictions
 from emm.report.results import ModelResults, refuse
 
@@ -28,7 +28,7 @@ class Curves:
 
     roc: Mapping[str, tuple[Tensor, Tensor]]
     reliability: Mapping[str, Reliability]
-    groups: Mapping[str, Groups] = field(default_factory=dict)
+    groups: Mapping[str, PredictionGroups] = field(default_factory=dict)
 
 
 def read_curves(
@@ -58,5 +58,5 @@ def _curves(predictions: Predictions, kinds: Mapping[str, str]) -> Curves:
     return Curves(
         {task: roc_curve(*column) for task, column in binary.items()},
         {t: reliability_of_equal_evidence(*c, CALIBRATION_BINS) for t, c in binary.items()},
-        {t: grouped(*c, VALUE_GROUPS) for t, c in columns.items() if t not in binary},
+        {t: group_by_prediction(*c, VALUE_GROUPS) for t, c in columns.items() if t not in binary},
     )

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from emm.data.tables.schema import Target
-from emm.metrics.regression import Groups
+from emm.metrics.regression import PredictionGroups
 from emm.report.curves import Curves
 from emm.report.drawing import Style, new_figure, panels
 from emm.report.names import display_name
@@ -41,7 +41,7 @@ def draw_values(
         figure.supylabel("true value less the predicted one", fontsize=9)
 
 
-def _draw(axes: Axes, groups: Groups, target: Target, look: Style) -> None:
+def _draw(axes: Axes, groups: PredictionGroups, target: Target, look: Style) -> None:
     axes.plot(
         target.mean + target.std * groups.predicted,
         target.std * (groups.observed - groups.predicted),
@@ -50,7 +50,7 @@ def _draw(axes: Axes, groups: Groups, target: Target, look: Style) -> None:
     )
 
 
-def _draw_with_bars(axes: Axes, groups: Groups, target: Target, colour: str) -> None:
+def _draw_with_bars(axes: Axes, groups: PredictionGroups, target: Target, colour: str) -> None:
     axes.errorbar(
         target.mean + target.std * groups.predicted,
         target.std * (groups.observed - groups.predicted),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from emm.core.errors import DataError, ParamsError
 from emm.core.progress import progress, say
 from emm.data.tables.rows import Rows, RowTensors, count_batches
-from emm.metrics.scores import scores
+from emm.metrics.tasks import scores
 from emm.nn.losses import task_losses
 from emm.training.checkpoint import Checkpoint
 from emm.training.compiling import choose_forward
