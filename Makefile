@@ -44,9 +44,10 @@ repro: setup ## Run the pipeline: dvc repro
 	@echo "==> dvc repro"
 	dvc repro
 
-study: setup ## Run the study: dvc repro study/dvc.yaml
-	@echo "==> dvc repro study/dvc.yaml"
-	dvc repro study/dvc.yaml
+study: setup ## Run the study, a DVC project of its own in study/
+	@echo "==> dvc repro in study/"
+	dvc repro download@census-income
+	cd study && dvc repro
 
 test: setup lint types ## ruff, mypy, pytest
 	@echo "==> pytest"

@@ -10,14 +10,17 @@ from emm.core.paths import Paths
 from emm.data.tables.schema import load_schema
 from emm.report.facts import DatasetFacts, facts_of
 from emm.report.searched import write_searched
-from emm.report.study_params import load_study
+from emm.report.study_settings import load_study
 
-SETTINGS = Path("study/automtl.yaml")
+SETTINGS, TABLES = Path("study/automtl.yaml"), Path("study/automtl_tables.yaml")
 
 
-def main(file: Annotated[Path, typer.Option("--params", help="the settings")] = SETTINGS) -> None:
+def main(
+    file: Annotated[Path, typer.Option("--params", help="the settings")] = SETTINGS,
+    tables: Annotated[Path, typer.Option(help="the tables")] = TABLES,
+) -> None:
     """Report on searched models: study/data/evaluation -> metrics/automtl, reports/automtl.md."""
-    study, root = load_study(file), file.parent
+    study, root = load_study(tables), file.parent
     write_searched(
         study,
         {table.dataset: _facts(table.dataset, root) for table in study.tables.values()},

@@ -1,25 +1,28 @@
 """Write the metrics files, the figure and the page of the study."""
 
 from pathlib import Path
+from typing import Annotated
 
-from emm.core.command import ParamsFile, stage
+import typer
+
+from emm.core.command import stage
 from emm.core.locks import hold
 from emm.core.paths import Paths
 from emm.data.tables.schema import load_schema
 from emm.report.facts import DatasetFacts, facts_of
 from emm.report.study import write_study
-from emm.report.study_params import STUDY_FILE, load_study
+from emm.report.study_settings import STUDY_FILE, load_study
 
 
-def main(file: ParamsFile = STUDY_FILE) -> None:
-    """Report on the study: study/data/evaluation -> metrics/study and reports/study.md."""
-    study, root, report = load_study(file), file.parent, Path("reports/study.md")
+def main(tables: Annotated[Path, typer.Option(help="the tables")] = STUDY_FILE) -> None:
+    """Report on the study: study/data/evaluation -> study/metrics and study/report.md."""
+    study, root, report = load_study(tables), tables.parent, tables.parent / "report.md"
     hold(Paths("", "", Path()).lock(report), report)
     write_study(
         study,
         {table.dataset: _facts(table.dataset, root) for table in study.tables.values()},
         root=root,
-        metrics=Path("metrics/study"),
+        metrics=root / "metrics",
         report=report,
     )
 

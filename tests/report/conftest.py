@@ -1,4 +1,4 @@
-"""Synthetic evaluation folders: small, and shaped as the evaluation stage leaves them."""
+"""Small generated evaluation folders with the files of the evaluation stage."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ def facts() -> DatasetFacts:
 
 @pytest.fixture(scope="session")
 def write_evaluation() -> Callable[..., Path]:
-    """Write root/<model> for AUCs by task (one per seed); returns the folder."""
+    """Return a function that writes the folder root/<model> for AUCs by task, one per seed."""
 
     def write(
         root: Path,

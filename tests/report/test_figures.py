@@ -1,4 +1,4 @@
-"""Figures with unusual content: what is drawn is checked by eye, that it can be drawn here."""
+"""Figures with unusual content can be drawn; how they look is checked by eye."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,7 +17,7 @@ TASKS = ("a", "b", "c", "d")
 
 
 def curves(models: int, scale: float, base: float) -> dict[str, Curves]:
-    """Curves of one task for models whose logits are ``scale`` times what they should be."""
+    """Curves of one task for models whose logits are ``scale`` times the calibrated ones."""
     generator = torch.Generator().manual_seed(0)
     logits = base + torch.randn(300, generator=generator)
     labels = torch.rand(300, generator=generator) < logits.sigmoid()
@@ -29,7 +29,9 @@ def curves(models: int, scale: float, base: float) -> dict[str, Curves]:
     return {f"model-{i}": found for i in range(models)}
 
 
-def row(name: str, tasks: tuple[str, ...], epochs: int, auc: float, first: int = 1) -> ModelResults:
+def model(
+    name: str, tasks: tuple[str, ...], epochs: int, auc: float, first: int = 1
+) -> ModelResults:
     history = tuple(Epoch(first + i, 0.1, dict.fromkeys(tasks, auc)) for i in range(epochs))
     return ModelResults(
         name, Path(), Evaluation(name, (0,), 1, 1, {}), (Run(0, None, first, history),)
@@ -37,7 +39,7 @@ def row(name: str, tasks: tuple[str, ...], epochs: int, auc: float, first: int =
 
 
 def is_picture(path: Path) -> bool:
-    """Whether the file is well-formed SVG with something drawn in it."""
+    """Whether the file is valid SVG with something drawn in it."""
     root = ElementTree.parse(path).getroot()
     return root.tag.endswith("svg") and any(node.tag.endswith("path") for node in root.iter())
 
@@ -62,15 +64,18 @@ def test_badly_calibrated_models_can_be_drawn(tmp_path: Path, scale: float, base
 def test_any_number_of_tasks_and_epochs_can_be_drawn(
     tmp_path: Path, tasks: int, epochs: int
 ) -> None:
-    rows = [row("one", TASKS[:tasks], epochs, 0.5), row("two", TASKS[:tasks], 1, 1.0)]
-    draw_training(tmp_path / "t.svg", rows, TASKS[:tasks], styles(["one", "two"], (), ()))
+    models = [model("one", TASKS[:tasks], epochs, 0.5), model("two", TASKS[:tasks], 1, 1.0)]
+    draw_training(tmp_path / "t.svg", models, TASKS[:tasks], styles(["one", "two"], (), ()))
     assert is_picture(tmp_path / "t.svg")
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 30])
 def test_the_epoch_before_training_can_be_drawn(tmp_path: Path, epochs: int) -> None:
-    rows = [row("fused", TASKS[:1], epochs, 0.9, first=0), row("other", TASKS[:1], epochs, 0.8)]
-    draw_training(tmp_path / "t.svg", rows, TASKS[:1], styles(["fused", "other"], (), ("fused",)))
+    models = [
+        model("fused", TASKS[:1], epochs, 0.9, first=0),
+        model("other", TASKS[:1], epochs, 0.8),
+    ]
+    draw_training(tmp_path / "t.svg", models, TASKS[:1], styles(["fused", "other"], (), ("fused",)))
     assert is_picture(tmp_path / "t.svg")
 
 

@@ -1,4 +1,4 @@
-"""A report on a funnel, and on GAUC."""
+"""Reports on a funnel and on GAUC."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ Write = Callable[..., Path]
 
 
 def add_funnel(folder: Path, better: float, *, gauc: bool = False) -> None:
-    """Scores of a funnel, and GAUC of everything, beside what the metrics file of a row has."""
+    """Add scores of a funnel, and GAUC of all scores if wanted, to a metrics file."""
     tree = json.loads((folder / "metrics.json").read_text())
     tree["funnel"] = {
         name: {"auc": [auc + better] * 2, "logloss": [0.3, 0.5], "ece": [0.01, 0.03]}
@@ -36,7 +36,7 @@ def add_funnel(folder: Path, better: float, *, gauc: bool = False) -> None:
 
 
 def written(root: Path, write_evaluation: Write, facts: DatasetFacts, **how: Any) -> Path:
-    """The metrics files and the page, without its figures."""
+    """Write the metrics files and the page, without its figures."""
     rows = []
     for better, (name, aucs) in enumerate(AUCS.items()):
         folder = write_evaluation(root, name, aucs)
@@ -64,7 +64,7 @@ def within(tmp_path: Path, write_evaluation: Write, facts: DatasetFacts) -> Path
     return written(tmp_path / "within", write_evaluation, facts, gauc=True)
 
 
-def test_a_metrics_file_names_ctr_ctcvr_and_cvr(funnel: Path, plain: Path) -> None:
+def test_a_metrics_file_has_ctr_ctcvr_and_cvr(funnel: Path, plain: Path) -> None:
     tree = json.loads((funnel / "metrics/esmm.json").read_text())
     scores = {"auc_std": 0, "auc_gain": None, "logloss": 0.4, "ece": 0.02}
     assert tree.pop("funnel") == {
@@ -73,7 +73,7 @@ def test_a_metrics_file_names_ctr_ctcvr_and_cvr(funnel: Path, plain: Path) -> No
     assert tree == json.loads((plain / "metrics/esmm.json").read_text())
 
 
-def test_a_page_without_them_has_no_word_of_them(funnel: Path, plain: Path) -> None:
+def test_a_page_without_funnel_or_gauc_does_not_mention_them(funnel: Path, plain: Path) -> None:
     text = (plain / "page.md").read_text()
     assert not [word for word in ("## Funnel", "CVR", "GAUC") if word in text]
     assert "GAUC" not in (funnel / "page.md").read_text()
@@ -89,7 +89,7 @@ def test_the_page_has_a_table_of_the_funnel(funnel: Path) -> None:
     assert "**0.75000** ± 0.00000 |  0.40000 | 0.02000 |" in second
 
 
-def test_gauc_stands_in_tables_of_its_own_and_in_the_funnels(within: Path) -> None:
+def test_gauc_is_in_a_table_of_its_own_and_in_the_funnels(within: Path) -> None:
     text = (within / "page.md").read_text()
     section = text.split("## GAUC")[1].split("\n## ")[0]
     first, second = section.strip().splitlines()[-2:]
@@ -101,7 +101,9 @@ def test_gauc_stands_in_tables_of_its_own_and_in_the_funnels(within: Path) -> No
 
 
 @pytest.mark.parametrize("gauc", [False, True])
-def test_what_is_written_is_read_again(tmp_path: Path, write_evaluation: Write, gauc: bool) -> None:
+def test_written_metrics_can_be_read_again(
+    tmp_path: Path, write_evaluation: Write, gauc: bool
+) -> None:
     rows = []
     for name, aucs in AUCS.items():
         folder = write_evaluation(tmp_path, name, aucs)
@@ -112,7 +114,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, write_evaluation: Write, 
     assert read_metrics(tmp_path / "metrics", list(AUCS)) == summaries
 
 
-def test_a_task_may_be_called_funnel_where_there_is_none(
+def test_without_a_funnel_a_task_may_be_called_funnel(
     tmp_path: Path, write_evaluation: Write
 ) -> None:
     row = read_results("emm", write_evaluation(tmp_path, "emm", {"funnel": [0.5]}), ("funnel",))
@@ -121,7 +123,9 @@ def test_a_task_may_be_called_funnel_where_there_is_none(
     assert read_metrics(tmp_path / "metrics", ["emm"]) == summaries
 
 
-def test_scores_of_other_seeds_are_refused(tmp_path: Path, write_evaluation: Write) -> None:
+def test_scores_with_a_wrong_number_of_seeds_are_rejected(
+    tmp_path: Path, write_evaluation: Write
+) -> None:
     folder = write_evaluation(tmp_path, "esmm", AUCS["esmm"])
     add_funnel(folder, 0.0)
     tree = json.loads((folder / "metrics.json").read_text())

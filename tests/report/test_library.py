@@ -1,3 +1,5 @@
+"""The table of PaddleRec's published results and ours."""
+
 import json
 from pathlib import Path
 
@@ -14,7 +16,7 @@ def row_of(table: str, model: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_ours_stands_beside_the_librarys(tmp_path: Path) -> None:
+def test_our_result_is_next_to_the_librarys(tmp_path: Path) -> None:
     write(tmp_path / "census-income/paper/ple.json", {"never-married": {"auc": 0.994561}})
     few_shot = {"5-way-1-shot": {"queries_1": {"accuracy": 0.98123}}}
     write(tmp_path / "omniglot/tuned/maml.json", few_shot)
@@ -23,13 +25,19 @@ def test_ours_stands_beside_the_librarys(tmp_path: Path) -> None:
     assert row_of(table, "MAML")[-1] == "0.9812"
 
 
-def test_what_was_not_run_says_so(tmp_path: Path) -> None:
+def test_a_missing_result_is_marked_as_not_run(tmp_path: Path) -> None:
     table = library_table(tmp_path, "tuned")
     assert row_of(table, "MMoE")[-1] == "not run"
     assert "login" in row_of(table, "ESMM")[-1]
 
 
-def test_every_row_of_the_library_has_one() -> None:
-    """Those of its README: MMoE, ESMM, share_bottom, ple, maml, aitm."""
+def test_every_model_of_the_library_has_an_entry() -> None:
     assert len(ENTRIES) == 6
-    assert {row.model for row in ENTRIES} == {"MMoE", "ESMM", "SharedBottom", "PLE", "MAML", "AITM"}
+    assert {entry.model for entry in ENTRIES} == {
+        "MMoE",
+        "ESMM",
+        "SharedBottom",
+        "PLE",
+        "MAML",
+        "AITM",
+    }

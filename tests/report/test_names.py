@@ -1,4 +1,4 @@
-"""Printed names."""
+"""Display names and lists of names."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from emm.report.names import display_name, join_names
     ("model", "name"),
     [("tm-1", "TM-1"), ("shared_bottom", "SharedBottom"), ("adatt", "AdaTT"), ("mine", "mine")],
 )
-def test_printed(model: str, name: str) -> None:
+def test_display_name(model: str, name: str) -> None:
     assert display_name(model) == name
 
 
@@ -17,5 +17,5 @@ def test_printed(model: str, name: str) -> None:
     ("names", "text"),
     [([], ""), (["A"], "A"), (["A", "B"], "A and B"), (list("ABC"), "A, B and C")],
 )
-def test_listed(names: list[str], text: str) -> None:
+def test_join_names(names: list[str], text: str) -> None:
     assert join_names(names) == text

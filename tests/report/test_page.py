@@ -1,4 +1,4 @@
-"""The page of a dataset: its template is filled in for every kind of report."""
+"""The page of a dataset, and how templates are rendered."""
 
 from collections.abc import Sequence
 
@@ -34,15 +34,15 @@ def test_a_page_shows_the_figure_of_each_architecture(facts: DatasetFacts) -> No
 
 
 @pytest.mark.parametrize(("seeds", "mentioned"), [(1, False), (3, True)])
-def test_several_seeds_are_mentioned_wherever_one_is_drawn(
+def test_the_page_says_which_of_several_seeds_is_drawn(
     facts: DatasetFacts, seeds: int, mentioned: bool
 ) -> None:
     text = text_of(facts, seeds=seeds)
-    assert ("faintly" in text) == mentioned
-    assert text.count("each model's first seed") == (2 if mentioned else 0)
+    assert ("faint ones" in text) == mentioned
+    assert text.count("Each model's first seed is drawn.") == (2 if mentioned else 0)
 
 
-def test_text_from_the_dataset_is_neither_escaped_nor_expanded(facts: DatasetFacts) -> None:
+def test_text_from_a_dataset_is_not_escaped_or_rendered(facts: DatasetFacts) -> None:
     facts = DatasetFacts(**{**vars(facts), "title": "A & <b> {{ 1 + 1 }}"})
     assert text_of(facts).startswith("# A & <b> {{ 1 + 1 }}\n\nRecipe")
 
@@ -53,6 +53,6 @@ def test_sections_are_separated_by_one_blank_line(facts: DatasetFacts) -> None:
     assert text.endswith(".\n")
 
 
-def test_a_variable_that_a_template_lacks_is_an_error() -> None:
+def test_a_missing_variable_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="facts"):
         render("dataset.md.j2", several_seeds=False)

@@ -1,4 +1,4 @@
-"""Reading predictions and turning them into curves."""
+"""Reading predictions and computing their curves."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,19 +20,21 @@ FILE = "predictions.safetensors"
 
 
 @pytest.fixture
-def row(tmp_path: Path, write_evaluation: Callable[..., Path]) -> ModelResults:
+def results(tmp_path: Path, write_evaluation: Callable[..., Path]) -> ModelResults:
     return read_results("mmoe", write_evaluation(tmp_path, "mmoe", AUCS), TASKS)
 
 
-def rewrite(row: ModelResults, change: Callable[[dict[str, Tensor]], object]) -> None:
-    tensors = load_file(row.folder / FILE)
+def rewrite(results: ModelResults, change: Callable[[dict[str, Tensor]], object]) -> None:
+    tensors = load_file(results.folder / FILE)
     change(tensors)
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, row.folder / FILE)
+    save_file(
+        {name: tensor.contiguous() for name, tensor in tensors.items()}, results.folder / FILE
+    )
 
 
-def test_the_first_seed_is_read(row: ModelResults) -> None:
-    stored = load_file(row.folder / FILE)
-    found = read_predictions(row, 200, 2)
+def test_the_first_seeds_predictions_are_read(results: ModelResults) -> None:
+    stored = load_file(results.folder / FILE)
+    found = read_predictions(results, 200, 2)
     assert torch.equal(found.logits, stored["logits"][0])
     assert torch.equal(found.labels, stored["labels"])
 
@@ -49,48 +51,48 @@ def test_the_first_seed_is_read(row: ModelResults) -> None:
         (lambda t: t["logits"][0, 0].fill_(torch.nan), "aren't finite"),
     ],
 )
-def test_odd_predictions_are_refused(
-    row: ModelResults, change: Callable[[dict[str, Tensor]], object], message: str
+def test_invalid_predictions_are_rejected(
+    results: ModelResults, change: Callable[[dict[str, Tensor]], object], message: str
 ) -> None:
-    rewrite(row, change)
+    rewrite(results, change)
     with pytest.raises(DataError, match=message):
-        read_predictions(row, 200, 2)
+        read_predictions(results, 200, 2)
 
 
-def test_a_wrong_shape_is_named_with_the_right_one(row: ModelResults) -> None:
+def test_the_error_for_a_wrong_shape_names_both_shapes(results: ModelResults) -> None:
     with pytest.raises(DataError) as caught:
-        read_predictions(row, 300, 2)
+        read_predictions(results, 300, 2)
     assert "F32 [2, 200, 2]" in str(caught.value)
     assert "F32 [2, 300, 2]" in str(caught.value)
 
 
-def test_missing_predictions_are_named(row: ModelResults) -> None:
-    (row.folder / FILE).unlink()
+def test_the_error_for_missing_predictions_names_the_file(results: ModelResults) -> None:
+    (results.folder / FILE).unlink()
     with pytest.raises(DataError, match=r"predictions\.safetensors is missing"):
-        read_predictions(row, 200, 2)
+        read_predictions(results, 200, 2)
 
 
 @pytest.mark.parametrize("length", [0, 5, 100, 1000])
-def test_truncated_predictions_are_refused(row: ModelResults, length: int) -> None:
-    path = row.folder / FILE
+def test_truncated_predictions_are_rejected(results: ModelResults, length: int) -> None:
+    path = results.folder / FILE
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(DataError, match="can't be read"):
-        read_predictions(row, 200, 2)
+        read_predictions(results, 200, 2)
 
 
-def test_curves_are_those_of_the_task(row: ModelResults) -> None:
-    stored = load_file(row.folder / FILE)
+def test_each_curve_is_of_its_task(results: ModelResults) -> None:
+    stored = load_file(results.folder / FILE)
     x, y = roc_curve(stored["logits"][0, :, 1], stored["labels"][:, 1])
-    curves = read_curves([row], TASKS, 200)["mmoe"]
+    curves = read_curves([results], TASKS, 200)["mmoe"]
     assert torch.equal(curves.roc["never-married"][0], x)
     assert torch.equal(curves.roc["never-married"][1], y)
     assert int(curves.reliability["income"].rows.sum()) == 200
 
 
-def test_rows_over_other_labels_are_refused(
-    row: ModelResults, tmp_path: Path, write_evaluation: Callable[..., Path]
+def test_models_with_different_labels_are_rejected(
+    results: ModelResults, tmp_path: Path, write_evaluation: Callable[..., Path]
 ) -> None:
     other = read_results("ple", write_evaluation(tmp_path, "ple", AUCS), TASKS)
     rewrite(other, lambda tensors: tensors.update(labels=tensors["labels"].flip(0)))
     with pytest.raises(DataError, match="has other labels"):
-        read_curves([row, other], TASKS, 200)
+        read_curves([results, other], TASKS, 200)

@@ -1,4 +1,4 @@
-"""The README's results block."""
+"""The README's block of results."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from emm.report.readme import END, START, readme_block, replace_block, results_t
 from emm.report.summary import Summary, TaskSummary, Totals, write_metrics
 
 
-def test_results_table_needs_the_metrics_files_alone(tmp_path: Path) -> None:
+def test_the_results_table_needs_metrics_files_only(tmp_path: Path) -> None:
     task = TaskSummary(auc=0.95, auc_std=None, auc_gain=0.01, logloss=0.2, ece=0.01)
     summary = Summary({"income": task}, Totals(0.95, 10, 20, 1, 4))
     write_metrics(tmp_path / "census-income/paper", {"tm-1": summary, "emm": summary})
@@ -24,12 +24,12 @@ def test_results_table_needs_the_metrics_files_alone(tmp_path: Path) -> None:
     )
 
 
-def test_missing_metrics_are_an_error(tmp_path: Path) -> None:
+def test_a_missing_metrics_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"emm\.json is missing"):
         results_table(tmp_path, "census-income", "paper", ["emm"], [])
 
 
-def test_block_is_replaced_and_the_rest_stays() -> None:
+def test_only_the_block_is_replaced() -> None:
     readme = f"# Title\n\n{START}\nold\n{END}\n\nrest\n"
     expected = f"# Title\n\n{START}\n\nnew\n\n{END}\n\nrest\n"
     assert replace_block(readme, readme_block(["new"])) == expected
@@ -44,6 +44,6 @@ def test_replacing_twice_changes_nothing() -> None:
 @pytest.mark.parametrize(
     "readme", ["", START, END, f"{END}{START}", f"{START}{END}{START}{END}", f"{START}{START}{END}"]
 )
-def test_readme_without_one_pair_of_markers_is_an_error(readme: str) -> None:
+def test_a_readme_without_one_pair_of_markers_is_an_error(readme: str) -> None:
     with pytest.raises(DataError, match="no place for the results"):
         replace_block(readme, readme_block([]))

@@ -1,4 +1,4 @@
-"""A report on a binary task and a regression task."""
+"""Reports on a binary task and a regression task."""
 
 import json
 from collections.abc import Callable
@@ -18,36 +18,13 @@ from emm.report.predictions import read_predictions
 from emm.report.readme import results_table
 from emm.report.results import read_results
 from emm.report.study import write_study
-from emm.report.study_params import StudySettings, StudyTableSettings
+from emm.report.study_settings import StudySettings, StudyTableSettings
 from emm.report.summary import read_metrics, summarise, write_metrics
 from emm.report.write import write_report
 
 TASKS, KINDS = ("click", "price"), ("binary", "regression")
 R2 = {"tm-1": [0.5, 0.7], "emm": [0.6, 0.8]}
 Write = Callable[..., Path]
-
-
-def mixed(root: Path, write_evaluation: Write, model: str) -> Path:
-    """Write a model's evaluation folder, its task "price" being a regression."""
-    aucs = {"click": [0.8, 0.9], "price": [0.5, 0.5]}
-    folder = write_evaluation(root / "data/evaluation/shop/tuned", model, aucs)
-    metrics = json.loads((folder / "metrics.json").read_text())
-    metrics["tasks"]["price"] = {"r2": R2[model], "rmse": [12.0, 14.0], "mae": [9.0, 10.0]}
-    (folder / "metrics.json").write_text(json.dumps(metrics))
-    history = json.loads((folder / "history.json").read_text())
-    for epoch in (epoch for run in history["runs"] for epoch in run["epochs"]):
-        epoch["r2"] = {"price": epoch["auc"].pop("price") - 1.5}
-    (folder / "history.json").write_text(json.dumps(history))
-    stored = load_file(folder / "predictions.safetensors")
-    labels = stored["labels"].float()
-    labels[:, 1] = stored["logits"][0, :, 1] / 2
-    save_file({**stored, "labels": labels}, folder / "predictions.safetensors")
-    return folder
-
-
-@pytest.fixture
-def write_mixed(tmp_path: Path, write_evaluation: Write) -> Callable[[str], Path]:
-    return lambda model: mixed(tmp_path, write_evaluation, model)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +67,7 @@ def written(
     return root
 
 
-def test_the_file_of_a_model(written: Path) -> None:
+def test_a_models_metrics_file(written: Path) -> None:
     assert json.loads((written / "metrics/shop/tuned/emm.json").read_text()) == {
         "click": {
             "auc": 0.85,
@@ -108,14 +85,16 @@ def test_the_file_of_a_model(written: Path) -> None:
     }
 
 
-def test_what_is_written_is_read_again(tmp_path: Path, write_mixed: Callable[[str], Path]) -> None:
+def test_written_metrics_can_be_read_again(
+    tmp_path: Path, write_mixed: Callable[[str], Path]
+) -> None:
     rows = [read_results(model, write_mixed(model), TASKS, KINDS) for model in R2]
     summaries = summarise(rows, ("tm-1",))
     write_metrics(tmp_path / "metrics", summaries)
     assert read_metrics(tmp_path / "metrics", list(R2)) == summaries
 
 
-def test_the_table_has_each_tasks_own_score(written: Path) -> None:
+def test_the_table_has_the_score_of_each_kind_of_task(written: Path) -> None:
     table = results_table(written / "metrics", "shop", "tuned", list(R2), ["tm-1"])
     assert table.splitlines()[0].startswith("`shop`, recipe `tuned`: AUC or R² on the test split, ")
     header, _, first, second = table.splitlines()[2:]
@@ -130,7 +109,7 @@ def test_the_table_has_each_tasks_own_score(written: Path) -> None:
     assert second.endswith("**0.70000** ± 0.14142 | +0.10000 |")
 
 
-def test_the_page_tells_both_kinds_apart(written: Path) -> None:
+def test_the_page_distinguishes_both_kinds_of_tasks(written: Path) -> None:
     text = (written / "reports/shop.md").read_text()
     assert "| split      | rows | click positive | price mean |" in text
     assert "| train      |  200 |        25.00 % |        110 |" in text
@@ -151,7 +130,7 @@ def test_every_figure_is_linked(written: Path) -> None:
     assert "![Values of price](shop/values-price.svg)" in text
 
 
-def test_groups_are_of_the_first_seed(write_mixed: Callable[[str], Path]) -> None:
+def test_groups_are_of_the_first_seeds_predictions(write_mixed: Callable[[str], Path]) -> None:
     row = read_results("emm", write_mixed("emm"), TASKS, KINDS)
     stored = load_file(row.folder / "predictions.safetensors")
     found = read_curves([row], TASKS, 200)["emm"].groups["price"]
@@ -161,7 +140,7 @@ def test_groups_are_of_the_first_seed(write_mixed: Callable[[str], Path]) -> Non
     torch.testing.assert_close((found.predicted * found.rows).sum() / 200, expected)
 
 
-def test_without_binary_tasks_there_is_no_word_of_them(
+def test_a_page_without_binary_tasks_does_not_mention_their_scores(
     tmp_path: Path, write_mixed: Callable[[str], Path], facts: DatasetFacts
 ) -> None:
     folder = write_mixed("emm")
@@ -189,70 +168,7 @@ def test_without_binary_tasks_there_is_no_word_of_them(
     assert json.loads((tmp_path / "m/emm.json").read_text())["mean_score"] == 0.7
 
 
-def damaged(folder: Path, name: str, change: Callable[[Any], object]) -> None:
-    tree = json.loads((folder / name).read_text())
-    change(tree)
-    (folder / name).write_text(json.dumps(tree))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda task: task["r2"].pop(), "wrong length for price"),
-        (lambda task: task["mae"].pop(), "wrong length for price"),
-        (lambda task: task.update(r2=[1.1, 0.5]), r"price.r2\[0\]: got 1.1"),
-        (lambda task: task.update(rmse=[-1.0, 0.5]), r"price.rmse\[0\]: got -1.0"),
-        (lambda task: task.update(auc=[0.5, 0.5]), "price.auc: unknown key"),
-    ],
-)
-def test_odd_scores_are_refused(
-    write_mixed: Callable[[str], Path], change: Callable[[Any], object], message: str
-) -> None:
-    folder = write_mixed("emm")
-    damaged(folder, "metrics.json", lambda tree: change(tree["tasks"]["price"]))
-    with pytest.raises(DataError, match=message):
-        read_results("emm", folder, TASKS, KINDS)
-
-
-def test_a_negative_r_squared_is_as_good_as_any(write_mixed: Callable[[str], Path]) -> None:
-    folder = write_mixed("emm")
-    damaged(folder, "metrics.json", lambda tree: tree["tasks"]["price"].update(r2=[-3.0, 0.5]))
-    assert summarise([read_results("emm", folder, TASKS, KINDS)], ())["emm"].tasks["price"].score[
-        0
-    ] == (-1.25)
-
-
-@pytest.mark.parametrize("kinds", [(), ("regression", "binary")])
-def test_tasks_of_other_kinds_are_refused(
-    write_mixed: Callable[[str], Path], kinds: tuple[str, ...]
-) -> None:
-    with pytest.raises(DataError, match="tasks of other kinds than the dataset"):
-        read_results("emm", write_mixed("emm"), TASKS, kinds)
-
-
-def test_an_epoch_without_a_regressions_score_is_refused(
-    write_mixed: Callable[[str], Path],
-) -> None:
-    folder = write_mixed("emm")
-    damaged(folder, "history.json", lambda tree: tree["runs"][0]["epochs"][1].pop("r2"))
-    with pytest.raises(DataError, match="lacks a score in epoch 2"):
-        read_results("emm", folder, TASKS, KINDS)
-
-
-def test_labels_of_classes_alone_are_refused(write_mixed: Callable[[str], Path]) -> None:
-    folder = write_mixed("emm")
-    stored = load_file(folder / "predictions.safetensors")
-    save_file({**stored, "labels": stored["labels"].byte()}, folder / "predictions.safetensors")
-    with pytest.raises(DataError, match="labels of another type"):
-        read_predictions(read_results("emm", folder, TASKS, KINDS), 200, 2)
-
-
-def test_the_labels_of_a_regression_are_numbers(write_mixed: Callable[[str], Path]) -> None:
-    found = read_predictions(read_results("emm", write_mixed("emm"), TASKS, KINDS), 200, 2)
-    assert torch.equal(found.labels[:, 1], found.logits[:, 1] / 2)
-
-
-def test_the_study_tests_differences_of_binary_tasks_alone(
+def test_a_study_tests_differences_of_binary_tasks_only(
     tmp_path: Path, write_mixed: Callable[[str], Path], facts: DatasetFacts
 ) -> None:
     for model in R2:

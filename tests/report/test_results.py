@@ -1,4 +1,4 @@
-"""Reading evaluation folders: what is wrong is named, with the file it is in."""
+"""Reading evaluation folders; every error names the file."""
 
 import json
 from collections.abc import Callable
@@ -25,22 +25,22 @@ def edit(path: Path, change: Callable[[Any], object]) -> None:
     path.write_text(json.dumps(tree))
 
 
-def test_a_row_holds_what_was_evaluated(folder: Path) -> None:
-    row = read_results("mmoe", folder, TASKS)
-    assert row.evaluation.seeds == (0, 1)
-    assert row.evaluation.tasks["never-married"].auc == (0.99, 0.98)
-    assert [run.best_epoch for run in row.runs] == [2, 2]
+def test_scores_and_history_are_read(folder: Path) -> None:
+    results = read_results("mmoe", folder, TASKS)
+    assert results.evaluation.seeds == (0, 1)
+    assert results.evaluation.tasks["never-married"].auc == (0.99, 0.98)
+    assert [run.best_epoch for run in results.runs] == [2, 2]
 
 
-def test_single_task_models_have_a_run_per_task(
+def test_a_single_task_model_has_a_run_per_task(
     tmp_path: Path, write_evaluation: Callable[..., Path]
 ) -> None:
-    row = read_results("tm-1", write_evaluation(tmp_path, "tm-1", AUCS, tasks=TASKS), TASKS)
-    assert [(run.seed, run.task) for run in row.runs] == [(s, t) for s in (0, 1) for t in TASKS]
-    assert not row.runs[0].covers("never-married")
+    results = read_results("tm-1", write_evaluation(tmp_path, "tm-1", AUCS, tasks=TASKS), TASKS)
+    assert [(run.seed, run.task) for run in results.runs] == [(s, t) for s in (0, 1) for t in TASKS]
+    assert not results.runs[0].covers("never-married")
 
 
-def test_a_missing_folder_names_the_model(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_folder_names_the_model(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="mmoe has not been evaluated") as caught:
         read_results("mmoe", tmp_path / "mmoe", TASKS)
     assert "dvc repro" in str(caught.value)
@@ -85,7 +85,7 @@ def test_a_damaged_file_is_named(
         (lambda tree: tree.update(gain=1), "gain: unknown key"),
     ],
 )
-def test_odd_metrics_are_refused(
+def test_invalid_metrics_are_rejected(
     folder: Path, change: Callable[[Any], object], message: str
 ) -> None:
     edit(folder / "metrics.json", change)
@@ -93,7 +93,7 @@ def test_odd_metrics_are_refused(
         read_results("mmoe", folder, TASKS)
 
 
-def test_tasks_in_another_order_are_refused(folder: Path) -> None:
+def test_tasks_in_another_order_are_rejected(folder: Path) -> None:
     with pytest.raises(DataError, match="in another order"):
         read_results("mmoe", folder, TASKS[::-1])
 
@@ -110,7 +110,7 @@ def test_tasks_in_another_order_are_refused(folder: Path) -> None:
         (lambda run: run["epochs"][1].update(epoch=-1), "at least 0"),
     ],
 )
-def test_odd_history_is_refused(
+def test_an_invalid_history_is_rejected(
     folder: Path, change: Callable[[Any], object], message: str
 ) -> None:
     edit(folder / "history.json", lambda tree: change(tree["runs"][0]))

@@ -1,4 +1,4 @@
-"""The page on searched models, on generated evaluations."""
+"""The report on searched models, on generated evaluations."""
 
 import json
 from collections.abc import Callable
@@ -10,16 +10,16 @@ from emm.automtl.space import ARCHITECTURE, Architecture, Expert, write_architec
 from emm.core.errors import ModelFileError
 from emm.report.facts import DatasetFacts
 from emm.report.searched import write_searched
-from emm.report.study_params import StudySettings, StudyTableSettings
+from emm.report.study_settings import StudySettings, StudyTableSettings
 
 TASKS = ("income", "never-married")
 STUDY = StudySettings(
     {
         "census": StudyTableSettings(
-            "Census", "census-income", "tuned", ("mmoe", "automtl"), "automtl", remark="Said so."
+            "Census", "census-income", "tuned", ("mmoe", "automtl"), "automtl", remark="A remark."
         )
     },
-    notes=("Nothing else.",),
+    notes=("A note.",),
 )
 FOUND = Architecture(8, ((Expert(("mlp-16",), (0,)),),), ((0,), (0,)))
 SETTINGS = Path("study/automtl.yaml")
@@ -35,7 +35,7 @@ def root(tmp_path: Path, write_evaluation: Callable[..., Path]) -> Path:
 
 
 def written(root: Path, facts: DatasetFacts) -> tuple[Path, str]:
-    """The folder of what is written, and the page."""
+    """Write the report; return its folder and the page."""
     out = root.parent
     write_searched(
         STUDY,
@@ -48,31 +48,33 @@ def written(root: Path, facts: DatasetFacts) -> tuple[Path, str]:
     return out, (out / "reports/automtl.md").read_text()
 
 
-def test_every_row_has_metrics_and_every_found_architecture_a_picture(
+def test_every_model_has_metrics_and_every_architecture_a_figure(
     root: Path, facts: DatasetFacts
 ) -> None:
     out, page = written(root, facts)
-    rows = sorted(path.stem for path in (out / "metrics/census").iterdir())
-    assert rows == ["automtl", "mmoe"]
-    pictures = [path.name for path in (out / "reports/automtl").iterdir()]
-    assert pictures == ["architecture-census-automtl.svg"]
+    models = sorted(path.stem for path in (out / "metrics/census").iterdir())
+    assert models == ["automtl", "mmoe"]
+    figures = [path.name for path in (out / "reports/automtl").iterdir()]
+    assert figures == ["architecture-census-automtl.svg"]
     assert "](automtl/architecture-census-automtl.svg)" in page
 
 
-def test_a_row_is_compared_with_the_reference(root: Path, facts: DatasetFacts) -> None:
+def test_a_model_is_compared_with_the_reference(root: Path, facts: DatasetFacts) -> None:
     out, _ = written(root, facts)
     metrics = json.loads((out / "metrics/census/mmoe.json").read_text())
     assert metrics["difference_income"] is not None
     assert 0 <= metrics["p_value_income"] <= 1
 
 
-def test_the_page_says_what_its_settings_say(root: Path, facts: DatasetFacts) -> None:
+def test_the_page_has_the_remarks_and_notes_of_the_settings(
+    root: Path, facts: DatasetFacts
+) -> None:
     _, page = written(root, facts)
-    assert "Said so." in page
-    assert "- Nothing else." in page
+    assert "A remark." in page
+    assert "- A note." in page
 
 
-def test_the_commands_search_for_searched_rows_alone(root: Path, facts: DatasetFacts) -> None:
+def test_the_commands_search_for_searched_models_only(root: Path, facts: DatasetFacts) -> None:
     _, page = written(root, facts)
     lines = page.partition("```\n")[2].splitlines()
     model = "census-income $model --params study/automtl.yaml --recipe tuned"

@@ -1,13 +1,15 @@
-"""Sentences and cells of the study, from numbers that are given."""
+"""Findings and tables of a study, from given numbers."""
 
 import pytest
 
 from emm.report.markdown import render
 from emm.report.study_findings import findings
-from emm.report.study_params import StudyTableSettings
 from emm.report.study_results import Difference, StudyResults, StudyTable
+from emm.report.study_settings import StudyTableSettings
 from emm.report.study_tables import SIGNIFICANCE, cost_table, mean_table, p_text, scores_table
 from emm.report.summary import RegressionSummary, Summary, TaskSummary, Totals
+
+NONE_HIGHER = "no model has a higher mean AUC than EMM."
 
 
 def result(auc: float, p: float | None, *, operations: int = 200) -> StudyResults:
@@ -18,7 +20,7 @@ def result(auc: float, p: float | None, *, operations: int = 200) -> StudyResult
 
 
 def table(rows: dict[str, tuple[float, float]], **options: object) -> StudyTable:
-    """Rows (AUC, p) beside an EMM of AUC 0.95."""
+    """A table of models with (AUC, p) and an EMM with AUC 0.95."""
     names = (*rows, "emm")
     params = StudyTableSettings("One", "movies", "tuned", names, "emm")
     params = StudyTableSettings(**{**vars(params), **options})  # type: ignore[arg-type]
@@ -36,29 +38,34 @@ def sentences(table: StudyTable) -> list[str]:
     [
         (
             {"ple": (0.94, 0.01), "gbdt": (0.93, 0.049)},
-            "EMM is above every other row, each with p < 0.05.",
-            "no row has a higher mean AUC than EMM.",
+            "EMM is above every other model, each with p < 0.05.",
+            NONE_HIGHER,
         ),
         (
             {"ple": (0.94, 0.01), "gbdt": (0.96, 0.02), "mmoe": (0.951, 0.3)},
             "EMM is above PLE with p < 0.05; below GBDT with p < 0.05; "
-            "not told apart from MMoE (p = 0.3).",
-            "a higher mean AUC than EMM has GBDT (+0.01000) and MMoE (+0.00100).",
+            "not significantly different from MMoE (p = 0.3).",
+            "GBDT (+0.01000) and MMoE (+0.00100) have a higher mean AUC than EMM.",
         ),
         (
             {"paper_pool": (0.95, 1.0)},
-            'EMM is not told apart from "EMM (paper), no MTM" (p = 1).',
-            "no row has a higher mean AUC than EMM.",
+            'EMM is not significantly different from "EMM (paper), no MTM" (p = 1).',
+            NONE_HIGHER,
         ),
-        ({}, "EMM stands alone.", "no row has a higher mean AUC than EMM."),
+        ({}, "EMM is the only model.", NONE_HIGHER),
+        (
+            {"ple": (0.951, 0.04)},
+            "EMM is below PLE with p < 0.05.",
+            "PLE (+0.00100) has a higher mean AUC than EMM.",
+        ),
         (
             {"ple": (0.94, 0.05)},
-            "EMM is not told apart from PLE (p = 0.05).",
-            "no row has a higher mean AUC than EMM.",
+            "EMM is not significantly different from PLE (p = 0.05).",
+            NONE_HIGHER,
         ),
     ],
 )
-def test_how_the_reference_stands(
+def test_the_reference_is_compared_with_every_model(
     rows: dict[str, tuple[float, float]], first: str, second: str
 ) -> None:
     assert sentences(table(rows)) == [f"income: {first}", f"income: {second}"]
@@ -67,26 +74,26 @@ def test_how_the_reference_stands(
 @pytest.mark.parametrize(
     ("goal", "sentence"),
     [
-        (0.9562, "income: EMM has 0.95000, with the goal of 0.9562: 0.00620 short of it."),
-        (0.95, "income: EMM has 0.95000, with the goal of 0.95 reached."),
+        (0.9562, "income: EMM has 0.95000, which is 0.00620 below the goal of 0.9562."),
+        (0.95, "income: EMM reaches the goal of 0.95 with 0.95000."),
     ],
 )
-def test_a_goal_is_reached_or_missed_by_so_much(goal: float, sentence: str) -> None:
+def test_a_goal_is_reached_or_missed(goal: float, sentence: str) -> None:
     assert sentences(table({}, goals={"income": goal}))[-1] == sentence
 
 
 @pytest.mark.parametrize(
     ("auc", "sentence"),
     [
-        (0.94051, "income: no row is below its published value."),
+        (0.94051, "income: no model is below its published value."),
         (0.94041, "income: below the published value: MMoE (-0.00010)."),
     ],
 )
-def test_rows_below_the_published_values_are_named(auc: float, sentence: str) -> None:
+def test_models_below_their_published_values_are_named(auc: float, sentence: str) -> None:
     assert sentences(table({"mmoe": (auc, 0.5)}, dataset="census-income"))[-1] == sentence
 
 
-def test_a_row_may_stand_beside_the_published_value_of_another() -> None:
+def test_a_model_may_be_compared_with_the_published_value_of_another() -> None:
     found = table({}, dataset="census-income", published={"emm": "emm_paper"})
     assert found.published("emm", "income") == 0.94108
 
@@ -106,8 +113,8 @@ def test_scores_table() -> None:
 
 
 def of_two_tasks(mean: float, age: TaskSummary | RegressionSummary) -> StudyResults:
-    own = result(mean, None)
-    summary = Summary({**own.summary.tasks, "age": age}, own.summary.totals)
+    one = result(mean, None)
+    summary = Summary({**one.summary.tasks, "age": age}, one.summary.totals)
     return StudyResults(summary, {"income": 0.9, "age": 0.8}, 4.5, {})
 
 
@@ -142,5 +149,5 @@ def test_cost_table() -> None:
     ("p", "text"),
     [(1.0, "1"), (0.05, "0.05"), (0.0499, "0.05*"), (1.234e-9, "1.2e-09*"), (0.0, "<1e-300*")],
 )
-def test_p_values_are_printed_and_marked(p: float, text: str) -> None:
+def test_p_values_are_formatted_and_marked(p: float, text: str) -> None:
     assert p_text(p) == text

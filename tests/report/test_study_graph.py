@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from emm.report.study_params import load_study
+from emm.report.study_settings import load_study
 from emm_dvc.graph import read_stages, uncovered
 
 ROOT = Path(__file__).parents[2]

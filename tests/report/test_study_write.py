@@ -1,4 +1,4 @@
-"""The whole study on generated evaluations of two, three and four tasks."""
+"""A complete study on generated evaluations with two, three and four tasks."""
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 from emm.core.errors import DataError
 from emm.report.facts import DatasetFacts
 from emm.report.study import write_study
-from emm.report.study_params import StudySettings, StudyTableSettings
+from emm.report.study_settings import StudySettings, StudyTableSettings
 
 TASKS = ("income", "never-married", "college", "full-time")
 ROWS = ("tm-1", "mmoe", "emm")
@@ -60,7 +60,7 @@ def written(
     return out
 
 
-def test_all_files_are_there(written: Path) -> None:
+def test_all_files_are_written(written: Path) -> None:
     metrics = [f"metrics/tasks-{count}/{row}.json" for count in (2, 3, 4) for row in ROWS]
     expected = [*metrics, "reports/study.md", "reports/study/tasks.svg"]
     assert sorted(contents(written)) == sorted(expected)
@@ -73,12 +73,12 @@ def test_a_second_run_gives_the_same_bytes(
     assert contents(tmp_path) == contents(written)
 
 
-def test_the_figure_is_a_picture(written: Path) -> None:
+def test_the_figure_is_valid_svg(written: Path) -> None:
     tree = ET.parse(written / "reports/study/tasks.svg").getroot()
     assert any(node.tag.endswith("path") for node in tree.iter())
 
 
-def test_the_page_has_its_parts_in_order(written: Path) -> None:
+def test_the_page_has_its_sections_in_order(written: Path) -> None:
     lines = (written / "reports/study.md").read_text().splitlines()
     assert [line for line in lines if line.startswith("#")] == [
         "# The study",
@@ -89,7 +89,7 @@ def test_the_page_has_its_parts_in_order(written: Path) -> None:
         "## 4 tasks",
         "## Number of tasks",
         "## How to read",
-        "## How to repeat",
+        "## How to reproduce",
     ]
 
 
@@ -99,7 +99,7 @@ def test_notes_are_printed(tmp_path: Path, root: Path, all_facts: dict[str, Data
     assert "## What was tried\n\n- One thing.\n- Another.\n" in text
 
 
-def test_nothing_is_written_if_a_row_is_missing(
+def test_nothing_is_written_if_an_evaluation_is_missing(
     tmp_path: Path, root: Path, all_facts: dict[str, DatasetFacts]
 ) -> None:
     table = replace(STUDY.tables["tasks-2"], rows=(*ROWS, "ple"))

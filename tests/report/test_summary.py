@@ -1,4 +1,4 @@
-"""Metrics files: values, keys, bytes."""
+"""Summaries over seeds and their metrics files."""
 
 import json
 from collections.abc import Callable
@@ -16,48 +16,48 @@ ONE_SEED = {
     "tm-2": {"income": [0.96], "never-married": [0.97]},
     "emm": {"income": [0.955], "never-married": [0.98]},
 }
-MakeRows = Callable[[dict[str, dict[str, list[float]]]], list[ModelResults]]
+Make = Callable[[dict[str, dict[str, list[float]]]], list[ModelResults]]
 
 
 @pytest.fixture
-def rows(tmp_path: Path, write_evaluation: Callable[..., Path]) -> MakeRows:
+def results(tmp_path: Path, write_evaluation: Callable[..., Path]) -> Make:
     def make(aucs: dict[str, dict[str, list[float]]]) -> list[ModelResults]:
         return [read_results(m, write_evaluation(tmp_path, m, aucs[m]), TASKS) for m in aucs]
 
     return make
 
 
-def test_gain_is_over_the_mean_of_the_trained_models(rows: MakeRows) -> None:
-    summaries = summarise(rows(ONE_SEED), ("tm-1", "tm-2"))
+def test_gain_is_relative_to_the_mean_of_the_trained_models(results: Make) -> None:
+    summaries = summarise(results(ONE_SEED), ("tm-1", "tm-2"))
     gains = {name: summary.tasks["income"].auc_gain for name, summary in summaries.items()}
     assert gains == {"tm-1": -0.01, "tm-2": 0.01, "emm": 0.005}
     assert summaries["emm"].tasks["never-married"].auc_gain == 0
 
 
-def test_without_trained_models_there_is_no_gain(rows: MakeRows) -> None:
-    assert summarise(rows(ONE_SEED), ())["emm"].tasks["income"].auc_gain is None
+def test_without_trained_models_there_is_no_gain(results: Make) -> None:
+    assert summarise(results(ONE_SEED), ())["emm"].tasks["income"].auc_gain is None
 
 
-def test_one_seed_has_no_deviation(rows: MakeRows) -> None:
-    assert summarise(rows(ONE_SEED), ())["emm"].tasks["income"].auc_std is None
+def test_one_seed_has_no_deviation(results: Make) -> None:
+    assert summarise(results(ONE_SEED), ())["emm"].tasks["income"].auc_std is None
 
 
-def test_seeds_are_averaged_with_the_sample_deviation(rows: MakeRows) -> None:
+def test_seeds_are_averaged_with_the_sample_deviation(results: Make) -> None:
     aucs = {"emm": {"income": [0.91, 0.92, 0.96], "never-married": [0.99, 0.99, 0.99]}}
-    summary = summarise(rows(aucs), ())["emm"]
+    summary = summarise(results(aucs), ())["emm"]
     assert summary.tasks["income"].auc == 0.93
     assert summary.tasks["income"].auc_std == 0.02645751  # sqrt((4 + 1 + 9) / 2) hundredths
     assert summary.tasks["never-married"].auc_std == 0
     assert (summary.totals.mean_score, summary.totals.seeds) == (0.96, 3)
 
 
-def test_a_trained_model_without_a_row_is_an_error(rows: MakeRows) -> None:
+def test_a_trained_model_without_a_row_is_an_error(results: Make) -> None:
     with pytest.raises(DataError, match="trained model tm-3, which isn't in the table"):
-        summarise(rows(ONE_SEED), ("tm-1", "tm-3"))
+        summarise(results(ONE_SEED), ("tm-1", "tm-3"))
 
 
-def test_the_file_of_a_model(rows: MakeRows, tmp_path: Path) -> None:
-    write_metrics(tmp_path / "metrics", summarise(rows(ONE_SEED), ("tm-1", "tm-2")))
+def test_a_models_metrics_file(results: Make, tmp_path: Path) -> None:
+    write_metrics(tmp_path / "metrics", summarise(results(ONE_SEED), ("tm-1", "tm-2")))
     assert json.loads((tmp_path / "metrics/emm.json").read_text()) == {
         "income": {
             "auc": 0.955,
@@ -81,15 +81,15 @@ def test_the_file_of_a_model(rows: MakeRows, tmp_path: Path) -> None:
     }
 
 
-def test_a_removed_model_leaves_no_file(rows: MakeRows, tmp_path: Path) -> None:
-    summaries = summarise(rows(ONE_SEED), ())
+def test_the_file_of_a_removed_model_is_deleted(results: Make, tmp_path: Path) -> None:
+    summaries = summarise(results(ONE_SEED), ())
     write_metrics(tmp_path / "metrics", summaries)
     write_metrics(tmp_path / "metrics", {"emm": summaries["emm"]})
     assert [path.name for path in (tmp_path / "metrics").iterdir()] == ["emm.json"]
 
 
-def test_what_is_written_is_read_again(rows: MakeRows, tmp_path: Path) -> None:
-    summaries = summarise(rows(ONE_SEED), ("tm-1", "tm-2"))
+def test_written_metrics_can_be_read_again(results: Make, tmp_path: Path) -> None:
+    summaries = summarise(results(ONE_SEED), ("tm-1", "tm-2"))
     write_metrics(tmp_path / "metrics", summaries)
     assert read_metrics(tmp_path / "metrics", list(summaries)) == summaries
 
@@ -106,10 +106,10 @@ def test_what_is_written_is_read_again(rows: MakeRows, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_an_odd_metrics_file_is_an_error(
-    rows: MakeRows, tmp_path: Path, content: str | None, message: str
+def test_an_invalid_metrics_file_is_an_error(
+    results: Make, tmp_path: Path, content: str | None, message: str
 ) -> None:
-    write_metrics(tmp_path / "metrics", summarise(rows(ONE_SEED), ()))
+    write_metrics(tmp_path / "metrics", summarise(results(ONE_SEED), ()))
     path = tmp_path / "metrics/emm.json"
     path.unlink() if content is None else path.write_text(content)
     with pytest.raises(DataError, match=message):

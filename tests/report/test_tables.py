@@ -1,4 +1,4 @@
-"""Tables: layout, marks, number formats."""
+"""Tables of results: layout, marks, number formats."""
 
 import pytest
 
@@ -28,7 +28,7 @@ SUMMARIES = {
 }
 
 
-def test_score_table_beside_the_paper() -> None:
+def test_score_table_with_published_values() -> None:
     table = score_table("census-income", SUMMARIES, ("tm-1", "tm-2"), published=True)
     assert table.splitlines() == [
         "| model |     income AUC |     Gain |   paper |",
@@ -41,12 +41,12 @@ def test_score_table_beside_the_paper() -> None:
 
 
 @pytest.mark.parametrize(("dataset", "published"), [("census-income", False), ("movies", True)])
-def test_score_table_without_the_paper(dataset: str, published: bool) -> None:
+def test_score_table_without_published_values(dataset: str, published: bool) -> None:
     table = score_table(dataset, SUMMARIES, ("tm-1", "tm-2"), published=published)
     assert table.splitlines()[0] == "| model |     income AUC |     Gain |"
 
 
-def test_deviation_stands_outside_the_mark() -> None:
+def test_the_deviation_is_not_marked() -> None:
     several = {"emm": summary(0.95, 0.0, std=0.00123, seeds=3)}
     table = score_table("movies", several, (), published=False)
     assert table.splitlines()[-1] == "| EMM   | **0.95000** ± 0.00123 | 0.00000 |"
@@ -72,7 +72,9 @@ def test_quality_table() -> None:
         (["0.3", "0.3"], ["**0.3**", "**0.3**"]),
     ],
 )
-def test_best_is_bold_and_second_underlined(values: list[str], expected: list[str]) -> None:
+def test_the_best_is_bold_and_the_second_best_underlined(
+    values: list[str], expected: list[str]
+) -> None:
     assert marked(values) == expected
 
 

@@ -1,4 +1,4 @@
-"""The whole report on synthetic evaluation folders."""
+"""A complete report on generated evaluations."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -66,7 +66,7 @@ def text(written: Path) -> str:
     return (written / "reports/census-income.md").read_text()
 
 
-def test_all_files_are_there(written: Path) -> None:
+def test_all_files_are_written(written: Path) -> None:
     metrics = [f"metrics/census-income/paper/{model}.json" for model in AUCS]
     figures = [f"reports/census-income/{name}" for name in FIGURES]
     plots = [f"plots/census-income/paper/{model}.csv" for model in AUCS]
@@ -81,7 +81,7 @@ def test_a_second_run_gives_the_same_bytes(
     assert contents(tmp_path) == contents(written)
 
 
-def test_the_table_is_in_the_papers_layout(text: str) -> None:
+def test_the_table_has_the_papers_columns(text: str) -> None:
     assert (
         "| model |               income AUC |     Gain |   paper "
         "|        never-married AUC |     Gain |   paper |\n"
@@ -104,7 +104,7 @@ def test_the_data_is_described(text: str) -> None:
     assert "- Source: UCI, doi 10.24432/C5N30T\n- Licence: CC BY 4.0" in text
 
 
-def test_every_figure_is_linked_and_there(written: Path, text: str) -> None:
+def test_every_figure_is_linked_and_exists(written: Path, text: str) -> None:
     links = [unquote(link) for link in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)]
     assert sorted(links) == [f"census-income/{name}" for name in FIGURES]
 
@@ -118,7 +118,7 @@ def test_figures_are_svg_without_fonts_dates_or_remote_parts(written: Path, name
     assert not re.findall(r'href="(?!#)', svg)
 
 
-def test_a_removed_row_leaves_nothing_behind(
+def test_files_of_a_removed_model_are_deleted(
     tmp_path: Path, data: Path, facts: DatasetFacts
 ) -> None:
     stale = [
@@ -133,7 +133,7 @@ def test_a_removed_row_leaves_nothing_behind(
     assert not [path for path in stale if path.exists()]
 
 
-def test_nothing_is_written_if_a_row_is_missing(
+def test_nothing_is_written_if_an_evaluation_is_missing(
     tmp_path: Path, data: Path, facts: DatasetFacts
 ) -> None:
     with pytest.raises(DataError, match="ple has not been evaluated"):
@@ -141,6 +141,6 @@ def test_nothing_is_written_if_a_row_is_missing(
     assert contents(tmp_path) == {}
 
 
-def test_a_report_needs_rows(tmp_path: Path, data: Path, facts: DatasetFacts) -> None:
+def test_a_report_needs_at_least_one_model(tmp_path: Path, data: Path, facts: DatasetFacts) -> None:
     with pytest.raises(DataError, match="at least one model"):
         report(tmp_path, data, facts, [])

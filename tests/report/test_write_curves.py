@@ -1,3 +1,5 @@
+"""Validation scores per epoch as CSV files."""
+
 import csv
 from pathlib import Path
 
@@ -5,7 +7,7 @@ from emm.report.results import Epoch, Evaluation, ModelResults, Run
 from emm.report.write import write_curves
 
 
-def row(*runs: Run) -> ModelResults:
+def model(*runs: Run) -> ModelResults:
     return ModelResults("mine", Path(), Evaluation("mine", (0,), 1, 1, {}), runs)
 
 
@@ -14,14 +16,14 @@ def read(folder: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
-def test_a_line_for_every_task_run_and_epoch(tmp_path: Path) -> None:
+def test_there_is_a_line_per_task_run_and_epoch(tmp_path: Path) -> None:
     together = Run(
         seed=1,
         task=None,
         best_epoch=0,
         epochs=(Epoch(0, 0.5, {"a": 0.6}, {"b": -0.1}), Epoch(1, 0.25, {"a": 0.7}, {"b": 0.1})),
     )
-    write_curves(tmp_path / "plots", [row(together)], ["a", "b"])
+    write_curves(tmp_path / "plots", [model(together)], ["a", "b"])
     assert read(tmp_path / "plots") == [
         ["task", "seed", "epoch", "score", "train_loss"],
         ["a", "1", "0", "0.6", "0.5"],
@@ -31,18 +33,20 @@ def test_a_line_for_every_task_run_and_epoch(tmp_path: Path) -> None:
     ]
 
 
-def test_a_run_of_one_task_is_only_that_tasks(tmp_path: Path) -> None:
+def test_a_single_task_run_has_lines_for_its_task_only(tmp_path: Path) -> None:
     runs = [
         Run(0, task, 1, (Epoch(1, 0.5, {task: score}),)) for task, score in (("a", 1), ("b", 0))
     ]
-    write_curves(tmp_path / "plots", [row(*runs)], ["a", "b"])
+    write_curves(tmp_path / "plots", [model(*runs)], ["a", "b"])
     assert [line[:4] for line in read(tmp_path / "plots")[1:]] == [
         ["a", "0", "1", "1.0"],
         ["b", "0", "1", "0.0"],
     ]
 
 
-def test_a_tasks_name_may_hold_what_csv_separates_by(tmp_path: Path) -> None:
+def test_a_tasks_name_may_contain_csv_delimiters(tmp_path: Path) -> None:
     name = 'buys, "now"'
-    write_curves(tmp_path / "plots", [row(Run(0, None, 1, (Epoch(1, 0.5, {name: 0.5}),)))], [name])
+    write_curves(
+        tmp_path / "plots", [model(Run(0, None, 1, (Epoch(1, 0.5, {name: 0.5}),)))], [name]
+    )
     assert read(tmp_path / "plots")[1][0] == name

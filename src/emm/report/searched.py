@@ -10,9 +10,9 @@ from emm.report.architecture_figure import architecture_file, architectures_of, 
 from emm.report.facts import DatasetFacts
 from emm.report.markdown import render
 from emm.report.results import read_results
-from emm.report.study_params import StudySettings, StudyTableSettings
 from emm.report.study_results import StudyTable, read_table, write_study_metrics
-from emm.report.study_tables import mean_table, table_section
+from emm.report.study_settings import StudySettings, StudyTableSettings
+from emm.report.study_tables import SIGNIFICANCE, mean_table, table_section
 from emm.report.tables import split_table
 
 
@@ -77,7 +77,12 @@ def searched_page(
         for name, table in tables.items()
     ]
     return render(
-        "searched.md.j2", tables=sections, notes=study.notes, figures=figures, settings=settings
+        "searched.md.j2",
+        tables=sections,
+        significance=SIGNIFICANCE,
+        notes=study.notes,
+        figures=figures,
+        settings=settings,
     )
 
 

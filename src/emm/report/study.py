@@ -9,8 +9,8 @@ from emm.report.markdown import markdown_table, render
 from emm.report.published import CITATION_OF_BOTH
 from emm.report.study_figure import draw_tasks
 from emm.report.study_findings import findings
-from emm.report.study_params import StudySettings
 from emm.report.study_results import StudyTable, read_table, write_study_metrics
+from emm.report.study_settings import StudySettings
 from emm.report.study_tables import SIGNIFICANCE, table_section
 
 TASKS_FIGURE = "tasks.svg"

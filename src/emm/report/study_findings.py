@@ -22,10 +22,14 @@ class Goal:
 class Finding:
     """How a table's reference compares with its other models on one task, as text to print.
 
-    ``compared``: number of the other models. The reference is significantly ``above`` some of them,
-    ``below`` others, and ``undecided`` are the rest, with their p values. ``higher``: models with a
-    higher mean AUC, with the difference. ``published``: whether any model has a published AUC;
-    ``below_published``: the models whose AUC is lower, with the difference.
+    Args:
+        compared: number of other models.
+        above: models that the reference is significantly above.
+        below: models that the reference is significantly below.
+        undecided: all other models, with p values.
+        higher: models with a higher mean AUC, with the differences.
+        published: whether any model has a published AUC.
+        below_published: models with a lower AUC than published, with the differences.
     """
 
     task: str
@@ -41,7 +45,7 @@ class Finding:
 
 
 def findings(table: StudyTable) -> list[Finding]:
-    """One finding for each binary task."""
+    """Return one finding for each binary task."""
     return [_finding(table, task) for task in table.binary]
 
 

@@ -16,7 +16,7 @@ from emm.report.facts import DatasetFacts
 from emm.report.predictions import PREDICTIONS, Predictions, read_all_predictions
 from emm.report.published import published_auc
 from emm.report.results import ModelResults, read_results, refuse
-from emm.report.study_params import StudyTableSettings
+from emm.report.study_settings import StudyTableSettings
 from emm.report.summary import Summary, as_whole, rounded, summarise
 
 P_DIGITS = 6

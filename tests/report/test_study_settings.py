@@ -1,4 +1,4 @@
-"""The section `study`: what is bound, and what is refused."""
+"""Reading and validating the section `study`."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import yaml
 
 from emm.config import load_params
 from emm.core.errors import ParamsError
-from emm.report.study_params import load_study
+from emm.report.study_settings import load_study
 
 ROOT = Path(__file__).parents[2]
 TABLE = {
@@ -27,14 +27,14 @@ def load(folder: Path, **change: Any) -> Any:
     return load_study(path)
 
 
-def test_a_borrowed_row_comes_last_under_its_own_name(tmp_path: Path) -> None:
+def test_a_borrowed_model_comes_last_with_its_name_in_the_table(tmp_path: Path) -> None:
     borrowed = {"dataset": "held-out", "row": "emm", "name": "aligned_held_out"}
     table = load(tmp_path, table={"borrowed": [borrowed]}).tables["one"]
     assert table.names == ("tm-1", "emm", "aligned_held_out")
     assert table.sources[-1] == ("held-out", "emm", "aligned_held_out")
 
 
-def test_notes_are_kept_in_their_order(tmp_path: Path) -> None:
+def test_notes_keep_their_order(tmp_path: Path) -> None:
     assert load(tmp_path, notes=["b", "a"]).notes == ("b", "a")
 
 
@@ -52,12 +52,12 @@ def test_notes_are_kept_in_their_order(tmp_path: Path) -> None:
         ({"tables": {}}, "expected at least one table"),
     ],
 )
-def test_what_misfits_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+def test_an_invalid_setting_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     with pytest.raises(ParamsError, match=message):
         load(tmp_path, **change)
 
 
-def test_a_file_without_the_section_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_the_section_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("recipe: paper\n")
     with pytest.raises(ParamsError, match="study: got None"):
         load_study(tmp_path / "params.yaml")

@@ -1,4 +1,4 @@
-"""The section ``study`` of a study's settings: the models of each table."""
+"""Settings of a study's report: the models of each table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any, Literal
 from emm.config.binding import Share, bind, nearest, raise_all
 from emm.config.files import read_layers
 
-STUDY_FILE = Path("study/params.yaml")
+STUDY_FILE = Path("study/tables.yaml")
 
 
 @dataclass(frozen=True)
@@ -79,29 +79,29 @@ class StudySettings:
 
 
 def load_study(path: Path = STUDY_FILE) -> StudySettings:
-    """Read the section ``study`` of ``path``; raise one ParamsError that lists all faults."""
+    """Read the tables of a study from ``path``; raise one ParamsError that lists all faults."""
     errors: list[str] = []
-    study: Any = bind(StudySettings, read_layers(path).get("study"), "study", errors)
+    study: Any = bind(StudySettings, read_layers(path), "", errors)
     if not errors:
         errors.extend(_cross_check(study))
-    raise_all(errors)
+    raise_all(errors, str(path))
     return study  # type: ignore[no-any-return]
 
 
 def _cross_check(study: StudySettings) -> list[str]:
-    errors = [] if study.tables else ["study.tables: got none, expected at least one table"]
+    errors = [] if study.tables else ["tables: got none, expected at least one table"]
     errors.extend(
-        f"study.tasks: no table is called {name!r}; {nearest(name, study.tables)}"
+        f"tasks: no table is called {name!r}; {nearest(name, study.tables)}"
         for name in study.tasks
         if name not in study.tables
     )
     for name, table in study.tables.items():
         if len(set(table.names)) < len(table.names):
-            errors.append(f"study.tables.{name}.rows: a name occurs twice")
+            errors.append(f"tables.{name}.rows: a name occurs twice")
         named = {"reference": [table.reference], "trained": table.trained}
         named["published"] = list(table.published)
         errors.extend(
-            f"study.tables.{name}.{key}: {row!r} isn't one of its rows; {nearest(row, table.names)}"
+            f"tables.{name}.{key}: {row!r} isn't one of its rows; {nearest(row, table.names)}"
             for key, rows in named.items()
             for row in rows
             if row not in table.names
