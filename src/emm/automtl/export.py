@@ -43,7 +43,7 @@ def decide(supernet: Supernet, operators: Mapping[Place, str], limits: Limits = 
         ):
             raise ParamsError(
                 "no architecture of the search space is within the budget",
-                where="budget of the section `search` in params.yaml",
+                where="budget of the section `search` of the recipe",
                 got=str([limit for _, limit in limits]),
                 expected=f"at least {[meter.exact(found.architecture) for meter, _ in limits]}",
                 next_step="raise the budget, or shrink embedding_dim, width or tower",

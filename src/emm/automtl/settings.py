@@ -1,4 +1,4 @@
-"""How a search goes: its section in params.yaml, beside the arguments of the supernet."""
+"""How a search goes: its section of the recipe, next to the arguments of the supernet."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal

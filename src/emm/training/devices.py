@@ -46,7 +46,7 @@ def resolve_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise ParamsError(
             f"the device {name!r} can't be used here",
-            where="training.device in params.yaml",
+            where="training.device of the recipe",
             got=str(error).splitlines()[0],
             expected="auto, cpu, or a CUDA device of this machine such as cuda:0",
             next_step="set training.device to auto",

@@ -33,7 +33,7 @@ class Space:
     seeds: Count = 1
 
     def sections(self, model: str) -> list[dict[str, Any]]:
-        """The sections of params.yaml to try for ``model``, the starting point first."""
+        """The sections to try for ``model``, the starting point first."""
         choose("model", model, self.models, SPACES, "add its lists there")
         shared = {} if model in self.alone else self.networks
         lists = {**shared, **self.models[model]}

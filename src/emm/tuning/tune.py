@@ -28,7 +28,7 @@ from emm.training.fit import fit as fit_network
 from emm.training.seeds import seed_init
 from emm.training.settings import OptimiserSettings, TrainingSettings
 from emm.trees.gbdt import fit
-from emm.trees.settings import Boosting
+from emm.trees.settings import BoostingSettings
 from emm.trees.train import in_memory
 from emm.tuning.space import SPACES, Space, Trial, best_trial, read_log
 
@@ -89,7 +89,7 @@ def _try(
     tasks = context.schema.tasks
     if model == "gbdt":
         errors: list[str] = []
-        boosting: Boosting = bind(Boosting, section, model, errors)
+        boosting: BoostingSettings = bind(BoostingSettings, section, model, errors)
         raise_all(errors, str(SPACES))
         rows = (
             in_memory(context.train, "train", seed),

@@ -41,7 +41,7 @@ def check(
         raise DataError(
             f"{schema.dataset} doesn't pass its checks:\n" + "\n".join(f"  - {f}" for f in faults),
             where=folder,
-            next_step=f"mend the data, or the limits in {schema.dataset}.check-data of params.yaml",
+            next_step=f"mend the data, or the limits in conf/{schema.dataset}/data.yaml: check-data",
         )
     means = {name: dict(split.mean) for name, split in schema.splits.items() if split.mean}
     return {

@@ -25,7 +25,8 @@ def dataset_of(data: ConfigFile, name: str, raw: Path) -> Dataset:
         preprocess = read_preprocess(data, tasks)
         sample = preprocess.sample
         key = (sample.key,) if sample is not None and sample.key else ()
-        dataset = custom_dataset(name, custom, raw, (*key, *preprocess.keep))
+        carried = (*key, *preprocess.keep)
+        dataset = custom_dataset(name, custom, raw, config=str(data.path), carried=carried)
     for task in tasks:
         choose("task", task, dataset.tasks, f"{data.path}: tasks", "correct the name")
     return dataset

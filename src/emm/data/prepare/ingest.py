@@ -110,10 +110,10 @@ def usable_rows(chunk: Chunk, wanted: Wanted, rejected: Rejected) -> pl.DataFram
 
 
 def _check_columns(chunk: Chunk, wanted: Wanted) -> None:
-    """What params.yaml names may not be there; what a dataset names is."""
+    """Columns that the settings name may be missing; those that a dataset names aren't."""
     for name in wanted.others:
         known = (column for column in chunk.rows.columns if column != LINE)
-        choose("column", name, known, "preprocess in params.yaml", "correct it")
+        choose("column", name, known, "preprocess in the dataset's data.yaml", "correct it")
 
 
 _LABEL_TYPES: dict[str, type[pl.DataType]] = {"binary": pl.UInt8, "regression": pl.Float64}

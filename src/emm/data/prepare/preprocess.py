@@ -60,7 +60,7 @@ def preprocess(
     if bags and not dataset.bags:
         raise DataError(
             f"{dataset.name} has no multi-valued fields",
-            where="preprocess.bags in params.yaml",
+            where="preprocess.bags in the dataset's data.yaml",
             next_step="set it to false",
         )
     _check_funnel(dataset, funnel)
@@ -89,7 +89,7 @@ def _check_funnel(dataset: Dataset, funnel: Sequence[str]) -> None:
     if others:
         raise ParamsError(
             f"the funnel's step {others[0]!r} is no binary task",
-            where="preprocess.funnel in params.yaml",
+            where="preprocess.funnel in the dataset's data.yaml",
             got=dataset.tasks[others[0]].kind,
             next_step="name two binary tasks, such as a click and the purchase after it",
         )
@@ -100,7 +100,7 @@ def _check_kept(wanted: Wanted, keep: Sequence[str]) -> None:
     if dense:
         raise ParamsError(
             f"the column {dense[0]!r} can't stay as it is: it is a dense feature",
-            where="preprocess.keep in params.yaml",
+            where="preprocess.keep in the dataset's data.yaml",
             next_step="leave it out there, or make it a sparse column of your table, or drop it",
         )
 

@@ -1,6 +1,6 @@
 """Settings of preprocessing and of the checks of processed data."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -67,8 +67,12 @@ def read_tasks(data: ConfigFile) -> tuple[str, ...]:
 def read_preprocess(data: ConfigFile, tasks: Sequence[str]) -> PreprocessSettings:
     """The section `preprocess`; ParamsError if it is wrong, or its funnel is none of the tasks'."""
     settings = data.read("preprocess", PreprocessSettings)
-    funnel = settings.funnel
-    if funnel and (len(funnel) != 2 or len({*funnel} & {*tasks}) != 2):
-        fault = f"preprocess.funnel: got {list(funnel)}, expected two of the tasks in order, or []"
-        raise_all([fault], str(data.path))
+    raise_all(list(_funnel_faults(settings.funnel, tasks)), str(data.path))
     return settings
+
+
+def _funnel_faults(funnel: Sequence[str], tasks: Sequence[str]) -> Iterator[str]:
+    if funnel and (len(funnel) != 2 or len({*funnel} & {*tasks}) != 2):
+        yield f"preprocess.funnel: got {list(funnel)}, expected two of the tasks in order, or []"
+    if funnel and "funnel" in tasks:
+        yield "tasks: no task may be called 'funnel' next to preprocess.funnel"

@@ -33,7 +33,7 @@ def make_weighting(tasks: int, /, rule: str = "equal", **arguments: Any) -> Weig
 
     Raises ParamsError for an unknown rule, and for all invalid arguments at once.
     """
-    choose("weighting rule", str(rule), WEIGHTINGS, "weighting.rule in params.yaml", "correct it")
+    choose("weighting rule", str(rule), WEIGHTINGS, "weighting.rule of the model's section", "correct it")
     errors: list[str] = []
     bound = bind_keywords(WEIGHTINGS[rule], arguments, "weighting", errors)
     raise_all(errors)
