@@ -6,8 +6,8 @@ from emm.config.binding import choose
 from emm.config.project import PARAMS_FILE, Project, load_project
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.locks import hold
+from emm.data.custom.files import custom_source
 from emm.data.custom.settings import CustomDataSettings
-from emm.data.custom.source import custom_source
 from emm.data.datasets.dataset import DATASETS, load_dataset
 from emm.data.datasets.source import Source, SourceSettings
 from emm.data.fetch.download import fetch

@@ -1,4 +1,4 @@
-"""A person's own table, written in several ways, and how a test describes it."""
+"""Custom data in several formats, and its description."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ RANDOM = Randomly(0.1, 0.1)
 
 
 def make_table(rows: int = ROWS) -> pl.DataFrame:
-    """Typed rows: a user, a day, numbers, text, a bag, codes, and what labels are made from."""
+    """Typed rows: a user, a day, numbers, text, a bag, codes, and columns for labels."""
     draw = np.random.default_rng(0)
     genres = np.array(["a", "b|c", "a|c", None], dtype=object)
     return pl.DataFrame(
@@ -44,21 +44,22 @@ def make_table(rows: int = ROWS) -> pl.DataFrame:
 
 
 def describe(raw: Path, **changes: Any) -> Dataset:
-    """The dataset "shop" in ``raw``, its task alone the visit, but for ``changes``."""
-    said: dict[str, Any] = {
+    """The dataset "shop" in ``raw`` with the one task visit, apart from ``changes``."""
+    arguments: dict[str, Any] = {
         "files": ALL,
         "columns": CustomColumns(),
         "tasks": VISIT,
         "split": RANDOM,
+        "config": "conf/shop/data.yaml",
         **changes,
     }
-    return describe_custom("shop", raw, **said)
+    return describe_custom("shop", raw, **arguments)
 
 
 def read(
     dataset: Dataset, raw: Path, part: str = "all", *, bags: bool = True
 ) -> tuple[pl.DataFrame, Rejected]:
-    """All rows of a part, and what was rejected."""
+    """All rows of a part, and the rejected lines."""
     rejected = Rejected("shop", 1.0)
     chunks = [*dataset.read(Reading(raw, rejected, raw, bags=bags), part)]
     return pl.concat([chunk.rows for chunk in chunks]), rejected
@@ -76,7 +77,7 @@ def put_parquet(raw: Path, name: str, rows: pl.DataFrame) -> Path:
     return raw
 
 
-def put_lines(raw: Path, lines: Sequence[str], name: str = "own.csv") -> Path:
+def put_lines(raw: Path, lines: Sequence[str], name: str = "data.csv") -> Path:
     raw.mkdir(exist_ok=True)
     (raw / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return raw

@@ -1,4 +1,4 @@
-"""What columns are taken for, and which expressions are labels."""
+"""Inference of features, casts, and labels from expressions."""
 
 import numpy as np
 import polars as pl
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emm.data.custom.columns import (
-    DISTINCT,
+    MAX_CATEGORIES,
     CustomTask,
     as_bag,
     as_label,
@@ -17,7 +17,7 @@ from emm.data.custom.columns import (
     columns_read,
     infer,
     not_a_number,
-    parse,
+    parse_label,
 )
 
 KNOWN = ("visited", "orders", "country", "order date")
@@ -30,14 +30,14 @@ def kind_of(values: list[object]) -> str | None:
 FEATURES: dict[str, tuple[list[object], str | None]] = {
     "fractions": (["0.5", "1"], "dense"),
     "a few whole numbers": (["1", "2", None, "-3"], "sparse"),
-    "as many as may be": ([*map(str, range(DISTINCT))], "sparse"),
-    "one more": ([*map(str, range(DISTINCT + 1))], "dense"),
+    "as many as a category may have": ([*map(str, range(MAX_CATEGORIES))], "sparse"),
+    "one more": ([*map(str, range(MAX_CATEGORIES + 1))], "dense"),
     "whole numbers as pandas writes them": (["1.0", "2.0"], "sparse"),
     "codes": ([f"0{number:04}" for number in range(1000)], "sparse"),
     "text": (["a", "1"], "sparse"),
     "infinity": (["inf", "1.5"], "sparse"),
     "nothing": ([None, None], "sparse"),
-    "truth values": ([True, False], "sparse"),
+    "booleans": ([True, False], "sparse"),
     "typed fractions": ([0.5, 1.0], "dense"),
     "typed whole numbers": ([*range(1000)], "dense"),
     "lists": ([["a"], ["b"]], None),
@@ -47,13 +47,15 @@ FEATURES: dict[str, tuple[list[object], str | None]] = {
 
 
 @pytest.mark.parametrize(("values", "kind"), FEATURES.values(), ids=FEATURES)
-def test_a_columns_kind_follows_from_its_values(values: list[object], kind: str | None) -> None:
+def test_the_kind_of_a_column_is_inferred_from_its_values(
+    values: list[object], kind: str | None
+) -> None:
     assert kind_of(values) == kind
 
 
 @given(st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=300))
-def test_whole_numbers_are_dense_where_many_differ(values: list[int]) -> None:
-    expected = "dense" if len(set(values)) > DISTINCT else "sparse"
+def test_whole_numbers_are_dense_if_many_differ(values: list[int]) -> None:
+    expected = "dense" if len(set(values)) > MAX_CATEGORIES else "sparse"
     assert kind_of([str(value) for value in values]) == expected
 
 
@@ -67,9 +69,9 @@ def test_whole_numbers_are_dense_where_many_differ(values: list[int]) -> None:
         ("CASE WHEN country = 'de' THEN 1 ELSE 0 END", ("country",)),
     ],
 )
-def test_an_expression_reads_columns(expression: str, read: tuple[str, ...]) -> None:
+def test_the_columns_of_an_expression_are_known(expression: str, read: tuple[str, ...]) -> None:
     errors: list[str] = []
-    found = parse(CustomTask(expression), KNOWN, "here", errors)
+    found = parse_label(CustomTask(expression), KNOWN, "here", errors)
     assert errors == []
     assert found is not None
     assert columns_read(found) == read
@@ -78,17 +80,17 @@ def test_an_expression_reads_columns(expression: str, read: tuple[str, ...]) -> 
 @pytest.mark.parametrize(
     ("expression", "message"),
     [
-        ("orders >", "here: 'orders >' is no SQL expression: unable to parse"),
-        ("system('ls')", "here: \"system('ls')\" is no SQL expression: unsupported function"),
+        ("orders >", "here: 'orders >' isn't an SQL expression: unable to parse"),
+        ("system('ls')", "here: \"system('ls')\" isn't an SQL expression: unsupported function"),
         ("odrers > 0", "here: no column is called 'odrers'; did you mean 'orders'?"),
         ("1", "here: got '1', expected an expression over columns"),
-        ("orders IN (SELECT a FROM read_csv('b'))", "expected no query within the expression"),
+        ("orders IN (SELECT a FROM read_csv('b'))", "expected an expression without a query"),
         ("COLUMNS('o.*')", "expected an expression over columns"),
     ],
 )
-def test_an_expression_that_is_no_label_is_told(expression: str, message: str) -> None:
+def test_an_expression_that_is_not_a_label_is_reported(expression: str, message: str) -> None:
     errors: list[str] = []
-    assert parse(CustomTask(expression), KNOWN, "here", errors) is None
+    assert parse_label(CustomTask(expression), KNOWN, "here", errors) is None
     assert len(errors) == 1
     assert message in errors[0]
 
@@ -112,23 +114,23 @@ ROWS = pl.DataFrame(
         ("country = 'de'", "binary"),
     ],
 )
-def test_numbers_and_truth_values_are_labels(expression: str, kind: str) -> None:
+def test_numbers_and_booleans_are_labels(expression: str, kind: str) -> None:
     assert check_label(ROWS, pl.sql_expr(expression), kind, "here") == []
 
 
 @pytest.mark.parametrize(
     ("expression", "message"),
     [
-        ("orders", "here: gives 0.0, 1.0, 2.0, expected 0 and 1, or kind: regression"),
-        ("country", "here: gives 'de', 'fr', expected numbers; write a comparison"),
+        ("orders", "here: got 0.0, 1.0, 2.0, expected 0 and 1, or kind: regression"),
+        ("country", "here: got 'de', 'fr', expected numbers; write a comparison"),
         ("country > 1", "here: can't be computed: cannot compare string with numeric type"),
-        ("nothing = 'a'", "here: gives no value in the first 4 rows"),
-        ("orders > AVG(orders)", "here: looks at more than one row"),
-        ("MAX(orders) > 1", "here: looks at more than one row"),
-        ("orders > LAG(orders) OVER (ORDER BY country)", "here: looks at more than one row"),
+        ("nothing = 'a'", "here: null in the first 4 rows"),
+        ("orders > AVG(orders)", "here: reads more than one row"),
+        ("MAX(orders) > 1", "here: reads more than one row"),
+        ("orders > LAG(orders) OVER (ORDER BY country)", "here: reads more than one row"),
     ],
 )
-def test_other_values_are_none(expression: str, message: str) -> None:
+def test_other_values_are_not_labels(expression: str, message: str) -> None:
     faults = check_label(ROWS, pl.sql_expr(expression), "binary", "here")
     assert len(faults) == 1
     assert message in faults[0]
@@ -143,17 +145,17 @@ def test_other_values_are_none(expression: str, message: str) -> None:
         (["007", "1"], ["007", "1"]),
     ],
 )
-def test_text_in_an_expression_has_the_type_of_its_values(
+def test_text_is_cast_to_the_type_of_its_values_for_expressions(
     texts: list[str | None], values: list[object]
 ) -> None:
     column = pl.Series("a", texts)
     assert column.to_frame().select(as_label(column)).to_series().to_list() == values
 
 
-def test_a_later_value_of_another_type_is_null() -> None:
-    later = pl.DataFrame({"number": ["x"], "truth": ["x"]})
-    number, truth = pl.Series("number", ["1"]), pl.Series("truth", ["true"])
-    assert later.select(as_label(number), as_label(truth)).row(0) == (None, None)
+def test_later_values_of_another_type_are_null() -> None:
+    later = pl.DataFrame({"number": ["x"], "boolean": ["x"]})
+    number, boolean = pl.Series("number", ["1"]), pl.Series("boolean", ["true"])
+    assert later.select(as_label(number), as_label(boolean)).row(0) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -165,11 +167,13 @@ def test_a_later_value_of_another_type_is_null() -> None:
         (pl.Series("a", [True, False]), ["true", "false"]),
     ],
 )
-def test_a_sparse_column_is_text_or_whole_numbers(column: pl.Series, values: list[object]) -> None:
+def test_a_sparse_column_is_cast_to_text_or_whole_numbers(
+    column: pl.Series, values: list[object]
+) -> None:
     assert column.to_frame().select(as_sparse(column)).to_series().to_list() == values
 
 
-def test_bags_are_lists_of_text() -> None:
+def test_bags_are_cast_to_lists_of_text() -> None:
     text = pl.Series("a", ["x| y", "", "|z|", None])
     lists = pl.Series("a", [[1, 2], [], None])
     assert text.to_frame().select(as_bag(text, "|")).to_series().to_list() == [
@@ -188,11 +192,11 @@ def test_bags_are_lists_of_text() -> None:
 @pytest.mark.parametrize(
     "texts", [["31.05.2024"], ["2024-05-31", "May"], ["2024-05-31T10:00+02:00"]]
 )
-def test_text_that_does_not_sort_by_time_is_none(texts: list[str]) -> None:
+def test_text_that_does_not_sort_by_time_is_not_a_time(texts: list[str]) -> None:
     assert as_time(pl.Series("a", texts)) is None
 
 
-def test_the_first_value_that_is_no_number_is_found() -> None:
+def test_the_first_value_that_is_not_a_number_is_found() -> None:
     assert not_a_number(pl.Series(["1", None, "x", "y"])) == "x"
     assert not_a_number(pl.Series(["1", "2.5"])) is None
     assert not_a_number(pl.Series(np.arange(3))) is None

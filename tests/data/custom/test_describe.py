@@ -1,4 +1,4 @@
-"""Own data from its files to a dataset, and what is told where the description doesn't fit."""
+"""From files of custom data to a dataset, and faults of the description."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -38,14 +38,14 @@ WRITERS = {"csv": put_csv, "parquet": put_parquet}
 
 @pytest.fixture(params=WRITERS)
 def raw(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return WRITERS[request.param](tmp_path / "raw", f"own.{request.param}", TABLE)
+    return WRITERS[request.param](tmp_path / "raw", f"data.{request.param}", TABLE)
 
 
 def text(column: str) -> pl.Expr:
     return pl.col(column).cast(pl.String)
 
 
-def test_the_same_rows_come_out_of_csv_and_parquet(raw: Path) -> None:
+def test_csv_and_parquet_give_the_same_rows(raw: Path) -> None:
     dataset = describe(raw, columns=COLUMNS, tasks=TASKS)
     rows, rejected = read(dataset, raw)
     assert (dataset.dense, dataset.bags) == (("price", "views"), ("genres",))
@@ -81,18 +81,18 @@ def test_labels_are_columns_or_expressions(raw: Path) -> None:
     }
 
 
-def test_what_a_label_is_made_from_is_no_feature(raw: Path) -> None:
+def test_columns_that_a_label_is_made_from_are_not_features(raw: Path) -> None:
     dataset = describe(raw, columns=COLUMNS, tasks=TASKS)
     assert dataset.tasks["purchase"].made_from == ("orders", "amount")
     assert {"visited", "orders", "amount"} & {*dataset.dense, *dataset.sparse} == set()
 
 
-def test_bags_are_left_out_unless_they_are_wanted(raw: Path) -> None:
+def test_bags_are_read_only_on_request(raw: Path) -> None:
     rows, _ = read(describe(raw, columns=COLUMNS), raw, bags=False)
     assert "genres" not in rows.columns
 
 
-def test_key_weight_split_and_carried_columns_are_read_and_no_features(raw: Path) -> None:
+def test_key_weight_split_and_carried_columns_are_read_but_not_features(raw: Path) -> None:
     columns = CustomColumns(key="user", weight="price", carried=("zip",), drop=("zip",))
     dataset = describe(raw, columns=columns, split=ByTime("day", 0.1, 0.1))
     rows, _ = read(dataset, raw)
@@ -101,13 +101,13 @@ def test_key_weight_split_and_carried_columns_are_read_and_no_features(raw: Path
     assert (dataset.key, dataset.weight, dataset.parts) == ("user", "price", ("all",))
 
 
-def test_a_column_given_by_name_is_not_inferred(raw: Path) -> None:
+def test_a_named_column_is_not_inferred(raw: Path) -> None:
     dataset = describe(raw, columns=CustomColumns(dense=("device",), sparse=None, drop=("zip",)))
     assert "device" in dataset.dense
     assert "country" in dataset.sparse
 
 
-def test_where_both_kinds_are_given_other_columns_are_left_out(
+def test_other_columns_are_left_out_if_both_kinds_are_named(
     raw: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dataset = describe(raw, columns=CustomColumns(dense=("price",), sparse=("country",)))
@@ -115,15 +115,15 @@ def test_where_both_kinds_are_given_other_columns_are_left_out(
     assert "left out: user, day, views" in capsys.readouterr().err
 
 
-def test_what_was_inferred_is_said(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inferred_columns_are_reported(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
     describe(raw, columns=COLUMNS, tasks=TASKS)
     assert capsys.readouterr().err == (
-        "shop: columns that params.yaml doesn't name are taken for dense: price, views; "
+        "shop: roles of columns that aren't named in custom: dense: price, views; "
         "sparse: device, country, zip\n"
     )
 
 
-def test_files_of_a_part_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
+def test_the_files_of_a_part_are_read_in_order_of_their_names(tmp_path: Path) -> None:
     put_csv(tmp_path, "b.csv", TABLE[:10])
     put_csv(tmp_path, "a.csv", TABLE[10:].select(reversed(TABLE.columns)))
     rows, _ = read(describe(tmp_path), tmp_path)
@@ -153,7 +153,7 @@ def test_missing_values_are_null_in_text_and_numbers(tmp_path: Path) -> None:
             "visited": [1, 0, 1, 0, 1],
         }
     )
-    put_parquet(tmp_path, "own.parquet", rows)
+    put_parquet(tmp_path, "data.parquet", rows)
     files = CustomFiles({"all": ()}, missing=("-1", "?", "NA"))
     found, _ = read(describe(tmp_path, files=files), tmp_path)
     assert found["number"].to_list() == [1.5, None, None, None, 2.0]
@@ -172,7 +172,7 @@ def test_missing_values_are_null_in_text_and_numbers(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_times_are_put_so_that_they_sort(
+def test_times_are_cast_to_values_that_sort(
     tmp_path: Path, times: list[str], ordered: list[Any]
 ) -> None:
     put_lines(tmp_path, ["time,visited", *(f"{time},1" for time in times)])
@@ -181,7 +181,7 @@ def test_times_are_put_so_that_they_sort(
 
 
 def test_typed_times_sort(tmp_path: Path) -> None:
-    put_parquet(tmp_path, "own.parquet", TABLE.with_columns(pl.col("day").str.to_date()))
+    put_parquet(tmp_path, "data.parquet", TABLE.with_columns(pl.col("day").str.to_date()))
     rows, _ = read(describe(tmp_path, split=ByTime("day", 0.1, 0.1)), tmp_path)
     assert rows["day"].is_sorted()
     assert rows["day"].dtype.is_integer()
@@ -194,12 +194,12 @@ def test_a_row_without_a_time_is_rejected(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(rows) == 2
     rejected.write(tmp_path / "rejected.jsonl")
     assert (tmp_path / "rejected.jsonl").read_text().splitlines() == [
-        '{"file": "own.csv", "line": 4, "reason": "\'time\' holds no time", "text": "May 3rd"}',
-        '{"file": "own.csv", "line": 5, "reason": "\'time\' holds no time", "text": null}',
+        '{"file": "data.csv", "line": 4, "reason": "\'time\' holds no time", "text": "May 3rd"}',
+        '{"file": "data.csv", "line": 5, "reason": "\'time\' holds no time", "text": null}',
     ]
 
 
-def test_own_data_goes_through_preprocess(raw: Path, tmp_path: Path) -> None:
+def test_custom_data_can_be_preprocessed(raw: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     columns = CustomColumns(drop=("genres",))
@@ -221,13 +221,13 @@ Faults = Callable[[Path], object]
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "dense": (
         {"columns": CustomColumns(dense=("prise",))},
-        r"shop\.table\.dense: no column is called 'prise'; did you mean 'price'\?",
+        r"custom\.dense: no column is called 'prise'; did you mean 'price'\?",
     ),
     "bags": ({"columns": CustomColumns(bags={"genre": "|"})}, "bags: .* did you mean 'genres'"),
-    "key": ({"columns": CustomColumns(key="usr")}, r"table\.key: .* did you mean 'user'"),
-    "weight": ({"columns": CustomColumns(weight="w")}, r"table\.weight: no column is called 'w'"),
-    "drop": ({"columns": CustomColumns(drop=("dya",))}, r"table\.drop: .* did you mean 'day'"),
-    "carried": ({"columns": CustomColumns(carried=("zp",))}, r"table\.carried: .* mean 'zip'"),
+    "key": ({"columns": CustomColumns(key="usr")}, r"custom\.key: .* did you mean 'user'"),
+    "weight": ({"columns": CustomColumns(weight="w")}, r"custom\.weight: no column is called 'w'"),
+    "drop": ({"columns": CustomColumns(drop=("dya",))}, r"custom\.drop: .* did you mean 'day'"),
+    "carried": ({"columns": CustomColumns(carried=("zp",))}, r"custom\.carried: .* mean 'zip'"),
     "split": ({"split": ByKey("usr", 0.1, 0.1)}, r"split\.column: .* did you mean 'user'"),
     "made_from": (
         {"tasks": {"visit": CustomTask("visited", made_from=("amuont",))}},
@@ -237,17 +237,17 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"tasks": {"visit": CustomTask("visted = 1")}},
         r"tasks\.visit: no column is called 'visted'; did you mean 'visited'",
     ),
-    "two kinds": (
+    "two kinds of feature": (
         {"columns": CustomColumns(dense=("user",), sparse=("user",))},
-        r"dense: 'user' is in sparse, too",
+        r"dense: 'user' is also in sparse",
     ),
     "feature and label": (
         {"columns": CustomColumns(sparse=("visited",))},
-        r"sparse: 'visited' is in what a task is made from, too",
+        r"sparse: 'visited' is also in the columns of a label",
     ),
     "dense key": (
         {"columns": CustomColumns(dense=("user",), key="user")},
-        r"dense: 'user' is in key, too",
+        r"dense: 'user' is also in key",
     ),
     "text as dense": (
         {"columns": CustomColumns(dense=("country",))},
@@ -255,60 +255,60 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no time": (
         {"split": ByTime("country", 0.1, 0.1)},
-        r"split\.column: 'country' holds '.*', expected numbers, or days and times",
+        r"split\.column: 'country' holds '.*', expected numbers, or dates and times",
     ),
 }
 
 
 @pytest.mark.parametrize(("changes", "message"), WRONG.values(), ids=WRONG)
-def test_what_does_not_fit_the_files_is_named(
+def test_roles_that_do_not_fit_the_files_are_named(
     raw: Path, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ParamsError, match=message):
         describe(raw, **changes)
 
 
-def test_all_faults_come_at_once(raw: Path) -> None:
-    with pytest.raises(ParamsError, match=r"(?s)2 things.*prise.*usr"):
+def test_all_faults_are_reported_at_once(raw: Path) -> None:
+    with pytest.raises(ParamsError, match=r"(?s)2 settings in conf/shop/data.yaml.*prise.*usr"):
         describe(raw, columns=CustomColumns(dense=("prise",), key="usr"))
 
 
-def test_a_split_by_a_columns_values(raw: Path) -> None:
+def test_a_split_by_the_values_of_a_column(raw: Path) -> None:
     dataset = describe(raw, split=ByColumn("country", ("de",), ("fr",)))
     assert "country" not in dataset.sparse
     assert "country" in read(dataset, raw)[0].columns
 
 
 BAD_FILES: dict[str, tuple[Faults, str]] = {
-    "no file": (lambda raw: None, "no file for the part all"),
-    "two kinds": (
+    "no file": (lambda raw: None, "no files for the part all"),
+    "two kinds of file": (
         lambda raw: (put_csv(raw, "a.csv", TABLE), put_parquet(raw, "b.parquet", TABLE)),
-        "CSV and Parquet files lie together",
+        "found both CSV and Parquet files",
     ),
     "no rows": (lambda raw: put_lines(raw, ["visited,a"]), "has no rows"),
     "not Parquet": (
         lambda raw: put_lines(raw, ["text"], "a.parquet"),
         r"a\.parquet can't be read as Parquet",
     ),
-    "a column less": (
+    "missing column": (
         lambda raw: (
             put_parquet(raw, "a.parquet", TABLE),
             put_parquet(raw, "b.parquet", TABLE.drop("zip")),
         ),
         r"b\.parquet lacks zip",
     ),
-    "other types": (
+    "different types": (
         lambda raw: (
             put_parquet(raw, "a.parquet", TABLE),
             put_parquet(raw, "b.parquet", TABLE.with_columns(text("price"))),
         ),
-        "the files' columns differ in their types",
+        "the types of columns differ between files",
     ),
 }
 
 
 @pytest.mark.parametrize(("put", "message"), BAD_FILES.values(), ids=BAD_FILES)
-def test_files_that_cant_be_used_are_an_error(tmp_path: Path, put: Faults, message: str) -> None:
+def test_unusable_files_are_an_error(tmp_path: Path, put: Faults, message: str) -> None:
     put(tmp_path)
     with pytest.raises(DataError, match=message):
         describe(tmp_path, split=RANDOM)

@@ -1,1 +1,1 @@
-"""The user's own CSV or Parquet files as a dataset."""
+"""Custom data: the user's CSV and Parquet files as a dataset."""

@@ -1,4 +1,4 @@
-"""What the columns of own data are: labels from expressions, times, and features by inference."""
+"""The columns of custom data: labels from expressions, types, and inference of features."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,21 +8,21 @@ import polars as pl
 
 from emm.config.binding import nearest
 
-DISTINCT = 100
-"""A column of whole numbers with more distinct values than this is taken for a quantity."""
+MAX_CATEGORIES = 100
+"""A column of whole numbers with more distinct values than this is inferred to be dense."""
 
 _CODE = r"^[+-]?0\d"
 _DAY_AND_TIME = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?$"
 _BOOLEANS = {"true": True, "false": False}
-_ROWS_ALONE = 50
+_SINGLE_ROWS = 50
 _LABELS_SHOWN = 3
 
 
 @dataclass(frozen=True)
 class CustomTask:
-    """A label: a column or a Polars SQL expression over a row's columns.
+    """A task of custom data; its label is a column or a Polars SQL expression over columns.
 
-    Neither the columns it reads nor those in ``made_from`` are features of any task.
+    Columns that the expression reads, and those in ``made_from``, are not features of any task.
     """
 
     expression: str
@@ -30,19 +30,19 @@ class CustomTask:
     made_from: tuple[str, ...] = ()
 
 
-def parse(
+def parse_label(
     task: CustomTask, columns: Sequence[str], where: str, errors: list[str]
 ) -> pl.Expr | None:
-    """The expression of a task; what is wrong with it goes to ``errors``."""
+    """Parse the expression of a task; returns None after appending its faults to ``errors``."""
     if task.expression in columns:
         return pl.col(task.expression)
     if re.search(r"\bselect\b", task.expression, re.IGNORECASE):
-        errors.append(f"{where}: got {task.expression!r}, expected no query within the expression")
+        errors.append(f"{where}: got {task.expression!r}, expected an expression without a query")
         return None
     try:
         expression = pl.sql_expr(task.expression)
     except pl.exceptions.PolarsError as error:
-        errors.append(f"{where}: {task.expression!r} is no SQL expression: {_first_line(error)}")
+        errors.append(f"{where}: {task.expression!r} isn't an SQL expression: {_first_line(error)}")
         return None
     read = columns_read(expression)
     unknown = [column for column in read if column not in columns]
@@ -58,38 +58,39 @@ def columns_read(expression: pl.Expr) -> tuple[str, ...]:
 
 
 def unknown_column(where: str, column: str, columns: Sequence[str]) -> str:
+    """Message for a column that doesn't exist."""
     return f"{where}: no column is called {column!r}; {nearest(column, columns)}"
 
 
 def check_label(sample: pl.DataFrame, label: pl.Expr, kind: str, where: str) -> list[str]:
-    """What is wrong with a label's values in some rows, which have been cast."""
+    """Faults of a label's values in a sample of rows whose columns have been cast."""
     label = label.alias("label")
     try:
         found = sample.select(label).to_series()
-        few = sample.head(_ROWS_ALONE)
+        few = sample.head(_SINGLE_ROWS)
         together = few.select(label).to_series()
-        alone = pl.concat([row.select(label).to_series() for row in few.iter_slices(1)])
+        singly = pl.concat([row.select(label).to_series() for row in few.iter_slices(1)])
     except pl.exceptions.PolarsError as error:
         return [f"{where}: can't be computed: {_first_line(error)}"]
-    if not together.equals(alone):
-        return [f"{where}: looks at more than one row, expected an expression over a row's columns"]
+    if not together.equals(singly):
+        return [f"{where}: reads more than one row, expected an expression over a row's columns"]
     values = found.drop_nulls().unique().sort()
     shown = ", ".join(map(repr, values.head(_LABELS_SHOWN).to_list()))
     if not len(values):
-        return [f"{where}: gives no value in the first {len(sample):,} rows"]
+        return [f"{where}: null in the first {len(sample):,} rows"]
     if not (values.dtype.is_numeric() or values.dtype == pl.Boolean):
-        return [f"{where}: gives {shown}, expected numbers; write a comparison with one of them"]
+        return [f"{where}: got {shown}, expected numbers; write a comparison with one of them"]
     if kind == "binary" and not values.cast(pl.Float64).is_in([0.0, 1.0]).all():
-        return [f"{where}: gives {shown}, expected 0 and 1, or kind: regression"]
+        return [f"{where}: got {shown}, expected 0 and 1, or kind: regression"]
     return []
 
 
 def infer(sample: pl.DataFrame, columns: Sequence[str]) -> dict[str, str | None]:
-    """For each column whether it is dense or sparse, or None for a type that is no feature.
+    """Infer for each column whether it is ``dense`` or ``sparse``; None if it can't be a feature.
 
-    Numbers are dense if one of them is a fraction or more than `DISTINCT` of them differ. All else
-    is sparse: small sets of whole numbers, text, truth values, days and times, and digits with a
-    leading zero, which are codes.
+    Numbers are dense if any is a fraction or more than `MAX_CATEGORIES` of them differ. Everything
+    else is sparse: few whole numbers, text, booleans, dates and times, and codes, which are digits
+    with a leading zero.
     """
     return {column: _kind(sample[column]) for column in columns}
 
@@ -101,11 +102,11 @@ def _kind(column: pl.Series) -> str | None:
     if numbers is None:
         return "sparse"
     whole = bool((numbers == numbers.round()).all())
-    return "sparse" if whole and numbers.n_unique() <= DISTINCT else "dense"
+    return "sparse" if whole and numbers.n_unique() <= MAX_CATEGORIES else "dense"
 
 
 def _numbers(column: pl.Series) -> pl.Series | None:
-    """The values of a column if all of them are numbers."""
+    """The values of a column as numbers; None unless all of them are."""
     values = column.drop_nulls()
     if values.dtype == pl.String and not values.str.contains(_CODE).any():
         values = values.cast(pl.Float64, strict=False)
@@ -116,7 +117,7 @@ def _numbers(column: pl.Series) -> pl.Series | None:
 
 
 def not_a_number(column: pl.Series) -> str | None:
-    """A value of a dense column that isn't a number, if there is one."""
+    """The first value of a dense column that isn't a number, if any."""
     if column.dtype.is_numeric() or column.dtype == pl.Boolean:
         return None
     values = column.drop_nulls().cast(pl.String, strict=False)
@@ -125,7 +126,7 @@ def not_a_number(column: pl.Series) -> str | None:
 
 
 def as_label(column: pl.Series) -> pl.Expr:
-    """A column for expressions: text of numbers as numbers, of true and false as truth values."""
+    """Cast a column for expressions: text to numbers or booleans if all values are such."""
     value = pl.col(column.name)
     if column.dtype != pl.String:
         return value
@@ -140,17 +141,17 @@ def as_label(column: pl.Series) -> pl.Expr:
 
 
 def as_sparse(column: pl.Series) -> pl.Expr:
-    """A sparse column as text or whole numbers."""
+    """Cast a sparse column to text or whole numbers."""
     value = pl.col(column.name)
     if column.dtype == pl.String or column.dtype.is_integer():
         return value
     text = value.cast(pl.String)
-    # Where a value is missing, pandas writes whole numbers as 3.0.
+    # pandas writes a column of whole numbers as 3.0 if a value is missing.
     return text.str.strip_suffix(".0") if column.dtype.is_float() else text
 
 
 def as_bag(column: pl.Series, separator: str) -> pl.Expr:
-    """A multi-valued column as lists of text, without empty values."""
+    """Cast a multi-valued column to lists of text, without empty values."""
     value = pl.col(column.name)
     if column.dtype == pl.String:
         value = value.str.split(separator)
@@ -159,10 +160,10 @@ def as_bag(column: pl.Series, separator: str) -> pl.Expr:
 
 
 def as_time(column: pl.Series) -> pl.Expr | None:
-    """A column that orders rows, as numbers or ISO text; null where it isn't one.
+    """Cast a column of times to values that sort: numbers, or ISO text; null for invalid values.
 
-    None if the values are no numbers and no ISO days or times (``2024-05-31``,
-    ``2024-05-31 17:05``, with ``T`` and seconds if need be; of one time zone).
+    None unless the values are numbers, or ISO dates and times of one time zone, such as
+    ``2024-05-31``, ``2024-05-31 17:05`` or ``2024-05-31T17:05:30Z``.
     """
     value = pl.col(column.name)
     if column.dtype.is_numeric():
@@ -181,8 +182,8 @@ def as_time(column: pl.Series) -> pl.Expr | None:
     return pl.when(value.str.contains(_DAY_AND_TIME)).then(ordered)
 
 
-def cast_all(sample: pl.DataFrame, casts: Mapping[str, pl.Expr]) -> pl.DataFrame:
-    return sample.with_columns(cast.alias(name) for name, cast in casts.items())
+def cast_all(rows: pl.DataFrame, casts: Mapping[str, pl.Expr]) -> pl.DataFrame:
+    return rows.with_columns(cast.alias(name) for name, cast in casts.items())
 
 
 def _first_line(error: Exception) -> str:

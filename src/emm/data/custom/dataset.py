@@ -1,4 +1,4 @@
-"""The dataset that a block of params.yaml is about: a registered one, or the user's own table."""
+"""The dataset that the section `custom` of a configuration describes."""
 
 from pathlib import Path
 
@@ -21,43 +21,53 @@ from emm.data.datasets.split_rules import (
 
 
 def custom_dataset(
-    name: str, table: CustomDataSettings, raw: Path, carried: tuple[str, ...] = ()
+    name: str,
+    custom: CustomDataSettings,
+    raw: Path,
+    *,
+    config: str,
+    carried: tuple[str, ...] = (),
 ) -> Dataset:
-    """The dataset that a table's section makes of the files in ``raw``: see `describe_custom`."""
+    """Describe the files in ``raw`` as a dataset: see `describe_custom`.
+
+    ``config``: the configuration file, for messages; ``carried``: further columns to read, which
+    do not become features.
+    """
     return describe_custom(
         name,
         raw,
-        files=CustomFiles(table.parts, table.separator, table.missing_texts),
+        files=CustomFiles(custom.parts, custom.separator, custom.missing_texts),
         columns=CustomColumns(
-            dense=table.dense,
-            sparse=table.sparse,
-            bags=table.bags,
-            drop=table.drop,
-            key=table.key,
-            weight=table.weight,
+            dense=custom.dense,
+            sparse=custom.sparse,
+            bags=custom.bags,
+            drop=custom.drop,
+            key=custom.key,
+            weight=custom.weight,
             carried=carried,
         ),
         tasks={
-            task: CustomTask(said.expression, said.kind, said.made_from)
-            for task, said in table.custom_tasks.items()
+            name: CustomTask(task.expression, task.kind, task.made_from)
+            for name, task in custom.custom_tasks.items()
         },
-        split=split_of(table),
+        split=split_of(custom),
+        config=config,
     )
 
 
-def split_of(table: CustomDataSettings) -> Split:
-    """The rule that a table's section describes; its faults have been told by then."""
-    parts, said = table.parts, table.split
-    if "validation" in parts:
+def split_of(custom: CustomDataSettings) -> Split:
+    """The split rule of a section that has passed `custom_faults`."""
+    split = custom.split
+    if "validation" in custom.parts:
         return AsPublished()
-    if said is None:
+    if split is None:
         return Halved()
-    if said.by == "file":
-        return HeldOut(said.share("validation"), said.column) if said.validation else Halved()
-    column = said.column or table.key or ""
-    if said.by == "column":
-        return ByColumn(column, said.values("validation"), said.values("test"))
-    shares = said.share("validation"), said.share("test")
-    if said.by == "random":
+    if split.by == "file":
+        return HeldOut(split.share("validation"), split.column) if split.validation else Halved()
+    column = split.column or custom.key or ""
+    if split.by == "column":
+        return ByColumn(column, split.values("validation"), split.values("test"))
+    shares = split.share("validation"), split.share("test")
+    if split.by == "random":
         return Randomly(*shares)
-    return ByTime(column, *shares) if said.by == "time" else ByKey(column, *shares)
+    return ByTime(column, *shares) if split.by == "time" else ByKey(column, *shares)

@@ -1,4 +1,4 @@
-"""A dataset out of any CSV or Parquet files, by what params.yaml says of their columns."""
+"""Describe CSV or Parquet files as a dataset, by the configured roles of their columns."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,19 +10,38 @@ import polars as pl
 from emm.config.binding import raise_all
 from emm.core.errors import DataError
 from emm.core.progress import say
-from emm.data.custom import columns as own_columns
-from emm.data.custom.columns import CustomTask, columns_read
-from emm.data.custom.files import CustomFiles, columns_of, is_parquet, read_file, read_sample
+from emm.data.custom.columns import (
+    CustomTask,
+    as_bag,
+    as_label,
+    as_sparse,
+    as_time,
+    cast_all,
+    check_label,
+    columns_read,
+    infer,
+    not_a_number,
+    parse_label,
+)
+from emm.data.custom.files import (
+    CustomFiles,
+    columns_of,
+    custom_source,
+    is_parquet,
+    read_file,
+    read_sample,
+)
 from emm.data.custom.roles import CustomColumns, in_two_roles, misnamed
-from emm.data.custom.source import custom_source
 from emm.data.datasets.dataset import Dataset, Task
 from emm.data.datasets.split_rules import ByTime, Split, column_of
 from emm.data.reading.chunks import LINE, Chunk, Reading
 
+_WHERE = "custom"  # the section of the configuration, for messages
+
 
 @dataclass(frozen=True)
 class _Layout:
-    """What is read of every file, and how it is cast; ``time``: a column that may not be empty."""
+    """The columns to read of every file and their casts; ``time`` names one that can't be null."""
 
     files: CustomFiles
     columns: tuple[str, ...]
@@ -39,23 +58,26 @@ def describe_custom(
     columns: CustomColumns,
     tasks: Mapping[str, CustomTask],
     split: Split,
+    config: str,
 ) -> Dataset:
-    """The dataset in the files of the folder ``raw``.
+    """Describe the files in the folder ``raw`` as a dataset.
 
-    The first rows of the first part's files tell the columns' types. Raises ParamsError, with all
-    faults at once, where the descriptions don't fit the files, and DataError for files that can't
-    be read.
+    The types of columns are those of the first rows of the first part. Raises ParamsError with all
+    faults if the configuration, from the file ``config``, doesn't fit the files, and DataError if
+    a file can't be read.
     """
-    where, errors = f"{name}.table", list[str]()
+    errors = list[str]()
     paths = files.paths(raw, next(iter(files.parts)))
     known = _known_columns(paths, files.separator)
-    described = _tasks(where, tasks, known, errors)
+    described = _tasks(tasks, known, errors)
     hidden = {column for task in described.values() for column in task.made_from}
-    errors += misnamed(where, columns, tasks, column_of(split), known)
-    errors += in_two_roles(where, columns, hidden)
-    raise_all(errors)
+    errors += misnamed(_WHERE, columns, tasks, column_of(split), known)
+    errors += in_two_roles(_WHERE, columns, hidden)
+    raise_all(errors, config)
     sample = read_sample(paths, known, files)
-    return _dataset(name, sample, files, columns, described, split)
+    dataset, errors = _dataset(name, sample, files, columns, described, split)
+    raise_all(errors, config)
+    return dataset
 
 
 def _dataset(
@@ -65,21 +87,20 @@ def _dataset(
     columns: CustomColumns,
     tasks: Mapping[str, Task],
     split: Split,
-) -> Dataset:
-    """The dataset whose columns are those of the ``sample``; ParamsError where these don't fit."""
-    where, errors, by = f"{name}.table", list[str](), column_of(split)
+) -> tuple[Dataset, list[str]]:
+    """The dataset with the columns of the ``sample``, and messages for values that don't fit."""
+    errors, by = list[str](), column_of(split)
     hidden = {column for task in tasks.values() for column in task.made_from}
     dense, sparse = _features(name, sample, columns, hidden, by)
     casts = _casts(sample, sparse, columns.bags, hidden)
     time = split.column if isinstance(split, ByTime) else None
     if time is not None:
-        casts |= _time_cast(where, sample[time], errors)
-    errors += _misfits(where, own_columns.cast_all(sample, casts), sample, dense, tasks)
-    raise_all(errors)
+        casts |= _time_cast(sample[time], errors)
+    errors += _misfits(cast_all(sample, casts), sample, dense, tasks)
     others = (column for column in (columns.key, columns.weight, by) if column)
     wanted = (*dense, *sparse, *columns.bags, *sorted(hidden), *others, *columns.carried)
     layout = _Layout(files, tuple(dict.fromkeys(wanted)), casts, tuple(columns.bags), time)
-    return Dataset(
+    dataset = Dataset(
         name=name,
         source=custom_source(name, files.patterns),
         dense=dense,
@@ -92,16 +113,17 @@ def _dataset(
         weight=columns.weight,
         bags=tuple(columns.bags),
     )
+    return dataset, errors
 
 
 def _read(layout: _Layout, reading: Reading, part: str) -> Iterator[Chunk]:
-    """Chunks of a part's files; rows without a time go to ``reading.rejected``."""
-    without = () if reading.bags else layout.bags
-    columns = [column for column in layout.columns if column not in without]
+    """Yield the rows of a part's files; reject rows without a time."""
+    unread = () if reading.bags else layout.bags
+    columns = [column for column in layout.columns if column not in unread]
     casts = {column: cast for column, cast in layout.casts.items() if column in columns}
     for path in layout.files.paths(reading.raw, part):
         for chunk in read_file(path, columns, layout.files, reading.rejected):
-            rows = own_columns.cast_all(chunk.rows, casts)
+            rows = cast_all(chunk.rows, casts)
             if layout.time is not None:
                 absent = rows[layout.time].is_null()
                 lines, texts = rows[LINE].filter(absent), chunk.rows[layout.time].filter(absent)
@@ -115,83 +137,82 @@ def _known_columns(paths: Sequence[Path], separator: str) -> list[str]:
     kinds = {is_parquet(path) for path in paths}
     if len(kinds) > 1:
         raise DataError(
-            "CSV and Parquet files lie together",
+            "found both CSV and Parquet files",
             where=paths[0].parent,
             got=", ".join(path.name for path in paths)[:500],
             expected="files of one kind",
-            next_step="name those that are wanted in `table.files`",
+            next_step="name the files to read in custom.files",
         )
     return columns_of(paths[0], separator)
 
 
 def _tasks(
-    where: str, tasks: Mapping[str, CustomTask], known: Sequence[str], errors: list[str]
+    tasks: Mapping[str, CustomTask], known: Sequence[str], errors: list[str]
 ) -> dict[str, Task]:
-    """The tasks whose expressions can be read, each with all columns that reveal it."""
+    """The tasks whose expressions are valid, each with all columns that reveal its label."""
     described = {}
-    for name, own in tasks.items():
-        label = own_columns.parse(own, known, f"{where}.tasks.{name}", errors)
+    for name, task in tasks.items():
+        label = parse_label(task, known, f"{_WHERE}.tasks.{name}", errors)
         if label is not None:
-            revealing = dict.fromkeys((*columns_read(label), *own.made_from))
-            described[name] = Task(label, tuple(revealing), own.kind)
+            revealing = dict.fromkeys((*columns_read(label), *task.made_from))
+            described[name] = Task(label, tuple(revealing), task.kind)
     return described
 
 
 def _casts(
     sample: pl.DataFrame, sparse: Sequence[str], bags: Mapping[str, str], hidden: Iterable[str]
 ) -> dict[str, pl.Expr]:
-    """How columns are turned into what a chunk holds; dense ones are left to the reader of it."""
+    """Casts of all columns but the dense ones, which preprocessing casts."""
     return {
-        **{column: own_columns.as_sparse(sample[column]) for column in sparse},
-        **{column: own_columns.as_bag(sample[column], end) for column, end in bags.items()},
-        **{column: own_columns.as_label(sample[column]) for column in sorted(hidden)},
+        **{column: as_sparse(sample[column]) for column in sparse},
+        **{column: as_bag(sample[column], separator) for column, separator in bags.items()},
+        **{column: as_label(sample[column]) for column in sorted(hidden)},
     }
 
 
 def _features(
     name: str, sample: pl.DataFrame, columns: CustomColumns, hidden: set[str], split: str | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Dense and sparse features, in the files' order; says which of them were inferred."""
+    """Dense and sparse features in the order of the files; reports the inferred ones."""
     dense, sparse = columns.dense or (), columns.sparse or ()
     used = {*dense, *sparse, *columns.bags, *columns.drop, *hidden}
     used |= {column for column in (columns.key, columns.weight, split) if column}
     free = [column for column in sample.columns if column not in used]
     exact = columns.dense is not None and columns.sparse is not None
-    kinds = dict.fromkeys(free) if exact else own_columns.infer(sample, free)
+    kinds = dict.fromkeys(free) if exact else infer(sample, free)
     found = {kind: [c for c in free if kinds[c] == kind] for kind in ("dense", "sparse", None)}
     if free:
-        told = {"dense": found["dense"], "sparse": found["sparse"], "left out": found[None]}
-        listing = "; ".join(f"{kind}: {', '.join(some)}" for kind, some in told.items() if some)
-        say(f"{name}: columns that params.yaml doesn't name are taken for {listing}")
+        roles = {"dense": found["dense"], "sparse": found["sparse"], "left out": found[None]}
+        listing = "; ".join(f"{role}: {', '.join(some)}" for role, some in roles.items() if some)
+        say(f"{name}: roles of columns that aren't named in {_WHERE}: {listing}")
     ordered = {*dense, *found["dense"]}, {*sparse, *found["sparse"]}
     first, second = (tuple(c for c in sample.columns if c in some) for some in ordered)
     return first, second
 
 
-def _time_cast(where: str, column: pl.Series, errors: list[str]) -> dict[str, pl.Expr]:
-    cast = own_columns.as_time(column)
+def _time_cast(column: pl.Series, errors: list[str]) -> dict[str, pl.Expr]:
+    cast = as_time(column)
     if cast is None:
         errors.append(
-            f"{where}.split.column: {column.name!r} holds {column.drop_nulls()[0]!r}, expected "
-            "numbers, or days and times as in 2024-05-31 17:05, to order rows by"
+            f"{_WHERE}.split.column: {column.name!r} holds {column.drop_nulls()[0]!r}, expected "
+            "numbers, or dates and times such as 2024-05-31 17:05"
         )
     return {} if cast is None else {column.name: cast}
 
 
 def _misfits(
-    where: str,
     sample: pl.DataFrame,
     raw: pl.DataFrame,
     dense: Sequence[str],
     tasks: Mapping[str, Task],
 ) -> list[str]:
-    """Messages for columns and labels whose first values aren't what they should be."""
-    bad = {column: own_columns.not_a_number(raw[column]) for column in dense}
+    """Messages for dense columns and labels with wrong values in the sample."""
+    bad = {column: not_a_number(raw[column]) for column in dense}
     errors = [
-        f"{where}.dense: {column!r} holds {value!r}, which isn't a number"
+        f"{_WHERE}.dense: {column!r} holds {value!r}, which isn't a number"
         for column, value in bad.items()
         if value is not None
     ]
     for name, task in tasks.items():
-        errors += own_columns.check_label(sample, task.label, task.kind, f"{where}.tasks.{name}")
+        errors += check_label(sample, task.label, task.kind, f"{_WHERE}.tasks.{name}")
     return errors

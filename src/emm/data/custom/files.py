@@ -1,4 +1,4 @@
-"""CSV and Parquet files of a person's own: which they are, their columns, their rows in chunks."""
+"""The CSV and Parquet files of custom data: their names, their columns, their rows in chunks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,24 +8,30 @@ from pathlib import Path
 import polars as pl
 
 from emm.core.errors import DataError
-from emm.data.custom.source import PATTERNS
+from emm.data.datasets.source import RawFile, Source
 from emm.data.reading.chunks import LINE, Chunk
 from emm.data.reading.delimited import read_delimited
 from emm.data.reading.rejected import Rejected
 from emm.data.reading.text_file import first_line
 
+PATTERNS = ("*.csv", "*.parquet")
+"""Files that are read if none are named: all files of one of these kinds."""
+
 SAMPLE_FILES, SAMPLE_ROWS = 10, 100_000
 
 _CHUNK_ROWS = 200_000
+_MAX_BYTES = 2**40
 _SUFFIX = ".parquet"
 
 
 @dataclass(frozen=True)
 class CustomFiles:
-    """The files of each part, as names or globs, and how they are written.
+    """The files of each part and their format.
 
-    No names at all stand for `PATTERNS`. ``separator`` stands between the values of a delimited
-    file; a value that is one of ``missing`` is none.
+    Args:
+        parts: names or globs of the files of each part; none stand for `PATTERNS`.
+        separator: between the values of a delimited file.
+        missing: values that are read as null.
     """
 
     parts: Mapping[str, Sequence[str]]
@@ -42,7 +48,7 @@ class CustomFiles:
         found = {path for pattern in patterns for path in raw.glob(pattern)}
         if not found:
             raise DataError(
-                f"no file for the part {part}",
+                f"no files for the part {part}",
                 where=raw,
                 expected=" or ".join(patterns),
                 next_step="dvc repro download",
@@ -50,23 +56,41 @@ class CustomFiles:
         return sorted(found)
 
 
+def custom_source(name: str, patterns: Sequence[str]) -> Source:
+    """The source of custom data: files with these names or globs, by default `PATTERNS`."""
+    named = tuple(RawFile(pattern, pattern=True) for pattern in patterns)
+    first, *others = PATTERNS
+    return Source(
+        title=name,
+        homepage="",
+        doi=None,
+        licence="",
+        citation="",
+        files=named or (RawFile(first, aliases=tuple(others), pattern=True),),
+        urls=(),
+        package=None,
+        max_bytes=_MAX_BYTES,
+        by_hand="",
+    )
+
+
 def columns_of(path: Path, separator: str) -> list[str]:
-    """The columns that a file's header or schema names; one without a name is none."""
+    """Names of the columns in a file's header or schema, without empty names."""
     if is_parquet(path):
         with _readable(path):
             return list(pl.read_parquet_schema(path))
     _, line = first_line(path, path.name)
     names = (name.strip().strip('"') for name in line.split(separator))
-    # pandas writes the number of a row under an empty name.
+    # pandas writes its index under an empty name.
     return [name for name in names if name]
 
 
 def read_file(
     path: Path, columns: Sequence[str], files: CustomFiles, rejected: Rejected
 ) -> Iterator[Chunk]:
-    """The rows of one file: text of a delimited one, typed columns of Parquet; null where missing.
+    """Yield the rows of a file: text of a delimited file, typed columns of a Parquet file.
 
-    Raises DataError for a file that can't be read or lacks a column.
+    Raises DataError if the file can't be read or lacks a column.
     """
     chunks = (
         _read_parquet(path, columns, rejected)
@@ -74,12 +98,12 @@ def read_file(
         else read_delimited(path, columns, files.separator, rejected, header=True, quotes=True)
     )
     for chunk in chunks:
-        nulls = [_without(column, files.missing) for column in chunk.rows.drop(LINE)]
+        nulls = [_as_null(column, files.missing) for column in chunk.rows.drop(LINE)]
         yield Chunk(chunk.file, chunk.rows.with_columns(nulls))
 
 
 def read_sample(paths: Sequence[Path], columns: Sequence[str], files: CustomFiles) -> pl.DataFrame:
-    """The first rows of up to ten of the files."""
+    """Read the first rows of up to `SAMPLE_FILES` files."""
     paths = paths[:SAMPLE_FILES]
     rejected = Rejected("", 1.0)
     heads = []
@@ -93,10 +117,10 @@ def read_sample(paths: Sequence[Path], columns: Sequence[str], files: CustomFile
         return pl.concat(heads).drop(LINE)
     except pl.exceptions.PolarsError as error:
         raise DataError(
-            "the files' columns differ in their types",
+            "the types of columns differ between files",
             where=", ".join(map(str, paths)),
             got=str(error).partition("\n")[0],
-            next_step="write all files in one way",
+            next_step="write all files with the same types",
         ) from error
 
 
@@ -121,8 +145,8 @@ def _read_parquet(path: Path, columns: Sequence[str], rejected: Rejected) -> Ite
             number += len(batch)
 
 
-def _without(column: pl.Series, missing: Sequence[str]) -> pl.Expr:
-    """A column with null where its value is one that stands for none."""
+def _as_null(column: pl.Series, missing: Sequence[str]) -> pl.Expr:
+    """A column with null in place of the values ``missing``."""
     value = pl.col(column.name)
     if column.dtype == pl.String:
         return pl.when(~value.is_in(list(missing))).then(value)

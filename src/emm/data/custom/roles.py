@@ -1,4 +1,4 @@
-"""What a person says of the columns of own data, and whether it can be so."""
+"""Roles of the columns of custom data, and the faults of their configuration."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,12 +8,17 @@ from emm.data.custom.columns import CustomTask, unknown_column
 
 @dataclass(frozen=True)
 class CustomColumns:
-    """What a person says of the columns.
+    """The configured roles of columns.
 
-    ``dense`` and ``sparse``: features of each kind. A column named nowhere is inferred unless both
-    are given: see `emm.data.custom.columns.infer`. ``bags``: multi-valued fields, and what
-    separates their values; ``drop``: no features; ``key``: identifies a row's user; ``weight``: how
-    much a row counts; ``carried``: read beside them, for what else needs them.
+    Args:
+        dense: dense features.
+        sparse: sparse features. Unless both kinds are configured, columns without a role are
+            inferred to be features of one kind (`emm.data.custom.columns.infer`).
+        bags: multi-valued fields, and the separators of their values.
+        drop: columns that are not features.
+        key: identifies the user of a row.
+        weight: weight of a row.
+        carried: further columns to read, for other purposes.
     """
 
     dense: tuple[str, ...] | None = None
@@ -32,8 +37,8 @@ def misnamed(
     split: str | None,
     known: Sequence[str],
 ) -> list[str]:
-    """A message for every column that isn't in the files."""
-    said: dict[str, Iterable[str | None]] = {
+    """Messages for the columns that don't exist in the files."""
+    roles: dict[str, Iterable[str | None]] = {
         "dense": columns.dense or (),
         "sparse": columns.sparse or (),
         "bags": columns.bags,
@@ -42,21 +47,21 @@ def misnamed(
         "weight": (columns.weight,),
         "split.column": (split,) if split != columns.key else (),
         "carried": columns.carried,
-        **{f"tasks.{task}.made_from": own.made_from for task, own in tasks.items()},
+        **{f"tasks.{name}.made_from": task.made_from for name, task in tasks.items()},
     }
     return [
         unknown_column(f"{where}.{role}", column, known)
-        for role, names in said.items()
+        for role, names in roles.items()
         for column in names
         if column is not None and column not in known
     ]
 
 
 def in_two_roles(where: str, columns: CustomColumns, hidden: Iterable[str]) -> list[str]:
-    """A message for every feature that is something else, too."""
+    """Messages for the features that have another role, too."""
     features = {"dense": columns.dense or (), "sparse": columns.sparse or (), "bags": columns.bags}
     weight = (columns.weight,) if columns.weight else ()
-    others = {"drop": columns.drop, "weight": weight, "what a task is made from": tuple(hidden)}
+    others = {"drop": columns.drop, "weight": weight, "the columns of a label": tuple(hidden)}
     pairs = [("dense", "sparse"), ("dense", "bags"), ("sparse", "bags")]
     clashes = [(one, other, {*features[one]} & {*features[other]}) for one, other in pairs]
     clashes += [
@@ -66,7 +71,7 @@ def in_two_roles(where: str, columns: CustomColumns, hidden: Iterable[str]) -> l
     ]
     clashes.append(("dense", "key", {*features["dense"]} & {columns.key or ""}))
     return [
-        f"{where}.{one}: {column!r} is in {other}, too; keep one of them"
+        f"{where}.{one}: {column!r} is also in {other}; remove one of them"
         for one, other, both in clashes
         for column in sorted(both)
     ]
