@@ -1,103 +1,111 @@
-"""What dvc.yaml must say: the code each stage runs, and the rows each gathering stage waits for."""
+"""The stages of dvc.yaml, and whether each depends on all the code that it runs."""
 
 import ast
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from emm.config import OTHER_ROWS, Params
-
-# Adding a line to the registry must not run every model again. It tells nothing that a model's
-# name doesn't: a test holds that the name is the module's.
 _PACKAGES = ("emm", "emm_dvc", "fewshot")
+
+# No stage depends on these files; tests hold that it is safe. The registry maps a model's name to
+# its module, which is the name itself: adding a model must not rerun all others. The package's
+# public functions are imported when they are used, and no stage uses them.
 REGISTRY = Path("src/emm/models/__init__.py")
-
-
-def imported_files(script: Path, root: Path) -> set[Path]:
-    """First-party files that ``script`` imports, directly or not, relative to ``root``."""
-    found: set[Path] = set()
-    waiting = [script]
-    while waiting:
-        file = waiting.pop()
-        for module in _imports(root / file):
-            fresh = set(_files(module, root)) - found
-            found |= fresh
-            waiting.extend(fresh)
-    return found
-
-
-def uncovered(script: Path, deps: Iterable[str], root: Path) -> list[Path]:
-    """Files that ``script`` runs and ``deps`` (files or folders) don't name, itself included."""
-    known = [Path(dep) for dep in deps]
-    needed = {script, *imported_files(script, root)} - {REGISTRY}
-    empty = {file for file in needed if _only_docstring(root / file)}
-    return sorted(
-        file
-        for file in needed - empty
-        if not any(file == dep or dep in file.parents for dep in known)
-    )
+PUBLIC_API = Path("src/emm/__init__.py")
 
 
 def read_stages(path: Path) -> dict[str, dict[str, Any]]:
-    """The stages of dvc.yaml as written, with foreach's inner part lifted out."""
-    stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+    """Read the stages of a dvc.yaml with their templates; those under foreach lose the ``do``."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    stages = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)["stages"]
     return {name: {**stage, **stage.get("do", {})} for name, stage in stages.items()}
 
 
 def scripts_of(stage: Mapping[str, Any]) -> list[Path]:
     """The scripts that a stage's commands run."""
     commands = [stage["cmd"]] if isinstance(stage["cmd"], str) else stage["cmd"]
-    return [Path(command.split()[1]) for command in commands]
+    return [Path(word) for each in commands for word in each.split() if word.endswith(".py")]
 
 
-def missing_rows(stages: Mapping[str, Mapping[str, Any]], params: Params) -> list[str]:
-    """What the gathering stages' deps and the lists of params.yaml don't agree on, as messages."""
+def imported_files(script: Path, root: Path) -> set[Path]:
+    """First-party files that ``script`` imports, directly or not, relative to ``root``."""
+    found: set[str] = set()
+    waiting = list(_modules_of_script(root / script))
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found.add(module)
+            waiting.extend(_imported(module))
+    return {_file_of(module, root) for module in found}
+
+
+def uncovered(script: Path, deps: Iterable[str], root: Path) -> list[Path]:
+    """Files that ``script`` runs, itself included, and that no dep is or contains."""
+    known = [Path(dep) for dep in deps]
+    needed = {script, *imported_files(script, root)} - {REGISTRY, PUBLIC_API}
+    return sorted(
+        file
+        for file in needed
+        if not any(file == dep or dep in file.parents for dep in known)
+        and not _is_docstring_only(root / file)
+    )
+
+
+def missing_code(dvc_yaml: Path, root: Path) -> list[str]:
+    """What the stages run and don't depend on, and the code that they name and that isn't there."""
     faults = []
-    for stage, parent, rows in (
-        ("decompose", "data/models", (*params.trained, *OTHER_ROWS)),
-        ("report", "data/evaluation", params.table),
-        ("meta-report", "data/evaluation", [f"maml-{kind}" for kind in params.few_shot.episodes]),
-    ):
-        pattern = re.compile(rf"{parent}/\$\{{item\}}/\$\{{recipe\}}/([\w-]+)")
-        matches = (pattern.fullmatch(dep) for dep in stages[stage]["deps"])
-        listed = {match.group(1) for match in matches if match}
-        line = f"{parent}/${{item}}/${{recipe}}/"
-        faults += [f"{stage} lacks the dep {line}{row}" for row in rows if row not in listed]
+    for name, stage in read_stages(dvc_yaml).items():
+        deps = [str(dep) for dep in stage["deps"]]
+        for script in scripts_of(stage):
+            if not (root / script).exists():
+                faults.append(f"{name} runs {script}, which doesn't exist")
+                continue
+            faults += [f"{name} lacks the dep {file}" for file in uncovered(script, deps, root)]
         faults += [
-            f"{stage} has the dep {line}{row}, which no list names"
-            for row in sorted(listed - {*rows})
+            f"{name} has the dep {dep}, which doesn't exist"
+            for dep in deps
+            if dep.startswith(("src/", "stages/")) and "$" not in dep and not (root / dep).exists()
         ]
     return faults
 
 
-def _imports(file: Path) -> list[str]:
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    names = []
-    for node in ast.walk(tree):
+@cache
+def _import_graph() -> Any:
+    import grimp
+
+    return grimp.build_graph(*_PACKAGES, cache_dir=None)
+
+
+def _modules_of_script(file: Path) -> Iterator[str]:
+    """First-party modules that a script, which is in no package, imports."""
+    modules = _import_graph().modules
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names: list[str] = []
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
+            names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [name for name in names if name.split(".")[0] in _PACKAGES]
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        yield from (name for name in names if name in modules)
 
 
-def _files(module: str, root: Path) -> list[Path]:
-    """The module's file and those of the packages around it."""
+def _imported(module: str) -> set[str]:
+    """What importing a module imports: the packages around it, and what its code names."""
     parts = module.split(".")
-    found = []
-    for length in range(1, len(parts) + 1):
-        base = Path("src", *parts[:length])
-        found += [
-            file
-            for file in (base / "__init__.py", base.with_suffix(".py"))
-            if (root / file).is_file()
-        ]
-    return found
+    packages = {".".join(parts[:length]) for length in range(1, len(parts))}
+    if module == "emm":  # PUBLIC_API
+        return packages
+    return packages.union(_import_graph().find_modules_directly_imported_by(module))
 
 
-def _only_docstring(file: Path) -> bool:
+def _file_of(module: str, root: Path) -> Path:
+    base = Path("src", *module.split("."))
+    package = base / "__init__.py"
+    return package if (root / package).is_file() else base.with_suffix(".py")
+
+
+def _is_docstring_only(file: Path) -> bool:
     body = ast.parse(file.read_text(encoding="utf-8")).body
     return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
