@@ -66,7 +66,7 @@ def _gathering(active: Active) -> list[_Gathered]:
     return [
         _Gathered("decompose", "data/models", [*active.trained, *UNLISTED]),
         _Gathered("report", "data/evaluation", active.table),
-        _Gathered("meta-report", "data/evaluation", episodes),
+        _Gathered("fewshot-report", "data/evaluation", episodes),
     ]
 
 

@@ -18,7 +18,7 @@ from emm.evaluation.settings import EvaluateSettings
 from emm.fusion.settings import FusedSettings, FusionSettings
 from emm.models import MODELS
 from emm.training.settings import OptimiserSettings, TrainingSettings, no_funnel
-from emm.trees.settings import Boosting
+from emm.trees.settings import BoostingSettings
 from fewshot.settings import read_episodes, read_image_set
 
 DATA_SECTIONS = ("dataset", "source", "custom", "tasks", "preprocess", "check-data", "evaluate")
@@ -79,7 +79,7 @@ def _model_checks(
         yield partial(read, f"train.{name}", automtl, SearchedSettings, ("architecture",))
         yield partial(read, f"search.{name}", SUPERNET, SearchSettings)
     for name in UNLISTED:
-        yield partial(recipe.read, f"train.{name}", Boosting)
+        yield partial(recipe.read, f"train.{name}", BoostingSettings)
 
 
 def _raise(error: ParamsError) -> None:

@@ -33,7 +33,9 @@ def check(
     """Check params.yaml, conf/, and that dvc.yaml waits for every model that params.yaml names."""
     from emm.commands.check import check_project
     from emm.config.project import load_project
-    from emm_dvc.graph import fix_rows, missing_keys, missing_rows, read_stages
+    from emm_dvc.graph import read_stages
+    from emm_dvc.keys import missing_keys
+    from emm_dvc.rows import fix_rows, wrong_rows
 
     project = load_project()
     check_project(project)
@@ -41,12 +43,12 @@ def check(
     if fix:
         for line in fix_rows(dvc_yaml, project.file):
             say(f"dvc.yaml: {line}")
-    stages = read_stages(dvc_yaml)
-    faults = [*missing_rows(stages, project), *missing_keys(stages, project)]
+    rows = wrong_rows(dvc_yaml, project.active)
+    faults = [*rows, *missing_keys(read_stages(dvc_yaml), project)]
     if faults:
         raise ParamsError(
             "dvc.yaml and params.yaml don't agree:\n" + "\n".join(f"  - {f}" for f in faults),
-            next_step="emm check --fix adds and removes rows; add missing keys by hand",
+            next_step="emm check --fix" if rows else "add the keys to conf/, then `emm check`",
         )
     say("params.yaml, conf/ and dvc.yaml are in order")
 
