@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from emm.fusion.build_pool import Grown, build_pool, pipeline_models
+from emm.fusion.build_pool import TrainedTrees, build_pool, pipeline_networks
 from emm.fusion.pool import Pool
 from emm.models.single_task import SingleTask
 from emm.nn.inputs import Inputs
@@ -95,9 +95,9 @@ def make_pool(
     tree ensemble for each task in ``grown``."""
     names = [f"t{number}" for number in range(tasks)]
     folders = save_trained(folder, tasks, structures)
-    networks = pipeline_models(folders, names, SCHEMA, "seed-0")
+    networks = pipeline_networks(folders, names, SCHEMA, "seed-0")
     trees = [
-        Grown(f"trees-{n}/t{task}", task, random_ensemble(4 + n, 9, n, INPUTS), "1" * 64)
+        TrainedTrees(f"trees-{n}/t{task}", task, random_ensemble(4 + n, 9, n, INPUTS), "1" * 64)
         for n, task in enumerate(grown)
     ]
     kept = [each for each in networks if each.name not in without]

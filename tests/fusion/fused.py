@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from emm.fusion.emm import EMM
 from emm.fusion.layout import Lift
 from emm.fusion.pool import Pool
-from emm.fusion.start import Start, load_pool_into
+from emm.fusion.settings import Start
+from emm.fusion.start import load_pool_into
 from emm.trees.forest import TreeEnsemble
 from tests.fusion.conftest import INPUTS
 
@@ -79,7 +80,7 @@ def of_task(pool: Pool, kind: str, task: int) -> list[int]:
 def ensemble(pool: Pool, number: int) -> TreeEnsemble:
     """A tree ensemble of the pool, by itself."""
     model = TreeEnsemble(INPUTS, **pool.members.trees[number].sizes)
-    model.load_state_dict(pool.part(f"trees.{number}"))
+    model.load_state_dict(pool.tensors_of(f"trees.{number}"))
     return model
 
 
@@ -90,7 +91,7 @@ def member_logits(pool: Pool, dense: Tensor, sparse: Tensor) -> list[Tensor]:
         own = []
         for number in of_task(pool, "networks", task):
             cut = pool.members.networks[number].build(INPUTS).to(dense.dtype).eval()
-            cut.load_state_dict(pool.part(f"networks.{number}"))
+            cut.load_state_dict(pool.tensors_of(f"networks.{number}"))
             own.append(cut(dense, sparse)[:, 0])
         own += [
             ensemble(pool, number).decision(dense, sparse).to(dense.dtype)

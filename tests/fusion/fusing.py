@@ -4,14 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from emm.config import FusionSettings, TrainingSettings
 from emm.fusion.emm import EMM
-from emm.fusion.train import FusedSettings, train_fused
+from emm.fusion.settings import FusedSettings, FusionSettings
+from emm.fusion.train import train_fused
 from emm.training.context import TrainingContext
+from emm.training.settings import TrainingSettings
 from emm.training.store import load_model
-from tests.training.tiny import IDENTITY, fusion, make_bench, training
+from tests.training.tiny import IDENTITY, fusion, make_context, training
 
-BENCH = make_bench()
+CONTEXT = make_context()
 ALIGNED = {"variant": "aligned", "embedding_dim": 2}
 
 
@@ -27,7 +28,7 @@ def train(
     arguments: dict[str, Any] | None = None,
     protocol: TrainingSettings | None = None,
     rows: FusionSettings | None = None,
-    context: TrainingContext = BENCH,
+    context: TrainingContext = CONTEXT,
 ) -> tuple[EMM, dict[str, Any]]:
     """A fused row of seed 0 as it was stored, and its run in history.json."""
     train_fused(

@@ -7,7 +7,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from emm.fusion.emm import EMM
 from emm.fusion.pool import Pool
-from emm.fusion.start import Start
+from emm.fusion.settings import Start
 from tests.fusion.conftest import make_pool
 from tests.fusion.fused import (
     build,

@@ -4,13 +4,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from emm.config import OutsideModel
 from emm.core.errors import DecompositionError, ModelFileError
-from emm.fusion.build_pool import Grown, build_pool, outside_models, pipeline_models, pipeline_trees
+from emm.fusion.build_pool import (
+    TrainedTrees,
+    build_pool,
+    outside_models,
+    pipeline_networks,
+    pipeline_trees,
+)
 from emm.fusion.emm import EMM
 from emm.fusion.factories import trusting
 from emm.fusion.pool import Pool, load_pool, save_pool
-from emm.fusion.start import Start, load_pool_into
+from emm.fusion.settings import OutsideModel, Start
+from emm.fusion.start import load_pool_into
 from emm.training.store import load_model
 from tests.fusion.conftest import (
     INPUTS,
@@ -41,7 +47,7 @@ def pool(tmp_path: Path, weights: dict[str, Path]) -> Pool:
     ]
     with trusting([DEEP, SHALLOW]):
         networks, trees = outside_models(entries, TASKS, INPUTS, COLUMNS)
-    networks = [*pipeline_models(folders, TASKS, SCHEMA, "seed-0"), *networks]
+    networks = [*pipeline_networks(folders, TASKS, SCHEMA, "seed-0"), *networks]
     boosted = save_boosted(tmp_path / "models", 2)
     trees = [*pipeline_trees(boosted, TASKS, SCHEMA, "seed-0"), *trees]
     return build_pool(networks, trees, INPUTS, TASKS, SCHEMA, 0)
@@ -73,7 +79,7 @@ def test_putting_the_parts_of_an_outside_model_together_gives_its_output(
         original.load_state_dict(load_file(weights[factory]))
         with trusting([factory]):
             cut = pool.members.networks[number].build(INPUTS).eval()
-        cut.load_state_dict(pool.part(f"networks.{number}"))
+        cut.load_state_dict(pool.tensors_of(f"networks.{number}"))
         assert torch.equal(cut(*x), original.eval()(*x))
 
 
@@ -130,7 +136,7 @@ def test_composing_a_members_parts_gives_back_its_models_output(
         structure, task = member.name.split("/")
         model, _ = load_model(tmp_path / structure / "seed-0" / task, SCHEMA)
         cut = member.build(INPUTS).eval()
-        cut.load_state_dict(pool.part(f"networks.{number}"))
+        cut.load_state_dict(pool.tensors_of(f"networks.{number}"))
         assert torch.equal(cut(*rows(5)), model(*rows(5)))
 
 
@@ -150,6 +156,6 @@ def test_networks_that_share_no_layer_are_refused(tmp_path: Path) -> None:
 
 
 def test_trees_alone_have_no_levels(tmp_path: Path) -> None:
-    trees = [Grown("gbdt/t0", 0, random_ensemble(3, 9, 0, INPUTS), "")]
+    trees = [TrainedTrees("gbdt/t0", 0, random_ensemble(3, 9, 0, INPUTS), "")]
     with pytest.raises(DecompositionError, match=r"(?s)no network to take apart.*1 tree ensemble"):
         build_pool([], trees, INPUTS, TASKS, SCHEMA, 0)

@@ -5,9 +5,13 @@ import torch
 
 from emm.core.errors import ModelFileError
 from emm.data.tables.rows import RowTensors
-from emm.fusion.build_pool import Grown
-from emm.fusion.cached_predictions import GIVEN, load_given, save_given
-from emm.fusion.out_of_fold import as_trained
+from emm.fusion.build_pool import TrainedTrees
+from emm.fusion.cached_predictions import (
+    CACHED_PREDICTIONS,
+    load_cached_predictions,
+    save_cached_predictions,
+)
+from emm.fusion.out_of_fold import in_sample_predictions
 from emm.fusion.pool import Pool
 from tests.fusion.fused import build, ensemble, rows
 
@@ -25,8 +29,8 @@ def columns(pool: Pool, first: float = 0.0) -> dict[str, torch.Tensor]:
 
 def test_columns_come_back_in_the_order_of_the_members(mixed: Pool, tmp_path: Path) -> None:
     given = columns(mixed)
-    save_given(tmp_path, {"train": dict(reversed(given.items()))})
-    found = load_given(tmp_path, mixed.members, "train", ROWS)
+    save_cached_predictions(tmp_path, {"train": dict(reversed(given.items()))})
+    found = load_cached_predictions(tmp_path, mixed.members, "train", ROWS)
     trees = torch.cat([given[member.name] for member in mixed.members.trees], dim=1)
     assert torch.equal(found[:, : 3 * LEVELS], trees)
     offsets = found[:, 3 * LEVELS :]
@@ -37,25 +41,25 @@ def test_columns_come_back_in_the_order_of_the_members(mixed: Pool, tmp_path: Pa
 
 def test_each_split_has_its_own(mixed: Pool, tmp_path: Path) -> None:
     splits = {"train": columns(mixed), "validation": columns(mixed, first=100.0)}
-    save_given(tmp_path, splits)
+    save_cached_predictions(tmp_path, splits)
     for split, given in splits.items():
-        found = load_given(tmp_path, mixed.members, split, ROWS)
+        found = load_cached_predictions(tmp_path, mixed.members, split, ROWS)
         assert torch.equal(found[:, :LEVELS], given["trees-0/t1"])
         assert torch.equal(found[:, -1:], given["wide/t1"])
 
 
 def test_some_members_get_theirs_alone(mixed: Pool, tmp_path: Path) -> None:
     given = columns(mixed)
-    save_given(tmp_path, {"train": given})
-    kept = mixed.only(["wide", "trees-1"])
-    found = load_given(tmp_path, kept.members, "train", ROWS)
+    save_cached_predictions(tmp_path, {"train": given})
+    kept = mixed.select(["wide", "trees-1"])
+    found = load_cached_predictions(tmp_path, kept.members, "train", ROWS)
     expected = [given["trees-1/t0"], torch.zeros(ROWS, 1), given["wide/t1"]]
     assert torch.equal(found, torch.cat(expected, dim=1))
 
 
 def test_a_pool_without_trees_is_given_nothing_but_zeros(tmp_path: Path, pool: Pool) -> None:
-    save_given(tmp_path, {"train": {}})
-    found = load_given(tmp_path, pool.members, "train", ROWS)
+    save_cached_predictions(tmp_path, {"train": {}})
+    found = load_cached_predictions(tmp_path, pool.members, "train", ROWS)
     assert torch.equal(found, torch.zeros(ROWS, len(pool.members.networks)))
     x = rows(ROWS)
     model = build(pool).eval()
@@ -69,11 +73,11 @@ def test_what_the_pools_own_trees_say_is_what_the_model_works_out(
     dense, sparse = rows(ROWS)
     table = RowTensors(dense, sparse, torch.zeros(ROWS, 2, dtype=torch.uint8))
     trees = [
-        Grown(member.name, member.task, ensemble(mixed, number), "")
+        TrainedTrees(member.name, member.task, ensemble(mixed, number), "")
         for number, member in enumerate(mixed.members.trees)
     ]
-    save_given(tmp_path, {"train": as_trained(trees, LEVELS, table)})
-    given = load_given(tmp_path, mixed.members, "train", ROWS)
+    save_cached_predictions(tmp_path, {"train": in_sample_predictions(trees, LEVELS, table)})
+    given = load_cached_predictions(tmp_path, mixed.members, "train", ROWS)
     model = build(mixed, variant).eval()
     assert torch.equal(model(dense, sparse, given), model(dense, sparse))
 
@@ -81,20 +85,20 @@ def test_what_the_pools_own_trees_say_is_what_the_model_works_out(
 def test_trees_of_which_nothing_is_given_are_an_error(mixed: Pool, tmp_path: Path) -> None:
     given = columns(mixed)
     del given["trees-1/t0"]
-    save_given(tmp_path, {"train": given})
+    save_cached_predictions(tmp_path, {"train": given})
     with pytest.raises(ModelFileError, match="lacks train/trees-1/t0"):
-        load_given(tmp_path, mixed.members, "train", ROWS)
+        load_cached_predictions(tmp_path, mixed.members, "train", ROWS)
 
 
 def test_a_split_of_which_nothing_is_given_is_an_error(mixed: Pool, tmp_path: Path) -> None:
-    save_given(tmp_path, {"train": columns(mixed)})
+    save_cached_predictions(tmp_path, {"train": columns(mixed)})
     with pytest.raises(ModelFileError, match="lacks validation/trees-0/t1"):
-        load_given(tmp_path, mixed.members, "validation", ROWS)
+        load_cached_predictions(tmp_path, mixed.members, "validation", ROWS)
 
 
 def test_a_truncated_file_is_an_error(mixed: Pool, tmp_path: Path) -> None:
-    save_given(tmp_path, {"train": columns(mixed)})
-    file = tmp_path / GIVEN
+    save_cached_predictions(tmp_path, {"train": columns(mixed)})
+    file = tmp_path / CACHED_PREDICTIONS
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(ModelFileError, match="can't be read"):
-        load_given(tmp_path, mixed.members, "train", ROWS)
+        load_cached_predictions(tmp_path, mixed.members, "train", ROWS)

@@ -4,16 +4,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from emm.config import FusionSettings
 from emm.core.errors import DecompositionError
-from emm.data.tables.folds import folds_of
-from emm.fusion.cached_predictions import GIVEN
+from emm.data.tables.rows import folds_of
+from emm.fusion.cached_predictions import CACHED_PREDICTIONS
 from emm.fusion.decompose import decompose
 from emm.fusion.pool import Pool, load_pool
+from emm.fusion.settings import FusionSettings
 from emm.training.store import load_model, load_weights
-from tests.training.tiny import IDENTITY, TASKS, fusion, make_bench, train_members
+from tests.training.tiny import IDENTITY, TASKS, fusion, make_context, train_members
 
-BENCH = make_bench()
+CONTEXT = make_context()
 LEVELS = 2
 
 
@@ -21,14 +21,14 @@ def pools(
     folder: Path, how: FusionSettings, *structures: str, seeds: tuple[int, ...] = (0,)
 ) -> Path:
     """Trains the members, and takes them apart."""
-    members = train_members(folder / "models", BENCH, how, structures, seeds)
-    decompose(folder / "pool", BENCH, *members, how, seeds)
+    members = train_members(folder / "models", CONTEXT, how, structures, seeds)
+    decompose(folder / "pool", CONTEXT, *members, how, seeds)
     return folder / "pool"
 
 
 def read(folder: Path, seed: int = 0) -> tuple[Pool, dict[str, Tensor]]:
     stored = folder / f"seed-{seed}"
-    return load_pool(stored, IDENTITY), load_weights(stored / GIVEN)
+    return load_pool(stored, IDENTITY), load_weights(stored / CACHED_PREDICTIONS)
 
 
 def shares(folder: Path, task: int, dense: Tensor, sparse: Tensor, levels: int = LEVELS) -> Tensor:
@@ -63,7 +63,7 @@ def test_a_pool_of_networks_and_trees_is_written_for_every_seed(tmp_path: Path) 
 def test_trees_say_what_they_were_trained_to(tmp_path: Path, fit_on: str) -> None:
     pool, given = read(pools(tmp_path, fusion(fit_on), "narrow"))
     levels = len(pool.members.networks[0].levels)
-    splits = {"train": BENCH.train, "validation": BENCH.validation}
+    splits = {"train": CONTEXT.train, "validation": CONTEXT.validation}
     assert set(given) == {f"{split}/gbdt/{task}" for split in splits for task in TASKS}
     for split, table in splits.items():
         for number, task in enumerate(TASKS):
@@ -74,17 +74,17 @@ def test_trees_say_what_they_were_trained_to(tmp_path: Path, fit_on: str) -> Non
 
 def test_without_trees_nothing_is_given(tmp_path: Path) -> None:
     how = fusion("train", trees=())
-    networks, _ = train_members(tmp_path / "models", BENCH, how, ("narrow",))
-    decompose(tmp_path / "pool", BENCH, networks, {}, how, (0,))
+    networks, _ = train_members(tmp_path / "models", CONTEXT, how, ("narrow",))
+    decompose(tmp_path / "pool", CONTEXT, networks, {}, how, (0,))
     pool, given = read(tmp_path / "pool")
     assert (len(pool.members.networks), pool.members.trees, given) == (2, (), {})
 
 
 def test_train_rows_hear_trees_that_have_not_seen_them(folds: Path) -> None:
     _, given = read(folds)
-    fold = folds_of(len(BENCH.train), 3, seed=0)
+    fold = folds_of(len(CONTEXT.train), 3, seed=0)
     for number in range(3):
-        rows = BENCH.train.rows((fold == number).nonzero().squeeze(1))
+        rows = CONTEXT.train.rows((fold == number).nonzero().squeeze(1))
         for task, name in enumerate(TASKS):
             stored = folds.parent / f"models/gbdt/seed-0/fold-{number}"
             expected = shares(stored, task, rows.dense, rows.sparse)
@@ -94,9 +94,9 @@ def test_train_rows_hear_trees_that_have_not_seen_them(folds: Path) -> None:
 
 def test_networks_are_corrected_to_what_their_folds_model_says(folds: Path) -> None:
     _, given = read(folds)
-    fold = folds_of(len(BENCH.train), 3, seed=0)
+    fold = folds_of(len(CONTEXT.train), 3, seed=0)
     for number in range(3):
-        rows = BENCH.train.rows((fold == number).nonzero().squeeze(1))
+        rows = CONTEXT.train.rows((fold == number).nonzero().squeeze(1))
         for structure in ("narrow", "wide"):
             for name in TASKS:
                 seed = folds.parent / f"models/{structure}/seed-0"
@@ -112,7 +112,7 @@ def test_the_pools_own_models_are_heard_too(folds: Path, split: str) -> None:
     _, given = read(folds)
     own = {key for key in given if key.startswith(f"{split}/")}
     assert own == {f"{split}/gbdt/t0", f"{split}/gbdt/t1"}
-    table = {"train": BENCH.train, "validation": BENCH.validation}[split]
+    table = {"train": CONTEXT.train, "validation": CONTEXT.validation}[split]
     for number, name in enumerate(TASKS):
         stored = folds.parent / "models/gbdt/seed-0"
         expected = shares(stored, number, table.dense, table.sparse)
@@ -122,15 +122,15 @@ def test_the_pools_own_models_are_heard_too(folds: Path, split: str) -> None:
 def test_the_pool_holds_the_main_models_tensors(folds: Path) -> None:
     pool, _ = read(folds)
     stored = load_weights(folds.parent / "models/narrow/seed-0/t0/model.safetensors")
-    tower = pool.part("networks.0.tower")
+    tower = pool.tensors_of("networks.0.tower")
     assert torch.equal(tower["layers.0.weight"], stored["tower.0.weight"])
 
 
 def test_networks_of_other_widths_need_an_adapter(tmp_path: Path) -> None:
-    members = train_members(tmp_path / "models", BENCH, fusion(), ("narrow", "apart"))
+    members = train_members(tmp_path / "models", CONTEXT, fusion(), ("narrow", "apart"))
     with pytest.raises(DecompositionError):
-        decompose(tmp_path / "pool", BENCH, *members, fusion(), (0,))
-    decompose(tmp_path / "pool", BENCH, *members, fusion(adapter="linear"), (0,))
+        decompose(tmp_path / "pool", CONTEXT, *members, fusion(), (0,))
+    decompose(tmp_path / "pool", CONTEXT, *members, fusion(adapter="linear"), (0,))
     pool, _ = read(tmp_path / "pool")
     ends = {member.name: member.widths[-1] for member in pool.members.networks}
     assert (ends["narrow/t0"], ends["apart/t0"]) == (3, 5)

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from emm.core.errors import ModelFileError, ParamsError
-from emm.fusion.emm import EMM, VARIANTS
+from emm.fusion.emm import EMM
 from emm.fusion.pool import Pool
-from emm.fusion.start import Start
+from emm.fusion.settings import VARIANTS, Start
 from tests.fusion.conftest import INPUTS
 from tests.fusion.fused import KNOBS, build, moved, rows, states, step
 
@@ -59,7 +59,7 @@ def test_networks_stay_in_eval_mode(mixed: Pool) -> None:
 @pytest.mark.parametrize("towers", ["trained", "frozen"])
 def test_thaw_lets_everything_move_but_trees(any_pool: Pool, towers: str) -> None:
     model = build(any_pool, "aligned", Start(towers=towers))
-    model.thaw()
+    model.unfreeze()
     trees, networks = states(model.trees), states(model.networks)
     heads = states(model.fusion.towers)
     for _ in range(2):
@@ -73,7 +73,7 @@ def test_thaw_lets_everything_move_but_trees(any_pool: Pool, towers: str) -> Non
 
 def test_a_thawed_paper_variant_learns_in_its_networks(mixed: Pool) -> None:
     model = build(mixed, "paper")
-    model.thaw()
+    model.unfreeze()
     before = states(model.networks)
     step(model)
     assert any(key.endswith("running_mean") for key in moved(model.networks, before))

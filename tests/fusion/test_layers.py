@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor, nn
 
-from emm.fusion.layers import Component, unfold
+from emm.fusion.layers import Component, trace_layers
 from emm.models.single_task import SingleTask
 from emm.nn.embedding import FeatureFront
 from tests.fusion.conftest import INPUTS, STRUCTURES
@@ -9,7 +9,7 @@ from tests.fusion.conftest import INPUTS, STRUCTURES
 
 def test_a_models_layers_come_in_execution_order_with_their_shapes() -> None:
     model = SingleTask(INPUTS, **{**STRUCTURES["wide"], "blocks": [[16, 8]]})
-    layers = unfold(model, INPUTS)
+    layers = trace_layers(model, INPUTS)
     trunk, tower = [f"blocks.0.{n}" for n in range(8)], [f"tower.{n}" for n in range(5)]
     assert [layer.name for layer in layers] == ["front", *trunk, *tower]
     assert [str(layer.structure) for layer in layers[:3]] == [
@@ -23,7 +23,7 @@ def test_a_models_layers_come_in_execution_order_with_their_shapes() -> None:
 
 def test_structures_differ_in_shape_and_hyper_parameters() -> None:
     narrow, wide = (
-        unfold(SingleTask(INPUTS, **STRUCTURES[name]), INPUTS) for name in ("narrow", "wide")
+        trace_layers(SingleTask(INPUTS, **STRUCTURES[name]), INPUTS) for name in ("narrow", "wide")
     )
     assert narrow[1].structure != wide[1].structure
     assert narrow[6].structure == wide[6].structure
@@ -62,25 +62,25 @@ class Skip(nn.Module):
 
 
 def test_attributes_called_in_turn_and_nested_sequentials_are_unfolded() -> None:
-    names = [layer.name for layer in unfold(Outside(), INPUTS)]
+    names = [layer.name for layer in trace_layers(Outside(), INPUTS)]
     assert names == ["embed", "one", "act", "rest.0", "act", "rest.1.1"]
 
 
 def test_a_functional_call_between_layers_leaves_the_model_whole() -> None:
-    assert [layer.name for layer in unfold(Functional(), INPUTS)] == [""]
+    assert [layer.name for layer in trace_layers(Functional(), INPUTS)] == [""]
 
 
 def test_a_branch_stays_one_layer() -> None:
     outer = Outside()
     outer.one = nn.Sequential(nn.Linear(9, 8), Skip(8), Skip(8))
-    names = [layer.name for layer in unfold(outer, INPUTS)]
+    names = [layer.name for layer in trace_layers(outer, INPUTS)]
     assert names == ["embed", "one.0", "one.1", "one.2", "act", "rest.0", "act", "rest.1.1"]
 
 
 def test_the_model_is_left_as_it_was() -> None:
     model = SingleTask(INPUTS, **STRUCTURES["narrow"]).train()
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    unfold(model, INPUTS)
+    trace_layers(model, INPUTS)
     assert model.training
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
     hooked = [m for m in model.modules() if m._forward_hooks or m._forward_pre_hooks]

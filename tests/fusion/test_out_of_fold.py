@@ -6,9 +6,15 @@ from torch import Tensor, nn
 
 from emm.data.tables.rows import RowTensors, folds_of, without_fold
 from emm.fusion import out_of_fold as sayings
-from emm.fusion.build_pool import Grown, Trained, build_pool, pipeline_models, pipeline_trees
-from emm.fusion.cached_predictions import load_given, save_given
-from emm.fusion.out_of_fold import as_trained, out_of_fold
+from emm.fusion.build_pool import (
+    TrainedNetwork,
+    TrainedTrees,
+    build_pool,
+    pipeline_networks,
+    pipeline_trees,
+)
+from emm.fusion.cached_predictions import load_cached_predictions, save_cached_predictions
+from emm.fusion.out_of_fold import in_sample_predictions, out_of_fold_predictions
 from tests.fusion.conftest import INPUTS, SCHEMA, save_boosted, save_trained
 from tests.fusion.fused import build, rows
 from tests.trees.forest import random_ensemble
@@ -35,12 +41,12 @@ class Says(nn.Module):
         return self.slope * dense[:, :1]
 
 
-def network(slope: float) -> Trained:
-    return Trained("tm/t0", 0, Says(slope), "", {}, None, "")
+def network(slope: float) -> TrainedNetwork:
+    return TrainedNetwork("tm/t0", 0, Says(slope), "", {}, None, "")
 
 
-def trees(seed: int, name: str = "gbdt/t1") -> Grown:
-    return Grown(name, 1, random_ensemble(5, 9, seed, INPUTS), "")
+def trees(seed: int, name: str = "gbdt/t1") -> TrainedTrees:
+    return TrainedTrees(name, 1, random_ensemble(5, 9, seed, INPUTS), "")
 
 
 def fold_of_rows() -> list[int]:
@@ -50,7 +56,7 @@ def fold_of_rows() -> list[int]:
 def test_trees_say_their_shares_and_networks_nothing() -> None:
     data = table()
     both = [trees(0), trees(1, "lightgbm/t0")]
-    said = as_trained(both, LEVELS, data)
+    said = in_sample_predictions(both, LEVELS, data)
     assert list(said) == ["gbdt/t1", "lightgbm/t0"]
     for each in both:
         expected = each.model.shares(data.dense, data.sparse, LEVELS).float()
@@ -60,7 +66,7 @@ def test_trees_say_their_shares_and_networks_nothing() -> None:
 def test_each_rows_values_are_those_of_its_own_folds_trees() -> None:
     data = table()
     folds = [([], [trees(seed)]) for seed in range(FOLDS)]
-    said = out_of_fold([], folds, LEVELS, data, SEED)
+    said = out_of_fold_predictions([], folds, LEVELS, data, SEED)
     assert list(said) == ["gbdt/t1"]
     by_fold = [trees(seed).model.shares(data.dense, data.sparse, LEVELS) for seed in range(FOLDS)]
     expected = torch.stack([by_fold[fold][row] for row, fold in enumerate(fold_of_rows())])
@@ -69,7 +75,7 @@ def test_each_rows_values_are_those_of_its_own_folds_trees() -> None:
 
 def test_an_offset_is_the_logit_of_the_folds_network_less_its_own() -> None:
     folds = [([network(10.0 + fold)], []) for fold in range(FOLDS)]
-    said = out_of_fold([network(3.0)], folds, LEVELS, table(), SEED)
+    said = out_of_fold_predictions([network(3.0)], folds, LEVELS, table(), SEED)
     expected = [[(10.0 + fold - 3.0) * row] for row, fold in enumerate(fold_of_rows())]
     assert said["tm/t0"].tolist() == expected
 
@@ -77,7 +83,7 @@ def test_an_offset_is_the_logit_of_the_folds_network_less_its_own() -> None:
 def test_a_row_is_never_told_of_by_a_model_that_learned_on_it() -> None:
     data = table()
     folds = [([network(10.0 + fold)], []) for fold in range(FOLDS)]
-    said = out_of_fold([network(0.0)], folds, LEVELS, data, SEED)["tm/t0"][:, 0]
+    said = out_of_fold_predictions([network(0.0)], folds, LEVELS, data, SEED)["tm/t0"][:, 0]
     for fold in range(FOLDS):
         learned = without_fold(data, fold, FOLDS, SEED).dense[:, 0].tolist()
         told = [row for row in range(1, ROWS) if said[row] == (10.0 + fold) * row]
@@ -89,16 +95,16 @@ def test_networks_are_asked_in_eval_mode() -> None:
     own = network(1.0)
     own.model.train()
     folds = [([network(2.0)], []) for _ in range(FOLDS)]
-    assert out_of_fold([own], folds, LEVELS, table(), SEED)["tm/t0"].shape == (ROWS, 1)
+    assert out_of_fold_predictions([own], folds, LEVELS, table(), SEED)["tm/t0"].shape == (ROWS, 1)
 
 
 def test_what_is_said_does_not_depend_on_how_many_rows_are_asked_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folds = [([network(10.0 + fold)], [trees(fold)]) for fold in range(FOLDS)]
-    whole = out_of_fold([network(1.0)], folds, LEVELS, table(), SEED)
+    whole = out_of_fold_predictions([network(1.0)], folds, LEVELS, table(), SEED)
     monkeypatch.setattr(sayings, "ROWS", 7)
-    parts = out_of_fold([network(1.0)], folds, LEVELS, table(), SEED)
+    parts = out_of_fold_predictions([network(1.0)], folds, LEVELS, table(), SEED)
     assert parts.keys() == whole.keys()
     assert all(torch.equal(parts[name], whole[name]) for name in whole)
 
@@ -113,13 +119,15 @@ def test_an_aligned_model_given_them_starts_as_the_ensemble_of_each_rows_fold(
     for number, part in enumerate(parts):
         networks = save_trained(tmp_path, 2, ("narrow",), part, number)
         boosted = save_boosted(tmp_path, 2, part=part, seed=10 * number)
-        loaded = pipeline_models(networks, TASKS, SCHEMA, part)
+        loaded = pipeline_networks(networks, TASKS, SCHEMA, part)
         found.append((loaded, pipeline_trees(boosted, TASKS, SCHEMA, part)))
     own, *folds = found
     pool = build_pool(*own, INPUTS, TASKS, SCHEMA, SEED)
     levels = len(pool.members.networks[0].levels)
-    save_given(tmp_path, {"train": out_of_fold(own[0], folds, levels, data, SEED)})
-    given = load_given(tmp_path, pool.members, "train", ROWS)
+    save_cached_predictions(
+        tmp_path, {"train": out_of_fold_predictions(own[0], folds, levels, data, SEED)}
+    )
+    given = load_cached_predictions(tmp_path, pool.members, "train", ROWS)
     logits = build(pool).eval()(data.dense, data.sparse, given)
     by_fold = []
     for trained, grown in folds:

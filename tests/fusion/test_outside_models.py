@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from emm.config import OutsideModel
 from emm.core.errors import ModelFileError, ParamsError
 from emm.core.files import sha256
-from emm.fusion.build_pool import outside_models, pipeline_models, pipeline_trees
+from emm.fusion.build_pool import outside_models, pipeline_networks, pipeline_trees
 from emm.fusion.factories import trusting
+from emm.fusion.settings import OutsideModel
 from emm.training.store import load_model
 from tests.fusion.conftest import (
     INPUTS,
@@ -28,7 +28,7 @@ PARTS = ["seed-0", "seed-0/fold-1"]
 def test_own_networks_are_those_of_a_part(tmp_path: Path, part: str) -> None:
     for seed, name in enumerate(PARTS):
         folders = save_trained(tmp_path, 2, ("narrow", "wide"), name, seed)
-    found = pipeline_models(folders, TASKS, SCHEMA, part)
+    found = pipeline_networks(folders, TASKS, SCHEMA, part)
     assert [(each.name, each.task) for each in found] == [
         ("narrow/t0", 0),
         ("narrow/t1", 1),
@@ -68,10 +68,10 @@ def test_trees_of_other_tasks_are_refused(tmp_path: Path) -> None:
         pipeline_trees(folders, ["t1", "t0"], SCHEMA, "seed-0")
 
 
-@pytest.mark.parametrize("load", [pipeline_models, pipeline_trees])
+@pytest.mark.parametrize("load", [pipeline_networks, pipeline_trees])
 def test_own_models_of_another_encoding_are_refused(tmp_path: Path, load: object) -> None:
-    save = save_trained if load is pipeline_models else save_boosted
-    folders = save(tmp_path, 2, *([("narrow",)] if load is pipeline_models else []))
+    save = save_trained if load is pipeline_networks else save_boosted
+    folders = save(tmp_path, 2, *([("narrow",)] if load is pipeline_networks else []))
     with pytest.raises(ModelFileError, match="another encoding"):
         load(folders, TASKS, "1" * 64, "seed-0")
 
@@ -134,4 +134,4 @@ def test_a_trained_model_that_was_altered_is_refused(tmp_path: Path) -> None:
     content[-1] ^= 1
     file.write_bytes(content)
     with pytest.raises(ModelFileError, match="altered"):
-        pipeline_models(folders, TASKS, SCHEMA, "seed-0")
+        pipeline_networks(folders, TASKS, SCHEMA, "seed-0")

@@ -46,7 +46,7 @@ def test_the_description_is_plain_json(any_pool: Pool) -> None:
 def test_a_part_is_not_mixed_up_with_one_whose_number_begins_alike(mixed: Pool) -> None:
     tensors = {f"trees.{n}.value": torch.tensor(n) for n in (1, 10, 11)}
     pool = Pool(mixed.members, tensors, mixed.tasks, SCHEMA, 0)
-    assert pool.part("trees.1") == {"value": torch.tensor(1)}
+    assert pool.tensors_of("trees.1") == {"value": torch.tensor(1)}
 
 
 @pytest.mark.parametrize(
@@ -61,32 +61,34 @@ def test_a_part_is_not_mixed_up_with_one_whose_number_begins_alike(mixed: Pool) 
 def test_only_some_members_are_kept_by_structure_or_whole_name(
     mixed: Pool, names: list[str], networks: list[str], trees: list[str]
 ) -> None:
-    kept = mixed.only(names)
+    kept = mixed.select(names)
     assert [member.name for member in kept.members.networks] == networks
     assert [member.name for member in kept.members.trees] == trees
 
 
 def test_kept_members_keep_their_tensors(mixed: Pool) -> None:
-    kept = mixed.only(["wide", "trees-1", "trees-2"])
+    kept = mixed.select(["wide", "trees-1", "trees-2"])
     for new, old in (
         ("networks.0", "networks.2"),
         ("networks.1", "networks.3"),
         ("trees.0", "trees.1"),
         ("trees.1", "trees.2"),
     ):
-        assert kept.part(new).keys() == mixed.part(old).keys()
-        assert all(torch.equal(v, mixed.part(old)[k]) for k, v in kept.part(new).items())
+        assert kept.tensors_of(new).keys() == mixed.tensors_of(old).keys()
+        assert all(
+            torch.equal(v, mixed.tensors_of(old)[k]) for k, v in kept.tensors_of(new).items()
+        )
     assert len({".".join(key.split(".")[:2]) for key in kept.tensors}) == 4
 
 
 def test_kept_members_alone_make_the_fused_model(mixed: Pool) -> None:
-    kept = mixed.only(["wide", "trees-1"])
+    kept = mixed.select(["wide", "trees-1"])
     x = rows(5)
     torch.testing.assert_close(build(kept).eval()(*x), mean_logits(kept, *x))
 
 
 def test_without_a_name_all_members_stay(mixed: Pool) -> None:
-    assert mixed.only([]) is mixed
+    assert mixed.select([]) is mixed
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_without_a_name_all_members_stay(mixed: Pool) -> None:
 )
 def test_a_name_that_nobody_has_names_the_nearest(mixed: Pool, name: str, near: str) -> None:
     with pytest.raises(ParamsError, match=f"called '{name}'; did you mean '{near}"):
-        mixed.only(["narrow", name])
+        mixed.select(["narrow", name])
 
 
 @pytest.mark.parametrize("cut", [0, 10, -1])
@@ -158,4 +160,4 @@ def test_an_absent_pool_is_an_error(tmp_path: Path) -> None:
 def test_a_member_is_built_with_fresh_weights_of_its_parts(mixed: Pool) -> None:
     for number, member in enumerate(mixed.members.networks):
         shapes = {k: v.shape for k, v in member.build(INPUTS).state_dict().items()}
-        assert shapes == {k: v.shape for k, v in mixed.part(f"networks.{number}").items()}
+        assert shapes == {k: v.shape for k, v in mixed.tensors_of(f"networks.{number}").items()}

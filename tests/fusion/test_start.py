@@ -5,9 +5,10 @@ import torch
 from torch import Tensor, nn
 
 from emm.core.errors import ModelFileError, ParamsError
-from emm.fusion.emm import EMM, VARIANTS
+from emm.fusion.emm import EMM
 from emm.fusion.pool import Pool
-from emm.fusion.start import Start, load_pool_into
+from emm.fusion.settings import VARIANTS, Start
+from emm.fusion.start import load_pool_into
 from tests.fusion.conftest import INPUTS
 from tests.fusion.fused import build, moved, rows, states, step
 
@@ -20,7 +21,7 @@ def unlike(module: nn.Module, expected: dict[str, Tensor]) -> set[str]:
 def each(model: EMM, pool: Pool) -> list[tuple[nn.Module, dict[str, Tensor]]]:
     """The networks' components, and what the pool has for them."""
     return [
-        (levels, pool.part(f"networks.{number}.levels"))
+        (levels, pool.tensors_of(f"networks.{number}.levels"))
         for number, levels in enumerate(model.networks.members)
     ]
 
@@ -34,10 +35,10 @@ def test_everything_trained_is_taken_over(mixed: Pool, variant: str) -> None:
     model = build(mixed, variant)
     assert all(unlike(levels, expected) == set() for levels, expected in each(model, mixed))
     for number, trees in enumerate(model.trees.members):
-        assert unlike(trees, mixed.part(f"trees.{number}")) == set()
+        assert unlike(trees, mixed.tensors_of(f"trees.{number}")) == set()
     if variant != "paper":
         for number, tower in enumerate(model.fusion.towers):
-            assert unlike(tower, mixed.part(f"networks.{number}.tower")) == set()
+            assert unlike(tower, mixed.tensors_of(f"networks.{number}.tower")) == set()
 
 
 def test_networks_are_frozen_and_towers_learn(mixed: Pool) -> None:
@@ -60,9 +61,9 @@ def test_fresh_networks_are_drawn_anew_and_learn(mixed: Pool) -> None:
 def test_fresh_networks_bring_no_towers_but_their_trees(mixed: Pool) -> None:
     model = build(mixed, start=Start(networks="fresh"))
     for number, tower in enumerate(model.fusion.towers):
-        assert "layers.0.weight" in unlike(tower, mixed.part(f"networks.{number}.tower"))
+        assert "layers.0.weight" in unlike(tower, mixed.tensors_of(f"networks.{number}.tower"))
     for number, trees in enumerate(model.trees.members):
-        assert unlike(trees, mixed.part(f"trees.{number}")) == set()
+        assert unlike(trees, mixed.tensors_of(f"trees.{number}")) == set()
 
 
 def test_fresh_embeddings_alone_are_drawn_anew_and_learn(mixed: Pool) -> None:
@@ -96,7 +97,7 @@ def test_fresh_towers_are_drawn_anew_and_learn(mixed: Pool) -> None:
     model = build(mixed, start=Start(towers="fresh"))
     assert all(unlike(levels, expected) == set() for levels, expected in each(model, mixed))
     for number, tower in enumerate(model.fusion.towers):
-        expected = mixed.part(f"networks.{number}.tower")
+        expected = mixed.tensors_of(f"networks.{number}.tower")
         assert {"layers.0.weight", "layers.4.weight"} <= unlike(tower, expected)
     assert learns(model.fusion.towers) == {True}
 
@@ -106,7 +107,7 @@ def test_frozen_towers_are_the_pools_and_stay_so(mixed: Pool) -> None:
     for _ in range(2):
         step(model)
     for number, tower in enumerate(model.fusion.towers):
-        assert unlike(tower, mixed.part(f"networks.{number}.tower")) == set()
+        assert unlike(tower, mixed.tensors_of(f"networks.{number}.tower")) == set()
     assert learns(model.fusion.towers) == {False}
 
 
@@ -129,7 +130,7 @@ def test_tensors_that_are_lacking_are_refused(mixed: Pool) -> None:
 def test_the_pool_stays_as_it_was(mixed: Pool) -> None:
     before = {key: value.clone() for key, value in mixed.tensors.items()}
     model = build(mixed)
-    model.thaw()
+    model.unfreeze()
     step(model)
     assert all(torch.equal(value, before[key]) for key, value in mixed.tensors.items())
     assert model.eval()(*rows(3)).shape == (3, 2)

@@ -4,22 +4,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from emm.data.tables.batches import RowTensors
+from emm.data.tables.rows import RowTensors
 from emm.fusion import train as fused
 from emm.fusion.emm import EMM
 from emm.fusion.pool import Pool
-from emm.fusion.start import Start
-from emm.fusion.train import Phase
+from emm.fusion.settings import Phase, Start
 from emm.metrics.ranking import auc
 from emm.training.fit import Epoch, Schedule, validation_scores
 from emm.training.store import load_model
-from tests.fusion.fusing import BENCH, numbers, settings, train
+from tests.fusion.fusing import CONTEXT, numbers, settings, train
 from tests.training.tiny import IDENTITY, TASKS, training
 
 
 def networks_moved(model: EMM, pool: Pool) -> bool:
     return any(
-        not torch.equal(value, pool.part(f"networks.{number}.levels")[key])
+        not torch.equal(value, pool.tensors_of(f"networks.{number}.levels")[key])
         for number, levels in enumerate(model.networks.members)
         for key, value in levels.state_dict().items()
     )
@@ -41,8 +40,8 @@ def mean_logits(folder: Path, table: RowTensors) -> Tensor:
 
 def test_epoch_0_is_the_ensemble_of_the_pool(tmp_path: Path, components: Path) -> None:
     _, run = train(tmp_path, components, settings())
-    logits = mean_logits(components.parent, BENCH.validation)
-    expected = [auc(logits[:, t], BENCH.validation.labels[:, t]) for t in range(2)]
+    logits = mean_logits(components.parent, CONTEXT.validation)
+    expected = [auc(logits[:, t], CONTEXT.validation.labels[:, t]) for t in range(2)]
     assert numbers(run) == [0, 1, 2]
     assert list(run["epochs"][0]["auc"].values()) == pytest.approx(expected, abs=2e-3)
 
@@ -52,7 +51,7 @@ def test_what_is_stored_has_the_auc_of_the_best_epoch(tmp_path: Path, components
     model, run = train(tmp_path, components, settings(learning_rate=0.05), protocol=protocol)
     best = run["epochs"][run["best_epoch"]]
     assert best["auc"] == pytest.approx(
-        dict(zip(TASKS, validation_scores(model, BENCH.validation), strict=True)), abs=2e-3
+        dict(zip(TASKS, validation_scores(model, CONTEXT.validation), strict=True)), abs=2e-3
     )
 
 
@@ -63,7 +62,7 @@ def test_averaged_weights_leave_the_trees_as_they_were(
     model, run = train(tmp_path, components, settings(learning_rate=0.1), protocol=protocol)
     assert len(run["epochs"]) > 1
     for number, tree in enumerate(model.trees.members):
-        expected = pool.part(f"trees.{number}")
+        expected = pool.tensors_of(f"trees.{number}")
         assert all(torch.equal(value, expected[key]) for key, value in tree.state_dict().items())
 
 
@@ -111,7 +110,7 @@ def test_each_phase_has_a_schedule_of_its_own(
         _train: RowTensors,
         _validation: RowTensors,
         schedule: Schedule,
-        _seed: int,
+        *,
         names: tuple[str, ...],
         history: list[Epoch],
         **_: object,
@@ -120,7 +119,7 @@ def test_each_phase_has_a_schedule_of_its_own(
         calls.append((schedule, names, [epoch.epoch for epoch in history], learns))
         return [*history, Epoch(len(history), 0.1, (0.5, 0.5))]
 
-    monkeypatch.setattr(fused, "train_run", record)
+    monkeypatch.setattr(fused, "fit", record)
     how = settings(max_epochs=5, second=Phase(learning_rate=0.0005, max_epochs=3))
     train(tmp_path, components, how, protocol=training(optimiser="adamw"))
     (first, *told), (second, *told_second) = calls
@@ -142,8 +141,8 @@ def test_the_ensemble_trains_nothing(tmp_path: Path, components: Path, pool: Poo
     assert (numbers(run), run["best_epoch"]) == ([0], 0)
     assert not networks_moved(model, pool)
     with torch.inference_mode():
-        found = model(BENCH.validation.dense, BENCH.validation.sparse)
-    torch.testing.assert_close(found, mean_logits(components.parent, BENCH.validation))
+        found = model(CONTEXT.validation.dense, CONTEXT.validation.sparse)
+    torch.testing.assert_close(found, mean_logits(components.parent, CONTEXT.validation))
 
 
 def test_only_the_named_members_are_fused(tmp_path: Path, components: Path) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from emm.data.tables.folds import fold_only, folds_of
-from emm.fusion.cached_predictions import load_given
+from emm.data.tables.rows import fold_only, folds_of
+from emm.fusion.cached_predictions import load_cached_predictions
 from emm.fusion.pool import Pool
 from emm.fusion.train import tables
-from tests.fusion.fusing import BENCH, settings, train
+from tests.fusion.fusing import CONTEXT, settings, train
 from tests.training.tiny import fusion
 
 FIT_ON = ("out-of-fold", "train")
@@ -28,42 +28,45 @@ def test_tables_hold_what_the_pool_says_of_each_row(
     components: Path, pool: Pool, fit_on: str, own: str | None, said: str
 ) -> None:
     folder = components / "seed-0"
-    train, validation = tables(BENCH, folder, pool, fusion(fit_on), settings(fit_on=own))
+    train, validation = tables(CONTEXT, folder, pool, fusion(fit_on), settings(fit_on=own))
     for split, context, table in (
-        (said, BENCH.train, train),
-        ("validation", BENCH.validation, validation),
+        (said, CONTEXT.train, train),
+        ("validation", CONTEXT.validation, validation),
     ):
-        assert table.given is not None
-        assert torch.equal(table.given, load_given(folder, pool.members, split, len(context)))
+        assert table.cached_predictions is not None
+        assert torch.equal(
+            table.cached_predictions,
+            load_cached_predictions(folder, pool.members, split, len(context)),
+        )
         assert torch.equal(table.labels, context.labels)
 
 
 def test_what_unseen_models_say_is_something_else(components: Path, pool: Pool) -> None:
-    found = [tables(BENCH, components / "seed-0", pool, fusion(f), settings()) for f in FIT_ON]
+    found = [tables(CONTEXT, components / "seed-0", pool, fusion(f), settings()) for f in FIT_ON]
     assert not torch.equal(found[0][0].inputs[2], found[1][0].inputs[2])
     assert torch.equal(found[0][1].inputs[2], found[1][1].inputs[2])
 
 
 def test_held_out_tables_are_the_first_fold(components: Path, pool: Pool) -> None:
     folder = components / "seed-0"
-    rows, validation = tables(BENCH, folder, pool, fusion("held-out"), settings())
-    whole = load_given(folder, pool.members, "train", len(BENCH.train))
-    first = folds_of(len(BENCH.train), 3, seed=0) == 0
-    assert rows.given is not None
-    assert torch.equal(rows.dense, fold_only(BENCH.train, 0, 3, seed=0).dense)
-    assert torch.equal(rows.given, whole[first])
-    assert len(validation) == len(BENCH.validation)
+    rows, validation = tables(CONTEXT, folder, pool, fusion("held-out"), settings())
+    whole = load_cached_predictions(folder, pool.members, "train", len(CONTEXT.train))
+    first = folds_of(len(CONTEXT.train), 3, seed=0) == 0
+    assert rows.cached_predictions is not None
+    assert torch.equal(rows.dense, fold_only(CONTEXT.train, 0, 3, seed=0).dense)
+    assert torch.equal(rows.cached_predictions, whole[first])
+    assert len(validation) == len(CONTEXT.validation)
 
 
 @pytest.mark.parametrize(("fit_on", "blind"), [("held-out", True), ("train", False)])
 def test_held_out_learns_nothing_of_the_other_rows(
     tmp_path: Path, components: Path, fit_on: str, blind: bool
 ) -> None:
-    labels = BENCH.train.labels.clone()
+    labels = CONTEXT.train.labels.clone()
     labels[folds_of(len(labels), 3, seed=0) != 0] ^= 1
-    altered = replace(BENCH, train=replace(BENCH.train, labels=labels))
+    altered = replace(CONTEXT, train=replace(CONTEXT.train, labels=labels))
     runs = [
         train(tmp_path / name, components, settings(), context=context, rows=fusion(fit_on))[1]
-        for name, context in (("own", BENCH), ("altered", altered))
+        for name, context in (("own", CONTEXT), ("altered", altered))
     ]
     assert (runs[0] == runs[1]) is blind

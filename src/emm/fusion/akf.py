@@ -1,4 +1,4 @@
-"""Adaptive Knowledge Fusion: one level's components, fused within and across tasks."""
+"""Adaptive Knowledge Fusion (AKF): fuses the components of a level within and across tasks."""
 
 from collections.abc import Sequence
 from math import sqrt
@@ -10,11 +10,11 @@ from emm.nn.mlp import GroupedLinear
 
 
 class AdaptiveKnowledgeFusion(nn.Module):
-    """One level's fusion of component outputs, eqs. 2-6 of arXiv 2504.09812.
+    """The fusion of one level, eqs. 2-6 of arXiv 2504.09812.
 
-    ``members``: number of trained models m_t of each of T tasks; ``in_width``: width of what the
-    gates read; ``width``: H of the components' outputs. Without ``merge`` there is no exchange
-    between tasks, and z_t = h^t.
+    ``members``: number of trained models m_t of each of the T tasks; ``in_width``: width of the
+    input of the gates; ``width``: H, the width of the components' outputs. Without ``merge``, tasks
+    exchange nothing, and z_t = h^t.
     """
 
     own: Tensor
@@ -30,7 +30,7 @@ class AdaptiveKnowledgeFusion(nn.Module):
         self.register_buffer("own", torch.eye(tasks, dtype=torch.bool), persistent=False)
 
     def forward(self, x: Tensor, outputs: Sequence[Tensor]) -> Tensor:
-        """x [B, T, in]: what each task's gates read; outputs: per task [B, M, H] -> z [B, T, H]."""
+        """x [B, T, in]: input of each task's gates; outputs: per task [B, M, H] -> z [B, T, H]."""
         return self.fuse_across(x, self.fuse_within(x, outputs))
 
     def fuse_within(self, x: Tensor, outputs: Sequence[Tensor]) -> Tensor:
@@ -42,7 +42,7 @@ class AdaptiveKnowledgeFusion(nn.Module):
         return torch.stack(fused, dim=1)
 
     def fuse_across(self, x: Tensor, fused: Tensor) -> Tensor:
-        """Each task's h^t merged with that of the task it selects (eqs. 3-6); [B, T, H]."""
+        """Merge each task's h^t with that of the task it selects (eqs. 3-6); [B, T, H]."""
         if self.selection is None or self.merge is None:
             return fused
         scores: Tensor = self.selection(x)  # [B, T, T]
@@ -51,12 +51,12 @@ class AdaptiveKnowledgeFusion(nn.Module):
         return merged
 
     def select(self, scores: Tensor) -> Tensor:
-        """Weights of the task that each task is paired with (eq. 3): scores [B, T, T] -> one-hot.
+        """Select the partner r(t) of each task (eq. 3): scores [B, T, T] -> one-hot [B, T, T].
 
-        r(t) is the other task with the highest F_t(x_t). In training it is drawn with the
-        probabilities F_t instead, and its gradient is that of the softmax (straight-through
-        Gumbel-softmax, Jang et al., ICLR 2017): without the gradient F could not learn, and
-        without the draw it would rarely try another partner than its first.
+        r(t) is the other task with the highest F_t(x_t). In training it is sampled with the
+        probabilities F_t, and its gradient is that of the softmax (straight-through Gumbel-softmax,
+        Jang et al., ICLR 2017): without the gradient F could not learn, and without sampling it
+        would rarely try a second partner.
         """
         scores = scores.masked_fill(self.own, -torch.inf)
         if self.training:
@@ -67,10 +67,11 @@ class AdaptiveKnowledgeFusion(nn.Module):
 
 
 class MultiTaskMerge(nn.Module):
-    """Attention over a task's own token and its partner's, eqs. 4-6.
+    """Attention over two tokens per task, its own h^t and its partner's (eqs. 4-6).
 
-    A token's score is its own query with its own key: c_w = softmax <Q(w), K(w)> / sqrt(H), and
-    z_t = sum_w c_w V(w). Q, K and V are linear, one set a task.
+    The score of a token is the product of its query and its key: c = softmax over both tokens of
+    <Q(w), K(w)> / sqrt(H), and z_t = sum_w c_w V(w). Q, K and V are linear, and different for each
+    task.
     """
 
     def __init__(self, tasks: int, width: int) -> None:

@@ -1,4 +1,4 @@
-"""From trained models, the pipeline's own and others, to a pool of components."""
+"""A pool of components, built from the pipeline's own trained models and from others."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,27 +10,35 @@ from torch import nn
 from emm.config.binding import choose
 from emm.core.errors import DecompositionError, ModelFileError, ParamsError
 from emm.core.files import sha256
-from emm.fusion.cuts import Cuts, decompose
+from emm.fusion.cuts import Cuts, cut_at_common_layers
 from emm.fusion.factories import load_factory
-from emm.fusion.layers import Layer, unfold
-from emm.fusion.pool import FACTORY, CutModel, Member, Members, Pool, TreeMember
+from emm.fusion.layers import Layer, trace_layers
+from emm.fusion.pool import (
+    FACTORY,
+    DecomposedNetwork,
+    Members,
+    NetworkMember,
+    Pool,
+    TreeMember,
+)
 from emm.fusion.settings import OutsideModel
 from emm.nn.inputs import Inputs
 from emm.training.store import WEIGHTS, load_model, load_weights
 from emm.trees.forest import TreeEnsemble
 from emm.trees.native.load import load_native_trees
 
-# The module of the pipeline's own trained models that turns the last component's output into the
-# logit, and is no component itself.
+# The module of the pipeline's own single-task networks in which the tower begins.
 TOWER = "tower"
 
-POOL = "fusion.pool in params.yaml"
+POOL = "fusion.pool in conf/<dataset>/<recipe>.yaml"
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A trained model before it is cut; fields as in `Member`. ``tower`` names the module where its
-    tower begins, None for the last layer with weights."""
+class TrainedNetwork:
+    """A trained network before decomposition; for the fields see `NetworkMember`.
+
+    ``tower``: the module in which its tower begins, None for its last layer with weights.
+    """
 
     name: str
     task: int
@@ -42,8 +50,8 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Grown:
-    """A tree ensemble of one task; fields as in `Trained`."""
+class TrainedTrees:
+    """A tree ensemble of one task; for the fields see `TrainedNetwork`."""
 
     name: str
     task: int
@@ -51,52 +59,58 @@ class Grown:
     source_sha256: str
 
 
-def pipeline_models(
-    folders: Mapping[str, Path], tasks: Sequence[str], schema_sha256: str, part: str
-) -> list[Trained]:
-    """The pipeline's own trained models, of each structure and task (folder/PART/TASK).
+def pipeline_networks(
+    folders: Mapping[str, Path], tasks: Sequence[str], schema_sha256: str, run: str
+) -> list[TrainedNetwork]:
+    """Load the pipeline's own networks, one for each structure and task, from FOLDER/RUN/TASK.
 
-    ``part``: seed-S, or seed-S/fold-K. Raises ModelFileError if one can't be trusted.
+    ``folders``: by structure; ``run``: seed-S, or seed-S/fold-K. Raises ModelFileError.
     """
-    found = []
+    networks = []
     for structure, folder in folders.items():
         for number, task in enumerate(tasks):
-            stored = folder / part / task
+            stored = folder / run / task
             model, about = load_model(stored, schema_sha256)
-            source = sha256(stored / WEIGHTS)
-            name = f"{structure}/{task}"
-            found.append(
-                Trained(name, number, model, about.architecture, about.arguments, TOWER, source)
+            networks.append(
+                TrainedNetwork(
+                    name=f"{structure}/{task}",
+                    task=number,
+                    model=model,
+                    architecture=about.architecture,
+                    arguments=about.arguments,
+                    tower=TOWER,
+                    source_sha256=sha256(stored / WEIGHTS),
+                )
             )
-    return found
+    return networks
 
 
 def pipeline_trees(
-    folders: Mapping[str, Path], tasks: Sequence[str], schema_sha256: str, part: str
-) -> list[Grown]:
-    """The pipeline's own boosted trees, one ensemble a task (folder/PART).
+    folders: Mapping[str, Path], tasks: Sequence[str], schema_sha256: str, run: str
+) -> list[TrainedTrees]:
+    """Load the pipeline's own boosted trees, one ensemble per task, from FOLDER/RUN.
 
-    Raises ModelFileError if a stored model can't be trusted, or isn't one of trees.
+    Raises ModelFileError, also if a stored model doesn't consist of trees.
     """
-    found = []
+    trees = []
     for name, folder in folders.items():
-        stored = folder / part
+        stored = folder / run
         model, about = load_model(stored, schema_sha256)
         ensembles = getattr(model, "ensembles", None)
         if ensembles is None or about.tasks != tuple(tasks):
             raise ModelFileError(
                 f"{stored} holds no tree ensemble for each task",
-                where="fusion.trees in params.yaml",
+                where="fusion.trees in conf/<dataset>/<recipe>.yaml",
                 got=f"{about.architecture} of {', '.join(about.tasks)}",
                 expected=f"gbdt of {', '.join(tasks)}",
-                next_step="name a row of boosted trees",
+                next_step="name a model of boosted trees",
             )
         source = sha256(stored / WEIGHTS)
-        found += [
-            Grown(f"{name}/{task}", number, ensembles[number], source)
+        trees += [
+            TrainedTrees(f"{name}/{task}", number, ensembles[number], source)
             for number, task in enumerate(tasks)
         ]
-    return found
+    return trees
 
 
 def outside_models(
@@ -106,25 +120,25 @@ def outside_models(
     columns: Sequence[str],
     *,
     regressions: Collection[str] = (),
-) -> tuple[list[Trained], list[Grown]]:
-    """The networks and trees that were trained elsewhere; the networks' factories must be trusted.
+) -> tuple[list[TrainedNetwork], list[TrainedTrees]]:
+    """Load the networks and trees that were trained elsewhere; factories must be trusted.
 
     ``columns``: names of the D + F processed columns, by which trees find theirs. Raises
-    ParamsError for a task that isn't there, an entry of neither kind, or trees of a task that is
-    one of ``regressions``; ModelFileError if weights are damaged or aren't those of their model.
+    ParamsError for an unknown task, for an entry that is neither a network nor trees, and for trees
+    of one of the ``regressions``; ModelFileError if weights are damaged or don't fit their model.
     """
     for entry in pool:
         choose("task", entry.task, tasks, POOL, "correct the entry")
         if entry.trees is not None and entry.task in regressions:
             raise ParamsError(
-                "trees from outside can join binary tasks only",
+                "outside trees can only join binary tasks",
                 where=POOL,
                 got=f"{entry.trees} for the regression task {entry.task!r}",
-                next_step="take the entry out, or train trees here: fusion.trees: [gbdt]",
+                next_step="remove the entry, or train trees here: fusion.trees: [gbdt]",
             )
     networks = [_network(entry, tasks, inputs) for entry in pool if entry.trees is None]
     trees = [
-        Grown(
+        TrainedTrees(
             entry.trees,
             tasks.index(entry.task),
             load_native_trees(Path(entry.trees), inputs, columns),
@@ -136,7 +150,7 @@ def outside_models(
     return networks, trees
 
 
-def _network(entry: OutsideModel, tasks: Sequence[str], inputs: Inputs) -> Trained:
+def _network(entry: OutsideModel, tasks: Sequence[str], inputs: Inputs) -> TrainedNetwork:
     if entry.factory is None or entry.weights is None:
         raise ParamsError(
             "an entry of the pool is neither a network nor trees",
@@ -150,11 +164,11 @@ def _network(entry: OutsideModel, tasks: Sequence[str], inputs: Inputs) -> Train
         model.load_state_dict(load_weights(weights))
     except RuntimeError as error:
         raise ModelFileError(
-            f"{weights} doesn't fit what {entry.factory} builds: {error}",
+            f"{weights} doesn't fit the model that {entry.factory} builds: {error}",
             where=POOL,
-            next_step="name the factory and the weights of one and the same model",
+            next_step="name the factory and the weights of the same model",
         ) from error
-    return Trained(
+    return TrainedNetwork(
         name=entry.weights,
         task=tasks.index(entry.task),
         model=model.eval(),
@@ -166,8 +180,8 @@ def _network(entry: OutsideModel, tasks: Sequence[str], inputs: Inputs) -> Train
 
 
 def build_pool(
-    trained: Sequence[Trained],
-    grown: Sequence[Grown],
+    networks: Sequence[TrainedNetwork],
+    trees: Sequence[TrainedTrees],
     inputs: Inputs,
     tasks: Sequence[str],
     schema_sha256: str,
@@ -175,72 +189,75 @@ def build_pool(
     *,
     adapt: bool = False,
 ) -> Pool:
-    """Take all networks apart (Algorithm 1); DecompositionError if there is none, or if they can't
-    be cut alike.
+    """Decompose all networks (Algorithm 1), and collect the components and the tree ensembles.
 
-    ``grown``: tree ensembles, which need no cuts. ``adapt``: cut at layers of the same type, and
-    leave it to adapters that their widths differ.
+    ``adapt``: cut at layers of the same type even if their widths differ; the fused model then
+    learns adapters. Raises DecompositionError if there is no network, or if the networks can't be
+    cut in the same way.
     """
-    if not trained:
+    if not networks:
         raise DecompositionError(
-            "the pool has no network to take apart",
+            "the pool has no network to decompose",
             where=POOL,
-            got=f"{len(grown)} tree ensembles",
-            expected="at least one network, whose components make the levels",
+            got=f"{len(trees)} tree ensembles",
+            expected="at least one network, whose components define the levels",
             next_step="name one in `trained` or in fusion.pool",
         )
-    chains = {each.name: _chain(each, inputs) for each in trained}
-    # The front turns raw features into one vector and stays with the first component, even if all
-    # models embed alike: the paper's x is what comes out of it.
-    cuts = decompose({name: trunk[1:] for name, (trunk, _) in chains.items()}, adapt=adapt)
+    chains = {each.name: _split_at_tower(each, inputs) for each in networks}
+    # The front, which embeds the raw features, stays with the first component even if all models
+    # have the same front: the paper's x is its output.
+    trunks = {name: trunk[1:] for name, (trunk, _) in chains.items()}
+    cuts = cut_at_common_layers(trunks, adapt=adapt)
     members = Members(
-        tuple(_member(each, *chains[each.name], cuts[each.name]) for each in trained),
-        tuple(TreeMember(x.name, x.task, x.model.sizes(), x.source_sha256) for x in grown),
+        tuple(_member(each, *chains[each.name], cuts[each.name]) for each in networks),
+        tuple(TreeMember(x.name, x.task, x.model.sizes(), x.source_sha256) for x in trees),
     )
     parts = nn.ModuleDict(
         {
             "networks": nn.ModuleList(
-                CutModel(each.model, member)
-                for each, member in zip(trained, members.networks, strict=True)
+                DecomposedNetwork(each.model, member)
+                for each, member in zip(networks, members.networks, strict=True)
             ),
-            "trees": nn.ModuleList(each.model for each in grown),
+            "trees": nn.ModuleList(each.model for each in trees),
         }
     )
     return Pool(members, parts.state_dict(), tuple(tasks), schema_sha256, seed)
 
 
-def _chain(trained: Trained, inputs: Inputs) -> tuple[list[Layer], list[Layer]]:
-    """The layers of a model before its tower, and those of its tower."""
-    layers = unfold(trained.model, inputs)
-    if trained.tower is None:
+def _split_at_tower(network: TrainedNetwork, inputs: Inputs) -> tuple[list[Layer], list[Layer]]:
+    """The layers of a network before its tower, and those of its tower."""
+    layers = trace_layers(network.model, inputs)
+    if network.tower is None:
         starts = [number for number, layer in enumerate(layers) if layer.weighted][-1:]
     else:
-        named = (trained.tower, f"{trained.tower}.")
+        name, prefix = network.tower, f"{network.tower}."
         starts = [
             number
             for number, layer in enumerate(layers)
-            if layer.name == named[0] or layer.name.startswith(named[1])
+            if layer.name == name or layer.name.startswith(prefix)
         ]
     if not starts or starts[0] < 2:
         raise DecompositionError(
-            f"{trained.name} is no chain of layers with a tower",
-            where=trained.name,
+            f"{network.name} is not a chain of layers with a tower",
+            where=network.name,
             got=" -> ".join(layer.name or "the model as a whole" for layer in layers),
-            expected=f"modules called one after the other, then {trained.tower or 'a last layer'}",
-            next_step="make functional calls between its layers modules of their own",
+            expected=f"modules called one after the other, then {network.tower or 'a last layer'}",
+            next_step="replace functional calls between its layers by modules",
         )
     return layers[: starts[0]], layers[starts[0] :]
 
 
-def _member(trained: Trained, trunk: Sequence[Layer], tower: Sequence[Layer], cuts: Cuts) -> Member:
+def _member(
+    network: TrainedNetwork, trunk: Sequence[Layer], tower: Sequence[Layer], cuts: Cuts
+) -> NetworkMember:
     first, *others = (tuple(layer.name for layer in level) for level in cuts)
-    return Member(
-        name=trained.name,
-        task=trained.task,
-        architecture=trained.architecture,
-        arguments=trained.arguments,
+    return NetworkMember(
+        name=network.name,
+        task=network.task,
+        architecture=network.architecture,
+        arguments=network.arguments,
         levels=((trunk[0].name, *first), *others),
         tower=tuple(layer.name for layer in tower),
         widths=tuple(level[-1].structure.output[0] for level in cuts),
-        source_sha256=trained.source_sha256,
+        source_sha256=network.source_sha256,
     )

@@ -1,4 +1,7 @@
-"""What a pool says of the rows that a fusion learns on, as a file: see `emm.fusion.out_of_fold`."""
+"""Cached predictions of a pool for the rows on which a fusion learns, stored as one file.
+
+They are computed once, by `emm.fusion.out_of_fold`, before any fusion is trained.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,39 +14,38 @@ from emm.core.errors import ModelFileError
 from emm.fusion.pool import Members
 from emm.training.store import load_weights
 
-GIVEN = "given.safetensors"
+CACHED_PREDICTIONS = "given.safetensors"
 
-# What is given of each member, by its name: [N, C] shares of a tree ensemble's logit by level, or
-# [N, 1] what to add to a network's logit.
-Columns = dict[str, Tensor]
+# By the name of a member: for a tree ensemble, [N, C] the shares of its levels in the logit; for a
+# network, [N, 1] an offset to its logit.
+Predictions = dict[str, Tensor]
 
 
-def save_given(folder: Path, splits: Mapping[str, Columns]) -> None:
-    """Write each split's columns into ``folder``."""
+def save_cached_predictions(folder: Path, splits: Mapping[str, Predictions]) -> None:
+    """Write the predictions for each split to ``folder``."""
     tensors = {
         f"{split}/{name}": values.cpu().contiguous()
-        for split, columns in splits.items()
-        for name, values in columns.items()
+        for split, predictions in splits.items()
+        for name, values in predictions.items()
     }
-    save_file(tensors, folder / GIVEN)
+    save_file(tensors, folder / CACHED_PREDICTIONS)
 
 
-def load_given(folder: Path, members: Members, split: str, rows: int) -> Tensor:
-    """A split's columns as `EMM` reads them, [N, trees*C + networks].
+def load_cached_predictions(folder: Path, members: Members, split: str, rows: int) -> Tensor:
+    """Load the predictions for a split as `EMM` reads them, [N, trees*C + networks].
 
-    ModelFileError if the file is damaged, or lacks the shares of one of the trees.
+    The offset of a network without one is 0. Raises ModelFileError if the file is damaged, or lacks
+    a tree ensemble.
     """
-    tensors = load_weights(folder / GIVEN)
+    path = folder / CACHED_PREDICTIONS
+    tensors = load_weights(path)
     trees = [f"{split}/{member.name}" for member in members.trees]
     networks = [f"{split}/{member.name}" for member in members.networks]
-    lacking = [key for key in trees if key not in tensors]
-    if lacking:
+    missing = [key for key in trees if key not in tensors]
+    if missing:
         raise ModelFileError(
-            f"{folder / GIVEN} lacks {lacking[0]}",
-            where=folder / GIVEN,
-            next_step="dvc repro --force decompose",
+            f"{path} lacks {missing[0]}", where=path, next_step="dvc repro --force decompose"
         )
-    nothing = torch.zeros(rows, 1)
-    return torch.cat(
-        [*(tensors[key] for key in trees), *(tensors.get(key, nothing) for key in networks)], dim=1
-    )
+    no_offset = torch.zeros(rows, 1)
+    offsets = [tensors.get(key, no_offset) for key in networks]
+    return torch.cat([*(tensors[key] for key in trees), *offsets], dim=1)

@@ -5,16 +5,16 @@ from itertools import product
 
 Match = tuple[int, ...]
 
-# States of the exact table; above it, the sequences are folded in one after the other.
+# Largest number of states for the exact method; above it, sequences are added one at a time.
 MAX_STATES = 1_000_000
 
 
 def common_subsequence(sequences: Sequence[Sequence[Hashable]]) -> list[Match]:
-    """Positions of matched items, one tuple of positions (a place in each sequence) per match.
+    """Match equal items in order; for each match, return its position in every sequence.
 
-    The number of matches is the largest possible (exactly so while the table of states stays
-    below MAX_STATES, else by folding in one sequence at a time). Among equal solutions it takes
-    the one whose matches lie at the most equal relative depth in their sequences.
+    The number of matches is the largest possible: exactly while the table of the dynamic programme
+    has at most MAX_STATES states, otherwise approximately, by adding one sequence at a time. Among
+    solutions of equal length, matches lie at the most equal relative depths in their sequences.
     """
     states = 1
     for sequence in sequences:
@@ -28,9 +28,9 @@ def common_subsequence(sequences: Sequence[Sequence[Hashable]]) -> list[Match]:
 
 
 def _exact(sequences: Sequence[Sequence[Hashable]]) -> list[Match]:
-    """Dynamic programme over all tuples of suffixes, from the ends to the starts."""
+    """Dynamic programme over all tuples of suffixes, from the ends of the sequences."""
     sizes = [len(sequence) for sequence in sequences]
-    # Best (matches, -spread) that the suffixes from a state on allow, and the step that gives it.
+    # For the suffixes that start at a state: the best (matches, -spread), and the next state.
     best: dict[Match, tuple[int, float]] = {}
     step: dict[Match, Match] = {}
     for state in product(*(range(size, -1, -1) for size in sizes)):
@@ -40,10 +40,8 @@ def _exact(sequences: Sequence[Sequence[Hashable]]) -> list[Match]:
                 after = (*state[:number], state[number] + 1, *state[number + 1 :])
                 if best[after] > score or target == state:
                     score, target = best[after], after
-            if (
-                len({sequence[place] for sequence, place in zip(sequences, state, strict=True)})
-                == 1
-            ):
+            items = {sequence[place] for sequence, place in zip(sequences, state, strict=True)}
+            if len(items) == 1:
                 after = tuple(place + 1 for place in state)
                 matched = (best[after][0] + 1, best[after][1] - _spread(state, sizes))
                 if matched >= score:
@@ -53,12 +51,13 @@ def _exact(sequences: Sequence[Sequence[Hashable]]) -> list[Match]:
 
 
 def _spread(match: Match, sizes: Sequence[int]) -> float:
-    """Difference of the largest and the smallest relative depth of one match."""
+    """Difference between the largest and the smallest relative depth of a match."""
     depths = [place / max(size - 1, 1) for place, size in zip(match, sizes, strict=True)]
     return max(depths) - min(depths)
 
 
 def _trace(step: dict[Match, Match], sequences: int) -> list[Match]:
+    """The matches on the path from the start of all sequences."""
     matches, state = [], (0,) * sequences
     while step[state] != state:
         after = step[state]

@@ -1,32 +1,36 @@
-"""Algorithm 1 of the paper: trained models cut at the layers that all of them share."""
+"""Decomposition, Algorithm 1 of arXiv 2504.09812: models are cut at their common layers."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from emm.core.errors import DecompositionError
-from emm.fusion.common import Match, common_subsequence
+from emm.fusion.common_subsequence import Match, common_subsequence
 from emm.fusion.layers import Layer, Shape, Structure
 
 Cuts = tuple[tuple[Layer, ...], ...]
+"""The layers of a model by component."""
 
 
-def decompose(models: Mapping[str, Sequence[Layer]], *, adapt: bool = False) -> dict[str, Cuts]:
+def cut_at_common_layers(
+    models: Mapping[str, Sequence[Layer]], *, adapt: bool = False
+) -> dict[str, Cuts]:
     """Cut every model into the same number of components (Algorithm 1).
 
-    Common layers are an order-preserving common subsequence of the layers' structures over all
-    models. A run of neighbouring common layers makes one cut, after its last layer. A component
-    without a weighted layer joins its neighbour. Layers after the last cut are one more
-    component if every model has weighted ones there, else they join the last. Components of one
-    level have the same output shape and, from level 2 on, the same input shape. With ``adapt``,
-    layers are common if they are of one type, whatever their widths, and so shapes may differ.
-    Raises DecompositionError when the models share nothing usable.
+    The common layers are a longest order-preserving common subsequence of the layers' structures
+    over all models. Consecutive common layers make one cut, after the last of them. A component
+    without weights is joined with its neighbour. The layers after the last cut make one more
+    component if they have weights in every model; otherwise they join the last component.
+
+    Components of one level have the same output shape and, from level 2 on, the same input shape.
+    With ``adapt``, layers are common if they have the same type: shapes may then differ. Raises
+    DecompositionError if the models have no usable layer in common.
     """
-    # Models of one structure are cut alike, so each structure stands in the search once.
-    keys = {name: tuple(_key(layer, adapt) for layer in own) for name, own in models.items()}
+    # Models of the same structure are cut in the same way: each structure is compared only once.
+    keys = {name: tuple(_key(layer, adapt) for layer in layers) for name, layers in models.items()}
     unique = list(dict.fromkeys(keys.values()))
     matches = common_subsequence(unique)
     if not matches:
-        raise _nothing_shared(models)
+        raise _nothing_in_common(models)
     ends = _cut_ends(matches)
     cuts = {
         name: _cut(layers, [end[unique.index(keys[name])] for end in ends])
@@ -42,7 +46,7 @@ def _key(layer: Layer, adapt: bool) -> Structure | str:
 
 
 def _cut_ends(matches: Sequence[Match]) -> list[Match]:
-    """The last match of each run of matches that are neighbours in every sequence."""
+    """The last match of each run of matches that are consecutive in every sequence."""
     ends = [
         match
         for match, after in pairwise(matches)
@@ -52,25 +56,25 @@ def _cut_ends(matches: Sequence[Match]) -> list[Match]:
 
 
 def _cut(layers: Sequence[Layer], ends: Sequence[int]) -> Cuts:
-    """Components that close after each of ``ends``; the rest, perhaps empty, comes last."""
+    """The components that end at each of ``ends``, and the rest, which may be empty."""
     bounds = [0, *(end + 1 for end in ends), len(layers)]
     return tuple(tuple(layers[start:stop]) for start, stop in pairwise(bounds))
 
 
 def _merge_weightless(cuts: Mapping[str, Cuts]) -> dict[str, Cuts]:
-    """Undo, in all models alike, the cuts that leave any model a component without weights."""
+    """Undo in all models the cuts that leave a component without weights in any of them."""
     merged = dict(cuts)
     while True:
         levels = len(next(iter(merged.values())))
-        bare = [
+        weightless = [
             level
             for level in range(levels)
             if any(not any(layer.weighted for layer in cut[level]) for cut in merged.values())
         ]
-        if not bare or levels == 1:
+        if not weightless or levels == 1:
             return merged
-        # Joined with the next level, which keeps the order; the last with the one before.
-        level = min(bare[0], levels - 2)
+        # Join it with the next level, the last one with the level before.
+        level = min(weightless[0], levels - 2)
         merged = {
             name: (*cut[:level], cut[level] + cut[level + 1], *cut[level + 2 :])
             for name, cut in merged.items()
@@ -88,11 +92,12 @@ def _require_equal_shapes(cuts: Mapping[str, Cuts], *, adapt: bool) -> None:
         odd = next((name for name in names if outputs[name] != first), None)
         if odd:
             raise DecompositionError(
-                f"components of level {level + 1} differ in their output",
+                f"components of level {level + 1} differ in their output shape",
                 where=f"{names[0]} and {odd}",
                 got=f"{list(first)} and {list(outputs[odd])}",
-                expected="one shape at each level",
-                next_step="give the models' last blocks one width, or set fusion.adapter: linear",
+                expected="the same shape",
+                next_step="give the last blocks of the models the same width, or set "
+                "fusion.adapter: linear",
             )
 
 
@@ -100,34 +105,34 @@ def _require_vectors(outputs: Mapping[str, Shape], level: int) -> None:
     odd = next((name for name, shape in outputs.items() if len(shape) != 1), None)
     if odd:
         raise DecompositionError(
-            f"the component of level {level + 1} gives no vector a row",
+            f"the output of the component of level {level + 1} is not one vector per row",
             where=odd,
             got=f"{list(outputs[odd])}",
-            expected="one dimension beside the rows, which a linear adapter can change",
-            next_step="flatten inside the models' last blocks",
+            expected="one dimension besides the rows, so that a linear adapter can be applied",
+            next_step="flatten the output inside the last block of the model",
         )
 
 
-def _nothing_shared(models: Mapping[str, Sequence[Layer]]) -> DecompositionError:
+def _nothing_in_common(models: Mapping[str, Sequence[Layer]]) -> DecompositionError:
     (first, ours), *others = models.items()
     known = {layer.structure for layer in ours}
     second, theirs = next(
         ((n, layers) for n, layers in others if not known & {x.structure for x in layers}),
         others[-1] if others else (first, ours),
     )
-    left, right = _nearest(ours, theirs)
+    left, right = _most_similar(ours, theirs)
     return DecompositionError(
         "the trained models share no layer at which they could be cut",
         where=f"{first} and {second}",
-        got=f"the nearest: {left.name} is {left.structure}, {right.name} is {right.structure}",
+        got=f"most similar: {left.name} is {left.structure}, {right.name} is {right.structure}",
         expected="at least one layer of the same type, shapes and hyper-parameters in every model",
-        next_step="give the models one layer width in common, for example the last of each block, "
-        "or set fusion.adapter: linear",
+        next_step="give the models a layer width in common, for example that of each block's last "
+        "layer, or set fusion.adapter: linear",
     )
 
 
-def _nearest(ours: Sequence[Layer], theirs: Sequence[Layer]) -> tuple[Layer, Layer]:
-    """The pair of layers that differs least: same type first, then closest output width."""
+def _most_similar(ours: Sequence[Layer], theirs: Sequence[Layer]) -> tuple[Layer, Layer]:
+    """The most similar pair of layers: the same type first, then the closest output width."""
 
     def distance(pair: tuple[Layer, Layer]) -> tuple[bool, int]:
         left, right = (layer.structure for layer in pair)

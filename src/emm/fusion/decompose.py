@@ -1,19 +1,19 @@
-"""From the trained models of a dataset to what fused models start from, seed by seed."""
+"""Decomposition of a dataset's trained models into the pools of fused models, seed by seed."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from emm.core.progress import progress
 from emm.fusion.build_pool import (
-    Grown,
-    Trained,
+    TrainedNetwork,
+    TrainedTrees,
     build_pool,
     outside_models,
-    pipeline_models,
+    pipeline_networks,
     pipeline_trees,
 )
-from emm.fusion.cached_predictions import Columns, save_given
-from emm.fusion.out_of_fold import as_trained, out_of_fold
+from emm.fusion.cached_predictions import save_cached_predictions
+from emm.fusion.out_of_fold import in_sample_predictions, out_of_fold_predictions
 from emm.fusion.pool import save_pool
 from emm.fusion.settings import FusionSettings
 from emm.nn.bags import attach_bags
@@ -22,6 +22,7 @@ from emm.training.context import TrainingContext
 from emm.training.folds import fold_runs
 
 Folders = Mapping[str, Path]
+Models = tuple[list[TrainedNetwork], list[TrainedTrees]]
 
 
 def decompose(
@@ -33,76 +34,86 @@ def decompose(
     seeds: Sequence[int],
     checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Write each seed's pool, and what its members say of train and validation, to ``out``/seed-S.
+    """Write the pool of every seed, and its cached predictions, to ``out``/seed-S.
 
-    ``networks``, ``trees``: folders of the pipeline's own trained models, by row; those from
-    outside are named in ``fusion``. ``checkpoint``: the stage's, which keeps each seed that is
-    finished. Raises DecompositionError if the networks can't be cut alike.
+    ``networks``, ``trees``: folders of the pipeline's own trained models, by name; models from
+    outside are those of ``fusion``. ``checkpoint``: that of the stage, which keeps each finished
+    seed. Raises DecompositionError if the networks can't be cut in the same way.
     """
-    tasks = context.schema.tasks
-    columns = [*context.schema.dense_names, *context.schema.sparse_names]
-    outside, grown = outside_models(
-        fusion.pool, tasks, context.inputs, columns, regressions=context.schema.regressions
+    schema, stage = context.schema, checkpoint or Checkpoint()
+    columns = [*schema.dense_names, *schema.sparse_names]
+    outside = outside_models(
+        fusion.pool, schema.tasks, context.inputs, columns, regressions=schema.regressions
     )
-    keep = checkpoint or Checkpoint()
     with progress("decompose", len(seeds)) as report:
         for number, seed in enumerate(seeds, start=1):
             folder = out / f"seed-{seed}"
-            if keep.of(folder.name).read_folder(folder):
+            place = stage.of(folder.name)
+            if place.read_folder(folder):
                 report(number, "decomposed before")
                 continue
-            own = _gather(context, networks, trees, f"seed-{seed}")
-            trained, boosted = [*own[0], *outside], [*own[1], *grown]
-            pool = build_pool(
-                trained,
-                boosted,
-                context.inputs,
-                tasks,
-                context.schema_sha256,
-                seed,
-                adapt=fusion.adapter is not None,
-            )
+            own = _load(context, networks, trees, f"seed-{seed}")
+            models = ([*own[0], *outside[0]], [*own[1], *outside[1]])
+            levels = _write_pool(folder, context, models, fusion, seed)
             for each in own[0]:
                 attach_bags(each.model, context.bags)
-            save_pool(pool, folder)
-            levels = len(pool.members.networks[0].levels)
-            said = as_trained(boosted, levels, context.train)
-            unseen = _out_of_fold(context, networks, trees, own, levels, fusion, seed)
-            given = {
-                "train": said,
-                "validation": as_trained(boosted, levels, context.validation),
-            }
-            save_given(folder, given | ({"out-of-fold": said | unseen} if unseen else {}))
-            keep.of(folder.name).write_folder(folder)
-            report(number, f"{len(trained)} networks, {len(boosted)} tree ensembles")
+            folds = [
+                _load(context, networks, trees, f"seed-{seed}/{'/'.join(run.names)}")
+                for run in fold_runs(fusion)
+                if not run.main
+            ]
+            _write_predictions(folder, context, own[0], models[1], folds, levels, seed)
+            place.write_folder(folder)
+            report(number, f"{len(models[0])} networks, {len(models[1])} tree ensembles")
 
 
-def _out_of_fold(
-    context: TrainingContext,
-    networks: Folders,
-    trees: Folders,
-    own: tuple[list[Trained], list[Grown]],
-    levels: int,
-    fusion: FusionSettings,
-    seed: int,
-) -> Columns:
-    """What the folds' models say of train rows; nothing unless there are such models."""
-    folds = [
-        _gather(context, networks, trees, f"seed-{seed}/{'/'.join(run.names)}")
-        for run in fold_runs(fusion)
-        if not run.main
-    ]
-    for trained, _ in folds:
-        for each in trained:
-            attach_bags(each.model, context.bags)
-    return out_of_fold(own[0], folds, levels, context.train, seed) if folds else {}
-
-
-def _gather(
-    context: TrainingContext, networks: Folders, trees: Folders, part: str
-) -> tuple[list[Trained], list[Grown]]:
+def _load(context: TrainingContext, networks: Folders, trees: Folders, run: str) -> Models:
+    """The pipeline's own models of one run, seed-S or seed-S/fold-K."""
     tasks, identity = context.schema.tasks, context.schema_sha256
     return (
-        pipeline_models(networks, tasks, identity, part),
-        pipeline_trees(trees, tasks, identity, part),
+        pipeline_networks(networks, tasks, identity, run),
+        pipeline_trees(trees, tasks, identity, run),
     )
+
+
+def _write_pool(
+    folder: Path, context: TrainingContext, models: Models, fusion: FusionSettings, seed: int
+) -> int:
+    """Build and save the pool of ``models``; returns its number of levels."""
+    pool = build_pool(
+        *models,
+        context.inputs,
+        context.schema.tasks,
+        context.schema_sha256,
+        seed,
+        adapt=fusion.adapter is not None,
+    )
+    save_pool(pool, folder)
+    return len(pool.members.networks[0].levels)
+
+
+def _write_predictions(
+    folder: Path,
+    context: TrainingContext,
+    networks: Sequence[TrainedNetwork],
+    trees: Sequence[TrainedTrees],
+    folds: Sequence[Models],
+    levels: int,
+    seed: int,
+) -> None:
+    """Save the cached predictions for train and validation, and out of fold if there are ``folds``.
+
+    ``networks``: the pipeline's own.
+    """
+    train = in_sample_predictions(trees, levels, context.train)
+    splits = {
+        "train": train,
+        "validation": in_sample_predictions(trees, levels, context.validation),
+    }
+    for fold_networks, _ in folds:
+        for each in fold_networks:
+            attach_bags(each.model, context.bags)
+    if folds:
+        unseen = out_of_fold_predictions(networks, folds, levels, context.train, seed)
+        splits |= {"out-of-fold": train | unseen} if unseen else {}
+    save_cached_predictions(folder, splits)

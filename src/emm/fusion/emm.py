@@ -1,4 +1,4 @@
-"""EMM: one multi-task model out of the components of trained single-task models."""
+"""EMM: one multi-task model made of the components of trained single-task models."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,8 +10,8 @@ from emm.config.binding import Count, Share, bind
 from emm.core.errors import ModelFileError, ParamsError
 from emm.fusion.aligned import AlignedFusion, Alignment
 from emm.fusion.ensemble import Ensemble
+from emm.fusion.frozen_modules import Networks, Trees
 from emm.fusion.layout import Layout
-from emm.fusion.members import Networks, Trees
 from emm.fusion.paper import PaperFusion
 from emm.fusion.pool import Members
 from emm.fusion.settings import Variant
@@ -22,18 +22,20 @@ from emm.trees.forest import TreeEnsemble
 
 
 class EMM(nn.Module):
-    """A fusion of trained models, in one of three wirings.
+    """A fusion of the trained models of a pool.
 
-    ``pool``: the trained models it is made of (`Members`); their components stay frozen, in eval
-    mode, and read the raw features through their own embeddings. ``variant``: ``paper`` feeds each
-    component its task's fused output (Algorithm 2, arXiv 2504.09812), with fresh towers whose
-    hidden widths are ``tower``; ``aligned`` starts as the ensemble of the pool, with the pool's
-    own towers, and learns corrections; ``ensemble`` is the plain average and learns nothing. Gates
-    read features embedded anew, with width ``embedding_dim``. Without ``merge`` tasks exchange
-    nothing; ``own_paths``, ``zero_merge``, ``uniform_gates`` and ``constant_gates`` are those of
-    `Alignment`.
-    Raises ParamsError unless there are two tasks or more, a trained model for each, and a network
-    among them.
+    ``pool``: a description of the trained models (`Members`). Their components stay frozen, in eval
+    mode, and read the raw features through their own embeddings.
+
+    ``variant``: ``paper`` feeds each component the fused output of its task (Algorithm 2,
+    arXiv 2504.09812) and has new towers with the hidden widths ``tower``. ``aligned`` starts as the
+    ensemble of the pool, with the towers of the pool, and learns corrections. ``ensemble`` is the
+    plain average of the pool and learns nothing.
+
+    The gates read new embeddings of the features, of width ``embedding_dim``. Without ``merge``,
+    tasks exchange nothing. ``own_paths``, ``zero_merge``, ``uniform_gates``, ``constant_gates``:
+    see `Alignment`. Raises ParamsError unless there are at least two tasks, a trained model for
+    each, and a network among them.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class EMM(nn.Module):
         super().__init__()
         members = _members(pool)
         layout = members.layout(tasks)
-        _check(layout)
+        _require_fusible(layout)
         models = [member.build(inputs) for member in members.networks]
         trees = [TreeEnsemble(inputs, **member.sizes) for member in members.trees]
         self.networks = Networks([model.levels for model in models])
@@ -75,24 +77,25 @@ class EMM(nn.Module):
             self.fusion = Ensemble(layout, towers)
             self.front = None
 
-    def thaw(self) -> None:
-        """Let everything learn from now on but the trees, which can't."""
-        self.networks.members.thaw()
+    def unfreeze(self) -> None:
+        """Let everything learn except trees, which can't."""
+        self.networks.members.unfreeze()
         if isinstance(self.fusion, AlignedFusion):
-            self.fusion.towers.thaw()
+            self.fusion.towers.unfreeze()
 
-    def forward(self, dense: Tensor, sparse: Tensor, given: Tensor | None = None) -> Tensor:
+    def forward(self, dense: Tensor, sparse: Tensor, cached: Tensor | None = None) -> Tensor:
         """dense [B, D], sparse [B, F] -> logits [B, T].
 
-        ``given`` [B, trees*C + networks] (`emm.fusion.cached_predictions`): the shares of the
-        trees' logits, and what to add to the networks' own, where both were worked out beforehand.
+        ``cached`` [B, trees*C + networks]: the cached predictions of the pool's members
+        (`emm.fusion.cached_predictions`), which are the shares of the trees in their logits, and
+        offsets to the networks' logits. Without them, the trees are evaluated here.
         """
         networks = len(self.networks.members)
-        if given is None:
+        if cached is None:
             shares = self.trees(dense, sparse)  # [B, trees, C]
             offsets = dense.new_zeros(len(dense), networks)
         else:
-            flat, offsets = torch.split(given, [given.shape[1] - networks, networks], dim=1)
+            flat, offsets = torch.split(cached, [cached.shape[1] - networks, networks], dim=1)
             sizes = len(flat), len(self.trees.members), self.trees.levels
             shares = flat.view(sizes)  # [B, trees, C]
         x = dense if self.front is None else self.front(dense, sparse)
@@ -108,7 +111,7 @@ def _members(pool: Mapping[str, Any]) -> Members:
     return members
 
 
-def _check(layout: Layout) -> None:
+def _require_fusible(layout: Layout) -> None:
     tasks = len(layout.counts)
     empty = [str(task + 1) for task, count in enumerate(layout.counts) if not count]
     if empty or tasks < 2 or not layout.widths:
@@ -116,5 +119,5 @@ def _check(layout: Layout) -> None:
         raise ParamsError(
             "EMM fuses two tasks or more, with a trained model for each and a network among them",
             got=f"{tasks} tasks; {lacking}" if empty or not layout.widths else f"{tasks} task",
-            next_step="name more tasks or trained models in params.yaml",
+            next_step="add tasks in conf/<dataset>/data.yaml, or trained models in params.yaml",
         )

@@ -1,25 +1,25 @@
-"""The plain average of a pool, which any fusion has to beat."""
+"""The ensemble variant: the plain average of the pool, which every fusion has to beat."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from emm.fusion.frozen_modules import FreezableList
 from emm.fusion.layout import Layout
-from emm.fusion.members import Freezable
 from emm.fusion.paper import Components
 
 
 class Ensemble(nn.Module):
-    """y_t = mean of the logits of t's trained models; nothing is learned.
+    """y_t = mean of the logits of the trained models of task t; nothing is learned.
 
-    ``towers``: of the networks, as trained.
+    ``towers``: the trained towers of the networks.
     """
 
     def __init__(self, layout: Layout, towers: Sequence[nn.Module]) -> None:
         super().__init__()
         self.layout = layout
-        self.towers = Freezable(towers).freeze()
+        self.towers = FreezableList(towers).freeze()
 
     def forward(
         self,
@@ -29,7 +29,8 @@ class Ensemble(nn.Module):
         shares: Tensor,
         _offsets: Tensor,
     ) -> Tensor:
-        """raw: dense [B, D], sparse [B, F]; shares [B, trees, C] of each logit -> logits [B, T]."""
+        """raw: dense [B, D], sparse [B, F]; shares [B, trees, C]: the trees' logits by level ->
+        logits [B, T]."""
         logits = []
         for number, tower in enumerate(self.towers):
             path: tuple[Tensor, ...] = raw

@@ -1,4 +1,4 @@
-"""Functions that build models from outside, run only when params.yaml names them."""
+"""Factories of outside models: functions that are imported only if the configuration names them."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ _trusted: ContextVar[frozenset[str]] = ContextVar("trusted", default=frozenset()
 
 @contextmanager
 def trusting(names: Sequence[str]) -> Iterator[None]:
-    """Let the factories of these names be imported inside, and no others."""
+    """Allow the factories of these names, and no others, to be imported within the context."""
     token = _trusted.set(frozenset(names))
     try:
         yield
@@ -28,14 +28,14 @@ def trusting(names: Sequence[str]) -> Iterator[None]:
 
 
 def load_factory(name: str) -> Factory:
-    """Import ``package.module:function``; the project's root counts as a place of packages.
+    """Import ``package.module:function``, also from the current folder.
 
-    ModelFileError unless ``name`` is trusted: a file that was downloaded can't make code run.
+    Raises ModelFileError unless ``name`` is trusted, so that a downloaded file can't run code, and
     ParamsError if there is no such function.
     """
     if name not in _trusted.get():
         raise ModelFileError(
-            f"a stored model wants to run {name}, which params.yaml doesn't name",
+            f"a stored model wants to run {name}, which no entry of fusion.pool names",
             got=name,
             expected="a factory of an entry in fusion.pool",
             next_step="add the entry if you trust that code, or run dvc repro",
@@ -49,8 +49,8 @@ def load_factory(name: str) -> Factory:
     except (ImportError, AttributeError, ValueError) as error:
         raise ParamsError(
             f"there is no factory {name}: {error}",
-            where="fusion.pool in params.yaml",
+            where="fusion.pool in conf/<dataset>/<recipe>.yaml",
             expected="package.module:function",
-            next_step="correct the entry; code beside params.yaml is found from there",
+            next_step="correct the entry; modules next to params.yaml can be imported",
         ) from error
     return factory

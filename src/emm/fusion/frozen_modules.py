@@ -1,4 +1,4 @@
-"""The trained models inside a fused one: frozen networks and trees."""
+"""The trained models inside a fused model: frozen networks, and trees."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,46 +9,45 @@ from torch import Tensor, nn
 from emm.trees.forest import TreeEnsemble
 
 
-class Freezable(nn.ModuleList):
-    """Modules that may be frozen: then neither weights nor statistics change."""
+class FreezableList(nn.ModuleList):
+    """A list of modules whose weights and batch-norm statistics don't change while it is frozen."""
 
     frozen = False
 
-    def freeze(self) -> "Freezable":
-        """From now on, stay as they are, in eval mode."""
+    def freeze(self) -> "FreezableList":
+        """Stop learning, and stay in eval mode."""
         self.frozen = True
         self.requires_grad_(requires_grad=False)
         self.train(mode=False)
         return self
 
-    def thaw(self) -> None:
-        """From now on, learn like any module."""
+    def unfreeze(self) -> None:
+        """Learn like any module."""
         self.frozen = False
         self.requires_grad_(requires_grad=True)
 
-    def train(self, mode: bool = True) -> "Freezable":
-        """Stay in eval mode while frozen: batch norm must keep the statistics it was trained
-        with."""
+    def train(self, mode: bool = True) -> "FreezableList":
+        """Stay in eval mode while frozen, so that batch norm keeps its trained statistics."""
         super().train(mode=mode and not self.frozen)
         return self
 
 
 class Networks(nn.Module):
-    """Components, network by network, frozen until they are thawed."""
+    """The components of all networks, frozen until they are unfrozen."""
 
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
-        self.members = Freezable(members).freeze()
+        self.members = FreezableList(members).freeze()
 
     def forward(self, member: int, level: int, *inputs: Tensor) -> Tensor:
-        """Output [B, H] of one network's component of one level (both from 0)."""
+        """Output [B, H] of one network's component of one level, both counted from 0."""
         levels: Any = self.members[member]
         output: Tensor = levels[level](*inputs)
         return output
 
 
 class Trees(nn.Module):
-    """Tree ensembles, each cut into levels by its boosting rounds; nothing of them learns."""
+    """Tree ensembles, each divided into levels by boosting rounds; they have nothing to learn."""
 
     def __init__(self, members: Sequence[TreeEnsemble], levels: int) -> None:
         super().__init__()
@@ -56,7 +55,7 @@ class Trees(nn.Module):
         self.levels = levels
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """Each level's share of the logits: dense [B, D], sparse [B, F] -> [B, trees, C]."""
+        """The share of each level in the logits: dense [B, D], sparse [B, F] -> [B, trees, C]."""
         shares = [
             member.shares(dense, sparse, self.levels)
             for member in self.members

@@ -1,4 +1,4 @@
-"""A model as a chain of layers, each with its structure."""
+"""A model as a chain of layers, found by tracing its calls."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,8 +16,8 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Structure:
-    """What must agree for two layers to count as the same: type, shapes without the batch, and
-    structural hyper-parameters; not the weights."""
+    """What two layers must share to be common: type, shapes without the batch dimension, and
+    structural hyper-parameters, but not weights."""
 
     kind: str
     inputs: tuple[Shape, ...]
@@ -31,7 +31,7 @@ class Structure:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a chain: its dotted name in the model, its structure, and if it has weights."""
+    """A layer: its dotted name in the model, its structure, and whether it has weights."""
 
     name: str
     structure: Structure
@@ -40,7 +40,7 @@ class Layer:
 
 @dataclass
 class _Call:
-    """One call of a module while the model ran, with the calls made inside of it."""
+    """One call of a module during a forward pass, with the calls made inside it."""
 
     name: str
     module: nn.Module
@@ -49,33 +49,32 @@ class _Call:
     inner: list["_Call"] = field(default_factory=list)
 
     def is_chain(self) -> bool:
-        """Whether the calls inside hand on one tensor each, from the input to the output."""
+        """Whether the inner calls pass one tensor from each to the next, from input to output."""
         if not self.inner:
             return False
-        given: tuple[Any, ...] = self.inputs
+        passed: tuple[Any, ...] = self.inputs
         for call in self.inner:
-            if len(call.inputs) != len(given) or any(
-                a is not b for a, b in zip(call.inputs, given, strict=True)
+            if len(call.inputs) != len(passed) or any(
+                a is not b for a, b in zip(call.inputs, passed, strict=True)
             ):
                 return False
-            given = (call.output,)
-        return given[0] is self.output
+            passed = (call.output,)
+        return passed[0] is self.output
 
-    def unfold(self) -> list["_Call"]:
-        """The innermost calls of the chain; a call that is no chain stays whole."""
-        return (
-            [part for call in self.inner for part in call.unfold()] if self.is_chain() else [self]
-        )
+    def layers(self) -> list["_Call"]:
+        """The innermost calls of the chain; a call that is not a chain is one layer."""
+        if not self.is_chain():
+            return [self]
+        return [layer for call in self.inner for layer in call.layers()]
 
 
 @torch.no_grad()
-def unfold(model: nn.Module, inputs: Inputs) -> list[Layer]:
-    """Layers of ``model`` in execution order, found by running it on two rows in eval mode.
+def trace_layers(model: nn.Module, inputs: Inputs) -> list[Layer]:
+    """The layers of ``model`` in execution order, found by running it on two rows in eval mode.
 
-    A module whose parts are called one after the other, each on what the one before gave, is
-    unfolded into them: Sequentials however nested, and attributes called in turn. Whatever else
-    happens inside a module (branches, as in an embedding front, or functional calls) stays one
-    layer.
+    A module that calls its submodules one after the other, each with the output of the one before,
+    is replaced by them: nested Sequentials, and attributes called in turn. A module with anything
+    else inside, such as the branches of an embedding front or functional calls, is one layer.
     """
     rows = (
         torch.zeros(2, inputs.dense),
@@ -86,7 +85,7 @@ def unfold(model: nn.Module, inputs: Inputs) -> list[Layer]:
     with _recording(model) as calls:
         model.eval()(*rows)
     model.train(training)
-    return [_layer(call) for call in calls[0].unfold()]
+    return [_layer(call) for call in calls[0].layers()]
 
 
 def _layer(call: _Call) -> Layer:
@@ -101,7 +100,7 @@ def _layer(call: _Call) -> Layer:
 
 @contextmanager
 def _recording(model: nn.Module) -> Iterator[list[_Call]]:
-    """Note every call of ``model`` and the modules in it, as a tree."""
+    """Record every call of ``model`` and its submodules as a tree."""
     top = _Call("", nn.Module(), ())
     open_calls = [top]
 
@@ -125,7 +124,7 @@ def _recording(model: nn.Module) -> Iterator[list[_Call]]:
 
 
 class Component(nn.Module):
-    """A run of layers called one after the other; the first takes all inputs."""
+    """Consecutive layers of a model between two cuts; the first layer takes all inputs."""
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Who is in a pool, as numbers: each task's networks and trees, and the widths of their levels."""
+"""The layout of a pool: the networks and trees of each task, and the widths of their levels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +13,10 @@ Numbers = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Layout:
-    """``networks``, ``trees``: numbers of each task's; ``widths``: of each network's levels.
+    """``networks``, ``trees``: the numbers of those of each task; ``widths``: the output widths of
+    each network's components, by level.
 
-    A task's members stand in this order everywhere: its networks, then its trees.
+    The members of a task always come in this order: its networks, then its trees.
     """
 
     networks: tuple[Numbers, ...]
@@ -29,7 +30,7 @@ class Layout:
 
     @property
     def level_widths(self) -> list[int]:
-        """H of each level: that of its widest component; narrower ones are adapted to it."""
+        """H of each level: the width of its widest component, to which others are adapted."""
         return [max(level) for level in zip(*self.widths, strict=True)]
 
     @property
@@ -39,35 +40,36 @@ class Layout:
         return [tasks[number] for number in sorted(tasks)]
 
     def by_task(self, networks: Sequence[Tensor], trees: Tensor) -> list[Tensor]:
-        """What each member gives, networks' [B, H] each and trees' [B, K, H] -> T of [B, M, H]."""
+        """Outputs of the members of each task: networks [B, H] each, trees [B, K, H] -> T tensors
+        [B, M, H]."""
         return [
-            torch.stack([*(networks[n] for n in own), *(trees[:, n] for n in grown)], dim=1)
-            for own, grown in zip(self.networks, self.trees, strict=True)
+            torch.stack([*(networks[n] for n in of_task), *(trees[:, n] for n in grown)], dim=1)
+            for of_task, grown in zip(self.networks, self.trees, strict=True)
         ]
 
 
 class Lift(nn.Module):
-    """Outputs of one level's components, brought to the level's width H.
+    """Brings the outputs of a level's components to the level's width H.
 
-    A network's of another width goes through a linear adapter. A tree ensemble's share of the
-    logit is lifted by a line of its own.
+    A linear adapter changes the width of a narrower network. The share of a tree ensemble in its
+    logit becomes a vector by a linear map from one number to H.
     """
 
     def __init__(self, layout: Layout, level: int) -> None:
         super().__init__()
         self.layout = layout
         width = layout.level_widths[level]
-        self.adapters = nn.ModuleList(adapter(own[level], width) for own in layout.widths)
+        self.adapters = nn.ModuleList(adapter(widths[level], width) for widths in layout.widths)
         count = sum(map(len, layout.trees))
         self.trees = GroupedLinear(count, 1, width) if count else None
 
-    def forward(self, found: Sequence[Tensor], shares: Tensor) -> list[Tensor]:
-        """found: per network [B, its width]; shares [B, trees] -> per task [B, M, H]."""
-        networks = [adapt(own) for adapt, own in zip(self.adapters, found, strict=True)]
+    def forward(self, outputs: Sequence[Tensor], shares: Tensor) -> list[Tensor]:
+        """outputs: per network [B, its width]; shares [B, trees] -> per task [B, M, H]."""
+        networks = [adapt(own) for adapt, own in zip(self.adapters, outputs, strict=True)]
         trees = shares if self.trees is None else self.trees(shares.unsqueeze(2))  # [B, trees, H]
         return self.layout.by_task(networks, trees)
 
 
 def adapter(start: int, end: int, *, bias: bool = True) -> nn.Module:
-    """From one width to another: nothing where they are equal."""
+    """A linear layer from one width to another, or the identity if they are equal."""
     return nn.Identity() if start == end else nn.Linear(start, end, bias=bias)

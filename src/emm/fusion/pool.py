@@ -1,4 +1,4 @@
-"""The pool: trained models of one seed, networks in parts and trees, on disk and in memory."""
+"""The pool: the decomposed networks and the trees of one seed, in memory and on disk."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,17 +23,17 @@ FORMAT = 2
 COMPONENTS = "components.safetensors"
 DESCRIPTION = "components.json"
 
-# In place of an architecture's name: the member is built by the function that its arguments name.
+# The architecture of a member from outside, which the factory in its arguments builds.
 FACTORY = "factory"
 
 
 @dataclass(frozen=True)
-class Member:
-    """One trained model of the pool and where it was cut.
+class NetworkMember:
+    """A network of the pool, and where it is cut.
 
-    ``task``: the number of its task; ``levels``: layer names of each level's component;
-    ``tower``: those of the rest; ``widths``: output width of each level. ``architecture`` and
-    ``arguments`` rebuild its layers.
+    ``task``: the number of its task; ``levels``: the layer names of its components, by level;
+    ``tower``: those of the layers after the last component; ``widths``: the output widths of the
+    components. ``architecture`` and ``arguments`` rebuild the network.
     """
 
     name: str
@@ -45,10 +45,10 @@ class Member:
     widths: tuple[int, ...]
     source_sha256: str
 
-    def build(self, inputs: Inputs) -> "CutModel":
-        """The member's components and tower, with fresh weights."""
+    def build(self, inputs: Inputs) -> "DecomposedNetwork":
+        """Build its components and tower with fresh weights. Raises ModelFileError."""
         if self.architecture == FACTORY:
-            return CutModel(load_factory(self.arguments[FACTORY])(inputs), self)
+            return DecomposedNetwork(load_factory(self.arguments[FACTORY])(inputs), self)
         if self.architecture not in MODELS:
             raise ModelFileError(
                 f"{self.name} has an unknown architecture",
@@ -57,19 +57,19 @@ class Member:
                 next_step="dvc checkout to restore the file, or dvc repro",
             )
         model_type: Any = model_class(self.architecture)
-        return CutModel(model_type(inputs, 1, **self.arguments), self)
+        return DecomposedNetwork(model_type(inputs, 1, **self.arguments), self)
 
 
-class CutModel(nn.Module):
-    """A trained model in parts: ``levels``, one component each, and ``tower``."""
+class DecomposedNetwork(nn.Module):
+    """A network in parts: ``levels``, one component each, and ``tower``."""
 
-    def __init__(self, model: nn.Module, member: Member) -> None:
+    def __init__(self, model: nn.Module, member: NetworkMember) -> None:
         super().__init__()
         self.levels = nn.ModuleList(_component(model, names) for names in member.levels)
         self.tower = _component(model, member.tower)
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """The parts put together again, which is the model: dense, sparse -> logits [B, 1]."""
+        """The output of the whole network: dense [B, D], sparse [B, F] -> logits [B, 1]."""
         first, *others = self.levels
         value: Tensor = first(dense, sparse)
         for component in others:
@@ -80,7 +80,7 @@ class CutModel(nn.Module):
 
 @dataclass(frozen=True)
 class TreeMember:
-    """One tree ensemble of the pool; ``sizes`` are what `TreeEnsemble` is built with."""
+    """A tree ensemble of the pool; ``sizes``: the arguments of `TreeEnsemble`."""
 
     name: str
     task: int
@@ -90,9 +90,9 @@ class TreeMember:
 
 @dataclass(frozen=True)
 class Members:
-    """Who is in a pool: networks that were cut, and tree ensembles, which are cut by rounds."""
+    """The members of a pool: networks, and tree ensembles, which are divided by boosting rounds."""
 
-    networks: tuple[Member, ...]
+    networks: tuple[NetworkMember, ...]
     trees: tuple[TreeMember, ...]
 
     def layout(self, tasks: int) -> Layout:
@@ -106,7 +106,7 @@ class Members:
 
 @dataclass(frozen=True)
 class Pool:
-    """All members, the tensors of their parts, and what they were trained on."""
+    """The members, the tensors of their parts, and what they were trained on."""
 
     members: Members
     tensors: Mapping[str, Tensor]
@@ -114,29 +114,27 @@ class Pool:
     schema_sha256: str
     seed: int
 
-    def part(self, prefix: str) -> dict[str, Tensor]:
-        """Tensors below ``prefix``, such as ``networks.0.tower`` or ``trees.1``, by their names
-        there."""
+    def tensors_of(self, prefix: str) -> dict[str, Tensor]:
+        """The state of one part, such as ``networks.0.tower`` or ``trees.1``."""
         return {
             key.removeprefix(f"{prefix}."): tensor
             for key, tensor in self.tensors.items()
             if key.startswith(f"{prefix}.")
         }
 
-    def only(self, names: Sequence[str]) -> "Pool":
-        """The members called by ``names``, a whole name or the structure before its slash; all
-        without a name. ParamsError for a name that nobody has."""
+    def select(self, names: Sequence[str]) -> "Pool":
+        """A pool of the members with these ``names``; without any, of all members.
+
+        A name is that of a member, or the part before its slash. Raises ParamsError for others.
+        """
         if not names:
             return self
-        called = [
-            *(member.name for member in self.members.networks),
-            *(member.name for member in self.members.trees),
-        ]
-        known = list(dict.fromkeys([*(name.split("/")[0] for name in called), *called]))
-        for name in names:
-            choose("member of the pool", name, known, "members in params.yaml", "correct the name")
-        chosen = {name for name in called if {name, name.split("/")[0]} & {*names}}
         networks, trees = self.members.networks, self.members.trees
+        all_names = [*(member.name for member in networks), *(member.name for member in trees)]
+        known = list(dict.fromkeys([*(name.split("/")[0] for name in all_names), *all_names]))
+        for name in names:
+            choose("member of the pool", name, known, "members of a fused model", "correct it")
+        chosen = {name for name in all_names if {name, name.split("/")[0]} & {*names}}
         kept = {
             "networks": [n for n, member in enumerate(networks) if member.name in chosen],
             "trees": [n for n, member in enumerate(trees) if member.name in chosen],
@@ -145,7 +143,7 @@ class Pool:
             f"{kind}.{new}.{key}": tensor
             for kind, numbers in kept.items()
             for new, old in enumerate(numbers)
-            for key, tensor in self.part(f"{kind}.{old}").items()
+            for key, tensor in self.tensors_of(f"{kind}.{old}").items()
         }
         members = Members(
             tuple(networks[n] for n in kept["networks"]), tuple(trees[n] for n in kept["trees"])
@@ -153,11 +151,11 @@ class Pool:
         return replace(self, members=members, tensors=tensors)
 
     def describe(self) -> dict[str, Any]:
-        """The members as plain JSON, from which a fused model can be built again."""
+        """The members as plain JSON, from which a fused model can be rebuilt."""
         return asdict(self.members)
 
 
-def _of_task(members: Sequence[Member | TreeMember], task: int) -> tuple[int, ...]:
+def _of_task(members: Sequence[NetworkMember | TreeMember], task: int) -> tuple[int, ...]:
     return tuple(number for number, member in enumerate(members) if member.task == task)
 
 
@@ -166,9 +164,9 @@ def _component(model: nn.Module, names: Sequence[str]) -> Component:
 
 
 def save_pool(pool: Pool, folder: Path) -> None:
-    """Write components.safetensors and components.json into ``folder``."""
+    """Write components.safetensors and components.json to ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    # A layer that a model calls twice stands in two places: each gets a copy of its own.
+    # A layer that a model calls twice is stored twice: safetensors can't share tensors.
     tensors = {key: value.contiguous().clone() for key, value in pool.tensors.items()}
     save_file(tensors, folder / COMPONENTS)
     about = {
@@ -183,17 +181,20 @@ def save_pool(pool: Pool, folder: Path) -> None:
 
 
 def load_pool(folder: Path, schema_sha256: str) -> Pool:
-    """Read a pool; ModelFileError before any weight is used if it is damaged, or was trained on
-    data encoded otherwise than ``schema_sha256``."""
+    """Read a pool from ``folder``.
+
+    Raises ModelFileError before any weight is used if it is damaged, or was trained on data with
+    another schema than ``schema_sha256``.
+    """
     try:
         about: Any = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         found = sha256(folder / COMPONENTS)
     except (OSError, ValueError) as error:
         raise _refused(folder, f"can't be read: {error}") from error
     if not isinstance(about, dict) or about.get("format") != FORMAT:
-        raise _refused(folder, f"is not of format {FORMAT}")
+        raise _refused(folder, f"don't have format {FORMAT}")
     if about.get("components_sha256") != found:
-        raise _refused(folder, "were altered or cut off")
+        raise _refused(folder, "were changed or truncated")
     if about.get("schema_sha256") != schema_sha256:
         raise _refused(folder, "were trained on data with another encoding")
     errors: list[str] = []

@@ -1,4 +1,4 @@
-"""How a fused model starts from its pool, and what of it learns."""
+"""How a fused model starts from its pool."""
 
 import torch
 from torch import nn
@@ -13,7 +13,10 @@ from emm.fusion.settings import Start
 
 
 def load_pool_into(model: EMM, pool: Pool, start: Start) -> None:
-    """Take over the pool's weights; ModelFileError if they don't fit the model's description."""
+    """Load the weights of the pool as ``start`` says, and freeze or unfreeze the modules.
+
+    Raises ModelFileError if the weights don't fit the pool's description.
+    """
     try:
         _load(model.trees.members, pool, "trees.{}")
         if start.networks == "trained":
@@ -28,20 +31,20 @@ def load_pool_into(model: EMM, pool: Pool, start: Start) -> None:
     if start.towers == "frozen" and isinstance(model.fusion, AlignedFusion):
         model.fusion.towers.freeze()
     if start.networks == "fresh":
-        model.networks.members.thaw()
+        model.networks.members.unfreeze()
     elif start.embeddings == "fresh":
         for levels in model.networks.members:
-            _redraw(levels)
+            _reset_embeddings(levels)
 
 
-def _load(modules: nn.ModuleList, pool: Pool, place: str) -> None:
+def _load(modules: nn.ModuleList, pool: Pool, part: str) -> None:
     for number, module in enumerate(modules):
-        module.load_state_dict(pool.part(place.format(number)))
+        module.load_state_dict(pool.tensors_of(part.format(number)))
 
 
 @torch.no_grad()
-def _redraw(levels: nn.Module) -> None:
-    """Fresh, learning weights of the usual spread for what the first component embeds with."""
+def _reset_embeddings(levels: nn.Module) -> None:
+    """Draw new trainable weights, with the same spread, for the first layer of a network."""
     first = next(module for module in levels.modules() if isinstance(module, Component))
     for parameter in first.layers[0].parameters():
         parameter.normal_(std=float(parameter.std())).requires_grad_()

@@ -1,4 +1,4 @@
-"""Training of a fused row: a start from the pool, then one or two phases of learning."""
+"""Training of fused models: they start from their pool and learn in one or two phases."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any
 
 from emm.config.project import Project
 from emm.data.tables.rows import Rows, fold_only
-from emm.fusion.cached_predictions import load_given
+from emm.fusion.cached_predictions import load_cached_predictions
 from emm.fusion.emm import EMM
 from emm.fusion.factories import trusting
 from emm.fusion.pool import Pool, load_pool
@@ -37,14 +37,15 @@ def train_fused(
     arguments: Mapping[str, Any],
     checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Fuse the pool of every seed in ``components``; writes ``out``/seed-S and history.json.
+    """Fuse the pool of every seed; write the models and history.json to ``out``.
 
-    ``checkpoint``: the stage's, where an interrupted training goes on.
+    ``components``: the folder that the stage `decompose` wrote; ``arguments``: those of `EMM`
+    except the pool; ``checkpoint``: that of the stage, from which an interrupted training resumes.
     """
-    runs = []
+    records = []
     for seed in training.seeds:
         folder = components / f"seed-{seed}"
-        pool = load_pool(folder, context.schema_sha256).only(settings.members)
+        pool = load_pool(folder, context.schema_sha256).select(settings.members)
         model, epochs = fuse(
             context,
             name,
@@ -57,10 +58,11 @@ def train_fused(
             checkpoint=checkpoint,
         )
         kinds = context.schema.task_kinds
-        runs.append(run_record(seed, context.schema.tasks, epochs, kinds=kinds))
-        about = {"pool": pool.describe(), **arguments}
-        save_model(out / f"seed-{seed}", model, context.describe(name, "emm", about, seed))
-    write_history(out, runs)
+        records.append(run_record(seed, context.schema.tasks, epochs, kinds=kinds))
+        every_argument = {"pool": pool.describe(), **arguments}
+        about = context.describe(name, "emm", every_argument, seed)
+        save_model(out / f"seed-{seed}", model, about)
+    write_history(out, records)
 
 
 def fuse(
@@ -75,16 +77,16 @@ def fuse(
     arguments: Mapping[str, Any],
     checkpoint: Checkpoint | None = None,
 ) -> tuple[EMM, list[Epoch]]:
-    """Fuse one ``pool``, kept in ``folder``; ``arguments`` are those of `EMM` but the pool.
+    """Fuse one ``pool``, which is stored in ``folder``; for the other arguments see `train_fused`.
 
-    Gives the model with the weights of its best epoch, and all epochs, the start as epoch 0.
+    Returns the model with the weights of its best epoch, and all epochs; epoch 0 is the start.
     """
     seed_init(pool.seed, name)
     model = EMM(context.inputs, len(context.schema.tasks), pool=pool.describe(), **arguments)
     load_pool_into(model, pool, settings.start)
     attach_bags(model, context.bags)
     model = model.to(context.device)
-    train, validation = tables(context, folder, pool, fusion, settings)
+    train, validation = fusion_rows(context, folder, pool, fusion, settings)
     epochs = [epoch_before_training(model, train, validation)]
     first = schedule_of(training, settings)
     if settings.max_epochs is not None:
@@ -101,7 +103,7 @@ def fuse(
             checkpoint=checkpoint,
         )
     if settings.second is not None:
-        model.thaw()
+        model.unfreeze()
         slow = replace(first.optimisation, learning_rate=settings.second.learning_rate)
         second = replace(first, optimisation=slow, max_epochs=settings.second.max_epochs)
         epochs = fit(
@@ -117,23 +119,25 @@ def fuse(
     return model, epochs
 
 
-def tables(
+def fusion_rows(
     context: TrainingContext,
     folder: Path,
     pool: Pool,
     fusion: FusionSettings,
     settings: FusedSettings,
 ) -> tuple[Rows, Rows]:
-    """Train and validation as the fusion learns on them, with what the pool says of each row."""
+    """The rows of train and validation for the fusion, with the cached predictions of the pool."""
     fit_on = settings.fit_on or fusion.fit_on
     split = "out-of-fold" if fit_on == "out-of-fold" else "train"
-    train, validation = (
-        rows.with_cached_predictions(load_given(folder, pool.members, name, len(rows)).to(context.device))
-        for name, rows in ((split, context.train), ("validation", context.validation))
-    )
+
+    def with_predictions(rows: Rows, split: str) -> Rows:
+        cached = load_cached_predictions(folder, pool.members, split, len(rows))
+        return rows.with_cached_predictions(cached.to(context.device))
+
+    train = with_predictions(context.train, split)
     if fit_on == "held-out":
         train = fold_only(train, 0, fusion.folds, pool.seed)
-    return train, validation
+    return train, with_predictions(context.validation, "validation")
 
 
 def fused_job(project: Project, dataset: str, model: str) -> Job:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emm.fusion import common
-from emm.fusion.common import common_subsequence
+from emm.fusion.common_subsequence import common_subsequence
 
 SEQUENCES = st.lists(st.text("abc", max_size=6), min_size=1, max_size=3)
 

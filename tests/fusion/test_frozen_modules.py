@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor, nn
 
-from emm.fusion.members import Freezable, Networks, Trees
+from emm.fusion.frozen_modules import FreezableList, Networks, Trees
 from tests.fusion.conftest import INPUTS
 from tests.fusion.fused import moved, rows, states
 from tests.trees.forest import random_ensemble
@@ -22,14 +22,14 @@ def learn(module: nn.Module, layers: nn.Module) -> None:
 
 
 def test_modules_learn_until_they_are_frozen() -> None:
-    modules = Freezable([block()])
+    modules = FreezableList([block()])
     before = states(modules)
     learn(modules, modules[0])
     assert set(moved(modules, before)) == set(before)
 
 
 def test_frozen_modules_keep_weights_and_statistics_in_train_mode() -> None:
-    modules = Freezable([block()]).freeze()
+    modules = FreezableList([block()]).freeze()
     before = states(modules)
     learn(modules, modules[0])
     assert moved(modules, before) == []
@@ -37,15 +37,15 @@ def test_frozen_modules_keep_weights_and_statistics_in_train_mode() -> None:
 
 
 def test_a_frozen_part_of_a_module_stays_in_eval_mode() -> None:
-    outer = nn.ModuleDict({"frozen": Freezable([block()]).freeze(), "free": block()})
+    outer = nn.ModuleDict({"frozen": FreezableList([block()]).freeze(), "free": block()})
     outer.train()
     assert not outer["frozen"][0][1].training
     assert outer["free"][1].training
 
 
 def test_thawed_modules_learn_again() -> None:
-    modules = Freezable([block()]).freeze()
-    modules.thaw()
+    modules = FreezableList([block()]).freeze()
+    modules.unfreeze()
     before = states(modules)
     learn(modules, modules[0])
     assert set(moved(modules, before)) == set(before)
