@@ -13,7 +13,7 @@ from emm.config import load_params
 from emm.core.errors import EmmError
 from emm.data.tables.loading import Columns, SplitFile
 from emm.data.tables.schema import load_schema
-from emm.fusion.cached_predictions import GIVEN, load_given
+from emm.fusion.cached_predictions import CACHED_PREDICTIONS, load_cached_predictions
 from emm.fusion.pool import COMPONENTS, Members, load_pool
 from emm.fusion.pool import DESCRIPTION as POOL
 from emm.nn.inputs import Inputs
@@ -85,7 +85,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     DESCRIPTION: lambda path: load_model(path.parent, SCHEMA),
     COMPONENTS: load_weights,
     POOL: lambda path: load_pool(path.parent, SCHEMA),
-    GIVEN: lambda path: load_given(path.parent, NOBODY, "train", 1),
+    CACHED_PREDICTIONS: lambda path: load_cached_predictions(path.parent, NOBODY, "train", 1),
     "predictions.safetensors": lambda path: read_predictions(
         ModelResults("m", path.parent, EVALUATION, ()), 1, 1
     ),

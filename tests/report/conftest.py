@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from emm.report.facts import DatasetFacts
 
 TASKS = ("income", "never-married")
 TEST_ROWS = 200
+R2 = {"tm-1": [0.5, 0.7], "emm": [0.6, 0.8]}
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +65,29 @@ def write_evaluation() -> Callable[..., Path]:
         if logits is not None:
             predictions["logits"] = logits
         save_file(predictions, folder / "predictions.safetensors")
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_mixed(write_evaluation: Callable[..., Path]) -> Callable[[Path, str], Path]:
+    """Return a function that writes an evaluation with the regression task "price"."""
+
+    def write(root: Path, model: str) -> Path:
+        aucs = {"click": [0.8, 0.9], "price": [0.5, 0.5]}
+        folder = write_evaluation(root / "data/evaluation/shop/tuned", model, aucs)
+        metrics = json.loads((folder / "metrics.json").read_text())
+        metrics["tasks"]["price"] = {"r2": R2[model], "rmse": [12.0, 14.0], "mae": [9.0, 10.0]}
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+        history = json.loads((folder / "history.json").read_text())
+        for epoch in (epoch for run in history["runs"] for epoch in run["epochs"]):
+            epoch["r2"] = {"price": epoch["auc"].pop("price") - 1.5}
+        (folder / "history.json").write_text(json.dumps(history))
+        stored = load_file(folder / "predictions.safetensors")
+        labels = stored["labels"].float()
+        labels[:, 1] = stored["logits"][0, :, 1] / 2
+        save_file({**stored, "labels": labels}, folder / "predictions.safetensors")
         return folder
 
     return write

@@ -37,13 +37,13 @@ def add_funnel(folder: Path, better: float, *, gauc: bool = False) -> None:
 
 def written(root: Path, write_evaluation: Write, facts: DatasetFacts, **how: Any) -> Path:
     """Write the metrics files and the page, without its figures."""
-    rows = []
+    results = []
     for better, (name, aucs) in enumerate(AUCS.items()):
         folder = write_evaluation(root, name, aucs)
         if how:
             add_funnel(folder, better / 10, gauc=how["gauc"])
-        rows.append(read_results(name, folder, TASKS))
-    summaries = summarise(rows, ())
+        results.append(read_results(name, folder, TASKS))
+    summaries = summarise(results, ())
     write_metrics(root / "metrics", summaries)
     (root / "page.md").write_text(page(facts, "paper", summaries, (), "figures"))
     return root
@@ -104,12 +104,12 @@ def test_gauc_is_in_a_table_of_its_own_and_in_the_funnels(within: Path) -> None:
 def test_written_metrics_can_be_read_again(
     tmp_path: Path, write_evaluation: Write, gauc: bool
 ) -> None:
-    rows = []
+    results = []
     for name, aucs in AUCS.items():
         folder = write_evaluation(tmp_path, name, aucs)
         add_funnel(folder, 0.0, gauc=gauc)
-        rows.append(read_results(name, folder, TASKS))
-    summaries = summarise(rows, ())
+        results.append(read_results(name, folder, TASKS))
+    summaries = summarise(results, ())
     write_metrics(tmp_path / "metrics", summaries)
     assert read_metrics(tmp_path / "metrics", list(AUCS)) == summaries
 
@@ -117,8 +117,8 @@ def test_written_metrics_can_be_read_again(
 def test_without_a_funnel_a_task_may_be_called_funnel(
     tmp_path: Path, write_evaluation: Write
 ) -> None:
-    row = read_results("emm", write_evaluation(tmp_path, "emm", {"funnel": [0.5]}), ("funnel",))
-    summaries = summarise([row], ())
+    results = read_results("emm", write_evaluation(tmp_path, "emm", {"funnel": [0.5]}), ("funnel",))
+    summaries = summarise([results], ())
     write_metrics(tmp_path / "metrics", summaries)
     assert read_metrics(tmp_path / "metrics", ["emm"]) == summaries
 

@@ -4,17 +4,14 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from emm.core.errors import DataError
 from emm.data.tables.schema import FORMAT, Schema, Split, Target
 from emm.report.curves import read_curves
 from emm.report.facts import DatasetFacts, facts_of
-from emm.report.predictions import read_predictions
 from emm.report.readme import results_table
 from emm.report.results import read_results
 from emm.report.study import write_study
@@ -23,8 +20,8 @@ from emm.report.summary import read_metrics, summarise, write_metrics
 from emm.report.write import write_report
 
 TASKS, KINDS = ("click", "price"), ("binary", "regression")
-R2 = {"tm-1": [0.5, 0.7], "emm": [0.6, 0.8]}
-Write = Callable[..., Path]
+MODELS = ("tm-1", "emm")
+Write = Callable[[Path, str], Path]
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +48,11 @@ def facts() -> DatasetFacts:
 
 @pytest.fixture(scope="module")
 def written(
-    tmp_path_factory: pytest.TempPathFactory, write_evaluation: Write, facts: DatasetFacts
+    tmp_path_factory: pytest.TempPathFactory, write_mixed: Write, facts: DatasetFacts
 ) -> Path:
     root = tmp_path_factory.mktemp("written")
     write_report(
-        [(model, mixed(root, write_evaluation, model)) for model in R2],
+        [(model, write_mixed(root, model)) for model in MODELS],
         facts,
         "tuned",
         trained=("tm-1",),
@@ -85,17 +82,15 @@ def test_a_models_metrics_file(written: Path) -> None:
     }
 
 
-def test_written_metrics_can_be_read_again(
-    tmp_path: Path, write_mixed: Callable[[str], Path]
-) -> None:
-    rows = [read_results(model, write_mixed(model), TASKS, KINDS) for model in R2]
-    summaries = summarise(rows, ("tm-1",))
+def test_written_metrics_can_be_read_again(tmp_path: Path, write_mixed: Write) -> None:
+    results = [read_results(model, write_mixed(tmp_path, model), TASKS, KINDS) for model in MODELS]
+    summaries = summarise(results, ("tm-1",))
     write_metrics(tmp_path / "metrics", summaries)
-    assert read_metrics(tmp_path / "metrics", list(R2)) == summaries
+    assert read_metrics(tmp_path / "metrics", list(MODELS)) == summaries
 
 
 def test_the_table_has_the_score_of_each_kind_of_task(written: Path) -> None:
-    table = results_table(written / "metrics", "shop", "tuned", list(R2), ["tm-1"])
+    table = results_table(written / "metrics", "shop", "tuned", list(MODELS), ["tm-1"])
     assert table.splitlines()[0].startswith("`shop`, recipe `tuned`: AUC or R² on the test split, ")
     header, _, first, second = table.splitlines()[2:]
     assert [cell.strip() for cell in header.split("|")][1:-1] == [
@@ -130,10 +125,10 @@ def test_every_figure_is_linked(written: Path) -> None:
     assert "![Values of price](shop/values-price.svg)" in text
 
 
-def test_groups_are_of_the_first_seeds_predictions(write_mixed: Callable[[str], Path]) -> None:
-    row = read_results("emm", write_mixed("emm"), TASKS, KINDS)
-    stored = load_file(row.folder / "predictions.safetensors")
-    found = read_curves([row], TASKS, 200)["emm"].groups["price"]
+def test_groups_are_of_the_first_seeds_predictions(tmp_path: Path, write_mixed: Write) -> None:
+    results = read_results("emm", write_mixed(tmp_path, "emm"), TASKS, KINDS)
+    stored = load_file(results.folder / "predictions.safetensors")
+    found = read_curves([results], TASKS, 200)["emm"].groups["price"]
     # These labels are half the first seed's predictions.
     torch.testing.assert_close(found.observed, found.predicted / 2)
     expected = stored["logits"][0, :, 1].double().mean()
@@ -141,9 +136,9 @@ def test_groups_are_of_the_first_seeds_predictions(write_mixed: Callable[[str], 
 
 
 def test_a_page_without_binary_tasks_does_not_mention_their_scores(
-    tmp_path: Path, write_mixed: Callable[[str], Path], facts: DatasetFacts
+    tmp_path: Path, write_mixed: Write, facts: DatasetFacts
 ) -> None:
-    folder = write_mixed("emm")
+    folder = write_mixed(tmp_path, "emm")
     metrics = json.loads((folder / "metrics.json").read_text())
     del metrics["tasks"]["click"]
     (folder / "metrics.json").write_text(json.dumps(metrics))
@@ -169,11 +164,11 @@ def test_a_page_without_binary_tasks_does_not_mention_their_scores(
 
 
 def test_a_study_tests_differences_of_binary_tasks_only(
-    tmp_path: Path, write_mixed: Callable[[str], Path], facts: DatasetFacts
+    tmp_path: Path, write_mixed: Write, facts: DatasetFacts
 ) -> None:
-    for model in R2:
-        write_mixed(model)
-    table = StudyTableSettings("One", "shop", "tuned", tuple(R2), "emm", trained=("tm-1",))
+    for model in MODELS:
+        write_mixed(tmp_path, model)
+    table = StudyTableSettings("One", "shop", "tuned", MODELS, "emm", trained=("tm-1",))
     study = StudySettings({"one": table}, tasks=("one",))
     paths = {"metrics": tmp_path / "m", "report": tmp_path / "study.md"}
     write_study(study, {"shop": facts}, root=tmp_path, **paths)

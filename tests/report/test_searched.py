@@ -79,7 +79,7 @@ def test_the_commands_search_for_searched_models_only(root: Path, facts: Dataset
     lines = page.partition("```\n")[2].splitlines()
     model = "census-income $model --params study/automtl.yaml --recipe tuned"
     after = {line: lines[number + 1] for number, line in enumerate(lines[:-1])}
-    assert after["for model in mmoe; do"] == f"  python stages/train.py {model}"
+    assert after["for model in mmoe automtl; do"] == f"  python stages/train.py {model}"
     assert after["for model in automtl; do"] == f"  python stages/search.py {model}"
 
 

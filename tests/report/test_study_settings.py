@@ -1,4 +1,4 @@
-"""Reading and validating the section `study`."""
+"""Reading and validating the tables of a study."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import yaml
 
-from emm.config import load_params
 from emm.core.errors import ParamsError
 from emm.report.study_settings import load_study
 
@@ -22,8 +21,8 @@ TABLE = {
 
 def load(folder: Path, **change: Any) -> Any:
     study = {"tables": {"one": TABLE | change.pop("table", {})}, **change}
-    path = folder / "params.yaml"
-    path.write_text(yaml.safe_dump({"study": study}))
+    path = folder / "tables.yaml"
+    path.write_text(yaml.safe_dump(study))
     return load_study(path)
 
 
@@ -48,7 +47,7 @@ def test_notes_keep_their_order(tmp_path: Path) -> None:
         ({"table": {"recipe": "best"}}, "expected paper or tuned"),
         ({"table": {"goals": {"income": 2}}}, "at most 1"),
         ({"table": {"row": []}}, "did you mean 'rows'"),
-        ({"tasks": ["two"]}, r"study\.tasks: no table is called 'two'"),
+        ({"tasks": ["two"]}, r"tasks: no table is called 'two'"),
         ({"tables": {}}, "expected at least one table"),
     ],
 )
@@ -57,11 +56,12 @@ def test_an_invalid_setting_is_named(tmp_path: Path, change: dict[str, Any], mes
         load(tmp_path, **change)
 
 
-def test_a_file_without_the_section_is_rejected(tmp_path: Path) -> None:
+def test_a_file_of_other_settings_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("recipe: paper\n")
-    with pytest.raises(ParamsError, match="study: got None"):
+    with pytest.raises(ParamsError, match=r"(?s)tables: missing.*recipe: unknown key"):
         load_study(tmp_path / "params.yaml")
 
 
-def test_the_section_is_no_dataset_to_the_pipeline() -> None:
-    assert "study" not in load_params(ROOT / "study/params.yaml").blocks
+@pytest.mark.parametrize("name", ["tables.yaml", "automtl_tables.yaml"])
+def test_the_projects_own_tables_are_valid(name: str) -> None:
+    assert load_study(ROOT / "study" / name).tables

@@ -1,4 +1,4 @@
-"""The learning curves, and a few episodes as pictures."""
+"""Figures of few-shot images: the validation curves, and a few test episodes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,18 +14,19 @@ from fewshot.report.results import EpisodeResults
 
 CURVES, EPISODES = "training.svg", "episodes.svg"
 _COLOUR, _WRONG = "#0072B2", "#D55E00"
-_MOST_QUERIES = 5  # of each class
+_MOST_QUERIES = 5  # per class
 _GAP = 4  # pixels between pictures
 
 
-def draw_curves(path: Path, rows: Mapping[str, EpisodeResults]) -> None:
-    """Validation accuracy over iterations, a panel per kind of episodes; a dot on what was kept."""
+def draw_curves(path: Path, results: Mapping[str, EpisodeResults]) -> None:
+    """Draw validation accuracy over iterations, one panel per kind; a dot marks what was kept."""
     with new_figure(path, 9.5, 3.4) as figure:
-        for axes, (kind, row) in zip(panels(figure, len(rows), 2), rows.items(), strict=True):
-            iterations = [point.iteration for point in row.points]
-            accuracies = [100 * point.accuracy for point in row.points]
+        shared = panels(figure, len(results), 2)
+        for axes, (kind, each) in zip(shared, results.items(), strict=True):
+            iterations = [point.iteration for point in each.points]
+            accuracies = [100 * point.accuracy for point in each.points]
             axes.plot(iterations, accuracies, color=_COLOUR, linewidth=1.4)
-            best = row.evaluation
+            best = each.evaluation
             axes.plot(best.best_iteration, 100 * best.validation_accuracy, "o", color=_COLOUR)
             axes.set_title(kind)
             axes.set_xlabel("iteration")
@@ -33,10 +34,12 @@ def draw_curves(path: Path, rows: Mapping[str, EpisodeResults]) -> None:
             axes.set_xlim(left=0)
 
 
-def draw_episodes(path: Path, row: EpisodeResults) -> None:
-    """Test episodes: above the support images, one column a class; below, queries of that class,
-    framed where another one was predicted."""
-    settings, shown = row.evaluation.settings, row.shown
+def draw_episodes(path: Path, results: EpisodeResults) -> None:
+    """Draw test episodes, one column per class: support images above, queries of the class below.
+
+    Wrong predictions are framed.
+    """
+    settings, shown = results.evaluation.settings, results.shown
     ways, count = settings["ways"], len(shown["support"])
     queries = shown["query"].shape[1] // ways
     height = settings["shots"] + min(queries, _MOST_QUERIES)
@@ -50,7 +53,7 @@ def draw_episodes(path: Path, row: EpisodeResults) -> None:
 
 
 def _draw_episode(axes: Axes, support: Tensor, query: Tensor, predictions: Tensor) -> None:
-    """support, query: [W, ., P, P]; predictions: [W, .] classes of the queries."""
+    """support [W, K, P, P], query [W, Q, P, P], predicted classes of the queries [W, Q]."""
     shots, cell = support.shape[1], support.shape[-1] + _GAP
     below = shots * cell + _GAP  # where the queries begin
     axes.set_axis_off()
@@ -75,7 +78,7 @@ def _by_class(images: Tensor, ways: int) -> Tensor:
 
 
 def _sheet(images: Tensor) -> NDArray[np.uint8]:
-    """[W, N, P, P] -> one picture, a column a class, with gaps: [N·(P+gap), W·(P+gap)]."""
+    """[W, N, P, P] -> one picture with a column per class and gaps: [N·(P+gap), W·(P+gap)]."""
     padded = np.pad(images.numpy(), ((0, 0), (0, 0), (0, _GAP), (0, _GAP)))
     ways, count, side, _ = padded.shape
     return padded.transpose(1, 2, 0, 3).reshape(count * side, ways * side)

@@ -72,7 +72,7 @@ def _split_table(characters: Mapping[str, int]) -> str:
     return markdown_table(
         ["split", "characters", "classes in episodes"],
         [
-            ["train", f"{train:,}", f"{4 * train:,}, with turns by 90 degrees"],
+            ["train", f"{train:,}", f"{4 * train:,}, with rotations by 90 degrees"],
             *([s, f"{characters[s]:,}", f"{characters[s]:,}"] for s in ("validation", "test")),
         ],
     )
@@ -98,7 +98,7 @@ def _accuracy_table(
         + [published.get(kind, {}).get(author, NOTHING) for kind in results]
         for author in authors
     ]
-    return markdown_table(["accuracy, %", "queries a class", *results], [*ours, *theirs])
+    return markdown_table(["accuracy, %", "queries per class", *results], [*ours, *theirs])
 
 
 def _percent(accuracy: Accuracy | None) -> str:
@@ -119,13 +119,13 @@ def _training(results: EpisodeResults) -> dict[str, str]:
     training = settings["training"]
     values = {
         "filters": settings["network"]["filters"],
-        "tasks a batch": training["tasks"],
-        "queries a class": training["queries"],
+        "tasks per batch": training["tasks"],
+        "queries per class": training["queries"],
         "inner rate": training["inner_rate"],
         "inner steps": training["inner_steps"],
         "order": training["order"],
-        "steps in test": settings["test"]["inner_steps"],
-        "best of iterations": f"{evaluation.best_iteration:,} / {training['iterations']:,}",
+        "inner steps in test": settings["test"]["inner_steps"],
+        "kept iteration": f"{evaluation.best_iteration:,} / {training['iterations']:,}",
         "parameters": f"{evaluation.parameters:,}",
     }
     return {column: str(value) for column, value in values.items()}

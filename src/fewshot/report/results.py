@@ -1,4 +1,4 @@
-"""What a report says of few-shot images: read from the evaluations, the published beside it."""
+"""The results of few-shot images: read from evaluations, and published ones to compare with."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from emm.core.errors import DataError
 
 PREDICTORS = {
     "maml": "**MAML**",
-    "untrained": "the same network untrained, adapted alike",
+    "untrained": "the same network, not meta-trained",
     "pixels": "nearest neighbour on pixels",
 }
 
@@ -28,7 +28,7 @@ PUBLISHED: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         "20-way-1-shot": {"[Finn et al. 2017](https://arxiv.org/abs/1703.03400)": "95.8 ± 0.3"},
     }
 }
-"""Set of images -> kind of episodes -> who printed it -> accuracy of MAML in percent."""
+"""Published accuracy of MAML in percent, by set of images, kind of episodes and author."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Point:
-    """A validation during training."""
+    """One validation during training."""
 
     iteration: int
     train_loss: float
@@ -50,14 +50,14 @@ class Point:
 
 @dataclass(frozen=True)
 class History:
-    """history.json."""
+    """Content of history.json."""
 
     points: tuple[Point, ...]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """evaluation.json: accuracies by queries of a class and predictor, and how they came about."""
+    """Content of evaluation.json; ``accuracies`` are by queries per class and predictor."""
 
     episodes: str
     accuracies: Mapping[str, Mapping[str, Accuracy]]
@@ -70,8 +70,12 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class EpisodeResults:
-    """One kind of episodes: its evaluation, the validations of its training, and episodes to show
-    (see `fewshot.testing.meta_test`)."""
+    """The results for one kind of episodes.
+
+    Args:
+        points: the validations during training.
+        shown: episodes to draw, see `fewshot.testing.meta_test`.
+    """
 
     evaluation: Evaluation
     points: tuple[Point, ...]
@@ -79,7 +83,7 @@ class EpisodeResults:
 
 
 def read_results(folder: Path) -> EpisodeResults:
-    """What meta-test wrote; DataError if it is missing or damaged."""
+    """Read the output of meta-test; raise DataError if it is missing or damaged."""
     evaluation: Evaluation = _read(folder / "evaluation.json", Evaluation)
     history: History = _read(folder / "history.json", History)
     path = folder / "episodes.safetensors"
@@ -90,9 +94,9 @@ def read_results(folder: Path) -> EpisodeResults:
     return EpisodeResults(evaluation, history.points, shown)
 
 
-def metrics_of(rows: Mapping[str, EpisodeResults]) -> dict[str, dict[str, Any]]:
-    """Scalars by kind of episodes; accuracies by queries of a class."""
-    return {kind: _scalars(row.evaluation) for kind, row in rows.items()}
+def metrics_of(results: Mapping[str, EpisodeResults]) -> dict[str, dict[str, Any]]:
+    """Return the metrics file's content: scalars by kind of episodes."""
+    return {kind: _scalars(each.evaluation) for kind, each in results.items()}
 
 
 def _scalars(evaluation: Evaluation) -> dict[str, Any]:
@@ -126,4 +130,4 @@ def _read(path: Path, kind: type) -> Any:
 
 
 def _refused(path: Path, got: str) -> DataError:
-    return DataError(f"{path} can't be used", got=got, next_step="dvc repro meta-test")
+    return DataError(f"{path} can't be used", got=got, next_step="run `dvc repro meta-test`")

@@ -1,3 +1,5 @@
+"""The report on few-shot images."""
+
 import json
 import re
 from pathlib import Path
@@ -22,18 +24,19 @@ FACTS = ImageFacts(
 )
 
 
-def write_evaluation(folder: Path, ways: int, accuracy: float) -> Path:
-    """What meta-test would have written."""
-    folder.mkdir(parents=True)
-    training = {
-        "iterations": 4000,
-        "tasks": 8,
-        "queries": 3,
-        "inner_rate": 0.4,
-        "inner_steps": 1,
-        "order": 2,
-    }
-    about: dict[str, Any] = {
+TRAINING = {
+    "iterations": 4000,
+    "tasks": 8,
+    "queries": 3,
+    "inner_rate": 0.4,
+    "inner_steps": 1,
+    "order": 2,
+}
+
+
+def evaluation(ways: int, accuracy: float) -> dict[str, Any]:
+    """The content of evaluation.json."""
+    return {
         "episodes": f"{ways}-way-1-shot",
         "accuracies": {
             str(queries): {
@@ -47,7 +50,7 @@ def write_evaluation(folder: Path, ways: int, accuracy: float) -> Path:
             "ways": ways,
             "shots": 1,
             "network": {"filters": 32},
-            "training": training,
+            "training": TRAINING,
             "test": {"episodes": 1000, "inner_steps": 3},
         },
         "characters": {"train": 1100, "validation": 100, "test": 423},
@@ -55,11 +58,16 @@ def write_evaluation(folder: Path, ways: int, accuracy: float) -> Path:
         "best_iteration": 3000,
         "validation_accuracy": 0.97,
     }
+
+
+def write_evaluation(folder: Path, ways: int, accuracy: float) -> Path:
+    """Write an evaluation as meta-test does."""
+    folder.mkdir(parents=True)
     points = [
         {"iteration": 1000 * step, "train_loss": 1 / step, "accuracy": 0.9 + step / 50}
         for step in range(1, 5)
     ]
-    (folder / "evaluation.json").write_text(json.dumps(about))
+    (folder / "evaluation.json").write_text(json.dumps(evaluation(ways, accuracy)))
     (folder / "history.json").write_text(json.dumps({"points": points}))
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (2, 3 * ways, 28, 28), generator=generator).byte()
@@ -81,13 +89,13 @@ def folders(tmp_path: Path) -> dict[str, Path]:
 
 
 def write(folders: dict[str, Path], out: Path) -> str:
-    rows = {kind: read_results(folder) for kind, folder in folders.items()}
+    results = {kind: read_results(folder) for kind, folder in folders.items()}
     report = out / "omniglot.md"
-    write_few_shot_report(rows, FACTS, "tuned", metrics=out / "metrics", report=report)
+    write_few_shot_report(results, FACTS, "tuned", metrics=out / "metrics", report=report)
     return report.read_text()
 
 
-def test_the_page_has_our_accuracies_beside_the_published(
+def test_the_page_has_our_accuracies_and_the_published_ones(
     folders: dict[str, Path], tmp_path: Path
 ) -> None:
     page = write(folders, tmp_path / "out")
@@ -105,9 +113,7 @@ def test_the_page_has_our_accuracies_beside_the_published(
     assert "3,000 / 4,000" in page
 
 
-def test_every_figure_that_the_page_shows_is_there(
-    folders: dict[str, Path], tmp_path: Path
-) -> None:
+def test_every_figure_on_the_page_exists(folders: dict[str, Path], tmp_path: Path) -> None:
     page = write(folders, tmp_path / "out")
     figures = re.findall(r"\]\(omniglot/(\S+)\)", page)
     assert sorted(figures) == sorted(
