@@ -1,12 +1,15 @@
 """The stages of dvc.yaml, and whether each depends on all the code that it runs."""
 
 import ast
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from emm.models import MODELS
 
 _PACKAGES = ("emm", "emm_dvc", "fewshot")
 
@@ -15,6 +18,11 @@ _PACKAGES = ("emm", "emm_dvc", "fewshot")
 # public functions are imported when they are used, and no stage uses them.
 REGISTRY = Path("src/emm/models/__init__.py")
 PUBLIC_API = Path("src/emm/__init__.py")
+
+# What `stages/train.py` runs is chosen by the list of params.yaml that names the model.
+JOBS = Path("src/emm/training/jobs.py")
+UNLISTED_JOB = "unlisted"
+TRAIN, EVALUATE = "train.py", "evaluate.py"
 
 
 def read_stages(path: Path) -> dict[str, dict[str, Any]]:
@@ -30,10 +38,13 @@ def scripts_of(stage: Mapping[str, Any]) -> list[Path]:
     return [Path(word) for each in commands for word in each.split() if word.endswith(".py")]
 
 
-def imported_files(script: Path, root: Path) -> set[Path]:
-    """First-party files that ``script`` imports, directly or not, relative to ``root``."""
+def imported_files(script: Path, root: Path, by_name: Iterable[str] = ()) -> set[Path]:
+    """First-party files that ``script`` imports, directly or not, relative to ``root``.
+
+    ``by_name``: modules that it loads by a name of the configuration; see `loaded_by_name`.
+    """
     found: set[str] = set()
-    waiting = list(_modules_of_script(root / script))
+    waiting = [*_modules_of_script(root / script), *by_name]
     while waiting:
         module = waiting.pop()
         if module not in found:
@@ -42,10 +53,24 @@ def imported_files(script: Path, root: Path) -> set[Path]:
     return {_file_of(module, root) for module in found}
 
 
-def uncovered(script: Path, deps: Iterable[str], root: Path) -> list[Path]:
+def loaded_by_name(stage: Mapping[str, Any], script: Path, root: Path) -> set[str]:
+    """Modules that a stage loads by the name of the model that it trains or evaluates."""
+    if script.name == EVALUATE:
+        return {target.partition(":")[0] for target in MODELS.values()}
+    if script.name != TRAIN:
+        return set()
+    jobs = _literal(root / JOBS, "JOBS")
+    models = str(stage.get("matrix", {}).get("model", UNLISTED_JOB)).strip("${}")
+    kinds = [models] if models in jobs else list(jobs)
+    return {jobs[kind].partition(":")[0] for kind in kinds}
+
+
+def uncovered(
+    script: Path, deps: Iterable[str], root: Path, by_name: Iterable[str] = ()
+) -> list[Path]:
     """Files that ``script`` runs, itself included, and that no dep is or contains."""
-    known = [Path(dep) for dep in deps]
-    needed = {script, *imported_files(script, root)} - {REGISTRY, PUBLIC_API}
+    known = [Path(os.path.normpath(dep)) for dep in deps]
+    needed = {script, *imported_files(script, root, by_name)} - {REGISTRY, PUBLIC_API}
     return sorted(
         file
         for file in needed
@@ -55,20 +80,41 @@ def uncovered(script: Path, deps: Iterable[str], root: Path) -> list[Path]:
 
 
 def missing_code(dvc_yaml: Path, root: Path) -> list[str]:
-    """What the stages run and don't depend on, and the code that they name and that isn't there."""
+    """What the stages run and don't depend on, and the code that they name and that isn't there.
+
+    ``root`` is the folder of src/ and stages/, which may be above that of dvc.yaml.
+    """
     faults = []
     for name, stage in read_stages(dvc_yaml).items():
-        deps = [str(dep) for dep in stage["deps"]]
+        deps = [_from(root, dvc_yaml.parent / dep) for dep in stage["deps"]]
         for script in scripts_of(stage):
             if not (root / script).exists():
                 faults.append(f"{name} runs {script}, which doesn't exist")
                 continue
-            faults += [f"{name} lacks the dep {file}" for file in uncovered(script, deps, root)]
+            lacking = uncovered(script, deps, root, loaded_by_name(stage, script, root))
+            faults += [f"{name} lacks the dep {file}" for file in lacking]
         faults += [
             f"{name} has the dep {dep}, which doesn't exist"
             for dep in deps
             if dep.startswith(("src/", "stages/")) and "$" not in dep and not (root / dep).exists()
         ]
+    return faults
+
+
+def missing_model_code(root: Path) -> list[str]:
+    """What the modules of the baselines import, and the stage that trains them doesn't depend on.
+
+    Each of its cells depends on the file of its own model.
+    """
+    stages = read_stages(root / "dvc.yaml")
+    deps = [str(dep) for dep in stages["train"]["deps"]]
+    faults = []
+    for target in MODELS.values():
+        module = target.partition(":")[0]
+        if module.startswith("emm.models."):
+            own = str(_file_of(module, root))
+            lacking = uncovered(Path("stages", TRAIN), [*deps, own], root, [module])
+            faults += [f"train lacks the dep {file}, which {own} imports" for file in lacking]
     return faults
 
 
@@ -98,6 +144,19 @@ def _imported(module: str) -> set[str]:
     if module == "emm":  # PUBLIC_API
         return packages
     return packages.union(_import_graph().find_modules_directly_imported_by(module))
+
+
+def _literal(file: Path, name: str) -> Any:
+    """The value of a module's constant, without importing the module."""
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return ast.literal_eval(node.value)
+    raise KeyError(name)
+
+
+def _from(root: Path, path: Path) -> str:
+    """A path from ``root``; study/ may have links to the code."""
+    return os.path.relpath(os.path.realpath(path), os.path.realpath(root))
 
 
 def _file_of(module: str, root: Path) -> Path:

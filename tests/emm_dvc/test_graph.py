@@ -1,79 +1,111 @@
-from dataclasses import replace
-from pathlib import Path
+"""The committed dvc.yaml files against the code and the lists of params.yaml."""
 
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import grimp
 import pytest
 import yaml
 
-from emm.config import load_params
-from emm.models import MODELS, model_class
-from emm_dvc.graph import REGISTRY, missing_rows, read_stages, scripts_of, uncovered
+from emm.config.project import Active, load_project
+from emm.models import MODELS
+from emm_dvc.graph import (
+    PUBLIC_API,
+    REGISTRY,
+    imported_files,
+    loaded_by_name,
+    missing_code,
+    missing_model_code,
+    read_stages,
+    uncovered,
+)
 
 ROOT = Path(__file__).parents[2]
 STAGES = read_stages(ROOT / "dvc.yaml")
-GRAPHS = {
-    f"{file}:{name}": stage
-    for file in ("dvc.yaml", "study/dvc.yaml")
-    for name, stage in read_stages(ROOT / file).items()
-}
+ACTIVE = load_project(ROOT / "params.yaml").active
 
 
-@pytest.mark.parametrize("name", GRAPHS)
-def test_every_stage_depends_on_all_the_code_it_imports(name: str) -> None:
-    stage = GRAPHS[name]
-    assert [uncovered(script, stage["deps"], ROOT) for script in scripts_of(stage)] == [
-        [] for _ in scripts_of(stage)
+@pytest.mark.parametrize("file", ["dvc.yaml", "study/dvc.yaml"])
+def test_every_stage_depends_on_all_the_code_it_runs(file: str) -> None:
+    assert missing_code(ROOT / file, ROOT) == []
+
+
+def test_the_stage_of_the_baselines_depends_on_what_each_of_them_imports() -> None:
+    assert missing_model_code(ROOT) == []
+
+
+def test_a_missing_dependency_is_found() -> None:
+    deps = [dep for dep in STAGES["decompose"]["deps"] if dep != "src/emm/trees"]
+    script = Path("stages/decompose.py")
+    lacking = uncovered(script, deps, ROOT)
+    assert Path("src/emm/trees/forest.py") in lacking
+    assert {file.parts[:3] for file in lacking} == {("src", "emm", "trees")}
+
+
+def test_a_dependency_that_does_not_exist_is_found(tmp_path: Path) -> None:
+    stage = {"cmd": "python stages/no.py", "deps": [f"{ROOT}/src/emm/no"]}
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"a": stage}}))
+    assert missing_code(tmp_path / "dvc.yaml", ROOT) == [
+        "a runs stages/no.py, which doesn't exist",
+        "a has the dep src/emm/no, which doesn't exist",
     ]
 
 
-@pytest.mark.parametrize("name", GRAPHS)
-def test_every_dependency_on_code_exists(name: str) -> None:
-    code = [dep for dep in GRAPHS[name]["deps"] if dep.startswith(("src/", "stages/"))]
-    assert [dep for dep in code if "$" not in dep and not (ROOT / dep).exists()] == []
+@pytest.mark.parametrize(
+    ("stage", "modules"),
+    [
+        ("pretrain", {"emm.training.jobs"}),
+        ("train-emm", {"emm.fusion.train"}),
+        ("train-gbdt", {"emm.trees.train"}),
+        ("train-searched", {"emm.automtl.train"}),
+        ("preprocess", set()),
+    ],
+)
+def test_the_job_of_each_kind_of_model(stage: str, modules: set[str]) -> None:
+    assert loaded_by_name(STAGES[stage], _script(STAGES[stage]), ROOT) == modules
 
 
-def test_a_lacking_dependency_is_found() -> None:
-    deps = [dep for dep in STAGES["train-emm"]["deps"] if "training/fit" not in dep]
-    assert uncovered(Path("stages/train_emm.py"), deps, ROOT) == [Path("src/emm/training/fit.py")]
+def test_the_evaluation_loads_every_model() -> None:
+    modules = loaded_by_name(STAGES["evaluate"], _script(STAGES["evaluate"]), ROOT)
+    files = imported_files(Path("stages/evaluate.py"), ROOT, modules)
+    assert Path("src/emm/models/mmoe.py") in files
+    assert Path("src/emm/fusion/emm.py") in files
+
+
+def test_no_stage_needs_the_registry_as_a_models_name_is_that_of_its_module() -> None:
     assert (ROOT / REGISTRY).exists()
+    for name, target in MODELS.items():
+        module = target.partition(":")[0]
+        assert module.rpartition(".")[2] == name or module.partition(".models.")[1] == ""
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_a_models_name_is_its_modules_so_that_the_registry_need_be_no_dependency(name: str) -> None:
-    module = model_class(name).__module__
-    assert module in (f"emm.models.{name}", f"emm.fusion.{name}")
+def test_no_stage_needs_the_public_functions_as_nothing_inside_imports_them() -> None:
+    assert (ROOT / PUBLIC_API).exists()
+    code = "import sys, emm; print([name for name in sys.modules if name.startswith('emm.')])"
+    run = [sys.executable, "-c", code]
+    assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == "[]\n"
+    graph = grimp.build_graph("emm", "emm_dvc", "fewshot", cache_dir=None)
+    assert graph.find_modules_that_directly_import("emm") == set()
 
 
-def test_the_gathering_stages_wait_for_the_rows_of_params_yaml() -> None:
-    assert missing_rows(STAGES, load_params(ROOT / "params.yaml")) == []
+def test_the_committed_lock_has_the_stages_of_the_graph() -> None:
+    assert set(yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]) == _cells(ACTIVE)
 
 
-def test_a_row_without_its_dependency_is_named() -> None:
-    params = load_params(ROOT / "params.yaml")
-    more = replace(params, trained=(*params.trained, "tm-9"), table=params.table[1:])
-    assert missing_rows(STAGES, more) == [
-        "decompose lacks the dep data/models/${item}/${recipe}/tm-9",
-        "report has the dep data/evaluation/${item}/${recipe}/tm-1, which no list names",
-    ]
+def _script(stage: dict[str, Any]) -> Path:
+    return Path(stage["cmd"].split()[1])
 
 
-def test_a_kind_of_episodes_without_its_dependency_is_named() -> None:
-    params = load_params(ROOT / "params.yaml")
-    episodes = (*params.few_shot.episodes, "5-way-5-shot")
-    more = replace(params, few_shot=replace(params.few_shot, episodes=episodes))
-    assert missing_rows(STAGES, more) == [
-        "meta-report lacks the dep data/evaluation/${item}/${recipe}/maml-5-way-5-shot"
-    ]
-
-
-def test_the_committed_lock_holds_no_stage_that_the_graph_has_lost() -> None:
-    params = load_params(ROOT / "params.yaml")
-    rows = {"pretrain": params.trained, "train": params.baselines, "train-emm": params.fused}
-    rows |= {"search": params.searched, "train-searched": params.searched}
-    rows["evaluate"] = params.table
-    expected = {
-        "-".join([f"{stage}@{dataset}", *([row] if row else [])])
-        for stage, about in STAGES.items()
-        for dataset in (params.few_shot.images if "few-shot" in str(about) else params.datasets)
-        for row in rows.get(stage, ("",))
-    }
-    assert set(yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]) == expected
+def _cells(active: Active) -> set[str]:
+    """The names that DVC gives the stages."""
+    found = set()
+    for name, stage in STAGES.items():
+        axes = stage.get("matrix", {"item": stage.get("foreach")})
+        names = [""]
+        for axis in axes.values():
+            values = getattr(active, axis.strip("${}"))
+            names = [f"{start}-{value}" if start else value for start in names for value in values]
+        found |= {f"{name}@{each}" for each in names}
+    return found
