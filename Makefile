@@ -75,6 +75,8 @@ lint: setup
 	@echo "==> ruff"
 	ruff check .
 	ruff format --check .
+	@echo "==> import-linter"
+	lint-imports --no-cache --no-logo
 
 types: setup
 	@echo "==> mypy"
