@@ -39,7 +39,7 @@ def random_rows(rows: int, seed: int) -> tuple[Tensor, Tensor]:
 def _grow(
     ensemble: TreeEnsemble, inputs: Inputs, at: int, end: int, generator: torch.Generator
 ) -> None:
-    """Give the nodes at..end-1 to one random subtree, its left branch first."""
+    """Make nodes at..end-1 one random subtree, its left branch first."""
     ensemble.left[at] = ensemble.right[at] = at
     if end - at < 3:
         return

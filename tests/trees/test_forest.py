@@ -8,7 +8,7 @@ from torch import Tensor
 
 from emm.core.errors import DataError
 from emm.nn.inputs import Inputs
-from emm.trees import forest as trees
+from emm.trees import forest
 from emm.trees.forest import TreeEnsemble, categorical_fields
 from tests.trees.forest import INPUTS, random_ensemble, random_rows
 
@@ -42,7 +42,9 @@ def walked(ensemble: TreeEnsemble, dense: Tensor, sparse: Tensor) -> Tensor:
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(1, 6), st.integers(1, 25), st.integers(0, 20), st.integers(0, 2**30))
-def test_equals_walking_each_row_down_each_tree(count: int, nodes: int, rows: int, seed: int):
+def test_the_decision_equals_walking_each_row_down_each_tree(
+    count: int, nodes: int, rows: int, seed: int
+):
     ensemble = random_ensemble(count, nodes, seed)
     dense, sparse = random_rows(rows, seed)
     torch.testing.assert_close(
@@ -51,32 +53,32 @@ def test_equals_walking_each_row_down_each_tree(count: int, nodes: int, rows: in
 
 
 @pytest.mark.parametrize("outside", [-1, 255, 256, 1000])
-def test_ids_that_no_set_can_hold_share_the_last_bit(outside: int):
+def test_ids_outside_of_a_bitset_share_its_last_bit(outside: int):
     ensemble = random_ensemble(5, 25, seed=3)
     dense, sparse = random_rows(30, seed=4)
     sparse[:, :2] = outside
     torch.testing.assert_close(ensemble.decision(dense, sparse), walked(ensemble, dense, sparse))
 
 
-def test_rows_do_not_depend_on_how_many_are_walked_together(monkeypatch: pytest.MonkeyPatch):
+def test_the_decision_does_not_depend_on_the_size_of_blocks(monkeypatch: pytest.MonkeyPatch):
     ensemble = random_ensemble(5, 25, seed=0)
     dense, sparse = random_rows(31, seed=1)
-    whole = ensemble.decision(dense, sparse)
-    monkeypatch.setattr(trees, "PAIRS", 4 * 5)
-    assert torch.equal(ensemble.decision(dense, sparse), whole)
+    complete = ensemble.decision(dense, sparse)
+    monkeypatch.setattr(forest, "PAIRS", 4 * 5)
+    assert torch.equal(ensemble.decision(dense, sparse), complete)
 
 
-def test_a_share_of_the_trees_is_summed_from_their_starts_alone():
-    whole, first, rest = (random_ensemble(5, 25, seed=0) for _ in range(3))
-    first.starts, rest.starts = whole.starts[:2], whole.starts[2:]
+def test_a_subset_of_the_trees_is_summed_from_their_starts():
+    complete, first, rest = (random_ensemble(5, 25, seed=0) for _ in range(3))
+    first.starts, rest.starts = complete.starts[:2], complete.starts[2:]
     rows = random_rows(20, seed=1)
-    both = first.decision(*rows) + rest.decision(*rows) - whole.baseline
-    torch.testing.assert_close(both, whole.decision(*rows))
+    both = first.decision(*rows) + rest.decision(*rows) - complete.baseline
+    torch.testing.assert_close(both, complete.decision(*rows))
 
 
 @pytest.mark.parametrize("levels", [1, 2, 3, 7])
 @pytest.mark.parametrize("count", [0, 1, 5, 6])
-def test_the_shares_of_all_levels_are_the_decision(count: int, levels: int):
+def test_the_shares_of_all_levels_add_up_to_the_decision(count: int, levels: int):
     ensemble = random_ensemble(count, 25, seed=0)
     rows = random_rows(20, seed=1)
     shares = ensemble.shares(*rows, levels)
@@ -84,8 +86,8 @@ def test_the_shares_of_all_levels_are_the_decision(count: int, levels: int):
     torch.testing.assert_close(shares.sum(1), ensemble.decision(*rows), rtol=0, atol=1e-12)
 
 
-def runs_of_trees(count: int, levels: int) -> list[list[int]]:
-    """The trees in each level's share, read from leaves that are worth 2**(their tree)."""
+def trees_by_level(count: int, levels: int) -> list[list[int]]:
+    """The trees in the share of each level; the leaves of tree k have the value 2**k."""
     ensemble = random_ensemble(count, 9, seed=count)
     ensemble.baseline.zero_()
     ensemble.value.copy_((2 ** torch.arange(count)).repeat_interleave(9))
@@ -95,32 +97,32 @@ def runs_of_trees(count: int, levels: int) -> list[list[int]]:
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(1, 30), st.integers(1, 8))
-def test_levels_are_runs_of_trees_in_turn_as_equal_as_can_be(count: int, levels: int):
-    runs = runs_of_trees(count, levels)
-    assert [tree for run in runs for tree in run] == list(range(count))
-    sizes = [len(run) for run in runs]
+def test_levels_are_consecutive_trees_of_nearly_equal_number(count: int, levels: int):
+    by_level = trees_by_level(count, levels)
+    assert [tree for trees in by_level for tree in trees] == list(range(count))
+    sizes = [len(trees) for trees in by_level]
     assert max(sizes) - min(sizes) <= 1
     assert sizes[0] == max(sizes)
 
 
-def test_with_more_levels_than_trees_some_hold_none():
-    assert sorted(map(len, runs_of_trees(2, 5))) == [0, 0, 0, 1, 1]
+def test_with_more_levels_than_trees_some_levels_are_empty():
+    assert sorted(map(len, trees_by_level(2, 5))) == [0, 0, 0, 1, 1]
 
 
-def test_the_first_share_holds_the_baseline():
+def test_the_first_share_includes_the_baseline():
     ensemble = random_ensemble(0, 1, seed=0)
     shares = ensemble.shares(*random_rows(3, seed=0), 2)
     assert shares.tolist() == [[0.25, 0.0]] * 3
 
 
-def test_shares_do_not_depend_on_how_many_rows_are_walked_together(
+def test_shares_do_not_depend_on_the_size_of_blocks(
     monkeypatch: pytest.MonkeyPatch,
 ):
     ensemble = random_ensemble(5, 25, seed=0)
     rows = random_rows(31, seed=1)
-    whole = ensemble.shares(*rows, 3)
-    monkeypatch.setattr(trees, "PAIRS", 4 * 5)
-    assert torch.equal(ensemble.shares(*rows, 3), whole)
+    complete = ensemble.shares(*rows, 3)
+    monkeypatch.setattr(forest, "PAIRS", 4 * 5)
+    assert torch.equal(ensemble.shares(*rows, 3), complete)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5])
@@ -129,7 +131,7 @@ def test_logits_are_one_float32_column(rows: int):
     assert (logits.shape, logits.dtype) == ((rows, 1), torch.float32)
 
 
-def test_without_trees_the_baseline_is_left():
+def test_without_trees_the_logit_is_the_baseline():
     ensemble = random_ensemble(0, 1, seed=0)
     assert ensemble(*random_rows(3, seed=0)).flatten().tolist() == [0.25] * 3
 
@@ -146,6 +148,6 @@ def test_only_fields_of_up_to_255_ids_are_split_by_sets():
     assert categorical_fields(INPUTS) == [True, True, False]
 
 
-def test_more_ids_than_float32_can_tell_apart_are_an_error():
+def test_more_ids_than_float32_can_distinguish_are_an_error():
     with pytest.raises(DataError, match="sparse field 1"):
         TreeEnsemble(Inputs(0, (3, 2**24 + 1)), trees=0, nodes=0, bitsets=0, depth=0)

@@ -9,14 +9,15 @@ from safetensors.torch import load_file, save_file
 from threadpoolctl import threadpool_limits
 
 from emm.core.errors import DataError, ModelFileError
-from emm.data.tables.batches import RowTensors
+from emm.data.tables.rows import RowTensors
 from emm.metrics.ranking import auc
 from emm.nn.inputs import Inputs
 from emm.nn.losses import task_losses
-from emm.trees.gbdt import Boosting, GradientBoosting, Run, fit, grow
+from emm.trees.gbdt import BoostingHistory, GradientBoosting, fit, grow
+from emm.trees.settings import BoostingSettings
 
 INPUTS = Inputs(dense=2, cardinalities=(6, 400))
-BOOSTING = Boosting(
+BOOSTING = BoostingSettings(
     learning_rate=0.1,
     max_iterations=40,
     max_leaf_nodes=8,
@@ -26,8 +27,8 @@ BOOSTING = Boosting(
 )
 
 
-def make_table(rows: int, seed: int) -> RowTensors:
-    """Two tasks that follow a dense value and a set of ids, with noise."""
+def make_rows(rows: int, seed: int) -> RowTensors:
+    """Rows of two tasks that depend on a dense value and a set of ids, with noise."""
     generator = torch.Generator().manual_seed(seed)
     dense = torch.rand(rows, 2, generator=generator)
     sparse = torch.stack(
@@ -39,79 +40,78 @@ def make_table(rows: int, seed: int) -> RowTensors:
     return RowTensors(dense, sparse.int(), labels.to(torch.uint8))
 
 
-TRAIN, VALIDATION = make_table(800, seed=0), make_table(400, seed=1)
+TRAIN, VALIDATION = make_rows(800, seed=0), make_rows(400, seed=1)
+Trained = tuple[GradientBoosting, list[BoostingHistory]]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """On so few rows, threads that wait for each other on busy cores cost most of the time."""
+    """With so few rows on busy cores, threads spend most of the time waiting for each other."""
     with threadpool_limits(1, user_api="openmp"):
         yield
 
 
 @pytest.fixture(scope="module")
-def trained() -> tuple[GradientBoosting, list[Run]]:
+def trained() -> Trained:
     return fit(TRAIN, VALIDATION, INPUTS, BOOSTING, seed=0)
 
 
-def at(run: Run, iteration: int) -> tuple[float, float]:
-    (found,) = (each for each in run.iterations if each.iteration == iteration)
+def at(history: BoostingHistory, iteration: int) -> tuple[float, float]:
+    (found,) = (each for each in history.iterations if each.iteration == iteration)
     return found.train_loss, found.score
 
 
 @pytest.mark.parametrize("task", [0, 1])
-def test_the_trees_kept_have_the_auc_of_the_best_iteration(
-    trained: tuple[GradientBoosting, list[Run]], task: int
-):
-    model, runs = trained
+def test_the_kept_trees_have_the_auc_of_the_best_iteration(trained: Trained, task: int):
+    model, histories = trained
     logits = model.decision(VALIDATION.dense, VALIDATION.sparse)
     expected = auc(logits[:, task], VALIDATION.labels[:, task])
-    assert at(runs[task], runs[task].best_iteration)[1] == pytest.approx(expected, abs=1e-12)
+    assert at(histories[task], histories[task].best_iteration)[1] == pytest.approx(
+        expected, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("task", [0, 1])
-def test_the_train_loss_is_the_mean_log_loss(
-    trained: tuple[GradientBoosting, list[Run]], task: int
-):
-    model, runs = trained
+def test_the_train_loss_is_the_mean_log_loss(trained: Trained, task: int):
+    model, histories = trained
     logits = model.decision(TRAIN.dense, TRAIN.sparse)
     expected = float(task_losses(logits, TRAIN.labels.double())[task])
-    assert at(runs[task], runs[task].best_iteration)[0] == pytest.approx(expected, abs=1e-12)
+    assert at(histories[task], histories[task].best_iteration)[0] == pytest.approx(
+        expected, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("task", [0, 1])
-def test_boosting_stops_patience_trees_after_the_best(
-    trained: tuple[GradientBoosting, list[Run]], task: int
-):
-    run = trained[1][task]
-    assert run.iterations[-1].iteration == run.best_iteration + BOOSTING.patience
+def test_boosting_stops_patience_trees_after_the_best(trained: Trained, task: int):
+    history = trained[1][task]
+    assert history.iterations[-1].iteration == history.best_iteration + BOOSTING.patience
 
 
 @pytest.mark.parametrize("task", [0, 1])
-def test_no_iteration_shown_beats_the_best(trained: tuple[GradientBoosting, list[Run]], task: int):
-    run = trained[1][task]
-    assert max(each.score for each in run.iterations) == at(run, run.best_iteration)[1]
+def test_no_recorded_iteration_beats_the_best(trained: Trained, task: int):
+    history = trained[1][task]
+    assert max(each.score for each in history.iterations) == at(history, history.best_iteration)[1]
 
 
-def test_it_learns_both_kinds_of_columns(trained: tuple[GradientBoosting, list[Run]]):
-    assert all(at(run, run.best_iteration)[1] > 0.75 for run in trained[1])
+def test_trees_learn_from_dense_and_sparse_columns(trained: Trained):
+    assert all(at(history, history.best_iteration)[1] > 0.75 for history in trained[1])
 
 
-def test_history_shows_each_tenth_iteration():
-    slow = Boosting(0.01, 25, 4, 10, 0.0, patience=25)
-    _, (run, _) = fit(TRAIN, VALIDATION, INPUTS, slow, seed=0)
-    shown = [each.iteration for each in run.iterations]
-    assert shown == sorted({10, 20, 25, run.best_iteration})
+def test_the_history_has_every_tenth_iteration():
+    slow = BoostingSettings(0.01, 25, 4, 10, 0.0, patience=25)
+    _, (history, _) = fit(TRAIN, VALIDATION, INPUTS, slow, seed=0)
+    shown = [each.iteration for each in history.iterations]
+    assert shown == sorted({10, 20, 25, history.best_iteration})
 
 
-def test_the_same_seed_gives_the_same_bytes(trained: tuple[GradientBoosting, list[Run]]):
-    model, runs = trained
-    again, same_runs = fit(TRAIN, VALIDATION, INPUTS, BOOSTING, seed=0)
-    assert (again.arguments(), same_runs) == (model.arguments(), runs)
+def test_the_same_seed_gives_the_same_bytes(trained: Trained):
+    model, histories = trained
+    again, same_histories = fit(TRAIN, VALIDATION, INPUTS, BOOSTING, seed=0)
+    assert (again.arguments(), same_histories) == (model.arguments(), histories)
     assert all(torch.equal(a, b) for a, b in zip(again.buffers(), model.buffers(), strict=True))
 
 
-def test_a_stored_model_says_the_same(trained: tuple[GradientBoosting, list[Run]], tmp_path: Path):
+def test_a_stored_model_predicts_the_same(trained: Trained, tmp_path: Path):
     model, _ = trained
     save_file(model.state_dict(), tmp_path / "model.safetensors")
     loaded = GradientBoosting(INPUTS, 2, **model.arguments())
@@ -121,53 +121,53 @@ def test_a_stored_model_says_the_same(trained: tuple[GradientBoosting, list[Run]
 
 
 def test_each_finished_task_is_reported():
-    heard: list[float] = []
-    quick = Boosting(0.1, 2, 4, 10, 0.0, patience=1)
+    reported: list[float] = []
+    quick = BoostingSettings(0.1, 2, 4, 10, 0.0, patience=1)
 
     def report(done: float, note: str = "") -> None:
-        heard.append(done)
+        reported.append(done)
 
     fit(TRAIN, VALIDATION, INPUTS, quick, seed=0, report=report)
-    assert heard == [1, 2]
+    assert reported == [1, 2]
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_labels_of_one_class_are_an_error(split: str):
-    tables = {"train": TRAIN, "validation": VALIDATION}
-    table = tables[split]
-    labels = table.labels.clone()
+    splits = {"train": TRAIN, "validation": VALIDATION}
+    rows = splits[split]
+    labels = rows.labels.clone()
     labels[:, 1] = 0
-    tables[split] = RowTensors(table.dense, table.sparse, labels)
+    splits[split] = RowTensors(rows.dense, rows.sparse, labels)
     with pytest.raises(DataError, match=f"task 1 in {split}"):
-        fit(tables["train"], tables["validation"], INPUTS, BOOSTING, seed=0)
+        fit(splits["train"], splits["validation"], INPUTS, BOOSTING, seed=0)
 
 
-def shape(model: GradientBoosting) -> list[int]:
+def tree_counts(model: GradientBoosting) -> list[int]:
     return [sizes["trees"] for sizes in model.arguments()["ensembles"]]
 
 
-def test_growing_a_number_of_trees_gives_those_of_the_fit(
-    trained: tuple[GradientBoosting, list[Run]],
+def test_grow_makes_the_trees_of_the_fit(
+    trained: Trained,
 ):
-    model, runs = trained
-    twin = grow(TRAIN, INPUTS, BOOSTING, [run.best_iteration for run in runs], seed=0)
+    model, histories = trained
+    twin = grow(TRAIN, INPUTS, BOOSTING, [history.best_iteration for history in histories], seed=0)
     assert twin.arguments() == model.arguments()
     assert all(torch.equal(a, b) for a, b in zip(twin.buffers(), model.buffers(), strict=True))
 
 
-def test_fewer_grown_trees_are_the_first_of_the_fit(trained: tuple[GradientBoosting, list[Run]]):
+def test_fewer_grown_trees_are_the_first_trees_of_the_fit(trained: Trained):
     cut = deepcopy(trained[0])
     for ensemble, count in zip(cut.ensembles, [3, 1], strict=True):
         ensemble.starts = ensemble.starts[:count]
     twin = grow(TRAIN, INPUTS, BOOSTING, [3, 1], seed=0)
-    assert shape(twin) == [3, 1]
+    assert tree_counts(twin) == [3, 1]
     rows = VALIDATION.dense, VALIDATION.sparse
     torch.testing.assert_close(twin.decision(*rows), cut.decision(*rows))
 
 
-def test_more_trees_may_be_grown_than_the_limit_of_a_fit():
-    quick = Boosting(0.1, 2, 4, 10, 0.0, patience=1)
-    assert shape(grow(TRAIN, INPUTS, quick, [4, 3], seed=0)) == [4, 3]
+def test_grow_may_exceed_the_limit_of_a_fit():
+    quick = BoostingSettings(0.1, 2, 4, 10, 0.0, patience=1)
+    assert tree_counts(grow(TRAIN, INPUTS, quick, [4, 3], seed=0)) == [4, 3]
 
 
 def test_growing_on_labels_of_one_class_is_an_error():
@@ -176,26 +176,26 @@ def test_growing_on_labels_of_one_class_is_an_error():
         grow(RowTensors(TRAIN.dense, TRAIN.sparse, labels), INPUTS, BOOSTING, [1, 1], seed=0)
 
 
-def weighed(weights: torch.Tensor) -> list[GradientBoosting]:
-    """What is fitted and what is grown on rows with these weights."""
-    train, quick = replace(TRAIN, weights=weights), Boosting(0.1, 2, 4, 10, 0.0, patience=1)
+def weighted(weights: torch.Tensor) -> list[GradientBoosting]:
+    """A fitted model and a grown one, on rows with these weights."""
+    train, quick = replace(TRAIN, weights=weights), BoostingSettings(0.1, 2, 4, 10, 0.0, patience=1)
     fitted, _ = fit(train, VALIDATION, INPUTS, quick, seed=0)
     return [fitted, grow(train, INPUTS, quick, [2, 2], seed=0)]
 
 
-def test_the_baseline_is_the_log_odds_by_the_rows_weights():
+def test_the_baseline_is_the_weighted_log_odds():
     weights = 1 + 3 * TRAIN.labels[:, 0].float()
-    for model in weighed(weights):
+    for model in weighted(weights):
         for task, ensemble in enumerate(model.ensembles):
             share = (weights * TRAIN.labels[:, task]).sum() / weights.sum()
             expected = torch.logit(share.double()).item()
             assert ensemble.baseline.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_equal_weights_grow_the_trees_of_none():
-    _, equal = weighed(torch.ones(len(TRAIN)))
+def test_equal_weights_change_nothing():
+    _, equal = weighted(torch.ones(len(TRAIN)))
     rows = VALIDATION.dense, VALIDATION.sparse
-    none = grow(TRAIN, INPUTS, Boosting(0.1, 2, 4, 10, 0.0, patience=1), [2, 2], seed=0)
+    none = grow(TRAIN, INPUTS, BoostingSettings(0.1, 2, 4, 10, 0.0, patience=1), [2, 2], seed=0)
     torch.testing.assert_close(equal.decision(*rows), none.decision(*rows))
 
 
@@ -204,7 +204,7 @@ STUMP = {"trees": 1, "nodes": 3, "bitsets": 0, "depth": 1}
 
 
 def stumps(tasks: int) -> GradientBoosting:
-    """Task t says t + 10 for dense <= 0.5, else t + 20."""
+    """A model that predicts t + 10 for task t if dense <= 0.5, else t + 20."""
     model = GradientBoosting(STUMP_INPUTS, tasks, ensembles=[STUMP] * tasks)
     for task in range(tasks):
         ensemble = model.get_submodule(f"ensembles.{task}")

@@ -1,4 +1,4 @@
-"""Boosting of regression tasks, beside a binary one."""
+"""Boosting of regression tasks, next to a binary one."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,28 +14,28 @@ from torch import Tensor
 from emm.core.errors import DataError
 from emm.data.tables.rows import RowTensors
 from emm.metrics.ranking import auc
-from emm.trees.gbdt import GradientBoosting, Iteration, Run, fit, grow
-from tests.trees.test_gbdt import BOOSTING, INPUTS, make_table
+from emm.trees.gbdt import BoostingHistory, GradientBoosting, Iteration, fit, grow
+from tests.trees.test_gbdt import BOOSTING, INPUTS, make_rows
 
 QUICK = replace(BOOSTING, max_iterations=3, patience=1)
 
 
-def mixed(rows: int, seed: int) -> RowTensors:
-    """A binary task, and a value that follows a dense column and a set of ids, with noise."""
-    table = make_table(rows, seed)
-    noise = torch.randn(rows, generator=torch.Generator().manual_seed(seed + 10))
-    value = 3 * table.dense[:, 0] + (table.sparse[:, 0] % 2) + 0.3 * noise
-    labels = torch.stack([table.labels[:, 0].float(), value], dim=1)
-    return replace(table, labels=labels, kinds=("binary", "regression"))
+def mixed(count: int, seed: int) -> RowTensors:
+    """A binary task, and a value that depends on a dense column and a set of ids, with noise."""
+    rows = make_rows(count, seed)
+    noise = torch.randn(count, generator=torch.Generator().manual_seed(seed + 10))
+    value = 3 * rows.dense[:, 0] + (rows.sparse[:, 0] % 2) + 0.3 * noise
+    labels = torch.stack([rows.labels[:, 0].float(), value], dim=1)
+    return replace(rows, labels=labels, kinds=("binary", "regression"))
 
 
 TRAIN, VALIDATION = mixed(800, 0), mixed(400, 1)
-Trained = tuple[GradientBoosting, list[Run]]
+Trained = tuple[GradientBoosting, list[BoostingHistory]]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """On so few rows, threads that wait for each other on busy cores cost most of the time."""
+    """With so few rows on busy cores, threads spend most of the time waiting for each other."""
     with threadpool_limits(1, user_api="openmp"):
         yield
 
@@ -45,36 +45,36 @@ def trained() -> Trained:
     return fit(TRAIN, VALIDATION, INPUTS, BOOSTING, seed=0)
 
 
-def outputs(model: GradientBoosting, table: RowTensors) -> Tensor:
-    return model.decision(table.dense, table.sparse)
+def outputs(model: GradientBoosting, rows: RowTensors) -> Tensor:
+    return model.decision(rows.dense, rows.sparse)
 
 
-def best(run: Run) -> Iteration:
-    (found,) = (each for each in run.iterations if each.iteration == run.best_iteration)
+def best(history: BoostingHistory) -> Iteration:
+    (found,) = (each for each in history.iterations if each.iteration == history.best_iteration)
     return found
 
 
 def test_the_trees_kept_have_the_r_squared_of_the_best_iteration(trained: Trained):
-    model, runs = trained
+    model, histories = trained
     expected = r2_score(VALIDATION.labels[:, 1], outputs(model, VALIDATION)[:, 1])
-    assert best(runs[1]).score == pytest.approx(expected, abs=1e-12)
+    assert best(histories[1]).score == pytest.approx(expected, abs=1e-12)
     assert expected > 0.8
 
 
 def test_the_train_loss_is_the_mean_squared_error(trained: Trained):
-    model, runs = trained
+    model, histories = trained
     expected = mean_squared_error(TRAIN.labels[:, 1], outputs(model, TRAIN)[:, 1])
-    assert best(runs[1]).train_loss == pytest.approx(expected, rel=1e-12)
+    assert best(histories[1]).train_loss == pytest.approx(expected, rel=1e-12)
 
 
-def test_no_iteration_is_better_and_patience_trees_follow(trained: Trained):
-    run = trained[1][1]
-    last = run.iterations[-1].iteration
-    assert last in (BOOSTING.max_iterations, run.best_iteration + BOOSTING.patience)
-    assert max(each.score for each in run.iterations) == best(run).score
+def test_boosting_stops_patience_trees_after_the_best_iteration(trained: Trained):
+    history = trained[1][1]
+    last = history.iterations[-1].iteration
+    assert last in (BOOSTING.max_iterations, history.best_iteration + BOOSTING.patience)
+    assert max(each.score for each in history.iterations) == best(history).score
 
 
-def test_the_sum_of_the_trees_is_scikit_learns_prediction():
+def test_the_sum_of_the_trees_is_the_prediction_of_scikit_learn():
     columns = torch.cat([TRAIN.dense.double(), TRAIN.sparse.double()], dim=1).numpy()
     peer = HistGradientBoostingRegressor(
         learning_rate=0.1,
@@ -88,42 +88,42 @@ def test_the_sum_of_the_trees_is_scikit_learns_prediction():
     np.testing.assert_allclose(ours, peer.predict(columns), rtol=0, atol=1e-12)
 
 
-def test_the_baseline_is_the_mean_by_the_rows_weights():
+def test_the_baseline_is_the_weighted_mean():
     weights = 1 + TRAIN.dense[:, 1]
     model = grow(replace(TRAIN, weights=weights), INPUTS, QUICK, [1, 1], seed=0)
     expected = np.average(TRAIN.labels[:, 1].double(), weights=weights.double())
     assert model.get_submodule("ensembles.1").baseline.item() == pytest.approx(expected, rel=1e-6)
 
 
-def test_growing_a_number_of_trees_gives_those_of_the_fit(trained: Trained):
-    model, runs = trained
-    twin = grow(TRAIN, INPUTS, BOOSTING, [run.best_iteration for run in runs], seed=0)
+def test_grow_makes_the_trees_of_the_fit(trained: Trained):
+    model, histories = trained
+    twin = grow(TRAIN, INPUTS, BOOSTING, [history.best_iteration for history in histories], seed=0)
     assert twin.arguments() == model.arguments()
     assert all(torch.equal(a, b) for a, b in zip(twin.buffers(), model.buffers(), strict=True))
 
 
-def test_a_binary_task_beside_it_is_boosted_as_alone(trained: Trained):
-    own = [
-        replace(table, labels=table.labels[:, :1].byte(), kinds=()) for table in (TRAIN, VALIDATION)
+def test_a_regression_task_does_not_change_a_binary_task(trained: Trained):
+    binary_only = [
+        replace(rows, labels=rows.labels[:, :1].byte(), kinds=()) for rows in (TRAIN, VALIDATION)
     ]
-    alone, runs = fit(own[0], own[1], INPUTS, BOOSTING, seed=0)
-    model, mixed_runs = trained
-    assert runs == mixed_runs[:1]
+    alone, histories = fit(binary_only[0], binary_only[1], INPUTS, BOOSTING, seed=0)
+    model, mixed_histories = trained
+    assert histories == mixed_histories[:1]
     assert torch.equal(outputs(alone, VALIDATION)[:, 0], outputs(model, VALIDATION)[:, 0])
 
 
-def test_a_binary_task_beside_it_is_scored_by_the_auc(trained: Trained):
-    model, runs = trained
+def test_a_binary_task_next_to_it_is_scored_by_the_auc(trained: Trained):
+    model, histories = trained
     expected = auc(outputs(model, VALIDATION)[:, 0], VALIDATION.labels[:, 0])
-    assert best(runs[0]).score == pytest.approx(expected, abs=1e-12)
+    assert best(histories[0]).score == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])
-def test_labels_of_one_value_are_an_error(split: str):
-    tables = {"train": TRAIN, "validation": VALIDATION}
-    labels = tables[split].labels.clone()
+def test_equal_labels_are_an_error(split: str):
+    splits = {"train": TRAIN, "validation": VALIDATION}
+    labels = splits[split].labels.clone()
     labels[:, 1] = 0.7
-    tables[split] = replace(tables[split], labels=labels)
-    with pytest.raises(DataError, match="of one value") as caught:
-        fit(tables["train"], tables["validation"], INPUTS, QUICK, seed=0)
+    splits[split] = replace(splits[split], labels=labels)
+    with pytest.raises(DataError, match="all labels are equal") as caught:
+        fit(splits["train"], splits["validation"], INPUTS, QUICK, seed=0)
     assert f"task 1 in {split}" in str(caught.value)

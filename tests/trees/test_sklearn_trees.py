@@ -20,14 +20,16 @@ Array = NDArray[np.float64]
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """On so few rows, threads that wait for each other on busy cores cost most of the time."""
+    """With so few rows on busy cores, threads spend most of the time waiting for each other."""
     with threadpool_limits(1, user_api="openmp"):
         yield
 
 
-def table(inputs: Inputs, seed: int, seen: float = 1.0) -> tuple[Array, NDArray[np.uint8]]:
-    """Columns [ROWS, D + F] with many ties, missing dense values and labels that depend on all;
-    only the first share ``seen`` of each field's ids, above 0, occurs."""
+def make_rows(inputs: Inputs, seed: int, seen: float = 1.0) -> tuple[Array, NDArray[np.uint8]]:
+    """Columns [ROWS, D + F] with many ties and missing dense values, and labels that depend on all.
+
+    Only the share ``seen`` of each field's ids occurs, from the lowest on, without id 0 if < 1.
+    """
     random = np.random.default_rng(seed)
     dense = random.integers(0, 9, (ROWS, inputs.dense)).astype(np.float32) / 7
     dense[random.random(dense.shape) < 0.1] = np.nan
@@ -68,28 +70,28 @@ def decision(ensemble: TreeEnsemble, inputs: Inputs, columns: Array) -> Array:
     ids=["mixed", "categorical only", "ordered only"],
 )
 def test_equals_scikit_learn_on_the_rows_it_was_fitted_on(inputs: Inputs):
-    columns, labels = table(inputs, seed=0)
+    columns, labels = make_rows(inputs, seed=0)
     estimator = fitted(inputs, columns, labels)
     ours = decision(from_sklearn(estimator, inputs, 12), inputs, columns)
     np.testing.assert_allclose(ours, estimator.decision_function(columns), rtol=0, atol=1e-12)
 
 
-def test_ids_that_training_never_met_go_where_scikit_learn_sends_them():
-    estimator = fitted(INPUTS, *table(INPUTS, seed=0, seen=0.5))
-    columns, _ = table(INPUTS, seed=1)
+def test_ids_unseen_in_training_go_where_scikit_learn_sends_them():
+    estimator = fitted(INPUTS, *make_rows(INPUTS, seed=0, seen=0.5))
+    columns, _ = make_rows(INPUTS, seed=1)
     ours = decision(from_sklearn(estimator, INPUTS, 12), INPUTS, columns)
     np.testing.assert_allclose(ours, estimator.decision_function(columns), rtol=0, atol=1e-12)
 
 
-def test_ids_past_a_fields_cardinality_go_where_scikit_learn_sends_them():
-    estimator = fitted(INPUTS, *table(INPUTS, seed=0))
-    columns, _ = table(INPUTS, seed=1)
+def test_ids_beyond_the_cardinality_go_where_scikit_learn_sends_them():
+    estimator = fitted(INPUTS, *make_rows(INPUTS, seed=0))
+    columns, _ = make_rows(INPUTS, seed=1)
     columns[:, INPUTS.dense :] += 200
     ours = decision(from_sklearn(estimator, INPUTS, 12), INPUTS, columns)
     np.testing.assert_allclose(ours, estimator.decision_function(columns), rtol=0, atol=1e-12)
 
 
-def test_values_on_and_beside_a_threshold_fall_on_the_same_side():
+def test_values_at_a_threshold_go_to_the_same_side():
     inputs = Inputs(dense=1, cardinalities=())
     values = np.random.default_rng(0).random((ROWS, 1)).astype(np.float32)
     estimator = fitted(inputs, values.astype(np.float64), (values[:, 0] > 0.5).astype(np.uint8))
@@ -101,8 +103,8 @@ def test_values_on_and_beside_a_threshold_fall_on_the_same_side():
 
 
 @pytest.mark.parametrize("iterations", [1, 5])
-def test_a_prefix_of_the_trees_equals_that_stage(iterations: int):
-    columns, labels = table(INPUTS, seed=0)
+def test_the_first_trees_equal_the_staged_decision(iterations: int):
+    columns, labels = make_rows(INPUTS, seed=0)
     estimator = fitted(INPUTS, columns, labels)
     stages = list(estimator.staged_decision_function(columns))
     ours = decision(from_sklearn(estimator, INPUTS, iterations), INPUTS, columns)

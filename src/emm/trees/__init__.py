@@ -1,1 +1,1 @@
-"""Boosted trees: training, and readers of files that LightGBM and XGBoost saved."""
+"""Boosted trees: training, and readers of the files of LightGBM and XGBoost."""

@@ -1,4 +1,4 @@
-"""Ensembles of decision trees as plain tensors, evaluated for all rows and trees at once."""
+"""Ensembles of decision trees as plain tensors, evaluated for all rows and trees together."""
 
 from collections.abc import Iterator
 
@@ -10,34 +10,34 @@ from emm.nn.inputs import Inputs
 
 CATEGORIES = 255
 """Largest cardinality of a field that trees may split into two arbitrary sets of ids."""
-WORDS = 8  # 32-bit words of a bitset: ids 0..254, and one bit for every id outside of them
+WORDS = 8  # 32-bit words of a bitset: ids 0..254, and one bit for all other ids
 OUTSIDE = 32 * WORDS - 1
-LARGEST_ID = 2**24  # float32 holds each integer up to here
+LARGEST_ID = 2**24  # float32 represents every integer up to here
 
-# (row, tree) pairs walked together; each needs about 100 bytes.
+# (row, tree) pairs that are walked together; each needs about 100 bytes.
 PAIRS = 2**17
-# Steps between two searches for pairs that have reached their leaf and can be left out: leaves
-# lie at about half of the deepest one's depth, so the search halves the time.
+# Steps after which pairs that have reached their leaf are dropped. Leaves lie at about half of the
+# depth of the deepest one, so dropping them halves the time.
 STRIDE = 4
 
 
 class TreeEnsemble(nn.Module):
     """Sum of decision trees: dense [B, D], sparse [B, F] -> logits [B, 1].
 
-    Of a regression the sum is the predicted value itself, and so wherever it says logit here.
+    For a regression task, the sum is the predicted value itself instead of a logit.
 
-    The nodes of all trees lie one after another; ``left`` and ``right`` are positions in that
-    one list, and a leaf is its own child, so every tree may take ``depth`` steps. Tree k begins
-    at ``starts[k]``: any share of the trees can be summed by walking from their starts alone.
+    The nodes of all trees are stored one after another; ``left`` and ``right`` are positions among
+    all of them, and a leaf is its own child, so that every tree can be walked for ``depth`` steps.
+    Tree k starts at ``starts[k]``: to sum a subset of the trees, walk from their starts only.
 
     Column c of a node is dense feature c if c < D, else sparse field c - D. A node with
-    ``bitset`` -1 sends values <= ``threshold`` left and NaN by ``missing_left``. Any other node
-    reads a field of at most 255 ids and sends an id left if its bit in that row of ``bitsets``
-    is set; ids outside 0..254 share the last bit.
+    ``bitset`` -1 sends values <= ``threshold`` left, and NaN left if ``missing_left`` is set. Any
+    other node reads a field of at most 255 ids and sends an id left if its bit in this row of
+    ``bitsets`` is set; ids outside 0..254 share the last bit.
 
-    Arguments are sizes only, so an ensemble can be built empty and then loaded: ``trees``,
+    The arguments are sizes only, so that an ensemble can be built empty and then loaded: ``trees``,
     ``nodes``, ``bitsets`` (rows) and ``depth`` (longest path from a root, in steps).
-    DataError if a field has more than 2**24 ids.
+    Raises DataError if a field has more than 2**24 ids.
     """
 
     starts: Tensor
@@ -68,21 +68,22 @@ class TreeEnsemble(nn.Module):
         self.register_buffer("categorical", categorical, persistent=False)
 
     def sizes(self) -> dict[str, int]:
-        """The constructor's arguments: ``TreeEnsemble(inputs, **sizes)`` has the same buffers."""
+        """Arguments of the constructor that builds an ensemble with buffers of the same shapes."""
         trees, nodes, bitsets = len(self.starts), len(self.value), len(self.bitsets)
         return {"trees": trees, "nodes": nodes, "bitsets": bitsets, "depth": self.depth}
 
     def decision(self, dense: Tensor, sparse: Tensor) -> Tensor:
         """Logits in full precision: dense [B, D], sparse [B, F] -> [B] float64."""
-        return torch.cat([each.sum(1) for each in self._leaves(dense, sparse)]) + self.baseline
+        return torch.cat([leaves.sum(1) for leaves in self._leaves(dense, sparse)]) + self.baseline
 
     def shares(self, dense: Tensor, sparse: Tensor, levels: int) -> Tensor:
-        """The logit as ``levels`` sums over runs of trees in turn, equal in length to within one.
+        """Split the logit into sums over ``levels`` groups of consecutive trees of equal size.
 
-        The first holds the baseline too: dense [B, D], sparse [B, F] -> [B, levels] float64.
+        Sizes differ by one tree at most, and the first sum includes the baseline.
+        dense [B, D], sparse [B, F] -> [B, levels] float64.
         """
-        runs = torch.arange(len(self.starts), device=self.starts.device)
-        level = (runs * levels).div(max(1, len(runs)), rounding_mode="floor")  # [trees]
+        trees = torch.arange(len(self.starts), device=self.starts.device)
+        level = (trees * levels).div(max(1, len(trees)), rounding_mode="floor")  # [trees]
         sums = torch.cat(
             [
                 leaves.new_zeros(len(leaves), levels).index_add(1, level, leaves)
@@ -93,27 +94,27 @@ class TreeEnsemble(nn.Module):
         return sums
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """Dense [B, D] float32, sparse [B, F] int32 -> logits [B, 1] float32."""
+        """dense [B, D] float32, sparse [B, F] int32 -> logits [B, 1] float32."""
         return self.decision(dense, sparse).to(torch.float32).unsqueeze(1)
 
     def _values(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        sparse = sparse[:, : len(self.categorical)]  # less the column of bags
+        sparse = sparse[:, : len(self.categorical)]  # without the column of bags
         outside = self.categorical & ((sparse < 0) | (sparse >= OUTSIDE))  # [B, F]
         ids = sparse.masked_fill(outside, OUTSIDE)
         return torch.cat([dense.to(torch.float32), ids.to(torch.float32)], dim=1)  # [B, D + F]
 
     def _leaves(self, dense: Tensor, sparse: Tensor) -> Iterator[Tensor]:
-        """Values [b, trees] of the leaves that rows end in, for some rows at a time."""
+        """Values of the leaves that rows end in, [b, trees], block by block of b rows."""
         rows = max(1, PAIRS // max(1, len(self.starts)))
         for values in torch.split(self._values(dense, sparse), rows):
             yield self._walk(values)
 
     def _walk(self, values: Tensor) -> Tensor:
-        node = self.starts.repeat(len(values))  # [B * trees], the trees of a row side by side
+        node = self.starts.repeat(len(values))  # [b * trees], row by row
         live = torch.arange(len(node), device=node.device)  # pairs that aren't at a leaf yet
         for _ in range(0, self.depth, STRIDE):
             here = node.index_select(0, live)
-            cell = live // len(self.starts) * values.shape[1]  # where the pair's row begins
+            cell = live // len(self.starts) * values.shape[1]  # where the row of the pair starts
             for _ in range(STRIDE):
                 here = self._step(values.flatten(), cell, here)
             node[live] = here
@@ -131,14 +132,14 @@ class TreeEnsemble(nn.Module):
         return torch.where(below, left, right)
 
     def _in_set(self, row: Tensor, value: Tensor) -> Tensor:
-        # Rows of -1 are looked up as id 0 of row 0; the caller drops their answer.
+        # Nodes without a bitset look up id 0 of row 0; the caller discards the result.
         ids = torch.where(row < 0, 0, value).to(torch.int32)
         word = self.bitsets.flatten().index_select(0, row.clamp(min=0) * WORDS + (ids >> 5))
         return ((word >> (ids & 31)) & 1).to(torch.bool)
 
 
 def categorical_fields(inputs: Inputs) -> list[bool]:
-    """Whether each sparse field is small enough to be split by sets of ids, not by their order."""
+    """Whether each sparse field is small enough to be split by sets of ids instead of by order."""
     return [cardinality <= CATEGORIES for cardinality in inputs.cardinalities]
 
 

@@ -1,4 +1,4 @@
-"""Gradient-boosted trees, one ensemble a task: the reference that people would otherwise use."""
+"""Gradient-boosted trees, one ensemble per task: a common alternative to networks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from emm.core.progress import Report
 from emm.data.tables.rows import RowTensors
 from emm.nn.inputs import Inputs
 from emm.trees.forest import CATEGORIES, TreeEnsemble, categorical_fields
-from emm.trees.settings import Boosting
+from emm.trees.settings import BoostingSettings
 from emm.trees.sklearn_trees import from_sklearn
 
 HISTORY_EVERY = 10
@@ -23,8 +23,10 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Iteration:
-    """The first ``iteration`` trees: mean loss per train row (log loss in nats, or squared error)
-    and validation score (AUC, or R squared)."""
+    """Mean train loss and validation score of the first ``iteration`` trees.
+
+    Log loss in nats and AUC for a binary task; squared error and R squared for a regression task.
+    """
 
     iteration: int
     train_loss: float
@@ -32,8 +34,8 @@ class Iteration:
 
 
 @dataclass(frozen=True)
-class Run:
-    """Boosting of one task: the number of trees kept, and every tenth iteration beside it."""
+class BoostingHistory:
+    """History of one task: the number of trees kept, every tenth iteration, the best, the last."""
 
     best_iteration: int
     iterations: tuple[Iteration, ...]
@@ -42,8 +44,8 @@ class Run:
 class GradientBoosting(nn.Module):
     """One tree ensemble per task: y_t = baseline_t + sum of t's trees.
 
-    ``ensembles``: sizes of each task's ensemble (trees, nodes, bitsets, depth), so that a stored
-    model can be built empty and loaded. ModelFileError unless there are as many as ``tasks``.
+    ``ensembles``: sizes of the ensemble of each task (trees, nodes, bitsets, depth), so that a
+    stored model can be built empty and loaded. Raises ModelFileError unless there is one per task.
     Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Annals of Statistics
     2001, algorithms 5 (binary) and 2 (regression), with second-order leaf values.
     """
@@ -56,63 +58,70 @@ class GradientBoosting(nn.Module):
         self.ensembles = nn.ModuleList(TreeEnsemble(inputs, **sizes) for sizes in ensembles)
 
     def arguments(self) -> dict[str, list[dict[str, int]]]:
-        """What the constructor needs beside inputs and tasks, as plain JSON."""
-        return {"ensembles": [ensemble.sizes() for ensemble in self._each()]}
+        """Arguments of the constructor besides inputs and tasks, as plain JSON."""
+        return {"ensembles": [ensemble.sizes() for ensemble in self._ensembles()]}
 
     def decision(self, dense: Tensor, sparse: Tensor) -> Tensor:
         """Outputs in full precision: dense [B, D], sparse [B, F] -> [B, T] float64."""
-        return torch.stack([each.decision(dense, sparse) for each in self._each()], dim=1)
+        decisions = [ensemble.decision(dense, sparse) for ensemble in self._ensembles()]
+        return torch.stack(decisions, dim=1)
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """Dense [B, D], sparse [B, F] -> logits [B, T] float32."""
+        """dense [B, D], sparse [B, F] -> logits [B, T] float32."""
         return self.decision(dense, sparse).to(torch.float32)
 
-    def _each(self) -> Iterator[TreeEnsemble]:
-        return (each for each in self.ensembles if isinstance(each, TreeEnsemble))
+    def _ensembles(self) -> Iterator[TreeEnsemble]:
+        return (module for module in self.ensembles if isinstance(module, TreeEnsemble))
 
 
 def fit(
     train: RowTensors,
     validation: RowTensors,
     inputs: Inputs,
-    boosting: Boosting,
+    boosting: BoostingSettings,
     *,
     seed: int,
     report: Report | None = None,
-) -> tuple[GradientBoosting, list[Run]]:
-    """Boost one ensemble per task on ``train``; ``validation`` chooses the number of trees.
+) -> tuple[GradientBoosting, list[BoostingHistory]]:
+    """Boost one ensemble per task on ``train``; ``validation`` determines the number of trees.
 
-    A binary task follows the log loss and is scored by the AUC; a regression task follows the
-    squared error, is scored by R squared, and its trees' sum is the prediction. A task stops after
-    ``patience`` trees without a better validation score, the rule of the networks, and keeps the
-    trees up to its first best score. Fields of at most 255 ids are split by sets of ids; larger
-    ones by the order of their ids, which fall by frequency, with 0 (unknown or rare) below all.
-    The same input and ``seed`` give the same bytes. ``report`` hears of each finished task. Raises
-    DataError for a split with labels of one class, or of one value, only.
+    A binary task minimises the log loss and is scored by the AUC. A regression task minimises the
+    squared error and is scored by R squared; the sum of its trees is the prediction. Boosting stops
+    after ``patience`` trees without a better validation score, as networks do, and keeps the trees
+    up to the first best score. Fields of at most 255 ids are split by sets of ids. Larger fields
+    are split by the order of their ids, which are numbered by falling frequency from 1, with 0 for
+    unknown and rare ones. The same input and ``seed`` give the same bytes. ``report`` is called
+    after each task.
+    Raises DataError if the labels of a task are all equal in either split.
     """
     _check_labels(train, "train")
     _check_labels(validation, "validation")
     fields = len(inputs.cardinalities)
     columns, held_out = _columns(train, fields), _columns(validation, fields)
     sets_of_ids = [False] * inputs.dense + categorical_fields(inputs)
-    ensembles, runs = [], []
+    ensembles, histories = [], []
     for task, kind in enumerate(_kinds(train)):
-        labels, wanted = (_labels(table, task, kind) for table in (train, validation))
+        labels, held_out_labels = (_labels(rows, task, kind) for rows in (train, validation))
         estimator = _estimator(boosting, sets_of_ids, seed, kind)
-        estimator.fit(columns, labels, _weights(train), X_val=held_out, y_val=wanted)
-        runs.append(_run(estimator, columns, labels, kind))
-        ensembles.append(from_sklearn(estimator, inputs, runs[-1].best_iteration))
+        estimator.fit(columns, labels, _weights(train), X_val=held_out, y_val=held_out_labels)
+        histories.append(_history(estimator, columns, labels, kind))
+        ensembles.append(from_sklearn(estimator, inputs, histories[-1].best_iteration))
         if report:
-            report(task + 1, f"{runs[-1].best_iteration} trees")
-    return _assemble(inputs, ensembles), runs
+            report(task + 1, f"{histories[-1].best_iteration} trees")
+    return _assemble(inputs, ensembles), histories
 
 
 def grow(
-    train: RowTensors, inputs: Inputs, boosting: Boosting, iterations: Sequence[int], *, seed: int
+    train: RowTensors,
+    inputs: Inputs,
+    boosting: BoostingSettings,
+    iterations: Sequence[int],
+    *,
+    seed: int,
 ) -> GradientBoosting:
-    """Boost exactly so many ``iterations`` of each task, with nothing to choose them by.
+    """Boost a fixed number of ``iterations`` for each task, without validation rows.
 
-    Raises DataError for rows with labels of one class, or of one value, only.
+    Raises DataError if the labels of a task are all equal.
     """
     _check_labels(train, "train")
     columns = _columns(train, len(inputs.cardinalities))
@@ -126,8 +135,8 @@ def grow(
     return _assemble(inputs, ensembles)
 
 
-def _estimator(boosting: Boosting, sets_of_ids: list[bool], seed: int, kind: str) -> Any:
-    # Imported late: it takes a second, and using or describing a stored model doesn't need it.
+def _estimator(boosting: BoostingSettings, sets_of_ids: list[bool], seed: int, kind: str) -> Any:
+    # Imported here: it takes a second, and stored models are used and described without it.
     from sklearn import ensemble
 
     regression = kind == "regression"
@@ -152,28 +161,28 @@ def _estimator(boosting: Boosting, sets_of_ids: list[bool], seed: int, kind: str
     )
 
 
-def _kinds(table: RowTensors) -> tuple[str, ...]:
-    return table.kinds or ("binary",) * table.labels.shape[1]
+def _kinds(rows: RowTensors) -> tuple[str, ...]:
+    return rows.kinds or ("binary",) * rows.labels.shape[1]
 
 
-def _columns(table: RowTensors, fields: int) -> Array:
-    """Dense features, then ids: [N, D + F] float64, which is what scikit-learn computes in."""
-    # Trees read no bags: what points at them stands behind the fields.
-    dense, sparse = table.dense.cpu().numpy(), table.sparse[:, :fields].cpu().numpy()
+def _columns(rows: RowTensors, fields: int) -> Array:
+    """Dense features, then ids: [N, D + F] float64, the type that scikit-learn computes in."""
+    # Trees don't read bags, whose column follows the fields.
+    dense, sparse = rows.dense.cpu().numpy(), rows.sparse[:, :fields].cpu().numpy()
     return np.concatenate([dense.astype(np.float64), sparse.astype(np.float64)], axis=1)
 
 
-def _labels(table: RowTensors, task: int, kind: str) -> Array:
-    labels: Array = table.labels[:, task].cpu().numpy()
+def _labels(rows: RowTensors, task: int, kind: str) -> Array:
+    labels: Array = rows.labels[:, task].cpu().numpy()
     return labels.astype(np.float64) if kind == "regression" else labels.astype(np.uint8)
 
 
-def _weights(table: RowTensors) -> Array | None:
-    return None if table.weights is None else table.weights.cpu().numpy()
+def _weights(rows: RowTensors) -> Array | None:
+    return None if rows.weights is None else rows.weights.cpu().numpy()
 
 
-def _run(estimator: Any, columns: Array, labels: Array, kind: str) -> Run:
-    scores = estimator.validation_score_[1:]  # without that of no tree at all
+def _history(estimator: Any, columns: Array, labels: Array, kind: str) -> BoostingHistory:
+    scores = estimator.validation_score_[1:]  # the first is that of the baseline without trees
     best, last = int(scores.argmax()) + 1, len(scores)
     shown = {best, last, *range(HISTORY_EVERY, last, HISTORY_EVERY)}
     regression = kind == "regression"
@@ -184,7 +193,7 @@ def _run(estimator: Any, columns: Array, labels: Array, kind: str) -> Run:
         for number, outputs in enumerate(stages(columns), start=1)
         if number in shown
     )
-    return Run(best, iterations)
+    return BoostingHistory(best, iterations)
 
 
 def _log_loss(logits: Array, labels: Array) -> float:
@@ -203,21 +212,16 @@ def _assemble(inputs: Inputs, ensembles: Sequence[TreeEnsemble]) -> GradientBoos
     return model.eval()
 
 
-def _check_labels(table: RowTensors, split: str) -> None:
-    for task, kind in enumerate(_kinds(table)):
-        labels = table.labels[:, task]
+def _check_labels(rows: RowTensors, split: str) -> None:
+    for task, kind in enumerate(_kinds(rows)):
+        labels = rows.labels[:, task]
         if not bool((labels != labels[:1]).any()):
-            what, wanted = (
-                ("value", "at least two values")
-                if kind == "regression"
-                else ("class", "rows of both classes")
-            )
             raise DataError(
-                f"trees can't be fitted: all labels are of one {what}",
+                "trees can't be fitted: all labels are equal",
                 where=f"task {task} in {split}",
-                got=f"{len(table)} rows with the same label",
-                expected=wanted,
-                next_step="check-data shows what the labels of every split are like",
+                got=f"{len(rows)} rows with the same label",
+                expected="at least two values" if kind == "regression" else "rows of both classes",
+                next_step="see the labels of each split in the output of the stage check-data",
             )
 
 

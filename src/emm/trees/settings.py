@@ -9,14 +9,14 @@ from emm.config.binding import Count, NotNegative, Positive
 
 
 @dataclass(frozen=True)
-class Boosting:
-    """How to boost.
+class BoostingSettings:
+    """Settings of boosting.
 
     Attributes:
         learning_rate: shrinkage.
-        max_iterations: trees per task at most.
-        max_leaf_nodes: leaves per tree at most.
-        min_samples_leaf: rows per leaf at least.
+        max_iterations: largest number of trees per task.
+        max_leaf_nodes: largest number of leaves per tree.
+        min_samples_leaf: smallest number of rows per leaf.
         l2_regularization: of the leaf values.
         patience: trees without a better validation score before boosting stops.
     """

@@ -1,6 +1,6 @@
 """Trees of a scikit-learn HistGradientBoostingClassifier or Regressor, as a `TreeEnsemble`.
 
-The only module that knows scikit-learn's private fields; tests compare with its predictions.
+The only module that reads scikit-learn's private fields. Tests compare with its predictions.
 """
 
 from dataclasses import dataclass
@@ -32,8 +32,15 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class _Parts:
-    """What scikit-learn keeps: a node array and a bitset array per tree, the prediction before
-    the first tree, the columns in the order it reads them, and each categorical column's ids."""
+    """The parts of a fitted estimator.
+
+    Attributes:
+        nodes: node array of each tree.
+        bitsets: bitset array of each tree.
+        baseline: prediction before the first tree.
+        columns: input columns in the order in which scikit-learn reads them.
+        ids: ids of each categorical column, by scikit-learn's code.
+    """
 
     nodes: list[Array]
     bitsets: list[Array]
@@ -43,11 +50,11 @@ class _Parts:
 
 
 def from_sklearn(estimator: Any, inputs: Inputs, iterations: int) -> TreeEnsemble:
-    """The first ``iterations`` trees of a fitted ``estimator``, binary or of squared errors.
+    """The first ``iterations`` trees of ``estimator``, a binary classifier or a regressor.
 
-    Its columns were the D dense features, then the F sparse fields. An id that its training rows
-    didn't hold goes where scikit-learn sends it: with the missing values. Raises EmmError if
-    this scikit-learn keeps its trees otherwise than the versions known here.
+    It was fitted on the D dense features, then the F sparse fields. An id that did not occur in
+    training is treated like a missing value, as scikit-learn does. Raises EmmError if this version
+    of scikit-learn stores its trees in an unknown layout.
     """
     parts = _parts(estimator, iterations)
     nodes = np.concatenate(parts.nodes)
@@ -91,7 +98,7 @@ def _columns(estimator: Any) -> tuple[Array, dict[int, Array]]:
     categorical = estimator.is_categorical_
     if categorical is None:
         return np.arange(estimator.n_features_in_), {}
-    # It moves categorical columns to the front and numbers the ids that it met in training.
+    # It moves categorical columns to the front and encodes the ids that occur in training.
     fields = np.flatnonzero(categorical)
     encoder = estimator._preprocessor.named_transformers_["encoder"]
     columns = np.concatenate([fields, np.flatnonzero(~categorical)])
@@ -113,14 +120,14 @@ def _node_values(nodes: Array, start: Array, columns: Array) -> dict[str, Array]
 
 
 def _rounded_down(threshold: Array) -> Array:
-    # For float32 values x, x <= threshold is the same as x <= the next float32 below it.
+    # For float32 values x, x <= threshold is equivalent to x <= the next float32 below it.
     with np.errstate(over="ignore"):
         nearest = threshold.astype(np.float32)
     return np.where(nearest > threshold, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 
 
 def _bitsets(parts: _Parts, nodes: Array, column: Array, splits: Array) -> Array:
-    """Rows of bits by our ids, [len(nodes), WORDS] int32, for the categorical splits ``nodes``."""
+    """Bitsets by id for the categorical splits ``nodes``, [len(nodes), WORDS] int32."""
     if not len(nodes):
         return np.zeros((0, WORDS), dtype=np.int32)
     first = np.cumsum([0, *(len(bits) for bits in parts.bitsets[:-1])])
@@ -136,9 +143,9 @@ def _bitsets(parts: _Parts, nodes: Array, column: Array, splits: Array) -> Array
 
 def _unknown_layout(got: str) -> EmmError:
     return EmmError(
-        "this scikit-learn keeps its trees in a way that can't be exported",
+        "this version of scikit-learn stores its trees in an unknown layout",
         where=f"scikit-learn {version('scikit-learn')}",
         got=got,
         expected=f"nodes with the fields {', '.join(NODE_FIELDS)}, as in 1.7 to 1.9",
-        next_step="install the scikit-learn version of requirements.lock",
+        next_step="install the version of scikit-learn in requirements.lock",
     )

@@ -1,4 +1,4 @@
-"""Training of the boosted-tree row."""
+"""Training of boosted trees with every seed, and on folds for the pool."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,103 +16,115 @@ from emm.training.history import named_scores, write_history
 from emm.training.jobs import Job
 from emm.training.settings import FoldSettings, PoolSettings, TrainingSettings
 from emm.training.store import save_model
-from emm.trees.gbdt import GradientBoosting, Run, fit, grow
-from emm.trees.settings import Boosting
+from emm.trees.gbdt import BoostingHistory, GradientBoosting, fit, grow
+from emm.trees.settings import BoostingSettings
 
 Record = dict[str, Any]
 Boosted = tuple[GradientBoosting, list[Record]]
 
-COPIES = 4  # of the rows, that boosting holds: its own in float64, and the bins
+COPIES = 4  # copies of the rows that boosting holds in memory: float64 columns, and bins
 
 
 def train_trees(
     out: Path,
     context: TrainingContext,
-    boosting: Boosting,
+    boosting: BoostingSettings,
     seeds: tuple[int, ...],
     folds: FoldSettings | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Boost one ensemble per task with every seed; writes ``out``/seed-S and history.json.
+    """Boost one ensemble per task with every seed; write the models and history.json to ``out``.
 
-    ``folds``: given for trees of the pool, see `emm.training.folds`; the ensembles trained without
-    a fold have the main model's numbers of trees and are stored in ``out``/seed-S/fold-K.
-    ``checkpoint``: that of the stage, which keeps each finished model.
+    The model of a seed is stored in ``out``/seed-S. ``folds``: given for trees of the pool, see
+    `emm.training.folds`; the models trained without a fold have as many trees as the main model and
+    are stored in ``out``/seed-S/fold-K. ``checkpoint``: that of the stage; it saves each finished
+    model.
     """
-    runs: list[Record] = []
-    keep = checkpoint or Checkpoint()
+    history: list[Record] = []
+    stage = checkpoint or Checkpoint()
     for seed in seeds:
         main, *others = fold_runs(folds)
         rows = in_memory(main.rows(context.train, seed), "train", seed)
         held_out = in_memory(context.validation, "validation", seed)
-        # A sample is as large as memory allows, which may have changed.
-        place = keep.of(f"seed-{seed}", len(rows), len(held_out))
+        # A sample is as large as memory allows, which may have changed since the interruption.
+        saved = stage.of(f"seed-{seed}", len(rows), len(held_out))
         boost = partial(_boost, context, boosting, rows, held_out, seed)
-        model, records = _once(place, context, boost)
+        model, records = _resume_or(boost, saved, context)
         about = context.describe("gbdt", "gbdt", model.arguments(), seed)
         save_model(out / f"seed-{seed}", model, about)
-        runs.extend(records)
+        history.extend(records)
         counts = [record["best_epoch"] for record in records]
         for fold in others:
             rows = in_memory(fold.rows(context.train, seed), "train", seed)
-            place = keep.of(f"seed-{seed}", *fold.names, len(rows))
-            twin, _ = _once(place, context, partial(_grow, context, boosting, rows, counts, seed))
-            about = context.describe("gbdt", "gbdt", twin.arguments(), seed)
-            save_model(fold.folder(out / f"seed-{seed}"), twin, about)
+            saved = stage.of(f"seed-{seed}", *fold.names, len(rows))
+            regrow = partial(_grow, context, boosting, rows, counts, seed)
+            fold_model, _ = _resume_or(regrow, saved, context)
+            about = context.describe("gbdt", "gbdt", fold_model.arguments(), seed)
+            save_model(fold.folder(out / f"seed-{seed}"), fold_model, about)
         say(f"gbdt seed {seed}: {', '.join(f'{count} trees' for count in counts)}")
-    write_history(out, runs)
+    write_history(out, history)
 
 
 def _boost(
-    context: TrainingContext, boosting: Boosting, rows: RowTensors, held_out: RowTensors, seed: int
+    context: TrainingContext,
+    boosting: BoostingSettings,
+    rows: RowTensors,
+    held_out: RowTensors,
+    seed: int,
 ) -> Boosted:
     tasks = context.schema.tasks
     with progress(f"gbdt seed {seed}", len(tasks)) as report:
-        model, runs = fit(rows, held_out, context.inputs, boosting, seed=seed, report=report)
-    pairs = zip(tasks, runs, strict=True)
-    return model, [_record(seed, task, run, context.schema.kind(task)) for task, run in pairs]
+        model, histories = fit(rows, held_out, context.inputs, boosting, seed=seed, report=report)
+    pairs = zip(tasks, histories, strict=True)
+    return model, [_record(seed, task, each, context.schema.kind(task)) for task, each in pairs]
 
 
 def _grow(
-    context: TrainingContext, boosting: Boosting, rows: RowTensors, counts: Sequence[int], seed: int
+    context: TrainingContext,
+    boosting: BoostingSettings,
+    rows: RowTensors,
+    counts: Sequence[int],
+    seed: int,
 ) -> Boosted:
     return grow(rows, context.inputs, boosting, counts, seed=seed), []
 
 
-def _once(place: Checkpoint, context: TrainingContext, make: Callable[[], Boosted]) -> Boosted:
-    """What ``make`` gives, or what it gave before the stage was interrupted."""
-    saved = place.read()
-    if saved is None:
-        model, records = make()
-        place.write(model.state_dict(), {"arguments": model.arguments(), "records": records})
+def _resume_or(
+    boost: Callable[[], Boosted], saved: Checkpoint, context: TrainingContext
+) -> Boosted:
+    """The model ``saved`` before the stage was interrupted, or the result of ``boost``."""
+    found = saved.read()
+    if found is None:
+        model, records = boost()
+        saved.write(model.state_dict(), {"arguments": model.arguments(), "records": records})
         return model, records
-    tensors, about = saved
+    tensors, about = found
     model = GradientBoosting(context.inputs, len(context.schema.tasks), **about["arguments"])
     model.load_state_dict(tensors)
-    say(f"{place.name}: trained before")
+    say(f"{saved.name}: trained before")
     return model.eval(), about["records"]
 
 
 def in_memory(rows: Rows, split: str, seed: int) -> RowTensors:
-    """The rows of a split, or of one that is streamed as many as boosting has memory for."""
-    table = rows.in_memory(COPIES, seed)
-    if len(table) < len(rows):
-        say(f"gbdt uses a sample of {split}, {len(table):,} of {len(rows):,} rows, to fit memory")
-    return table
+    """All rows of a split, or a sample of a streamed split for which boosting has the memory."""
+    sample = rows.in_memory(COPIES, seed)
+    if len(sample) < len(rows):
+        say(f"gbdt uses a sample of {split}, {len(sample):,} of {len(rows):,} rows, to fit memory")
+    return sample
 
 
-def _record(seed: int, task: str, run: Run, kind: str) -> Record:
+def _record(seed: int, task: str, history: BoostingHistory, kind: str) -> Record:
     return {
         "seed": seed,
         "task": task,
-        "best_epoch": run.best_iteration,
+        "best_epoch": history.best_iteration,
         "epochs": [
             {
                 "epoch": each.iteration,
                 "train_loss": each.train_loss,
                 **named_scores([task], [each.score], [kind]),
             }
-            for each in run.iterations
+            for each in history.iterations
         ],
     }
 
@@ -123,7 +135,7 @@ def trees_job(project: Project, dataset: str, model: str) -> Job:
     training = replace(recipe.read("training", TrainingSettings), device="cpu")
     pool = recipe.read_part("fusion", PoolSettings)
     folds = FoldSettings(pool.fit_on, pool.folds) if model in pool.trees else None
-    boosting = recipe.read(f"train.{model}", Boosting)
+    boosting = recipe.read(f"train.{model}", BoostingSettings)
 
     def train(context: TrainingContext, out: Path, checkpoint: Checkpoint) -> None:
         train_trees(out, context, boosting, training.seeds, folds, checkpoint)

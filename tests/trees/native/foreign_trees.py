@@ -1,4 +1,4 @@
-"""Small tables to boost trees on with other libraries, and the models that they make of them."""
+"""Small data sets, and models that LightGBM and XGBoost train on them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,8 +29,8 @@ LOGISTIC = {"objective": "binary:logistic", "max_depth": 4, "nthread": 1, "max_c
 Array = NDArray[Any]
 
 
-def table(inputs: Inputs = INPUTS, seed: int = 0) -> tuple[Array, Array]:
-    """Columns [ROWS, D + F] float32 with many ties, zeros and missing dense values; labels."""
+def make_rows(inputs: Inputs = INPUTS, seed: int = 0) -> tuple[Array, Array]:
+    """Columns [ROWS, D + F] float32 with many ties, zeros and missing dense values, and labels."""
     random = np.random.default_rng(seed)
     dense = random.integers(-4, 5, (ROWS, inputs.dense)).astype(np.float32) / 7
     dense[random.random(dense.shape) < 0.1] = np.nan
@@ -41,8 +41,10 @@ def table(inputs: Inputs = INPUTS, seed: int = 0) -> tuple[Array, Array]:
 
 
 def coded(columns: Array, ids: dict[int, list[int]]) -> Array:
-    """``columns`` as a data frame numbers its categories: positions in ``ids`` of a column, and
-    NaN for a value that isn't among them."""
+    """``columns`` with the category codes of a data frame: positions in a column's ``ids``.
+
+    A value that isn't among them becomes NaN.
+    """
     codes = columns.copy()
     for column, known in ids.items():
         codes[:, column] = np.nan

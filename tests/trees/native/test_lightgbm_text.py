@@ -18,7 +18,7 @@ from tests.trees.native.foreign_trees import (
     SETS,
     decision,
     lightgbm_booster,
-    table,
+    make_rows,
 )
 
 
@@ -36,7 +36,7 @@ def read(tmp_path: Path) -> Callable[..., TreeEnsemble]:
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return lightgbm_booster(*table(), SETS, rounds=3).model_to_string()
+    return lightgbm_booster(*make_rows(), SETS, rounds=3).model_to_string()
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -50,13 +50,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_other_models_are_refused(case: str, read: Callable[..., TreeEnsemble]) -> None:
     params, message = REFUSED[case]
-    columns, labels = table()
+    columns, labels = make_rows()
     booster = lightgbm_booster(np.nan_to_num(columns), labels, rounds=2, **params)
     with pytest.raises(ModelFileError, match=message):
         read(booster)
 
 
-def test_an_objective_of_ones_own_is_refused(text: str, read: Callable[..., TreeEnsemble]) -> None:
+def test_a_custom_objective_is_refused(text: str, read: Callable[..., TreeEnsemble]) -> None:
     with pytest.raises(ModelFileError, match="got: objective=none"):
         read(text.replace("objective=binary sigmoid:1\n", "", 1))
 
@@ -64,26 +64,24 @@ def test_an_objective_of_ones_own_is_refused(text: str, read: Callable[..., Tree
 @pytest.mark.parametrize(
     ("column", "message"), [(0, "got: a dense feature"), (4, "got: a field of 300 ids")]
 )
-def test_sets_of_values_of_other_columns_are_refused(
+def test_splits_by_sets_in_other_columns_are_refused(
     column: int, message: str, read: Callable[..., TreeEnsemble]
 ) -> None:
-    columns, _ = table()
+    columns, _ = make_rows()
     columns = np.abs(np.nan_to_num(columns) * (7 if column == 0 else 1)).round()
     labels = np.sin(7 * columns[:, column]) > 0
     with pytest.raises(ModelFileError, match=message):
         read(lightgbm_booster(columns, labels, [column]))
 
 
-def test_ids_that_the_data_does_not_have_are_refused(
-    text: str, read: Callable[..., TreeEnsemble]
-) -> None:
+def test_ids_missing_in_the_data_are_refused(text: str, read: Callable[..., TreeEnsemble]) -> None:
     inputs = Inputs(dense=3, cardinalities=(4, 300, 255, 10))
     with pytest.raises(ModelFileError, match=r"ids of 'state'(.|\n)*expected: ids 0 to 9"):
         read(text, inputs)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.1, 0.5, 0.9])
-def test_a_file_that_is_cut_off_is_damaged(
+def test_a_truncated_file_is_damaged(
     share: float, text: str, read: Callable[..., TreeEnsemble]
 ) -> None:
     with pytest.raises(ModelFileError, match="damaged"):
@@ -95,26 +93,26 @@ def line(text: str, key: str) -> str:
 
 
 DAMAGES: dict[str, tuple[str, Callable[[str], str]]] = {
-    "a circle": ("left_child", lambda old: "left_child=0" + old[old.index(" ") :]),
+    "a cycle": ("left_child", lambda old: "left_child=0" + old[old.index(" ") :]),
     "two parents": ("right_child", lambda old: old.replace("right_child", "left_child")),
-    "a child too far": ("left_child", lambda old: "left_child=14" + old[old.index(" ") :]),
-    "a leaf too far": ("left_child", lambda old: "left_child=-16" + old[old.index(" ") :]),
+    "a child out of range": ("left_child", lambda old: "left_child=14" + old[old.index(" ") :]),
+    "a leaf out of range": ("left_child", lambda old: "left_child=-16" + old[old.index(" ") :]),
     "too many leaves": ("num_leaves", lambda old: "num_leaves=999999999999"),
     "more than 64 bits": ("num_leaves", lambda old: f"num_leaves={10**30}"),
     "no leaves": ("num_leaves", lambda old: "num_leaves=0"),
-    "fewer values": ("leaf_value", lambda old: old.rpartition(" ")[0]),
-    "no number": ("leaf_value", lambda old: old.rpartition(" ")[0] + " __import__"),
+    "too few values": ("leaf_value", lambda old: old.rpartition(" ")[0]),
+    "not a number": ("leaf_value", lambda old: old.rpartition(" ")[0] + " __import__"),
     "NaN in a leaf": ("leaf_value", lambda old: old.rpartition(" ")[0] + " nan"),
     "NaN as threshold": ("threshold", lambda old: old.rpartition(" ")[0] + " nan"),
-    "a feature too far": ("split_feature", lambda old: old.rpartition(" ")[0] + " 7"),
+    "a feature out of range": ("split_feature", lambda old: old.rpartition(" ")[0] + " 7"),
     "a negative feature": ("split_feature", lambda old: old.rpartition(" ")[0] + " -1"),
     "a missing type of 3": ("decision_type", lambda old: old.rpartition(" ")[0] + " 12"),
     "too many sets": ("num_cat", lambda old: "num_cat=999999999999"),
-    "falling ends": ("cat_boundaries", lambda old: old.replace("=0 ", "=9 ", 1)),
+    "descending boundaries": ("cat_boundaries", lambda old: old.replace("=0 ", "=9 ", 1)),
     "words of 33 bits": ("cat_threshold", lambda old: old.rpartition(" ")[0] + f" {2**32}"),
     "too few trees": ("tree_sizes", lambda old: old + " 100"),
     "sigmoid of 0": ("objective", lambda old: "objective=binary sigmoid:0"),
-    "two features of a name": ("feature_names", lambda old: "feature_names=age age"),
+    "duplicate feature names": ("feature_names", lambda old: "feature_names=age age"),
 }
 
 
@@ -134,7 +132,7 @@ def test_a_file_that_contradicts_itself_is_damaged(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_whatever_is_changed_in_a_file_it_gives_numbers_or_our_error(
+def test_any_change_of_a_file_leads_to_numbers_or_to_a_model_file_error(
     data: st.DataObject, text: str, read: Callable[..., TreeEnsemble]
 ) -> None:
     place = data.draw(st.integers(0, text.index("end of trees") - 1))
@@ -144,4 +142,4 @@ def test_whatever_is_changed_in_a_file_it_gives_numbers_or_our_error(
         ensemble = read(changed)
     except ModelFileError:
         return
-    assert decision(ensemble, table()[0][:5]).shape == (5,)
+    assert decision(ensemble, make_rows()[0][:5]).shape == (5,)

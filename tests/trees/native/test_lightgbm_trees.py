@@ -21,7 +21,7 @@ from tests.trees.native.foreign_trees import (
     coded,
     decision,
     lightgbm_booster,
-    table,
+    make_rows,
 )
 
 
@@ -47,36 +47,36 @@ def read(tmp_path: Path) -> Callable[..., TreeEnsemble]:
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return lightgbm_booster(*table(), SETS, rounds=3).model_to_string()
+    return lightgbm_booster(*make_rows(), SETS, rounds=3).model_to_string()
 
 
 @pytest.mark.parametrize("sets", [(), [3], SETS], ids=["ordered", "one set", "sets"])
 def test_equals_lightgbm_on_the_rows_it_was_trained_on(
     sets: Sequence[int], read: Callable[..., TreeEnsemble]
 ) -> None:
-    columns, labels = table()
+    columns, labels = make_rows()
     booster = lightgbm_booster(columns, labels, sets)
     assert_equal(decision(read(booster), columns), expected(booster, columns))
 
 
-def test_ids_that_training_never_met_go_where_lightgbm_sends_them(
+def test_ids_unseen_in_training_go_where_lightgbm_sends_them(
     read: Callable[..., TreeEnsemble],
 ) -> None:
-    columns, labels = table()
+    columns, labels = make_rows()
     known = (columns[:, 5] < 60) & (columns[:, 6] % 2 == 0)
     booster = lightgbm_booster(columns[known], labels[known], SETS, min_data_in_leaf=1)
     assert_equal(decision(read(booster), columns), expected(booster, columns))
 
 
-def test_dense_columns_alone_are_enough(read: Callable[..., TreeEnsemble]) -> None:
+def test_a_model_on_dense_columns_only_is_read(read: Callable[..., TreeEnsemble]) -> None:
     inputs = Inputs(dense=3, cardinalities=())
-    columns, labels = table()
+    columns, labels = make_rows()
     booster = lightgbm_booster(columns[:, :3], labels)
     ours = decision(read(booster, inputs, NAMES[:3]), columns[:, :3], inputs)
     assert_equal(ours, expected(booster, columns[:, :3]))
 
 
-def test_values_on_and_beside_a_threshold_fall_on_the_same_side(
+def test_values_at_a_threshold_go_to_the_same_side(
     read: Callable[..., TreeEnsemble],
 ) -> None:
     inputs = Inputs(dense=1, cardinalities=())
@@ -102,7 +102,7 @@ MISSING = {
 def test_missing_values_and_zeros_go_where_lightgbm_sends_them(
     missing: str, seed: int, read: Callable[..., TreeEnsemble]
 ) -> None:
-    columns, labels = table(seed=seed)
+    columns, labels = make_rows(seed=seed)
     if missing == "none":
         columns = np.nan_to_num(columns)
     booster = lightgbm_booster(columns, labels, SETS, **MISSING[missing])
@@ -114,7 +114,7 @@ def test_missing_values_and_zeros_go_where_lightgbm_sends_them(
 
 @pytest.mark.parametrize("threshold", [-1.0, -1e-36, 0.0, 1e-36, 1.0, 1e300, -1e300])
 @pytest.mark.parametrize("kind", [0, 2, 4, 6, 8, 10])
-def test_every_type_of_split_decides_as_lightgbm(
+def test_every_type_of_split_decides_like_lightgbm(
     kind: int, threshold: float, read: Callable[..., TreeEnsemble]
 ) -> None:
     inputs = Inputs(dense=1, cardinalities=())
@@ -144,25 +144,25 @@ def test_every_type_of_split_decides_as_lightgbm(
 def test_the_logits_sigmoid_is_lightgbms_probability(
     params: dict[str, Any], read: Callable[..., TreeEnsemble]
 ) -> None:
-    columns, labels = table()
+    columns, labels = make_rows()
     booster = lightgbm_booster(columns, labels, SETS, **params)
     ours = 1 / (1 + np.exp(-decision(read(booster), columns)))
     assert_equal(ours, booster.predict(columns))
 
 
 def test_trees_of_a_single_leaf_work(read: Callable[..., TreeEnsemble]) -> None:
-    columns, labels = table()
+    columns, labels = make_rows()
     booster = lightgbm_booster(np.zeros_like(columns), labels)
     assert "num_leaves=1\n" in booster.model_to_string()
     assert_equal(decision(read(booster), columns), expected(booster, columns))
 
 
-def test_an_early_stopped_model_is_what_the_file_holds(
+def test_an_early_stopped_model_is_read_as_saved(
     read: Callable[..., TreeEnsemble],
 ) -> None:
-    columns, labels = table()
+    columns, labels = make_rows()
     data = lightgbm.Dataset(columns, labels, params=QUIET)
-    held_out = data.create_valid(*table(seed=1))
+    held_out = data.create_valid(*make_rows(seed=1))
     stop = lightgbm.early_stopping(3, verbose=False)
     booster = lightgbm.train(
         BINARY,
@@ -178,34 +178,34 @@ def test_an_early_stopped_model_is_what_the_file_holds(
 
 
 def test_features_are_found_by_name_in_any_order(read: Callable[..., TreeEnsemble]) -> None:
-    columns, labels = table()
+    columns, labels = make_rows()
     order = [4, 1, 6, 0, 3]  # not even all of them
     names = [NAMES[position].replace(" ", "_") for position in order]
     booster = lightgbm_booster(columns[:, order], labels, [2, 4], names)
     assert_equal(decision(read(booster), columns), expected(booster, columns[:, order]))
 
 
-def test_columns_that_are_called_like_unnamed_ones_are_names(
+def test_columns_with_default_names_match_by_name(
     read: Callable[..., TreeEnsemble],
 ) -> None:
-    columns, labels = table()
+    columns, labels = make_rows()
     booster = lightgbm_booster(columns, labels)
-    turned = [f"Column_{position}" for position in reversed(range(7))]
+    reversed_names = [f"Column_{position}" for position in reversed(range(7))]
     inputs = Inputs(dense=7, cardinalities=())
-    ours = decision(read(booster, inputs, turned), columns[:, ::-1].copy(), inputs)
+    ours = decision(read(booster, inputs, reversed_names), columns[:, ::-1].copy(), inputs)
     assert_equal(ours, expected(booster, columns))
 
 
-def test_lines_may_end_as_on_windows(text: str, read: Callable[..., TreeEnsemble]) -> None:
-    columns, _ = table()
+def test_windows_line_endings_are_read(text: str, read: Callable[..., TreeEnsemble]) -> None:
+    columns, _ = make_rows()
     ours = decision(read(text.replace("\n", "\r\n")), columns)
     assert_equal(ours, decision(read(text), columns))
 
 
-def test_codes_of_a_data_frames_categories_become_ids(
+def test_category_codes_of_a_data_frame_become_ids(
     read: Callable[..., TreeEnsemble],
 ) -> None:
-    columns, labels = table()
+    columns, labels = make_rows()
     ids = {3: [1, 2, 3], 5: list(range(0, 255, 2)), 6: [29, *range(3, 28)]}
     codes = coded(columns, ids)
     booster = lightgbm_booster(codes, labels, SETS)
@@ -214,17 +214,17 @@ def test_codes_of_a_data_frames_categories_become_ids(
     assert_equal(decision(read(text), columns), expected(booster, codes))
 
 
-def test_an_unknown_feature_is_named_with_the_nearest_column(
+def test_the_error_for_an_unknown_feature_names_the_nearest_column(
     read: Callable[..., TreeEnsemble],
 ) -> None:
     names = ["age", "weeks_worked", "gains", "sex", "city", "job", "stat"]
     with pytest.raises(ModelFileError, match="'stat'; did you mean 'state'"):
-        read(lightgbm_booster(*table(), names=names, rounds=1))
+        read(lightgbm_booster(*make_rows(), names=names, rounds=1))
 
 
-def test_unnamed_features_must_be_as_many_as_the_columns(
+def test_there_must_be_one_unnamed_feature_per_column(
     read: Callable[..., TreeEnsemble],
 ) -> None:
-    columns, labels = table()
+    columns, labels = make_rows()
     with pytest.raises(ModelFileError, match=r"got: 6 features\n.*expected: 7"):
         read(lightgbm_booster(columns[:, 1:], labels, rounds=1))

@@ -21,7 +21,7 @@ NAMES = ("age", "gains", "sex")
 Array = NDArray[Any]
 
 
-def table() -> tuple[Array, Array]:
+def make_rows() -> tuple[Array, Array]:
     random = np.random.default_rng(0)
     columns = random.normal(size=(ROWS, 3)).astype(np.float32)
     columns[:, 2] = random.integers(0, 4, ROWS)
@@ -30,38 +30,38 @@ def table() -> tuple[Array, Array]:
 
 def boosted_by_lightgbm() -> lightgbm.Booster:
     params = {"objective": "binary", "verbosity": -1, "num_threads": 1}
-    return lightgbm.train(params, lightgbm.Dataset(*table(), params=params), 3)
+    return lightgbm.train(params, lightgbm.Dataset(*make_rows(), params=params), 3)
 
 
 def boosted_by_xgboost() -> xgboost.Booster:
     params = {"objective": "binary:logistic", "nthread": 1}
-    return xgboost.train(params, xgboost.DMatrix(*table(), nthread=1), 3)
+    return xgboost.train(params, xgboost.DMatrix(*make_rows(), nthread=1), 3)
 
 
-def test_a_lightgbm_model_is_known_by_its_content(tmp_path: Path) -> None:
+def test_a_lightgbm_model_is_recognised_by_its_content(tmp_path: Path) -> None:
     booster = boosted_by_lightgbm()
     booster.save_model(tmp_path / "model")
-    check(load_native_trees(tmp_path / "model", INPUTS, NAMES), booster.predict(table()[0]))
+    check(load_native_trees(tmp_path / "model", INPUTS, NAMES), booster.predict(make_rows()[0]))
 
 
 @pytest.mark.parametrize("indent", [None, 2])
-def test_an_xgboost_model_is_known_by_its_content(tmp_path: Path, indent: int | None) -> None:
+def test_an_xgboost_model_is_recognised_by_its_content(tmp_path: Path, indent: int | None) -> None:
     booster = boosted_by_xgboost()
     booster.save_model(tmp_path / "model.json")
     path = (tmp_path / "model.json").rename(tmp_path / "model.txt")
     if indent:
         path.write_text(path.read_text().replace(",", ",\n  ").replace("{", "\n{\n  "))
-    probabilities = booster.predict(xgboost.DMatrix(table()[0], nthread=1))
+    probabilities = booster.predict(xgboost.DMatrix(make_rows()[0], nthread=1))
     check(load_native_trees(path, INPUTS, NAMES), probabilities)
 
 
 def check(ensemble: TreeEnsemble, probabilities: Array) -> None:
-    columns = torch.tensor(table()[0])
+    columns = torch.tensor(make_rows()[0])
     ours = ensemble(columns[:, :2], columns[:, 2:].int()).sigmoid()[:, 0]
     np.testing.assert_allclose(ours.numpy(), probabilities, rtol=0, atol=1e-6)
 
 
-def test_ubjson_is_refused_with_the_format_to_save(tmp_path: Path) -> None:
+def test_the_error_for_ubjson_names_the_format_to_save(tmp_path: Path) -> None:
     boosted_by_xgboost().save_model(tmp_path / "m.ubj")
     with pytest.raises(ModelFileError, match=r"UBJSON(.|\n)*save_model\(\"m.json\"\)"):
         load_native_trees(tmp_path / "m.ubj", INPUTS, NAMES)
@@ -77,7 +77,7 @@ class Trap:
         return (Path.touch, (self.path,))
 
 
-def test_a_pickle_is_refused_unopened(tmp_path: Path) -> None:
+def test_a_pickle_is_refused_without_loading_it(tmp_path: Path) -> None:
     (tmp_path / "m.pkl").write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
     with pytest.raises(ModelFileError, match="a pickle, which could run code"):
         load_native_trees(tmp_path / "m.pkl", INPUTS, NAMES)
@@ -103,12 +103,12 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes, message: str) -
 
 
 @pytest.mark.parametrize("name", ["absent.json", "."])
-def test_a_file_that_can_not_be_read_is_an_error(tmp_path: Path, name: str) -> None:
+def test_an_unreadable_file_is_an_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(ModelFileError, match="can't be read"):
         load_native_trees(tmp_path / name, INPUTS, NAMES)
 
 
-def test_a_file_that_is_too_large_is_not_read(
+def test_a_file_that_is_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boosted_by_lightgbm().save_model(tmp_path / "m.txt")
@@ -118,8 +118,8 @@ def test_a_file_that_is_too_large_is_not_read(
 
 
 @pytest.mark.parametrize("names", [NAMES[:2], ("age", "age", "sex")])
-def test_names_that_do_not_fit_the_inputs_are_an_error(
+def test_names_that_do_not_match_the_inputs_are_an_error(
     tmp_path: Path, names: tuple[str, ...]
 ) -> None:
-    with pytest.raises(DataError, match="expected: 3 different names"):
+    with pytest.raises(DataError, match="expected: 3 distinct names"):
         load_native_trees(tmp_path / "m", INPUTS, names)

@@ -19,7 +19,7 @@ from tests.trees.native.foreign_trees import (
     ROWS,
     SETS,
     decision,
-    table,
+    make_rows,
     xgboost_booster,
     xgboost_matrix,
 )
@@ -50,7 +50,7 @@ def read(tmp_path: Path) -> Callable[..., TreeEnsemble]:
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return json.dumps(as_json(xgboost_booster(xgboost_matrix(*table(), SETS, NAMES), rounds=3)))
+    return json.dumps(as_json(xgboost_booster(xgboost_matrix(*make_rows(), SETS, NAMES), rounds=3)))
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def model(text: str) -> Model:
 def test_other_models_are_refused(
     params: dict[str, Any], message: str, read: Callable[..., TreeEnsemble]
 ) -> None:
-    data = xgboost_matrix(*table())
+    data = xgboost_matrix(*make_rows())
     data.set_group([ROWS])
     with pytest.raises(ModelFileError, match=message):
         read(xgboost.train(params | {"nthread": 1}, data, 1))
@@ -88,42 +88,38 @@ def test_vector_leaves_are_refused(model: Model, read: Callable[..., TreeEnsembl
 @pytest.mark.parametrize(
     ("column", "message"), [(0, "got: a dense feature"), (4, "got: a field of 300 ids")]
 )
-def test_sets_of_values_of_other_columns_are_refused(
+def test_splits_by_sets_in_other_columns_are_refused(
     column: int, message: str, read: Callable[..., TreeEnsemble]
 ) -> None:
-    columns, _ = table()
+    columns, _ = make_rows()
     columns = np.abs(np.nan_to_num(columns) * (7 if column == 0 else 1)).round()
     labels = np.sin(7 * columns[:, column]) > 0
     with pytest.raises(ModelFileError, match=message):
         read(xgboost_booster(xgboost_matrix(columns, labels, (column,))))
 
 
-def test_ids_that_the_data_does_not_have_are_refused(
-    text: str, read: Callable[..., TreeEnsemble]
-) -> None:
+def test_ids_missing_in_the_data_are_refused(text: str, read: Callable[..., TreeEnsemble]) -> None:
     inputs = Inputs(dense=3, cardinalities=(4, 300, 255, 10))
     with pytest.raises(ModelFileError, match=r"ids of 'state'(.|\n)*expected: ids 0 to 9"):
         read(text, inputs)
 
 
-def test_categories_that_are_text_are_refused(
-    model: Model, read: Callable[..., TreeEnsemble]
-) -> None:
+def test_text_categories_are_refused(model: Model, read: Callable[..., TreeEnsemble]) -> None:
     words = {"offsets": [0, 1, 2], "values": [97, 98]}
     model["learner"]["gradient_booster"]["model"]["cats"]["enc"] = [words] * 7
-    with pytest.raises(ModelFileError, match="categories of 'age' that are no ids"):
+    with pytest.raises(ModelFileError, match="categories of 'age' that are not ids"):
         read(model)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
-def test_a_file_that_is_cut_off_is_damaged(
+def test_a_truncated_file_is_damaged(
     share: float, text: str, read: Callable[..., TreeEnsemble]
 ) -> None:
     with pytest.raises(ModelFileError, match="damaged"):
         read(text[: int(len(text) * share)])
 
 
-def test_brackets_without_an_end_are_damaged(read: Callable[..., TreeEnsemble]) -> None:
+def test_unclosed_brackets_are_damaged(read: Callable[..., TreeEnsemble]) -> None:
     with pytest.raises(ModelFileError, match="damaged"):
         read('{"learner":' + "[" * 100_000)
 
@@ -140,47 +136,47 @@ def set_all(**values: Any) -> Callable[[Model, Model], None]:
 
 
 DAMAGES: dict[str, Callable[[Model, Model], None]] = {
-    "a circle": put("left_children", 1, 0),
+    "a cycle": put("left_children", 1, 0),
     "its own child": put("left_children", 0, 0),
-    "one child twice": put("left_children", 0, 2),
+    "the same child twice": put("left_children", 0, 2),
     "two parents": put("left_children", 1, 2),
-    "a child too far": put("left_children", 0, 10**9),
-    "a child before the first": put("right_children", 0, -2),
+    "a child out of range": put("left_children", 0, 10**9),
+    "a negative child": put("right_children", 0, -2),
     "more than 64 bits": put("left_children", 0, 10**30),
-    "half a child": put("left_children", 0, 1.5),
+    "a fractional child": put("left_children", 0, 1.5),
     "text as a child": put("left_children", 0, "1"),
-    "fewer children": lambda _, tree: tree["right_children"].pop(),
+    "too few children": lambda _, tree: tree["right_children"].pop(),
     "no nodes": set_all(left_children=[], right_children=[]),
     "nested children": set_all(left_children=[[1], [2, 3]]),
-    "children that are none": set_all(left_children="os.system"),
+    "children of another type": set_all(left_children="os.system"),
     "too many nodes": set_all(tree_param={"num_nodes": "999999999999"}),
     "NaN in a leaf": put("split_conditions", -1, float("nan")),
     "infinity in a leaf": put("split_conditions", -1, 1e99),
-    "a feature too far": put("split_indices", 0, 7),
+    "a feature out of range": put("split_indices", 0, 7),
     "a negative feature": put("split_indices", 0, -1),
-    "a set too far": put("categories_sizes", 0, 10**9),
-    "a set before the first": put("categories_segments", 0, -1),
-    "a set of no node": put("categories_nodes", 0, -1),
+    "a set out of range": put("categories_sizes", 0, 10**9),
+    "a set with a negative start": put("categories_segments", 0, -1),
+    "a set of a negative node": put("categories_nodes", 0, -1),
     "too many trees": lambda learner, _: learner["gradient_booster"]["model"][
         "gbtree_model_param"
     ].update(num_trees="999999999999"),
     "no trees": lambda learner, _: learner["gradient_booster"]["model"].update(trees=[]),
-    "trees that are none": lambda learner, _: learner["gradient_booster"]["model"].update(
+    "trees of another type": lambda learner, _: learner["gradient_booster"]["model"].update(
         trees=[1, 2, 3]
     ),
-    "a score that is none": lambda learner, _: learner["learner_model_param"].update(
+    "a score of another type": lambda learner, _: learner["learner_model_param"].update(
         base_score="__import__('os')"
     ),
     "a score above 1": lambda learner, _: learner["learner_model_param"].update(base_score="2"),
     "no score": lambda learner, _: learner["learner_model_param"].pop("base_score"),
-    "two features of a name": lambda learner, _: learner.update(feature_names=["age"] * 7),
-    "fewer names": lambda learner, _: learner.update(feature_names=["age"]),
-    "names that are none": lambda learner, _: learner.update(feature_names=[1] * 7),
+    "duplicate feature names": lambda learner, _: learner.update(feature_names=["age"] * 7),
+    "too few names": lambda learner, _: learner.update(feature_names=["age"]),
+    "names of another type": lambda learner, _: learner.update(feature_names=[1] * 7),
     "no objective": lambda learner, _: learner.pop("objective"),
-    "fewer categories": lambda learner, _: learner["gradient_booster"]["model"]["cats"].update(
+    "too few categories": lambda learner, _: learner["gradient_booster"]["model"]["cats"].update(
         enc=[{}]
     ),
-    "attributes that are none": lambda learner, _: learner.update(attributes=[]),
+    "attributes of another type": lambda learner, _: learner.update(attributes=[]),
 }
 
 
@@ -200,7 +196,7 @@ def test_a_file_that_contradicts_itself_is_damaged(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_whatever_is_changed_in_a_file_it_gives_numbers_or_our_error(
+def test_any_change_of_a_file_leads_to_numbers_or_to_a_model_file_error(
     data: st.DataObject, text: str, read: Callable[..., TreeEnsemble]
 ) -> None:
     place = data.draw(st.integers(0, len(text) - 1))
@@ -210,4 +206,4 @@ def test_whatever_is_changed_in_a_file_it_gives_numbers_or_our_error(
         ensemble = read(changed)
     except ModelFileError:
         return
-    assert decision(ensemble, table()[0][:5]).shape == (5,)
+    assert decision(ensemble, make_rows()[0][:5]).shape == (5,)

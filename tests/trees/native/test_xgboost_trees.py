@@ -19,7 +19,7 @@ from tests.trees.native.foreign_trees import (
     Array,
     coded,
     decision,
-    table,
+    make_rows,
     xgboost_booster,
     xgboost_matrix,
 )
@@ -36,7 +36,7 @@ def expected(booster: xgboost.Booster, data: xgboost.DMatrix) -> Array:
 
 
 def assert_equal(ours: Array, theirs: Array) -> None:
-    """XGBoost adds in float32."""
+    """Equal up to float32, in which XGBoost adds."""
     np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=2e-6)
 
 
@@ -59,7 +59,7 @@ def read(tmp_path: Path) -> Callable[..., TreeEnsemble]:
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return json.dumps(as_json(xgboost_booster(xgboost_matrix(*table(), SETS, NAMES), rounds=3)))
+    return json.dumps(as_json(xgboost_booster(xgboost_matrix(*make_rows(), SETS, NAMES), rounds=3)))
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def model(text: str) -> Model:
 def test_equals_xgboost_on_the_rows_it_was_trained_on(
     sets: Sequence[int], objective: str, read: Callable[..., TreeEnsemble]
 ) -> None:
-    columns, labels = table()
+    columns, labels = make_rows()
     data = xgboost_matrix(columns, labels, sets)
     booster = xgboost_booster(data, objective=objective)
     assert_equal(decision(read(booster), columns), expected(booster, data))
@@ -90,19 +90,19 @@ def test_equals_xgboost_on_the_rows_it_was_trained_on(
     ],
     ids=["prior", "margin", "dart", "forest", "by loss", "pruned"],
 )
-def test_equals_xgboost_however_it_boosts(
+def test_equals_xgboost_with_other_parameters(
     params: dict[str, Any], read: Callable[..., TreeEnsemble]
 ) -> None:
-    columns, labels = table()
+    columns, labels = make_rows()
     data = xgboost_matrix(columns, labels, () if "tree_method" in params else SETS)
     booster = xgboost_booster(data, **params)
     assert_equal(decision(read(booster), columns), expected(booster, data))
 
 
-def test_ids_that_training_never_met_go_where_xgboost_sends_them(
+def test_ids_unseen_in_training_go_where_xgboost_sends_them(
     read: Callable[..., TreeEnsemble],
 ) -> None:
-    columns, labels = table()
+    columns, labels = make_rows()
     known = (columns[:, 5] < 60) & (columns[:, 6] % 2 == 0)
     booster = xgboost_booster(
         xgboost_matrix(columns[known], labels[known], SETS), min_child_weight=0
@@ -112,7 +112,7 @@ def test_ids_that_training_never_met_go_where_xgboost_sends_them(
     )
 
 
-def test_values_on_and_beside_a_threshold_fall_on_the_same_side(
+def test_values_at_a_threshold_go_to_the_same_side(
     read: Callable[..., TreeEnsemble],
 ) -> None:
     inputs = Inputs(dense=1, cardinalities=())
@@ -129,7 +129,7 @@ def test_values_on_and_beside_a_threshold_fall_on_the_same_side(
 def test_missing_values_go_where_xgboost_sends_them(
     seed: int, read: Callable[..., TreeEnsemble]
 ) -> None:
-    columns, labels = table(seed=seed)
+    columns, labels = make_rows(seed=seed)
     booster = xgboost_booster(xgboost_matrix(columns, labels, SETS))
     probes = np.repeat(columns, 3, axis=0)
     probes[:, :3] = np.random.default_rng(seed).choice([np.nan, 0, 0.3, -0.3], (len(probes), 3))
@@ -139,7 +139,7 @@ def test_missing_values_go_where_xgboost_sends_them(
 
 
 def test_trees_of_a_single_leaf_work(read: Callable[..., TreeEnsemble]) -> None:
-    columns, labels = table()
+    columns, labels = make_rows()
     data = xgboost_matrix(np.zeros_like(columns), labels)
     booster = xgboost_booster(data)
     assert as_json(booster)["learner"]["gradient_booster"]["model"]["trees"][0]["parents"] == [
@@ -149,10 +149,10 @@ def test_trees_of_a_single_leaf_work(read: Callable[..., TreeEnsemble]) -> None:
 
 
 @pytest.mark.parametrize("label", [0, 1])
-def test_a_prior_of_zero_or_one_is_xgboosts_finite_margin(
+def test_a_prior_of_zero_or_one_is_clipped_like_in_xgboost(
     label: int, read: Callable[..., TreeEnsemble]
 ) -> None:
-    columns, _ = table()
+    columns, _ = make_rows()
     data = xgboost_matrix(columns, np.full(ROWS, label))
     booster = xgboost_booster(data, rounds=1)
     assert_equal(decision(read(booster), columns), expected(booster, data))
@@ -162,7 +162,7 @@ def stopped(columns: Array, labels: Array) -> xgboost.XGBClassifier:
     classifier = xgboost.XGBClassifier(
         n_estimators=60, learning_rate=0.9, max_depth=3, early_stopping_rounds=3, n_jobs=1
     )
-    classifier.fit(columns, labels, eval_set=[table(seed=1)], verbose=False)
+    classifier.fit(columns, labels, eval_set=[make_rows(seed=1)], verbose=False)
     assert classifier.best_iteration + 1 < classifier.get_booster().num_boosted_rounds()
     return classifier
 
@@ -170,21 +170,21 @@ def stopped(columns: Array, labels: Array) -> xgboost.XGBClassifier:
 def test_an_early_stopped_classifier_ends_at_its_best_iteration(
     tmp_path: Path,
 ) -> None:
-    columns, labels = table()
+    columns, labels = make_rows()
     classifier = stopped(columns, labels)
     classifier.save_model(tmp_path / "m.json")
     ours = decision(read_xgboost(tmp_path / "m.json", INPUTS, NAMES), columns)
     assert_equal(ours, classifier.predict(columns, output_margin=True))
 
 
-def test_an_early_stopped_booster_is_all_its_trees(read: Callable[..., TreeEnsemble]) -> None:
-    columns, labels = table()
+def test_an_early_stopped_booster_has_all_its_trees(read: Callable[..., TreeEnsemble]) -> None:
+    columns, labels = make_rows()
     booster = stopped(columns, labels).get_booster()
     assert_equal(decision(read(booster), columns), expected(booster, xgboost_matrix(columns)))
 
 
 def test_features_are_found_by_name_in_any_order(read: Callable[..., TreeEnsemble]) -> None:
-    columns, labels = table()
+    columns, labels = make_rows()
     order = [4, 1, 6, 0, 3]  # not even all of them
     data = xgboost_matrix(
         columns[:, order], labels, (2, 4), [NAMES[position] for position in order]
@@ -193,17 +193,17 @@ def test_features_are_found_by_name_in_any_order(read: Callable[..., TreeEnsembl
     assert_equal(decision(read(booster), columns), expected(booster, data))
 
 
-def test_names_that_only_count_are_none(read: Callable[..., TreeEnsemble]) -> None:
-    columns, labels = table()
+def test_default_names_match_columns_by_position(read: Callable[..., TreeEnsemble]) -> None:
+    columns, labels = make_rows()
     data = xgboost_matrix(columns, labels, SETS, [f"f{position}" for position in range(7)])
     booster = xgboost_booster(data)
     assert_equal(decision(read(booster), columns), expected(booster, data))
 
 
-def test_codes_of_a_data_frames_categories_become_ids(
+def test_category_codes_of_a_data_frame_become_ids(
     read: Callable[..., TreeEnsemble],
 ) -> None:
-    columns, labels = table()
+    columns, labels = make_rows()
     ids = {3: [1, 2, 3], 5: list(range(0, 255, 2)), 6: [29, *range(3, 28)]}
     codes = coded(columns, ids)
     data = xgboost_matrix(codes, labels, SETS)
@@ -217,7 +217,7 @@ def test_codes_of_a_data_frames_categories_become_ids(
 
 
 def test_files_of_version_1_0_are_read(model: Model, read: Callable[..., TreeEnsemble]) -> None:
-    columns, labels = table()
+    columns, labels = make_rows()
     data = xgboost_matrix(columns, labels)
     booster = xgboost_booster(data, base_score=0.2)
     model = as_json(booster)
@@ -233,17 +233,17 @@ def test_files_of_version_1_0_are_read(model: Model, read: Callable[..., TreeEns
     assert_equal(decision(read(model), columns), expected(booster, data))
 
 
-def test_an_unknown_feature_is_named_with_the_nearest_column(
+def test_the_error_for_an_unknown_feature_names_the_nearest_column(
     read: Callable[..., TreeEnsemble],
 ) -> None:
     names = [*NAMES[:6], "stat"]
     with pytest.raises(ModelFileError, match="'stat'; did you mean 'state'"):
-        read(xgboost_booster(xgboost_matrix(*table(), names=names), rounds=1))
+        read(xgboost_booster(xgboost_matrix(*make_rows(), names=names), rounds=1))
 
 
-def test_unnamed_features_must_be_as_many_as_the_columns(
+def test_there_must_be_one_unnamed_feature_per_column(
     read: Callable[..., TreeEnsemble],
 ) -> None:
-    columns, labels = table()
+    columns, labels = make_rows()
     with pytest.raises(ModelFileError, match=r"got: 6 features\n.*expected: 7"):
         read(xgboost_booster(xgboost_matrix(columns[:, 1:], labels), rounds=1))

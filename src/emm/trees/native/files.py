@@ -1,4 +1,4 @@
-"""What reading a foreign file of trees has in common: its size, its features' names, its errors."""
+"""What the readers of tree files share: reading the file, matching its features, errors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,8 +19,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class TreeFile:
-    """A file of trees, and the processed columns that they read: the names of the D dense
-    features, then those of the F sparse fields."""
+    """A file of trees, and the names of the processed columns: D dense ones, then F sparse ones."""
 
     path: Path
     inputs: Inputs
@@ -28,7 +27,7 @@ class TreeFile:
 
 
 def content(file: TreeFile) -> bytes:
-    """The whole file; ModelFileError if it can't be read or is larger than 512 MiB."""
+    """The bytes of the file. Raises ModelFileError if it is unreadable or larger than 512 MiB."""
     try:
         size = file.path.stat().st_size
         if size <= LARGEST_FILE:
@@ -44,22 +43,23 @@ def content(file: TreeFile) -> bytes:
         "is too large",
         got=f"{size} bytes",
         expected=f"at most {LARGEST_FILE}",
-        next_step="save a model of fewer trees",
+        next_step="save a model with fewer trees",
     )
 
 
 def feature_columns(file: TreeFile, names: Sequence[str], default: str) -> Array:
     """The column that each feature of the file reads: positions in ``file.columns``, int64.
 
-    Features are matched by name. Names that only count (``default`` and the position) are none:
-    then there must be one feature per column, in their order. ModelFileError otherwise.
+    Features are matched by name. If all names are default ones (``default`` and the position),
+    there must be one feature per column, in the same order. Raises ModelFileError if a feature
+    matches no column.
     """
-    place = {name: position for position, name in enumerate(file.columns)}
-    unknown = [name for name in names if name not in place]
+    positions = {name: position for position, name in enumerate(file.columns)}
+    unknown = [name for name in names if name not in positions]
     if not unknown:
         if len(set(names)) < len(names):
             raise damaged(file, "two features have the same name")
-        return np.array([place[name] for name in names], dtype=np.int64)
+        return np.array([positions[name] for name in names], dtype=np.int64)
     if all(name == f"{default}{position}" for position, name in enumerate(names)):
         return columns_in_order(file, len(names))
     raise unsupported(
@@ -72,11 +72,11 @@ def feature_columns(file: TreeFile, names: Sequence[str], default: str) -> Array
 
 
 def columns_in_order(file: TreeFile, features: int) -> Array:
-    """Columns of ``features`` features without names; ModelFileError unless there is one each."""
+    """Columns of unnamed features. Raises ModelFileError unless there is one feature per column."""
     if features != len(file.columns):
         raise unsupported(
             file,
-            "doesn't name its features, and their number isn't that of the columns",
+            "has unnamed features, and not one for each column",
             got=f"{features} features",
             expected=f"{len(file.columns)}: the dense columns, then the sparse ones",
             next_step="train on all processed columns, or on a table with their names",
@@ -85,22 +85,22 @@ def columns_in_order(file: TreeFile, features: int) -> Array:
 
 
 def cardinality(file: TreeFile, column: int) -> int:
-    """Ids of the sparse field at ``column``; ModelFileError if sets of them can't be stored."""
+    """Ids of the sparse field at ``column``. Raises ModelFileError if it can't be split by sets."""
     field = column - file.inputs.dense
     ids = file.inputs.cardinalities[field] if field >= 0 else None
     if ids is None or ids > CATEGORIES:
         raise unsupported(
             file,
-            f"splits the column {file.columns[column]!r} by sets of its values",
+            f"splits the column {file.columns[column]!r} by sets of values",
             got="a dense feature" if ids is None else f"a field of {ids} ids",
             expected=f"a sparse field of at most {CATEGORIES} ids",
-            next_step="train again with this column as a numerical one",
+            next_step="train again with this column as a numerical feature",
         )
     return ids
 
 
 def damaged(file: TreeFile, what: str) -> ModelFileError:
-    """The file contradicts itself or its format."""
+    """The error for a file that contradicts itself or its format."""
     return ModelFileError(
         f"the model file is damaged: {what}",
         where=file.path,
@@ -111,7 +111,7 @@ def damaged(file: TreeFile, what: str) -> ModelFileError:
 def unsupported(
     file: TreeFile, what: str, *, got: object, expected: object, next_step: str
 ) -> ModelFileError:
-    """The file is whole, but a `TreeEnsemble` on these columns can't stand for its model."""
+    """The error for an intact file whose model can't be a `TreeEnsemble` on these columns."""
     return ModelFileError(
         f"the model file {what}", where=file.path, got=got, expected=expected, next_step=next_step
     )

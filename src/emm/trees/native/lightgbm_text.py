@@ -1,4 +1,4 @@
-"""A LightGBM text model as text: its header, a block of lines per tree, and what follows them."""
+"""Parsing of a LightGBM text model: its header, one block of lines per tree, and its footer."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ VERSIONS = ("v2", "v3", "v4")
 
 @dataclass(frozen=True)
 class Text:
-    """Lines ``key=value`` of the header and of each tree, and the lines after the last tree."""
+    """Pairs ``key=value`` of the header and of each tree, and the text after the last tree."""
 
     header: Mapping[str, str]
     trees: Sequence[Mapping[str, str]]
@@ -23,7 +23,7 @@ class Text:
 
 
 def split_text(file: TreeFile) -> Text:
-    """The parts of a whole file; ModelFileError if it is cut off or has too few trees."""
+    """Split the file into its parts. Raises ModelFileError if it is cut off."""
     try:
         text = content(file).decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -33,25 +33,25 @@ def split_text(file: TreeFile) -> Text:
     if not end or ("\nparameters:" in footer and "\nend of parameters" not in footer):
         raise damaged(file, "it is cut off")
     header = _pairs(head)
-    # Files of old versions don't say how many trees they hold.
+    # Files of old versions don't declare their number of trees.
     if not blocks or len(header.get("tree_sizes", "").split()) not in (0, len(blocks)):
-        raise damaged(file, f"it holds {len(blocks)} trees, not as many as its header says")
+        raise damaged(file, f"its {len(blocks)} trees aren't as many as its header declares")
     return Text(header, [_pairs(block) for block in blocks], footer)
 
 
 def numbers(file: TreeFile, block: Mapping[str, str], key: str, count: int, kind: Any) -> Array:
-    """The ``count`` numbers at ``key``, as ``kind``; ModelFileError if they aren't that."""
+    """The ``count`` numbers at ``key``, as dtype ``kind``. Raises ModelFileError for others."""
     words = block.get(key, "").split()
     if len(words) != count:
         raise damaged(file, f"{key} has {len(words)} numbers instead of {count}")
     try:
         return np.array(words, dtype=kind)
     except (OverflowError, ValueError) as error:
-        raise damaged(file, f"{key} has something else than numbers") from error
+        raise damaged(file, f"{key} contains values that aren't numbers") from error
 
 
 def check_kind(file: TreeFile, header: Mapping[str, str]) -> None:
-    """ModelFileError unless it is a binary classifier of a known version."""
+    """Raise ModelFileError unless the model is a binary classifier of a known version."""
     one = [header.get(key, "1") == "1" for key in ("num_class", "num_tree_per_iteration")]
     if header.get("objective", "").split()[:1] != ["binary"] or not all(one):
         raise unsupported(
@@ -72,7 +72,7 @@ def check_kind(file: TreeFile, header: Mapping[str, str]) -> None:
 
 
 def sigmoid(file: TreeFile, header: Mapping[str, str]) -> float:
-    """The objective's parameter: probability = 1 / (1 + exp(-sigmoid * raw score))."""
+    """The parameter ``sigmoid``: probability = 1 / (1 + exp(-sigmoid * raw score))."""
     options = dict(option.partition(":")[::2] for option in header["objective"].split()[1:])
     (value,) = numbers(file, {"sigmoid": "1", **options}, "sigmoid", 1, np.float64)
     if not (np.isfinite(value) and value > 0):
@@ -81,7 +81,7 @@ def sigmoid(file: TreeFile, header: Mapping[str, str]) -> float:
 
 
 def ids_of_codes(file: TreeFile, names: Sequence[str], footer: str) -> dict[int, Array]:
-    """Ids by code for the features that were a data frame's categorical columns."""
+    """For each feature that was a categorical column of a data frame, the id of each code."""
     _, key, stored = footer.rpartition("\npandas_categorical:")
     listed = footer.partition("\n[categorical_feature: ")[2].partition("]")[0]
     try:
@@ -96,10 +96,10 @@ def ids_of_codes(file: TreeFile, names: Sequence[str], footer: str) -> dict[int,
         raise damaged(file, "its lists of categories can't be read") from error
     raise unsupported(
         file,
-        "doesn't say which of its features it numbered anew",
+        "doesn't declare which of its features are encoded as category codes",
         got=f"{len(categories)} lists of categories, {len(features)} categorical features",
-        expected="as many of both",
-        next_step="train on the int32 ids themselves, and name them in categorical_feature",
+        expected="equally many of both",
+        next_step="train on the int32 ids themselves and list them in categorical_feature",
     )
 
 

@@ -1,6 +1,6 @@
 """Trees of a LightGBM text model, `booster.save_model("m.txt")`, as a `TreeEnsemble`.
 
-The format has no written definition; tests compare with LightGBM's own predictions. Ke et al.,
+The format is undocumented; tests compare with LightGBM's own predictions. Ke et al.,
 "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", NeurIPS 2017.
 """
 
@@ -14,7 +14,7 @@ from emm.nn.inputs import Inputs
 from emm.trees.forest import TreeEnsemble
 from emm.trees.native.files import Array, TreeFile, damaged, feature_columns, unsupported
 from emm.trees.native.lightgbm_text import check_kind, ids_of_codes, numbers, sigmoid, split_text
-from emm.trees.native.nodes import Tree, assemble, bits, depth, reached, rows
+from emm.trees.native.nodes import Tree, assemble, bitset_of, depth, reachable, stack_bitsets
 
 CATEGORICAL, DEFAULT_LEFT, MISSING = 1, 2, 4  # decision_type: two flags, then the missing type
 NONE_MISSING, ZERO_MISSING, NAN_MISSING = 0, 1, 2
@@ -24,8 +24,13 @@ BELOW_ZERO = np.nextafter(-ZERO, np.float32(-1))
 
 @dataclass(frozen=True)
 class _Model:
-    """What all trees share: the column of each feature, the factor of all leaf values, and for
-    features that a data frame numbered anew, the id of each code."""
+    """What all trees of a file share.
+
+    Attributes:
+        columns: column of each feature.
+        factor: of all leaf values.
+        ids: id of each category code, for features encoded by a data frame.
+    """
 
     file: TreeFile
     columns: Array
@@ -39,17 +44,17 @@ class _Splits:
 
     feature: Array
     kind: Array
-    threshold: Array  # float64; of a categorical split, the number of its set
+    threshold: Array  # float64; for a categorical split, the index of its set
 
 
 def read_lightgbm(path: Path, inputs: Inputs, columns: Sequence[str]) -> TreeEnsemble:
     """All trees of a binary LightGBM text model that was trained on ``columns``.
 
-    Logits are LightGBM's raw scores times its ``sigmoid`` parameter, so that their sigmoid is
-    its probability; those of a random forest (boosting=rf) are the trees' mean. Features are
-    matched by name, blanks being the underscores that LightGBM writes for them. ModelFileError
-    for other objectives, linear trees, sets of ids of columns that can't have them, and files
-    that are damaged.
+    Logits are LightGBM's raw scores times its parameter ``sigmoid``, so that their sigmoid is its
+    probability; those of a random forest (boosting=rf) are the mean over the trees. Features are
+    matched by name, with underscores for blanks, as LightGBM writes them.
+    Raises ModelFileError for other objectives, linear trees, splits by sets of ids in columns that
+    can't have them, and damaged files.
     """
     file = TreeFile(path, inputs, tuple(name.replace(" ", "_") for name in columns))
     text = split_text(file)
@@ -66,7 +71,7 @@ def read_lightgbm(path: Path, inputs: Inputs, columns: Sequence[str]) -> TreeEns
 
 
 def _tree(model: _Model, block: Mapping[str, str]) -> Tree:
-    """Nodes: the splits, then the leaves, each in the file's order."""
+    """The nodes are the splits, then the leaves, both in the file's order."""
     file = model.file
     (leaves,) = numbers(file, block, "num_leaves", 1, np.int64)
     with np.errstate(over="ignore"):
@@ -76,23 +81,23 @@ def _tree(model: _Model, block: Mapping[str, str]) -> Tree:
     _check_constant_leaves(file, block)
     splits = _splits(model, block, len(values) - 1)
     left, right, leaf = _children(file, block, len(values))
-    rest = np.zeros(len(values))
-    kind, threshold = (np.append(part, rest) for part in (splits.kind, splits.threshold))
+    padding = np.zeros(len(values))  # for the leaves
+    kind, threshold = (np.append(part, padding) for part in (splits.kind, splits.threshold))
     bitset, bitsets = _bitsets(model, block, splits)
     missing, default_left = kind.astype(np.int64) // MISSING, kind.astype(np.int64) & DEFAULT_LEFT
     tree = Tree(
-        column=np.append(model.columns[splits.feature], rest).astype(np.int64),
+        column=np.append(model.columns[splits.feature], padding).astype(np.int64),
         threshold=_float32(threshold),
         left=left,
         right=right,
-        # Where no value was missing in training, NaN is read as 0.
+        # If no value was missing in training, NaN is read as 0.
         missing_left=np.where(missing == NONE_MISSING, threshold >= 0, default_left > 0),
-        bitset=np.append(bitset, rest - 1).astype(np.int64),
+        bitset=np.append(bitset, padding - 1).astype(np.int64),
         bitsets=bitsets,
         value=np.append(np.zeros(len(values) - 1), values),
         depth=depth(left, right, leaf),
     )
-    # Where zeros count as missing, the threshold alone may send them to the other child.
+    # If zeros count as missing, the threshold may send them to the wrong child.
     astray = (default_left > 0) != (threshold >= 0)
     zeros = np.flatnonzero(~leaf & (tree.bitset < 0) & (missing == ZERO_MISSING) & astray)
     return _with_zeros_missing(tree, zeros, leaf) if len(zeros) else tree
@@ -124,25 +129,25 @@ def _splits(model: _Model, block: Mapping[str, str], count: int) -> _Splits:
 
 
 def _children(file: TreeFile, block: Mapping[str, str], leaves: int) -> tuple[Array, Array, Array]:
-    """Left and right child and whether it is a leaf, per node. In the file, leaf k is -k - 1."""
+    """Left child, right child, whether it is a leaf, for each node. Leaf k is stored as -k - 1."""
     splits, nodes = leaves - 1, np.arange(2 * leaves - 1)
     leaf = nodes >= splits
     both = []
     for key in ("left_child", "right_child"):
         child = numbers(file, block, key, splits, np.int64)
         if (child >= splits).any():
-            raise damaged(file, "a child is none of its tree's nodes")
+            raise damaged(file, "a child is not a node of its tree")
         both.append(np.append(np.where(child < 0, splits + ~child, child), nodes[splits:]))
-    reached(file, both[0], both[1], leaf)
+    reachable(file, both[0], both[1], leaf)  # checks the structure
     return both[0], both[1], leaf
 
 
 def _bitsets(model: _Model, block: Mapping[str, str], splits: _Splits) -> tuple[Array, Array]:
-    """Row or -1 per split, and the rows: the ids of a split's set go left, all others right."""
+    """The row of each split or -1, and the bitsets: ids in a split's set go left, others right."""
     file, bitset = model.file, np.full(len(splits.kind), -1)
     categorical = np.flatnonzero(splits.kind & CATEGORICAL)
     if not len(categorical):
-        return bitset, rows([])
+        return bitset, stack_bitsets([])
     (sets,) = numbers(file, block, "num_cat", 1, np.int64)
     ends = numbers(file, block, "cat_boundaries", int(sets) + 1, np.int64)
     words = numbers(file, block, "cat_threshold", int(ends[-1]) if len(ends) else 0, np.int64)
@@ -155,13 +160,14 @@ def _bitsets(model: _Model, block: Mapping[str, str], splits: _Splits) -> tuple[
         raise damaged(file, "a set of categories is out of place")
     found = []
     for split, position in zip(categorical, number.astype(np.int64), strict=True):
-        own = words[ends[position] : ends[position + 1]].astype("<u4")
-        codes = np.flatnonzero(np.unpackbits(own.view(np.uint8), bitorder="little"))
+        members = words[ends[position] : ends[position + 1]].astype("<u4")
+        codes = np.flatnonzero(np.unpackbits(members.view(np.uint8), bitorder="little"))
         feature = int(splits.feature[split])
         ids = _ids(model, feature, codes)
-        found.append(bits(file, int(model.columns[feature]), ids, listed=True, others=False))
+        column = int(model.columns[feature])
+        found.append(bitset_of(file, column, ids, listed=True, others=False))
     bitset[categorical] = np.arange(len(categorical))
-    return bitset, rows(found)
+    return bitset, stack_bitsets(found)
 
 
 def _ids(model: _Model, feature: int, codes: Array) -> Array:
@@ -169,15 +175,18 @@ def _ids(model: _Model, feature: int, codes: Array) -> Array:
     if known is None:
         return codes
     if len(codes) and codes[-1] >= len(known):
-        raise damaged(model.file, "a set holds a category that its list of categories doesn't")
+        raise damaged(
+            model.file, "a set contains a category that is missing in the list of categories"
+        )
     return known[codes]
 
 
 def _with_zeros_missing(tree: Tree, splits: Array, leaf: Array) -> Tree:
-    """``tree`` with two more nodes behind each of ``splits``, for values about 0.
+    """Insert two nodes below each of ``splits``, so that values about 0 go to the default child.
 
-    A value that the threshold sends away from the default child goes on to node B: below -ZERO
-    it stays with the other child, else node C sends it to the default child up to ZERO.
+    A value that the threshold sends away from the default child reaches node B. If it is below
+    -ZERO, B sends it on to the other child, else to node C, which sends it to the default child if
+    it is at most ZERO, and to the other child if not.
     """
     default_left = tree.missing_left[splits]
     default = np.where(default_left, tree.left[splits], tree.right[splits])
@@ -206,10 +215,10 @@ def _with_zeros_missing(tree: Tree, splits: Array, leaf: Array) -> Tree:
 
 
 def _float32(threshold: Array) -> Array:
-    """Thresholds that divide float32 values as the float64 ones do."""
+    """Float32 thresholds that split float32 values like the float64 ones."""
     with np.errstate(over="ignore"):
         nearest = threshold.astype(np.float32)
-    # x <= threshold is the same as x <= the next float32 below it.
+    # x <= threshold is equivalent to x <= the next float32 below it.
     down = np.where(nearest > threshold, np.nextafter(nearest, np.float32(-np.inf)), nearest)
     about_zero = np.where(threshold >= 0, ZERO, BELOW_ZERO)
     return np.where((down >= -ZERO) & (down <= ZERO), about_zero, down)

@@ -1,4 +1,4 @@
-"""Boosted trees that were trained elsewhere, from the file that their library writes."""
+"""Boosted trees that were trained with LightGBM or XGBoost, from their own files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from emm.trees.forest import TreeEnsemble
 from emm.trees.native.lightgbm_trees import read_lightgbm
 from emm.trees.native.xgboost_trees import read_xgboost
 
-HEAD = 64  # bytes that tell the format
+HEAD = 64  # bytes by which the format is recognised
 EXPECTED = "a LightGBM text model or an XGBoost JSON model"
 
 READERS: Mapping[str, Callable[[Path, Inputs, Sequence[str]], TreeEnsemble]] = {
@@ -19,20 +19,23 @@ READERS: Mapping[str, Callable[[Path, Inputs, Sequence[str]], TreeEnsemble]] = {
 
 
 def load_native_trees(path: Path, inputs: Inputs, columns: Sequence[str]) -> TreeEnsemble:
-    """Trees of a LightGBM text model or an XGBoost JSON model, known by its content.
+    """Read a binary LightGBM text model or XGBoost JSON model, recognised by its content.
 
-    ``columns``: the names of the D + F processed columns, dense ones first, which the model was
-    trained on. Nothing of the file is run, and the library isn't needed. ModelFileError if the
-    model isn't a binary classifier on these columns or the file is damaged; DataError if
-    ``columns`` aren't those of ``inputs``.
+    Nothing in the file is executed, and the library isn't needed.
+
+    Args:
+        columns: names of the D + F processed columns, dense ones first, as in training.
+
+    Raises ModelFileError if the file is damaged or isn't a binary classifier on these columns, and
+    DataError if the number of ``columns`` doesn't match ``inputs`` or a name occurs twice.
     """
     expected = inputs.dense + len(inputs.cardinalities)
     if len(columns) != expected or len(set(columns)) != expected:
         raise DataError(
-            "the columns' names don't fit the inputs",
-            got=f"{len(columns)} names, {len(set(columns))} of them different",
-            expected=f"{expected} different names",
-            next_step="take the columns and their sizes from one schema.json",
+            "the names of the columns don't match the inputs",
+            got=f"{len(columns)} names, {len(set(columns))} of them distinct",
+            expected=f"{expected} distinct names",
+            next_step="take the names and the inputs from the same schema.json",
         )
     return READERS[_format(path)](path, inputs, columns)
 
@@ -53,7 +56,7 @@ def _format(path: Path) -> str:
     if head.lstrip()[:1] == b"{" and head.lstrip()[1:].lstrip()[:1] in (b'"', b"}", b""):
         return "xgboost"
     raise ModelFileError(
-        f"the model file is of another kind: {_kind(head)}",
+        "the model file has an unknown format",
         where=path,
         got=_kind(head),
         expected=EXPECTED,

@@ -1,4 +1,4 @@
-"""An XGBoost JSON model as checked values: its learner, its objective, its numbers."""
+"""Parsing of an XGBoost JSON model into checked values."""
 
 import json
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ import numpy as np
 from emm.trees.native.files import Array, TreeFile, content, damaged, unsupported
 
 OBJECTIVES = ("binary:logistic", "binary:logitraw")
-SURE = np.float32(1e-6)  # XGBoost reads a probability of 0 or 1 as one that is so far from it
+LEAST_PROBABILITY = np.float32(1e-6)  # XGBoost clips base_score to [this, 1 - this]
 Part = Mapping[str, Any]
 
 
 def read_learner(file: TreeFile) -> Part:
-    """What the file says of its model; ModelFileError unless it is a binary model of trees."""
+    """The file's ``learner``. Raises ModelFileError unless it is a binary model of trees."""
     try:
         document = json.loads(content(file))
     except (RecursionError, ValueError) as error:
@@ -27,37 +27,37 @@ def read_learner(file: TreeFile) -> Part:
     return learner
 
 
-def part(file: TreeFile, whole: Part, key: str, kind: type) -> Any:
-    """``whole[key]``; ModelFileError unless it is there and of this ``kind``."""
-    value = whole.get(key)
+def part(file: TreeFile, parent: Part, key: str, kind: type) -> Any:
+    """``parent[key]``. Raises ModelFileError if it is missing or not of this ``kind``."""
+    value = parent.get(key)
     if not isinstance(value, kind):
-        raise damaged(file, f"it has no {key!r}, or not as {kind.__name__}")
+        raise damaged(file, f"it has no {key!r}, or one that isn't a {kind.__name__}")
     return value
 
 
-def size(file: TreeFile, whole: Part, key: str) -> int:
-    """The number of things at ``key``, which XGBoost writes as text; ModelFileError for others."""
+def size(file: TreeFile, parent: Part, key: str) -> int:
+    """The count at ``key``, which is stored as text. Raises ModelFileError for other values."""
     try:
-        value = int(str(whole.get(key)))
+        value = int(str(parent.get(key)))
     except ValueError as error:
-        raise damaged(file, f"{key} is no number") from error
+        raise damaged(file, f"{key} is not a number") from error
     if value < 0:
         raise damaged(file, f"{key} is {value}")
     return value
 
 
-def reals(file: TreeFile, whole: Part, key: str, count: int) -> Array:
-    """The ``count`` numbers at ``key``, float64; infinite ones and NaN are let through."""
-    return _array(file, whole, key, count, "iuf").astype(np.float64)
+def reals(file: TreeFile, parent: Part, key: str, count: int) -> Array:
+    """The ``count`` numbers at ``key``, float64; infinity and NaN are not refused."""
+    return _array(file, parent, key, count, "iuf").astype(np.float64)
 
 
-def integers(file: TreeFile, whole: Part, key: str, count: int | None = None) -> Array:
-    """The ``count`` (any number, if None) integers or booleans at ``key``, int64."""
-    return _array(file, whole, key, count, "iub").astype(np.int64)
+def integers(file: TreeFile, parent: Part, key: str, count: int | None = None) -> Array:
+    """The ``count`` (None: any number of) integers or booleans at ``key``, int64."""
+    return _array(file, parent, key, count, "iub").astype(np.int64)
 
 
 def margin(file: TreeFile, learner: Part) -> float:
-    """The logit before the first tree: base_score is one, or a probability, by the objective."""
+    """The logit before the first tree: base_score, a logit or probability by the objective."""
     stored = str(part(file, learner, "learner_model_param", dict).get("base_score"))
     try:
         score = np.float32(stored.removeprefix("[").removesuffix("]"))  # a list since version 3.1
@@ -68,20 +68,20 @@ def margin(file: TreeFile, learner: Part) -> float:
         raise damaged(file, f"base_score is {stored!r}")
     if raw:
         return float(score)
-    score = np.clip(score, SURE, 1 - SURE)
+    score = np.clip(score, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
     return float(-np.log(1 / score - 1))
 
 
-def _array(file: TreeFile, whole: Part, key: str, count: int | None, kinds: str) -> Array:
-    values = part(file, whole, key, list)
+def _array(file: TreeFile, parent: Part, key: str, count: int | None, kinds: str) -> Array:
+    values = part(file, parent, key, list)
     if count is not None and len(values) != count:
         raise damaged(file, f"{key} has {len(values)} numbers instead of {count}")
     try:
         array = np.asarray(values) if values else np.zeros(0, dtype=np.int64)
     except ValueError as error:
-        raise damaged(file, f"{key} has something else than numbers") from error
+        raise damaged(file, f"{key} contains values that aren't numbers") from error
     if array.ndim != 1 or array.dtype.kind not in kinds:
-        raise damaged(file, f"{key} has something else than numbers")
+        raise damaged(file, f"{key} contains values that aren't numbers")
     return array
 
 
@@ -104,7 +104,7 @@ def _check_booster(file: TreeFile, learner: Part) -> None:
     if booster not in ("gbtree", "dart"):
         raise unsupported(
             file,
-            "isn't made of trees",
+            "isn't a tree model",
             got=f"booster={booster}",
             expected="booster=gbtree or booster=dart",
             next_step="train with booster=gbtree",

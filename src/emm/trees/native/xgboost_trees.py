@@ -1,8 +1,8 @@
 """Trees of an XGBoost JSON model, `save_model("m.json")`, as a `TreeEnsemble`.
 
-Chen and Guestrin, "XGBoost: A Scalable Tree Boosting System", KDD 2016; the weights of its DART
-booster as in Rashmi and Gilad-Bachrach, "DART: Dropouts meet Multiple Additive Regression Trees",
-AISTATS 2015. The format is XGBoost's doc/model.schema.
+Chen and Guestrin, "XGBoost: A Scalable Tree Boosting System", KDD 2016. The weights of the DART
+booster are those of Rashmi and Gilad-Bachrach, "DART: Dropouts meet Multiple Additive Regression
+Trees", AISTATS 2015. The format is XGBoost's doc/model.schema.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,14 +21,26 @@ from emm.trees.native.files import (
     feature_columns,
     unsupported,
 )
-from emm.trees.native.nodes import Tree, assemble, bits, depth, ids_of_categories, reached, rows
+from emm.trees.native.nodes import (
+    Tree,
+    assemble,
+    bitset_of,
+    depth,
+    ids_of_categories,
+    reachable,
+    stack_bitsets,
+)
 from emm.trees.native.xgboost_json import Part, integers, margin, part, read_learner, reals, size
 
 
 @dataclass(frozen=True)
 class _Model:
-    """What all trees share: the column of each feature, and for features that a data frame
-    numbered anew, the id of each code."""
+    """What all trees of a file share.
+
+    Attributes:
+        columns: column of each feature.
+        ids: id of each category code, for features encoded by a data frame.
+    """
 
     file: TreeFile
     columns: Array
@@ -38,14 +50,15 @@ class _Model:
 def read_xgboost(path: Path, inputs: Inputs, columns: Sequence[str]) -> TreeEnsemble:
     """The trees of a binary XGBoost JSON model that was trained on ``columns``.
 
-    Logits are XGBoost's margins. As XGBoost itself reads it, a file saved by the scikit-learn
-    classifier ends at the best iteration if it stopped early, and one saved by a Booster holds
-    what its Booster predicts with: all trees. ModelFileError for other objectives and boosters,
-    sets of ids of columns that can't have them, and files that are damaged.
+    Logits are XGBoost's margins. The trees are those that XGBoost itself predicts with: from a file
+    of the scikit-learn classifier, those up to the best iteration if training stopped early; from a
+    file of a Booster, all.
+    Raises ModelFileError for other objectives and boosters, splits by sets of ids in columns that
+    can't have them, and damaged files.
     """
     file = TreeFile(path, inputs, tuple(columns))
     learner = read_learner(file)
-    stored, trees, weights = _trees(file, learner)
+    stored, trees, weights = _stored_trees(file, learner)
     features = _features(file, learner)
     model = _Model(file, features, _ids_of_codes(file, stored, features))
     kept = slice(_kept(file, learner, stored))
@@ -54,15 +67,15 @@ def read_xgboost(path: Path, inputs: Inputs, columns: Sequence[str]) -> TreeEnse
     return assemble(inputs, built, margin(file, learner))
 
 
-def _trees(file: TreeFile, learner: Part) -> tuple[Part, list[Part], Array]:
-    """The booster's model, its trees, and the factor of each tree's leaves."""
+def _stored_trees(file: TreeFile, learner: Part) -> tuple[Part, list[Part], Array]:
+    """The booster's model, its trees, and the factor of the leaf values of each tree."""
     booster = part(file, learner, "gradient_booster", dict)
     dart = booster["name"] == "dart"
     stored = part(file, part(file, booster, "gbtree", dict) if dart else booster, "model", dict)
     trees = part(file, stored, "trees", list)
     claimed = size(file, part(file, stored, "gbtree_model_param", dict), "num_trees")
     if not trees or claimed != len(trees) or not all(isinstance(tree, dict) for tree in trees):
-        raise damaged(file, f"it holds {len(trees)} trees, not at least one and {claimed}")
+        raise damaged(file, f"it has {len(trees)} trees and declares {claimed}")
     weights = reals(file, booster, "weight_drop", len(trees)) if dart else np.ones(len(trees))
     if not np.isfinite(weights).all():
         raise damaged(file, "a tree has no weight")
@@ -75,32 +88,34 @@ def _features(file: TreeFile, learner: Part) -> Array:
     if not names:
         return columns_in_order(file, count)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise damaged(file, "its features' names aren't text")
+        raise damaged(file, "its feature names aren't text")
     if len(names) != count:
         raise damaged(file, f"it names {len(names)} features, not {count}")
     return feature_columns(file, names, "f")
 
 
 def _ids_of_codes(file: TreeFile, stored: Part, columns: Array) -> dict[int, Array]:
-    """Ids by code for the features that were a data frame's categorical columns; files of
-    versions before 3.1 don't hold them."""
+    """For each feature that was a categorical column of a data frame, the id of each code.
+
+    Files of versions before 3.1 don't contain them.
+    """
     categories = part(file, stored, "cats", dict).get("enc") if "cats" in stored else None
     if not categories:
         return {}
-    lists = isinstance(categories, list) and all(isinstance(each, dict) for each in categories)
+    lists = isinstance(categories, list) and all(isinstance(entry, dict) for entry in categories)
     if not lists or len(categories) != len(columns):
         raise damaged(file, "its categories aren't one list per feature")
-    # Text is stored as its letters, with the offset of each category.
-    values = [None if each.get("offsets") else each.get("values") for each in categories]
+    # Categories that are text are stored as their letters, with the offset of each category.
+    values = [None if entry.get("offsets") else entry.get("values") for entry in categories]
     return {
         feature: ids_of_categories(file, file.columns[columns[feature]], values[feature])
-        for feature, each in enumerate(categories)
-        if each.get("values")
+        for feature, entry in enumerate(categories)
+        if entry.get("values")
     }
 
 
 def _kept(file: TreeFile, learner: Part, stored: Part) -> int | None:
-    """The number of trees that the model predicts with; None: all."""
+    """Number of trees that the model predicts with; None: all."""
     attributes = part(file, {"attributes": {}, **learner}, "attributes", dict)
     if "scikit_learn" not in attributes or "best_iteration" not in attributes:
         return None
@@ -124,7 +139,7 @@ def _tree(model: _Model, tree: Part, weight: float) -> Tree:
     bitset, bitsets = _bitsets(model, tree, leaf, feature, default_left)
     return Tree(
         column=model.columns[feature],
-        # Their x < threshold is our x <= the float32 before it.
+        # XGBoost tests x < threshold, which is x <= the next float32 below it.
         threshold=np.nextafter(value, np.float32(-np.inf)),
         left=left,
         right=right,
@@ -137,13 +152,13 @@ def _tree(model: _Model, tree: Part, weight: float) -> Tree:
 
 
 def _children(file: TreeFile, tree: Part) -> tuple[Array, Array, Array]:
-    """Left and right child and whether it is a leaf, per node; one at least."""
+    """Left child, right child and whether it is a leaf, for each node."""
     sizes = part(file, tree, "tree_param", dict)
     left = integers(file, tree, "left_children")
     nodes, itself = len(left), np.arange(len(left))
     right = integers(file, tree, "right_children", nodes)
     if not nodes or size(file, sizes, "num_nodes") != nodes:
-        raise damaged(file, f"a tree holds {nodes} nodes, not as many as it says")
+        raise damaged(file, f"a tree has {nodes} nodes, not as many as it declares")
     if size(file, {"size_leaf_vector": "0", **sizes}, "size_leaf_vector") > 1:
         raise unsupported(
             file,
@@ -153,49 +168,49 @@ def _children(file: TreeFile, tree: Part) -> tuple[Array, Array, Array]:
             next_step="train one model per task, or with multi_strategy=one_output_per_tree",
         )
     leaf = left == -1
-    # Nodes that were pruned away stay in the file, out of reach.
-    leaf |= ~reached(file, left, right, leaf)
+    # Pruned nodes stay in the file, but can't be reached.
+    leaf |= ~reachable(file, left, right, leaf)
     return np.where(leaf, itself, left), np.where(leaf, itself, right), leaf
 
 
 def _bitsets(
     model: _Model, tree: Part, leaf: Array, feature: Array, default_left: Array
 ) -> tuple[Array, Array]:
-    """Row or -1 per node, and the rows: the ids of a split's set go right, all others left."""
+    """The row of each node or -1, and the bitsets: ids in a split's set go right, others left."""
     bitset = np.full(len(leaf), -1)
     if "split_type" not in tree:  # before version 1.3
-        return bitset, rows([])
+        return bitset, stack_bitsets([])
     kind = integers(model.file, tree, "split_type", len(leaf))
     categorical = np.flatnonzero((kind == 1) & ~leaf)
     sets = _sets(model.file, tree, len(leaf)) if len(categorical) else {}
     found = []
     for node in categorical:
         codes = sets.get(int(node), np.zeros(0, dtype=np.int64))
-        found.append(_row(model, int(feature[node]), codes, bool(default_left[node])))
+        found.append(_bitset(model, int(feature[node]), codes, bool(default_left[node])))
     bitset[categorical] = np.arange(len(categorical))
-    return bitset, rows(found)
+    return bitset, stack_bitsets(found)
 
 
-def _row(model: _Model, feature: int, codes: Array, default_left: bool) -> Array:
+def _bitset(model: _Model, feature: int, codes: Array, default_left: bool) -> Array:
     file, column, known = model.file, int(model.columns[feature]), model.ids.get(feature)
     if known is None:
-        return bits(file, column, codes, listed=False, others=True)
+        return bitset_of(file, column, codes, listed=False, others=True)
     if len(codes) and not (codes.min() >= 0 and codes.max() < len(known)):
-        raise damaged(file, "a set holds a category that its list of categories doesn't")
+        raise damaged(file, "a set contains a category that is missing in the list of categories")
     left = np.ones(len(known), dtype=np.bool_)
     left[codes] = False
-    # An id without a code is missing.
-    return bits(file, column, known, listed=left, others=default_left)
+    # An id without a code counts as missing.
+    return bitset_of(file, column, known, listed=left, others=default_left)
 
 
 def _sets(file: TreeFile, tree: Part, nodes: int) -> dict[int, Array]:
-    """Category codes of each categorical split."""
+    """Category codes in the set of each categorical split, by node."""
     codes = integers(file, tree, "categories")
     splits = integers(file, tree, "categories_nodes")
     begins = integers(file, tree, "categories_segments", len(splits))
     lengths = integers(file, tree, "categories_sizes", len(splits))
-    whole = (begins >= 0) & (lengths >= 0) & (begins <= len(codes) - lengths)
-    if not (whole & (splits >= 0) & (splits < nodes)).all():
+    inside = (begins >= 0) & (lengths >= 0) & (begins <= len(codes) - lengths)
+    if not (inside & (splits >= 0) & (splits < nodes)).all():
         raise damaged(file, "a set of categories is out of place")
     found = zip(splits.tolist(), begins.tolist(), lengths.tolist(), strict=True)
     return {split: codes[begin : begin + length] for split, begin, length in found}
