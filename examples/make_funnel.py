@@ -21,6 +21,7 @@ from emm.data.tables.schema import label_column, load_schema
 
 OUT = Path(__file__).parent / "funnel"
 ROWS, USERS, ITEMS, DAYS = 8_000, 300, 120, 28
+MOST_IDS = 255  # of a column that trees may split by sets of its ids
 CUSTOM = CustomDataSettings(
     tasks={"click": "clicked", "purchase": "bought"},
     files=("impressions.csv",),
@@ -71,7 +72,7 @@ def train_trees() -> lightgbm.Booster:
         train.select(columns).to_numpy(),
         train[label_column("purchase")].to_numpy(),
         feature_name=columns,
-        categorical_feature=schema.sparse_names,
+        categorical_feature=[each.name for each in schema.sparse if each.cardinality <= MOST_IDS],
     )
     settings = {"objective": "binary", "num_leaves": 4, "learning_rate": 0.08, "seed": 0}
     settings |= {"min_data_in_leaf": 20, "deterministic": True, "num_threads": 1, "verbosity": -1}
@@ -84,7 +85,7 @@ def main() -> None:
     impressions().write_csv(OUT / "impressions.csv")
     with TemporaryDirectory() as folder:
         preprocess(
-            custom_dataset("funnel", CUSTOM, OUT),
+            custom_dataset("funnel", CUSTOM, OUT, config="examples/make_funnel.py"),
             OUT,
             OUT,
             tasks=list(CUSTOM.tasks),

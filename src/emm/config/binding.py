@@ -55,7 +55,8 @@ def bind(kind: Any, value: Any, where: str, errors: list[str]) -> Any:
     but whole numbers to floats.
     """
     try:
-        return _adapter(kind).validate_json(json.dumps(value, default=str), strict=True)
+        text = json.dumps(_with_text_keys(value), default=str)
+        return _adapter(kind).validate_json(text, strict=True)
     except pydantic.ValidationError as error:
         errors.extend(
             dict.fromkeys(_fault(kind, value, where, each) for each in _closest(kind, error))
@@ -97,6 +98,13 @@ def raise_all(errors: list[str], what: str = "params.yaml") -> None:
             f"{count} in {what} can't be used:\n" + "\n".join(f"  - {e}" for e in errors),
             next_step=f"correct {what}, then `emm check`",
         )
+
+
+def _with_text_keys(value: Any) -> Any:
+    """The same value for JSON, which has no dates as keys."""
+    if isinstance(value, Mapping):
+        return {str(key): _with_text_keys(each) for key, each in value.items()}
+    return [*map(_with_text_keys, value)] if isinstance(value, list | tuple) else value
 
 
 @cache
@@ -193,6 +201,8 @@ def _fault(kind: Any, value: Any, where: str, error: Mapping[str, Any]) -> str:
         return f"{path}: missing; expected {_name(expected)}"
     if error["type"] in _BOUNDS:
         return f"{path}: got {value!r}, expected {_limits(expected)}"
+    if error["type"] == "too_short":
+        return f"{path}: got {value!r}, expected at least one value"
     return f"{path}: got {value!r}, expected {_name(expected, limits=_is_list(expected))}"
 
 

@@ -88,8 +88,10 @@ class ConfigFile:
         """The keys of a section that ``kind``, a dataclass, has; others are another stage's."""
         wanted: Any = kind
         section = self.section(key)
-        names = {field.name for field in fields(wanted)}
-        return self._bind(kind, {k: v for k, v in section.items() if k in names}, key)
+        if isinstance(section, Mapping):
+            names = {field.name for field in fields(wanted)}
+            section = {k: v for k, v in section.items() if k in names}
+        return self._bind(kind, section, key)
 
     def read_model(
         self,
@@ -128,7 +130,8 @@ def split_section(
 ) -> tuple[Kind, dict[str, Any]]:
     """A plain section as ``settings`` and keyword arguments of ``model``; see `ConfigFile`."""
     errors: list[str] = []
-    bound = bind_keywords(model, section or {}, key, errors, given=given, beside=settings)
+    section = {} if section is None else section
+    bound = bind_keywords(model, section, key, errors, given=given, beside=settings)
     raise_all(errors, file)
     kind: Any = settings
     return kind(**{field.name: bound.pop(field.name) for field in fields(kind)}), bound

@@ -20,6 +20,9 @@ REQUIRED = inspect.Parameter.empty
 Keywords = Mapping[str, tuple[Any, Any]]
 """Annotation and default by name, in the order of the signature."""
 
+_UNREADABLE = (AttributeError, LookupError, StopIteration, SyntaxError, TypeError, ValueError)
+"""What a source is refused with that needs its module to be imported."""
+
 _LIGHT = ("collections", "typing", "dataclasses", "pydantic", "emm.config", "emm.core")
 
 
@@ -28,10 +31,12 @@ def keywords_of(target: Callable[..., Any] | str) -> Keywords:
     if isinstance(target, str):
         try:
             return _from_source(target)
-        except (NameError, KeyError, SyntaxError, TypeError, ValueError):
+        except _UNREADABLE:
             module, _, name = target.partition(":")
             return keywords_of(getattr(import_module(module), name))
-    function: Any = vars(target)["__init__"] if isinstance(target, type) else target
+    function: Any = target
+    if isinstance(target, type):
+        function = inspect.getattr_static(target, "__init__")
     hints = get_type_hints(function, include_extras=True)
     return {
         name: (hints.get(name, Any), parameter.default)
@@ -49,11 +54,19 @@ def _from_source(target: str) -> Keywords:
     pairs = zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True)
     return {
         argument.arg: (
-            scope.value(argument.annotation) if argument.annotation else Any,
+            _annotation(scope, argument.annotation),
             REQUIRED if default is None else scope.value(default),
         )
         for argument, default in pairs
     }
+
+
+def _annotation(scope: "_Scope", expression: ast.expr | None) -> Any:
+    """The type that an annotation stands for; TypeError for one that is text."""
+    value = Any if expression is None else scope.value(expression)
+    if isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
 class _Scope(dict[str, Any]):
@@ -70,10 +83,29 @@ class _Scope(dict[str, Any]):
         """The statements of a kind at the module's top level."""
         return [node for node in self._tree.body if isinstance(node, kind)]
 
-    def value(self, expression: ast.expr) -> Any:
-        """What an expression of this module evaluates to; NameError if it needs the module."""
-        code = compile(ast.Expression(expression), "<signature>", "eval")
-        return eval(code, {"__builtins__": vars(builtins)}, self)
+    def value(self, node: ast.expr) -> Any:
+        """What an annotation or a default stands for; TypeError for other expressions."""
+        match node:
+            case ast.Constant(value):
+                return value
+            case ast.Name(name):
+                return self[name]
+            case ast.Attribute(owner, name):
+                return getattr(self.value(owner), name)
+            case ast.Tuple(items):
+                return tuple(map(self.value, items))
+            case ast.List(items):
+                return list(map(self.value, items))
+            case ast.UnaryOp(ast.USub(), operand):
+                return -self.value(operand)
+            case ast.BinOp(left, ast.BitOr(), right):
+                return self.value(left) | self.value(right)
+            case ast.Subscript(generic, arguments):
+                return self.value(generic)[self.value(arguments)]
+            case ast.Call(function, arguments, keywords):
+                named = {str(each.arg): self.value(each.value) for each in keywords}
+                return self.value(function)(*map(self.value, arguments), **named)
+        raise TypeError(ast.unparse(node))
 
     def __missing__(self, name: str) -> Any:
         for node in self.nodes(ast.ImportFrom):
@@ -84,7 +116,8 @@ class _Scope(dict[str, Any]):
             if any(isinstance(each, ast.Name) and each.id == name for each in node.targets):
                 self[name] = self.value(node.value)
                 return self[name]
-        raise KeyError(name)
+        self[name] = vars(builtins)[name]
+        return self[name]
 
 
 def _imported(module: str, node: ast.ImportFrom, name: str) -> Any:

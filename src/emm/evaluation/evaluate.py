@@ -122,16 +122,28 @@ def _size(model: torch.nn.Module, test: Rows) -> Size:
     return Size(count_parameters(model) + nodes, counter.get_total_flops())
 
 
+def scores_of(
+    schema: Schema,
+    task: str,
+    logits: Tensor,
+    labels: Tensor,
+    bins: int,
+    groups: Tensor | None = None,
+) -> dict[str, list[float]]:
+    """Metrics of one task, one number per seed; logits [S, N], labels [N], groups [N]."""
+    std = schema.targets[task].std if task in schema.targets else 1.0
+    return task_metrics(schema.kind(task), logits, labels, bins=bins, std=std, groups=groups)
+
+
 def _all_scores(
     schema: Schema, logits: Tensor, labels: Tensor, bins: int, groups: Tensor | None
 ) -> dict[str, Any]:
     """Metrics of each task, and of the funnel, if there is one, one number a seed; logits
     [S, N, T], labels [N, T], groups [N]."""
-    by_task = {}
-    for t, task in enumerate(schema.tasks):
-        std = schema.targets[task].std if task in schema.targets else 1.0
-        kind, column = schema.kind(task), (logits[:, :, t], labels[:, t])
-        by_task[task] = task_metrics(kind, *column, bins=bins, std=std, groups=groups)
+    by_task = {
+        task: scores_of(schema, task, logits[:, :, t], labels[:, t], bins, groups)
+        for t, task in enumerate(schema.tasks)
+    }
     if not schema.funnel:
         return {"tasks": by_task}
 

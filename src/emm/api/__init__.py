@@ -1,0 +1,1 @@
+"""The public functions of `emm`: the stages' own steps, in memory."""

@@ -1,0 +1,184 @@
+"""Train, load, evaluate and save models in a program."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from emm.api.datasets import Dataset
+from emm.config.binding import bind, choose, raise_all
+from emm.config.project import FROM_DATA, split_section
+from emm.core.errors import ModelFileError, ParamsError
+from emm.evaluation.evaluate import scores_of
+from emm.models import MODELS, model_class
+from emm.nn.bags import attach_bags
+from emm.training.context import schedule_of
+from emm.training.data_arguments import arguments_of_data
+from emm.training.epochs import Epoch
+from emm.training.fit import fit as fit_network
+from emm.training.fit import predict
+from emm.training.seeds import seed_init
+from emm.training.settings import OptimiserSettings, TrainingSettings
+from emm.training.store import Description, load_model, save_model
+from emm.trees.native.load import load_native_trees
+
+SINGLE_TASK = "single_task"
+NATIVE = "native"
+"""Architecture of a model from a file of LightGBM or XGBoost, which can't be saved as a folder."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model.
+
+    Attributes:
+        network: dense [B, D], sparse [B, F] -> logits [B, T], in eval mode.
+        description: its architecture, arguments, inputs and tasks.
+        epochs: those of its training, if it was trained here.
+    """
+
+    network: nn.Module
+    description: Description
+    epochs: tuple[Epoch, ...] = ()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that it predicts, in the order of its logits."""
+        return self.description.tasks
+
+    def predict(self, dataset: Dataset, split: str = "test") -> Tensor:
+        """Logits [N, T] of every row of a split."""
+        return predict(self.network, dataset.split(split)).cpu()
+
+    def save(self, folder: str | Path) -> None:
+        """Write model.safetensors and model.json to ``folder``, as the stages do."""
+        if self.description.architecture == NATIVE:
+            raise ParamsError(
+                "a model from a LightGBM or XGBoost file has no folder to be saved in",
+                next_step="keep its file, or fuse it and save the fused model",
+            )
+        save_model(Path(folder), self.network, self.description)
+
+
+def fit(
+    dataset: Dataset,
+    model: str = SINGLE_TASK,
+    *,
+    task: str | None = None,
+    seed: int = 0,
+    **settings: Any,
+) -> Model:
+    """Train a network, with early stopping on validation.
+
+    Args:
+        dataset: train and validation.
+        model: a name of ``emm.MODELS``, such as mmoe.
+        task: of a single-task network.
+        seed: of all random draws; the same seed gives the same weights on the same machine.
+        settings: arguments of the model's class, of `OptimiserSettings` and of `TrainingSettings`.
+
+    Raises ParamsError, which lists every setting that is wrong.
+    """
+    choose("model", model, MODELS, "emm.fit", "name one of these")
+    if (model == SINGLE_TASK) is (task is None):
+        raise ParamsError(
+            f"{model} needs {'a task' if task is None else 'no task'}",
+            got=f"task={task!r}",
+            expected=f"one of {', '.join(dataset.tasks)}" if task is None else "all tasks",
+            next_step="pass task=..." if task is None else f"leave it out, or fit {SINGLE_TASK}",
+        )
+    context, architecture = dataset.context, model_class(model)
+    training, rest = training_settings(settings, seed)
+    optimiser, arguments = split_section(
+        rest, architecture, "", OptimiserSettings, FROM_DATA, "fit"
+    )
+    if model != SINGLE_TASK:
+        arguments |= arguments_of_data(architecture, context.schema, context.train)
+    tasks = (task,) if task else dataset.tasks
+    names = (model, *([task] if task else ()))
+    seed_init(seed, *names)
+    builder: Any = architecture
+    network = builder(context.inputs, len(tasks), **arguments)
+    attach_bags(network, context.bags)
+    train, validation = context.train, context.validation
+    if task:
+        number = dataset.task_number(task)
+        train, validation = train.task(number), validation.task(number)
+    schedule = schedule_of(training, optimiser)
+    network = network.to(context.device)
+    epochs = fit_network(network, train, validation, schedule, seed=seed, names=names)
+    about = replace(context.describe(model, model, arguments, seed), tasks=tasks)
+    return Model(network, about, tuple(epochs))
+
+
+def load(path: str | Path, dataset: Dataset, *, task: str | None = None) -> Model:
+    """Load a trained model.
+
+    Args:
+        path: a folder that a stage or `Model.save` wrote, or a file of LightGBM or XGBoost.
+        dataset: the data that it reads, encoded as that on which it was trained.
+        task: of a LightGBM or XGBoost model, the task that it predicts.
+
+    Raises ModelFileError for a file that is damaged, or whose model doesn't read this data.
+    """
+    path, context = Path(path), dataset.context
+    if path.is_dir():
+        network, about = load_model(path, context.schema_sha256, context.inputs)
+        attach_bags(network, context.bags)
+        return Model(network.to(context.device), about)
+    if not path.exists():
+        raise ModelFileError(
+            f"{path} doesn't exist", where=Path.cwd(), next_step="correct the path"
+        )
+    if task is None:
+        raise ParamsError(
+            f"{path} doesn't say which task it predicts",
+            expected=f"one of {', '.join(dataset.tasks)}",
+            next_step="pass task=...",
+        )
+    dataset.task_number(task)
+    trees = load_native_trees(path, context.inputs, dataset.columns)
+    about = replace(context.describe(str(path), NATIVE, {}, 0), tasks=(task,))
+    return Model(trees.to(context.device), about)
+
+
+def evaluate(
+    model: Model, dataset: Dataset, *, split: str = "test", bins: int = 15
+) -> dict[str, dict[str, float]]:
+    """Score a model: AUC, log loss and calibration error of each of its tasks.
+
+    Regression tasks have R squared, RMSE and MAE instead. ``bins``: of the calibration error. Read
+    test once, after every choice has been made on validation.
+    """
+    rows = dataset.split(split)
+    logits = predict(model.network, rows).cpu()
+    found = {}
+    for column, task in enumerate(model.tasks):
+        labels = rows.labels[:, dataset.task_number(task)].cpu()
+        scores = scores_of(dataset.context.schema, task, logits[None, :, column], labels, bins)
+        found[task] = {name: values[0] for name, values in scores.items()}
+    return found
+
+
+def training_settings(
+    settings: Mapping[str, Any], seed: int
+) -> tuple[TrainingSettings, dict[str, Any]]:
+    """The settings of training among ``settings``, and the others."""
+    names = {field.name for field in fields(TrainingSettings)} - {"seeds"}
+    errors: list[str] = []
+    own = {name: value for name, value in settings.items() if name in names}
+    training: TrainingSettings = bind(TrainingSettings, {**own, "seeds": [seed]}, "", errors)
+    raise_all(errors, "fit")
+    return training, {name: value for name, value in settings.items() if name not in names}
+
+
+def names_of(models: Sequence[Model]) -> list[str]:
+    """A distinct name for each model: its own, its task, and a number where these repeat."""
+    names: list[str] = []
+    for model in models:
+        name = f"{model.description.name}/{model.tasks[0]}"
+        repeats = sum(each.split("#")[0] == name for each in names)
+        names.append(f"{name}#{repeats + 1}" if repeats else name)
+    return names

@@ -1,0 +1,28 @@
+"""The README's example runs, and what it fuses is better than its members."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples/quickstart.py"
+LINE = re.compile(r"(\w+): (\w+) AUC (0\.\d+)")
+
+
+def test_the_readme_shows_the_example() -> None:
+    _, code = EXAMPLE.read_text(encoding="utf-8").split('"""\n\n', 1)
+    assert f"```python\n{code}```" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len([line for line in code.splitlines() if line]) <= 15
+
+
+def test_the_fused_model_is_better_than_its_members(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    runpy.run_path(str(EXAMPLE))
+    found = LINE.findall(capsys.readouterr().out)
+    auc = {(model, task): float(value) for model, task, value in found}
+    assert auc["fused", "click"] > auc["click", "click"]
+    assert auc["fused", "purchase"] > max(auc["purchase", "purchase"], auc["trees", "purchase"])
