@@ -83,7 +83,7 @@ class EpisodeResults:
 
 
 def read_results(folder: Path) -> EpisodeResults:
-    """Read the output of meta-test; raise DataError if it is missing or damaged."""
+    """Read the output of meta-testing; raise DataError if it is missing or damaged."""
     evaluation: Evaluation = _read(folder / "evaluation.json", Evaluation)
     history: History = _read(folder / "history.json", History)
     path = folder / "episodes.safetensors"
@@ -130,4 +130,4 @@ def _read(path: Path, kind: type) -> Any:
 
 
 def _refused(path: Path, got: str) -> DataError:
-    return DataError(f"{path} can't be used", got=got, next_step="run `dvc repro meta-test`")
+    return DataError(f"{path} can't be used", got=got, next_step="run `dvc repro fewshot-test`")

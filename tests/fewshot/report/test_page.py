@@ -61,7 +61,7 @@ def evaluation(ways: int, accuracy: float) -> dict[str, Any]:
 
 
 def write_evaluation(folder: Path, ways: int, accuracy: float) -> Path:
-    """Write an evaluation as meta-test does."""
+    """Write an evaluation as meta-testing does."""
     folder.mkdir(parents=True)
     points = [
         {"iteration": 1000 * step, "train_loss": 1 / step, "accuracy": 0.9 + step / 50}
@@ -146,5 +146,5 @@ def test_a_missing_or_damaged_file_is_an_error(folders: dict[str, Path], name: s
     with pytest.raises(DataError, match=name):
         read_results(folder)
     (folder / name).unlink()
-    with pytest.raises(DataError, match=r"(?s)can't be used.*dvc repro meta-test"):
+    with pytest.raises(DataError, match=r"(?s)can't be used.*dvc repro fewshot-test"):
         read_results(folder)
