@@ -19,9 +19,9 @@ from emm.automtl.search import Outcome, phases, search
 from emm.automtl.settings import Budget, SearchSettings
 from emm.core.errors import DataError, ParamsError
 from emm.training.store import load_model, save_model
-from tests.training.tiny import IDENTITY, make_bench
+from tests.training.tiny import IDENTITY, make_context
 
-BENCH = make_bench()
+CONTEXT = make_context()
 SETTINGS = SearchSettings(
     batch_size=32, warm_up=1, joint=1, discretised=3, architecture_learning_rate=0.05
 )
@@ -38,7 +38,7 @@ ARGUMENTS: Mapping[str, Any] = {
 
 
 def a_run(**changes: Any) -> Run:
-    return start(BENCH, replace(SETTINGS, **changes), ARGUMENTS)
+    return start(CONTEXT, replace(SETTINGS, **changes), ARGUMENTS)
 
 
 def first_batch(run: Run) -> Any:
@@ -62,7 +62,7 @@ def test_phases_follow_each_other_until_no_choice_is_open() -> None:
 
 
 def test_weights_and_architecture_learn_on_rows_of_their_own() -> None:
-    numbered = replace(BENCH.train, dense=torch.arange(2.0 * len(BENCH.train)).view(-1, 2))
+    numbered = replace(CONTEXT.train, dense=torch.arange(2.0 * len(CONTEXT.train)).view(-1, 2))
     rows = rows_of(numbered, replace(SETTINGS, folds=3))
     own, other = (set(each.dense[:, 0].tolist()) for each in rows.values())
     assert (len(own), len(other)) == (100, 50)
@@ -70,7 +70,7 @@ def test_weights_and_architecture_learn_on_rows_of_their_own() -> None:
 
 
 def test_a_sample_is_that_share_of_train() -> None:
-    rows = rows_of(BENCH.train, replace(SETTINGS, sample=0.4))
+    rows = rows_of(CONTEXT.train, replace(SETTINGS, sample=0.4))
     assert sum(len(each) for each in rows.values()) == 60
 
 
@@ -127,7 +127,7 @@ def test_fixing_takes_the_alternatives_of_that_choice_alone() -> None:
 
 
 def outcome(checkpoints: Path | None = None, **changes: Any) -> Outcome:
-    return search(BENCH, replace(SETTINGS, **changes), ARGUMENTS, checkpoints)
+    return search(CONTEXT, replace(SETTINGS, **changes), ARGUMENTS, checkpoints)
 
 
 def same(first: Outcome, second: Outcome) -> bool:
@@ -160,9 +160,9 @@ def test_the_found_model_can_be_stored_and_loaded(whole: Outcome, tmp_path: Path
 
     arguments = {"embedding_dim": 2, "tower": [4], "dropout": 0.1}
     arguments["architecture"] = plain(whole.found.architecture)
-    model = AutoMTL(BENCH.inputs, 2, **arguments)
+    model = AutoMTL(CONTEXT.inputs, 2, **arguments)
     model.load_state_dict(dict(whole.weights))
-    save_model(tmp_path, model, BENCH.describe("automtl", "automtl", arguments, 0))
+    save_model(tmp_path, model, CONTEXT.describe("automtl", "automtl", arguments, 0))
     loaded, _ = load_model(tmp_path, IDENTITY)
     rows = first_batch(a_run())
     torch.testing.assert_close(loaded(*rows.inputs), model.eval()(*rows.inputs))

@@ -13,7 +13,7 @@ import torch
 from emm.automtl.search import Outcome, search
 from emm.automtl.settings import SearchSettings
 from emm.automtl.space import Architecture
-from emm.data.tables.batches import RowTensors
+from emm.data.tables.rows import RowTensors
 from emm.nn.inputs import Inputs
 from emm.training.context import TrainingContext
 from tests.training.tiny import IDENTITY, SCHEMA
@@ -51,7 +51,7 @@ def table(rows: int, seed: int) -> RowTensors:
     return RowTensors(torch.zeros(rows, 0), ids.int(), labels)
 
 
-BENCH = TrainingContext(
+CONTEXT = TrainingContext(
     schema=replace(SCHEMA, tasks=("one", "two", "three"), dense=()),
     schema_sha256=IDENTITY,
     inputs=Inputs(0, (SIZE,) * FIELDS),
@@ -78,7 +78,7 @@ def _pairs(interactions: tuple[int, ...]) -> tuple[int, ...]:
 @pytest.fixture(scope="module")
 def outcomes() -> list[Outcome]:
     """Searches with several seeds."""
-    return [search(BENCH, replace(SETTINGS, seed=seed), ARGUMENTS) for seed in range(3)]
+    return [search(CONTEXT, replace(SETTINGS, seed=seed), ARGUMENTS) for seed in range(3)]
 
 
 def validation(outcome: Outcome) -> float:

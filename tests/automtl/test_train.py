@@ -9,16 +9,16 @@ from safetensors.torch import save_file
 from emm.automtl.fields import field_names
 from emm.automtl.network import AutoMTL
 from emm.automtl.search import search
-from emm.automtl.settings import SearchSettings
+from emm.automtl.settings import SearchedSettings, SearchSettings
 from emm.automtl.space import ARCHITECTURE, WEIGHTS, plain, read_architecture, write_architecture
-from emm.automtl.train import SearchedSettings, train_searched
+from emm.automtl.train import train_searched
 from emm.core.errors import ModelFileError
 from emm.data.tables.schema import BagColumn
-from emm.training.networks import fresh
+from emm.training.networks import fresh_network
 from emm.training.store import load_model, load_weights
-from tests.training.tiny import IDENTITY, SCHEMA, TASKS, make_bench, training
+from tests.training.tiny import IDENTITY, SCHEMA, TASKS, make_context, training
 
-BENCH = make_bench()
+CONTEXT = make_context()
 ARGUMENTS: dict[str, Any] = {"embedding_dim": 2, "tower": (4,), "dropout": 0.0}
 SPACE = {"levels": 1, "experts": 2, "layers": 1, "width": 3, "operators": ("identity", "mlp-16")}
 
@@ -28,7 +28,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that a search leaves."""
     out = tmp_path_factory.mktemp("searched")
     settings = SearchSettings(batch_size=64, warm_up=1, joint=0)
-    found = search(BENCH, settings, {**ARGUMENTS, **SPACE})
+    found = search(CONTEXT, settings, {**ARGUMENTS, **SPACE})
     names = field_names(SCHEMA)
     write_architecture(out / ARCHITECTURE, found.found.architecture, names, TASKS)
     save_file(dict(found.weights), out / WEIGHTS)
@@ -39,7 +39,7 @@ def train(out: Path, searched: Path, arguments: Any = ARGUMENTS, **changes: Any)
     settings = SearchedSettings(0.01, 0.0, **changes)
     train_searched(
         out,
-        BENCH,
+        CONTEXT,
         "automtl",
         searched,
         training=training(seeds=(0, 1)),
@@ -67,10 +67,10 @@ def first_weights(searched: Path, start: str, monkeypatch: pytest.MonkeyPatch) -
     def keep(
         _out: Any, context: Any, name: str, _kind: Any, build: Any, *_: Any, **_more: Any
     ) -> None:
-        model, _ = fresh(build, 0, context, name)
+        model, _ = fresh_network(build, 0, context, name)
         begun.update(model.state_dict())
 
-    monkeypatch.setattr("emm.automtl.train.train_together", keep)
+    monkeypatch.setattr("emm.automtl.train.train_networks", keep)
     train(searched, searched, start=start)
     return begun
 
@@ -104,7 +104,7 @@ def test_max_epochs_of_the_row_go_before_those_of_the_recipe(
 
 
 def test_an_architecture_of_other_data_is_refused(searched: Path, tmp_path: Path) -> None:
-    other = replace(BENCH, schema=replace(SCHEMA, dense=()))
+    other = replace(CONTEXT, schema=replace(SCHEMA, dense=()))
     with pytest.raises(ModelFileError, match="no field is called"):
         train_searched(
             tmp_path,
@@ -124,4 +124,4 @@ def test_fields_are_named_in_the_order_that_models_read_them() -> None:
 
 def test_a_model_of_a_malformed_architecture_is_refused() -> None:
     with pytest.raises(ModelFileError, match="levels: missing"):
-        AutoMTL(BENCH.inputs, 2, architecture={"width": 3, "tasks": [[0], [0]]}, **ARGUMENTS)
+        AutoMTL(CONTEXT.inputs, 2, architecture={"width": 3, "tasks": [[0], [0]]}, **ARGUMENTS)

@@ -1,4 +1,4 @@
-"""A search that was interrupted goes on after its last whole epoch."""
+"""Checkpoints of an architecture search, which resumes after its last complete epoch."""
 
 import hashlib
 import json
@@ -18,21 +18,21 @@ TENSORS, REST = "tensors.safetensors", "rest.json"
 
 
 def key_of(configuration: Mapping[str, Any]) -> str:
-    """What tells a search's checkpoint apart: a digest of everything that its result depends on."""
+    """The name of a search's checkpoint: a digest of everything that its result depends on."""
     text = json.dumps(configuration, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def save(folder: Path, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> None:
-    """Put a checkpoint in the place of the one before, in one step."""
+    """Replace the previous checkpoint atomically."""
     with atomic_folder(folder) as temporary:
-        held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(held, temporary / TENSORS)
+        copies = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(copies, temporary / TENSORS)
         write_json(temporary / REST, rest)
 
 
 def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """What was saved last, or None; a damaged checkpoint counts for none."""
+    """The last checkpoint; None if there is none, or if it is damaged."""
     try:
         rest: dict[str, Any] = json.loads((folder / REST).read_text(encoding="utf-8"))
         return load_file(folder / TENSORS), rest
@@ -41,14 +41,14 @@ def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
 
 
 def remove(folder: Path) -> None:
-    """Of a search that has ended."""
+    """Remove the checkpoint of a finished search."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def optimiser_tensors(
     optimiser: torch.optim.Optimizer, names: Mapping[Tensor, str]
 ) -> dict[str, Tensor]:
-    """An Adam's state by the names of its parameters."""
+    """The state of Adam by the names of its parameters."""
     return {
         f"{names[parameter]}/{key}": value
         for parameter, state in optimiser.state.items()
@@ -61,7 +61,7 @@ def restore_optimiser(
     names: Mapping[Tensor, str],
     tensors: Mapping[str, Tensor],
 ) -> None:
-    """Give an Adam the state that `optimiser_tensors` took."""
+    """Restore the state that `optimiser_tensors` returned."""
     for group in optimiser.param_groups:
         for parameter in group["params"]:
             own = {

@@ -1,4 +1,4 @@
-"""What an architecture costs: parameters and operations, exactly and as an expectation."""
+"""The cost of an architecture in parameters and operations, exact or as an expectation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from emm.automtl.space import WIDTHS, Architecture
 from emm.automtl.supernet import Supernet
 from emm.nn.mlp import GroupedLinear, count_parameters
 
-# The cost of a linear layer out of its input and output widths, and whether it has a bias.
+# The cost of a linear layer, from its input and output widths, and whether it has a bias.
 Linear = Callable[[Any, int, bool], Any]
 
 
@@ -26,9 +26,12 @@ def _operations(in_width: Any, out_width: int, bias: bool) -> Any:
 
 @dataclass(frozen=True)
 class Meter:
-    """One measure of cost. ``fixed``: of embeddings and towers, which every architecture has;
-    ``linear``: of a linear layer; ``raw``: width of all fields together; ``mixing``: of one
-    expert's number in one reader's mean."""
+    """A measure of cost.
+
+    ``linear``: cost of a linear layer; ``fixed``: cost of embeddings and towers, which every
+    architecture has; ``raw``: width of all fields together; ``mixing``: cost per output number of
+    an expert of including it in the mean of one reader.
+    """
 
     linear: Linear
     fixed: int
@@ -37,7 +40,7 @@ class Meter:
     mixing: int = 0
 
     def operator(self, name: str, width: int) -> int:
-        """Of one candidate of a layer."""
+        """The cost of one candidate of a layer."""
         hidden = WIDTHS[name]
         if not hidden:
             return 0
@@ -45,7 +48,7 @@ class Meter:
         return found
 
     def exact(self, architecture: Architecture) -> int:
-        """Of the model that is built of ``architecture``, as evaluation counts it."""
+        """The cost of the model of ``architecture``, as evaluation counts it."""
         width, total = architecture.width, self.fixed
         for expert in architecture.levels[0]:
             vectors = len(expert.fields) + (len(expert.interactions) > 1)
@@ -58,11 +61,11 @@ class Meter:
         return total
 
     def expected(self, supernet: Supernet) -> Tensor:
-        """Over the probabilities of gates and operators, taken as independent; differentiable."""
+        """The differentiable expected cost, with gates and operators as independent variables."""
         logits = supernet.selection_logits()
         fields, interactions = logits.fields.sigmoid(), logits.interactions.sigmoid()
         total = fields.new_tensor(float(self.fixed))
-        needed = fields.new_ones(len(logits.experts[-1]))  # [R], the chance that a reader is read
+        needed = fields.new_ones(len(logits.experts[-1]))  # [R], probability that a reader is read
         for number, own in reversed(list(enumerate(logits.experts))):
             reads = needed.unsqueeze(1) * own.sigmoid()  # [R, K]
             total = total + self.linear(self.raw, 1, False) * reads.sum()
@@ -74,7 +77,7 @@ class Meter:
         return total + torch.as_tensor(needed * stems).sum()
 
     def _operators(self, supernet: Supernet, level: int) -> Tensor:
-        """Expected cost of the layers of each expert of a level, [K]."""
+        """The expected cost of the layers of each expert of a level, [K]."""
         costs: dict[int, list[Tensor]] = {}
         for (number, k, _), choice in supernet.choices():
             if number == level:
@@ -88,27 +91,22 @@ def meters(supernet: Supernet, budget: Budget | None) -> list[tuple[Meter, int]]
     """The measures that ``budget`` limits, each with its limit."""
     if budget is None:
         return []
-    both = (
-        (parameter_meter(supernet), budget.parameters),
-        (
-            operation_meter(supernet),
-            budget.operations,
-        ),
-    )
-    return [(meter, limit) for meter, limit in both if limit is not None]
+    parameters = (parameter_meter(supernet), budget.parameters)
+    operations = (operation_meter(supernet), budget.operations)
+    return [(meter, limit) for meter, limit in (parameters, operations) if limit is not None]
 
 
 def parameter_meter(supernet: Supernet) -> Meter:
-    """Counts learned numbers."""
+    """Counts learned parameters."""
     fixed = count_parameters(supernet.front) + count_parameters(supernet.towers)
     return Meter(_parameters, fixed, supernet.embedding_dim, supernet.front.width)
 
 
 def operation_meter(supernet: Supernet) -> Meter:
-    """Counts multiplications and additions of matrix products for one row."""
+    """Counts the multiplications and additions of matrix products for one row."""
     layers = [each for each in supernet.towers.modules() if isinstance(each, GroupedLinear)]
     fixed = sum(2 * layer.weight.numel() for layer in layers)
     if supernet.front.numeric is not None:
         fixed += 2 * supernet.front.numeric.weight.numel()
-    # Experts are mixed by one matrix product, those included that a reader doesn't read.
+    # One matrix product mixes all experts, including those that a reader doesn't read.
     return Meter(_operations, fixed, supernet.embedding_dim, supernet.front.width, mixing=2)

@@ -1,4 +1,4 @@
-"""Which choice of an operator is fixed next, and for what."""
+"""Discretisation: which choice of an operator is fixed next, and to which candidate."""
 
 from emm.automtl.export import Limits, Place, decide, excess
 from emm.automtl.operators import Choice
@@ -6,22 +6,23 @@ from emm.automtl.supernet import Supernet
 
 
 def open_choices(supernet: Supernet) -> dict[Place, Choice]:
-    """The choices with more than one candidate left."""
+    """The choices that still have more than one candidate."""
     return {place: choice for place, choice in supernet.choices() if choice.alpha is not None}
 
 
 def likeliest(supernet: Supernet) -> dict[Place, str]:
-    """The candidate of the largest weight, of every choice."""
+    """For every choice, the candidate with the largest weight."""
     return {
         place: choice.names[int(choice.weights().argmax())] for place, choice in supernet.choices()
     }
 
 
 def most_certain(supernet: Supernet, limits: Limits = ()) -> tuple[Place, str]:
-    """The open choice whose largest weight is largest, and its candidate; the first of equals.
+    """The open choice with the largest weight of a candidate, and this candidate.
 
-    Under ``limits`` only candidates count with which the architecture of the gates' likelier values
-    is within them, all that is open elsewhere being its cheapest; if there is none, the cheapest.
+    With ``limits``, the candidate must keep the architecture within them, where gates have their
+    more likely values and all other choices their cheapest candidates. If no candidate does, it is
+    the cheapest.
     """
     choices = open_choices(supernet)
     place = max(choices, key=lambda each: choices[each].weights().max().item())

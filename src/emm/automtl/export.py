@@ -1,4 +1,4 @@
-"""From a supernet to the architecture that it has decided for, and to that one's weights."""
+"""The architecture that a supernet has decided for, and its weights."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ Limits = Sequence[tuple[Meter, int]]
 
 @dataclass(frozen=True)
 class Found:
-    """An architecture, and the experts of the supernet that it has: by level their numbers."""
+    """An architecture, and for each level the numbers of its experts in the supernet."""
 
     architecture: Architecture
     origins: tuple[tuple[int, ...], ...]
 
 
 def decide(supernet: Supernet, operators: Mapping[Place, str], limits: Limits = ()) -> Found:
-    """The architecture of the gates' likelier values and of ``operators``.
+    """The architecture of the gates' more likely values and of ``operators``.
 
-    What no task reads, directly or not, is left out. Where it costs more than ``limits``, the gates
-    that are least sure to be open are closed, down to one a reader; if that isn't enough, readers
-    share what they read, and then the costliest operators become the identity. ParamsError if even
-    that costs more.
+    Experts that no task reads, directly or indirectly, are left out. While it exceeds ``limits``,
+    the open gates with the lowest logits are closed, except one per reader; then the readers of a
+    level all read the same expert; then the most expensive operators become the identity. Raises
+    ParamsError if even that exceeds the limits.
     """
     gates, logits, operators = _decided(supernet), supernet.selection_logits(), dict(operators)
     while excess(found := _pruned(gates, operators, supernet.width), limits):
@@ -52,12 +52,12 @@ def decide(supernet: Supernet, operators: Mapping[Place, str], limits: Limits = 
 
 
 def excess(found: Found, limits: Limits) -> bool:
-    """Whether an architecture costs more than one of the limits."""
+    """Whether an architecture exceeds one of the limits."""
     return any(meter.exact(found.architecture) > limit for meter, limit in limits)
 
 
 def exported_weights(supernet: Supernet, found: Found) -> dict[str, Tensor]:
-    """The supernet's weights as the state of `emm.automtl.network.AutoMTL` of ``found``."""
+    """The weights of the supernet as the state of the model `AutoMTL` of ``found``."""
     state = {f"front.{key}": value for key, value in supernet.front.state_dict().items()}
     state |= {f"towers.{key}": value for key, value in supernet.towers.state_dict().items()}
     chains = {place: choice for place, choice in supernet.choices()}
@@ -117,7 +117,7 @@ def _decided(supernet: Supernet) -> Selections:
 
 
 def _pruned(gates: Selections, operators: Mapping[Place, str], width: int) -> Found:
-    """Only the experts that are read, numbered anew."""
+    """The architecture of only the experts that are read, renumbered."""
     levels = len(gates.experts)
     kept: list[list[int]] = []
     readers = list(range(len(gates.experts[-1])))
@@ -145,7 +145,7 @@ def _pruned(gates: Selections, operators: Mapping[Place, str], width: int) -> Fo
 
 
 def _reads(gates: Selections, kept: Sequence[Sequence[int]], level: int) -> list[tuple[int, ...]]:
-    """For each kept reader of a level the experts that it reads, by their new numbers."""
+    """For each kept reader of a level, the new numbers of the experts that it reads."""
     table = gates.experts[level][:, list(kept[level])]  # [R, kept]
     rows = kept[level + 1] if level + 1 < len(kept) else range(len(table))
     return [_open(table[row]) for row in rows]
@@ -156,7 +156,7 @@ def _open(gates: Tensor) -> tuple[int, ...]:
 
 
 def _close_one(gates: Selections, logits: Selections) -> bool:
-    """Close the open gate of the lowest logit that isn't its reader's last; False if none is."""
+    """Close the open gate with the lowest logit that isn't its reader's last; False if none is."""
     candidates = []
     for table, beta, least in (
         (gates.fields, logits.fields, 1),
@@ -175,8 +175,8 @@ def _close_one(gates: Selections, logits: Selections) -> bool:
 
 
 def _share_one(gates: Selections, logits: Selections) -> bool:
-    """Let all readers of a level read the same expert, that of the largest sum of logits; False if
-    they do on every level."""
+    """Let all readers of a level read the expert with the largest sum of logits; False if all
+    levels are like that already."""
     for table, beta in zip(gates.experts, logits.experts, strict=True):
         if int(table.any(dim=0).sum()) > 1:
             shared = beta.sum(dim=0).argmax()
@@ -187,7 +187,7 @@ def _share_one(gates: Selections, logits: Selections) -> bool:
 
 
 def _simplify_one(operators: dict[Place, str], limits: Limits, width: int) -> bool:
-    """Make the costliest operator the identity; False if all are."""
+    """Replace the most expensive operator by the identity; False if all are identities."""
     meter = limits[0][0]
     place = max(operators, key=lambda each: meter.operator(operators[each], width))
     changed = operators[place] != IDENTITY

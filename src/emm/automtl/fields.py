@@ -1,4 +1,4 @@
-"""Every feature as a vector of the same width, and the factorisation machine over them."""
+"""All features as vectors of one width, and the factorisation machine over them."""
 
 import torch
 from torch import Tensor, nn
@@ -11,21 +11,21 @@ from emm.nn.numeric import numeric_embedding
 
 
 def count_fields(inputs: Inputs) -> int:
-    """D dense features, K multi-valued and F sparse fields: all are fields here."""
+    """Number of fields: D dense features, K multi-valued and F sparse fields."""
     return inputs.dense + len(inputs.bags) + len(inputs.cardinalities)
 
 
 def field_names(schema: Schema) -> list[str]:
-    """Names of all fields in the order of `FieldFront`."""
+    """Names of all fields, in the order of `FieldFront`."""
     return [*schema.dense_names, *(bag.name for bag in schema.bags), *schema.sparse_names]
 
 
 class FieldFront(nn.Module):
-    """All fields as vectors, dense ones first, then multi-valued and sparse ones.
+    """All fields as vectors: first the dense features, then multi-valued and sparse fields.
 
-    A dense feature x is x v with a vector v of its own, as in factorisation machines; an encoding
-    other than ``scaled`` adds the vector that it gives (`emm.nn.numeric.DenseEncoding`).
-    ``fields``: their number; ``width``: of all together.
+    A dense feature x becomes x v with a learned vector v, as in factorisation machines; an encoding
+    other than ``scaled`` adds its own vector (`emm.nn.numeric.DenseEncoding`). ``fields``: their
+    number; ``width``: their total width.
     """
 
     def __init__(self, inputs: Inputs, embedding_dim: int, dense_encoding: str = "scaled") -> None:
@@ -54,8 +54,8 @@ class FieldFront(nn.Module):
 def interaction(vectors: Tensor) -> Tensor:
     """Sum over pairs i < j of e_i * e_j, elementwise; vectors [..., fields, E] -> [..., E].
 
-    Half the square of the sum less the sum of the squares: Rendle, "Factorization Machines", ICDM
-    2010, lemma 3.1, before its sum over E.
+    Computed as half of the squared sum minus the sum of squares: Rendle, "Factorization Machines",
+    ICDM 2010, lemma 3.1, before its sum over E.
     """
     return 0.5 * (vectors.sum(dim=-2).square() - vectors.square().sum(dim=-2))
 

@@ -1,13 +1,13 @@
-"""Bernoulli gates with a straight-through gradient, and softmax over what they leave open."""
+"""Bernoulli gates with a straight-through gradient, and softmax over the open ones."""
 
 import torch
 from torch import Tensor
 
 
 def drawn(logits: Tensor) -> Tensor:
-    """A draw of each gate, 1 with probability sigmoid(beta), else 0; logits beta of any shape.
+    """Sample each gate: 1 with probability sigmoid(beta), else 0; logits beta of any shape.
 
-    Backwards a draw counts as its probability (straight-through: Bengio, Leonard, Courville,
+    The gradient is that of the probability (straight-through: Bengio, Leonard, Courville,
     "Estimating or Propagating Gradients Through Stochastic Neurons", 2013).
     """
     probabilities = logits.sigmoid()
@@ -16,12 +16,12 @@ def drawn(logits: Tensor) -> Tensor:
 
 
 def decided(logits: Tensor) -> Tensor:
-    """Each gate's likelier value: 1 where beta is positive, else 0."""
+    """The more likely value of each gate: 1 where beta is positive, else 0."""
     return (logits > 0).to(logits.dtype)
 
 
 def never_empty(gates: Tensor, logits: Tensor) -> Tensor:
-    """The gates [R, K], and in a row without an open one also its likeliest; logits [R, K]."""
+    """The gates [R, K] with the most likely one opened where a row has none; logits [R, K]."""
     likeliest = torch.zeros_like(logits).scatter(1, logits.argmax(dim=1, keepdim=True), 1.0)
     empty = gates.detach().sum(dim=1, keepdim=True) == 0
     return gates + likeliest * empty
@@ -30,8 +30,8 @@ def never_empty(gates: Tensor, logits: Tensor) -> Tensor:
 def softmax_of_open(scores: Tensor, gates: Tensor) -> Tensor:
     """g_k exp(s_k) / sum_j g_j exp(s_j); scores [B, R, K], gates [R, K] -> [B, R, K].
 
-    Closed gates have weight 0, and a gradient that says what opening them would do.
+    Closed gates have weight 0, and the gradient of opening them.
     """
     powers = (scores - scores.amax(dim=2, keepdim=True)).exp() * gates
-    # An open gate that is 87 below a closed one would leave nothing to divide by in float32.
+    # Where all open gates are 87 below a closed one, the sum underflows to 0 in float32.
     return powers / powers.sum(dim=2, keepdim=True).clamp_min(torch.finfo(scores.dtype).tiny)

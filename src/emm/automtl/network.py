@@ -1,4 +1,4 @@
-"""An architecture that AutoMTL's search has found. Jiang et al., KDD 2024."""
+"""AutoMTL: the model of a searched architecture. Jiang et al., KDD 2024."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -18,11 +18,10 @@ from emm.nn.numeric import DenseEncoding
 
 
 class AutoMTL(nn.Module):
-    """Levels of experts, each with its own inputs and layers, then a tower a task.
+    """Levels of experts, each with its own inputs and layers, then one tower per task.
 
-    ``architecture``: what `emm.automtl.space.Architecture` says, as plain JSON; ``tower``: hidden
-    widths of one tower. Nothing that the architecture leaves out has weights. Raises ModelFileError
-    for an architecture that can't be built.
+    ``architecture``: an `emm.automtl.space.Architecture` as plain JSON; ``tower``: hidden widths of
+    one tower. Raises ModelFileError for an architecture that can't be built.
     Jiang et al., "Automatic Multi-Task Learning Framework with Neural Architecture Search in
     Recommendations", KDD 2024.
     """
@@ -70,8 +69,8 @@ class AutoMTL(nn.Module):
 
 
 class Stem(nn.Module):
-    """What an expert of the first level reads, as a vector: its fields, and the factorisation
-    machine over those that interact, through a linear layer and batch norm."""
+    """The input of an expert of the first level as a vector: its fields, and the factorisation
+    machine over its interacting fields, through a linear layer and batch norm."""
 
     fields: Tensor
     interactions: Tensor
@@ -94,9 +93,10 @@ class Stem(nn.Module):
 
 
 class SubsetGates(nn.Module):
-    """R softmax gates, each over experts of its own choice out of K: softmax(W_r x) over them.
+    """R softmax gates, each over its own subset of K experts: softmax(W_r x).
 
-    All are one matmul. A gate over a single expert needs none: its weight is 1.
+    All gates are one matrix product. A gate over a single expert has no parameters, as its weight
+    is 1.
     """
 
     places: Tensor
@@ -114,7 +114,7 @@ class SubsetGates(nn.Module):
         self.linear = nn.Linear(in_width, scored, bias=False) if scored else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [B, in] -> weights [B, R, K], zero for the experts that a gate doesn't choose."""
+        """x [B, in] -> weights [B, R, K], zero for experts outside a gate's subset."""
         scores = x.new_full((len(x), self.shape[0] * self.shape[1]), -torch.inf)
         scores = scores.index_fill(1, self.alone, 0.0)
         if self.linear is not None:

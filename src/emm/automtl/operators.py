@@ -1,4 +1,4 @@
-"""The candidates of an expert's layer: alone, and all of them at once weighed by softmax."""
+"""The operators of an expert's layer, and the choice among them in the supernet."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,8 @@ from emm.automtl.space import IDENTITY, WIDTHS
 class MLPOperator(nn.Module):
     """Linear to ``hidden``, ReLU, linear back to ``width``, batch norm, dropout; [B, H] -> [B, H].
 
-    The norm has no weights of its own: a candidate can't outweigh others by its scale, and the
-    layer above has weights.
+    The batch norm has no weights, so that a candidate can't outweigh others by its scale; the layer
+    above has weights.
     """
 
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
@@ -26,21 +26,21 @@ class MLPOperator(nn.Module):
         return self.finish(self.expand(x))
 
     def finish(self, hidden: Tensor) -> Tensor:
-        """What follows the first linear layer; [B, hidden] -> [B, H]."""
+        """Everything after the first linear layer; [B, hidden] -> [B, H]."""
         found: Tensor = self.dropout(self.norm(self.project(hidden.relu())))
         return found
 
 
 def operator(name: str, width: int, dropout: float) -> nn.Module:
-    """The candidate called ``name`` with fresh weights."""
+    """The operator called ``name``, with fresh weights."""
     return nn.Identity() if name == IDENTITY else MLPOperator(width, WIDTHS[name], dropout)
 
 
 class Choice(nn.Module):
     """One layer of an expert in the supernet: sum over candidates o of softmax(alpha)_o o(x).
 
-    The first linear layers of all candidates are one matmul, as wide as all of them together.
-    ``alpha``: None once the choice is fixed; then the fixed candidate alone is left.
+    The first linear layers of all candidates are one matrix product. Once the choice is fixed,
+    ``alpha`` is None and only one candidate is left.
     """
 
     alpha: nn.Parameter | None
@@ -53,15 +53,15 @@ class Choice(nn.Module):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The candidates that are left."""
+        """The remaining candidates."""
         return tuple(self.candidates)
 
     def weights(self) -> Tensor:
-        """softmax(alpha), [candidates left]."""
+        """softmax(alpha), [remaining candidates]."""
         return torch.ones(1) if self.alpha is None else self.alpha.softmax(dim=0)
 
     def fix(self, name: str) -> list[nn.Parameter]:
-        """Leave ``name`` alone; gives the parameters that are gone."""
+        """Keep only the candidate ``name``; returns the parameters that are removed."""
         before = list(self.parameters())
         self.candidates = nn.ModuleDict({name: self.candidates[name]})
         self.alpha = None
@@ -87,7 +87,7 @@ class Choice(nn.Module):
 
 
 def _expand(networks: Sequence[MLPOperator], x: Tensor) -> Sequence[Tensor]:
-    """The hidden layer of each network before its ReLU, out of one matmul."""
+    """The hidden layer of each network before its ReLU, from one matrix product."""
     if not networks:
         return []
     weight = torch.cat([each.expand.weight for each in networks])  # [sum of hidden, H]

@@ -1,4 +1,4 @@
-"""PD-DARTS: weights warm up, learn with the architecture, and operators are fixed one by one."""
+"""The search, PD-DARTS: warm-up of the weights, joint learning, step-by-step discretisation."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -26,13 +26,13 @@ from emm.training.history import named_scores
 from emm.training.seeds import order_generator, seed_dropout
 
 WARM_UP, JOINT, DISCRETISE = "warm-up", "joint", "discretise"
-EVALUATION_ROWS = 8_192  # the supernet's hidden layers are wide
+EVALUATION_ROWS = 8_192  # the hidden layers of the supernet are wide
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a search ends with: the architecture, its weights out of the supernet, and the epochs
-    that led there as plain JSON."""
+    """The result of a search: the architecture, its weights in the supernet, and the epochs as
+    plain JSON."""
 
     found: Found
     weights: Mapping[str, Tensor]
@@ -45,11 +45,11 @@ def search(
     arguments: Mapping[str, Any],
     checkpoints: Path | None = None,
 ) -> Outcome:
-    """Search on train; validation is scored for the log alone, and decides nothing.
+    """Search for an architecture on train; validation scores are only logged.
 
-    ``arguments``: those of `Supernet` but inputs and tasks. ``checkpoints``: the folder for what
-    an interrupted search goes on from, with the result of an uninterrupted one. Raises ParamsError
-    if the budget can't be met, DataError when the loss is no longer a number.
+    ``arguments``: those of `Supernet` except inputs and tasks; ``checkpoints``: the folder of the
+    checkpoint, from which an interrupted search resumes with the same result. Raises ParamsError if
+    the budget can't be met, DataError if the loss is not a number.
     """
     run = start(context, settings, arguments)
     places = [place for place, _ in run.supernet.choices()]
@@ -68,13 +68,13 @@ def search(
 
 
 def phases(settings: SearchSettings, choices: int) -> list[str]:
-    """The phase of each epoch of a search over so many choices of operators."""
+    """The phase of each epoch of a search over this number of choices."""
     last = -(-choices // settings.discretised)
     return [WARM_UP] * settings.warm_up + [JOINT] * settings.joint + [DISCRETISE] * last
 
 
 def _epoch(run: Run, context: TrainingContext, number: int, phase: str) -> dict[str, Any]:
-    """One epoch of a phase; what it came to, as plain JSON."""
+    """Run one epoch of a phase; returns its record as plain JSON."""
     settings, supernet = run.settings, run.supernet
     seed_dropout(settings.seed, "search", number)
     orders = {
@@ -118,7 +118,7 @@ def _record(
     losses: Mapping[str, float],
     rate: float,
 ) -> dict[str, Any]:
-    """An epoch of the history, printed with its speed, which isn't part of it."""
+    """The record of an epoch; it is printed together with the speed."""
     if any(loss != loss for loss in losses.values()):
         raise DataError(
             "the loss of the search is not a number",

@@ -1,4 +1,4 @@
-"""The search space DESAN, one architecture out of it, and architecture.json."""
+"""The search space DESAN, its architectures, and architecture.json."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,11 +26,11 @@ Place = Annotated[int, Field(ge=0)]
 
 @dataclass(frozen=True)
 class Expert:
-    """One expert: what it reads, and the operator of each of its layers.
+    """An expert: its inputs, and the operator of each of its layers.
 
-    On the first level it reads ``fields`` as they are, and the factorisation machine's vector over
-    ``interactions`` (of fewer than two fields there is none); above it reads ``experts`` of the
-    level below. All are numbers that rise.
+    On the first level it reads ``fields`` directly, and the factorisation machine over
+    ``interactions`` (if these are at least two fields); on higher levels it reads ``experts`` of
+    the level below. All of these are ascending numbers.
     """
 
     operators: tuple[Operator, ...]
@@ -41,23 +41,26 @@ class Expert:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A point of the search space. ``width``: of what experts give; ``levels`` of experts, the
-    first level first; ``tasks``: for each the experts of the last level that it reads."""
+    """A point of the search space.
+
+    ``width``: output width of all experts; ``levels``: the experts of each level, from the first;
+    ``tasks``: for each task the experts of the last level that it reads.
+    """
 
     width: Count
     levels: tuple[tuple[Expert, ...], ...]
     tasks: tuple[tuple[Place, ...], ...]
 
     def receivers(self, level: int) -> tuple[tuple[int, ...], ...]:
-        """Who reads the experts of ``level``: for each the numbers of those that it reads."""
+        """For each reader of the experts of ``level``, the numbers of those that it reads."""
         above = self.levels[level + 1 : level + 2]
         return tuple(expert.experts for expert in above[0]) if above else self.tasks
 
 
 def architecture_of(value: Any, fields: int, tasks: int, where: object) -> Architecture:
-    """``value``, plain JSON with numbers, as an architecture over ``fields`` fields.
+    """Read an architecture over ``fields`` fields from plain JSON with numbers.
 
-    ModelFileError for whatever can't be built.
+    Raises ModelFileError if it can't be built.
     """
     errors: list[str] = []
     found: Architecture = bind(Architecture, value, "", errors)
@@ -68,14 +71,14 @@ def architecture_of(value: Any, fields: int, tasks: int, where: object) -> Archi
 
 
 def plain(architecture: Architecture) -> dict[str, Any]:
-    """As model.json holds it: mappings, lists and numbers."""
+    """The architecture as plain JSON, as in model.json."""
     tree: dict[str, Any] = json.loads(json.dumps(asdict(architecture)))
     return tree
 
 
 @dataclass(frozen=True)
 class NamedExpert:
-    """An `Expert` with the names of fields."""
+    """An `Expert` with names instead of numbers of fields."""
 
     operators: tuple[Operator, ...]
     fields: tuple[str, ...] = ()
@@ -85,7 +88,7 @@ class NamedExpert:
 
 @dataclass(frozen=True)
 class NamedArchitecture:
-    """An `Architecture` with the names of fields and tasks, as people read it."""
+    """An `Architecture` with names instead of numbers of fields and tasks."""
 
     width: Count
     levels: tuple[tuple[NamedExpert, ...], ...]
@@ -93,7 +96,7 @@ class NamedArchitecture:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """All fields that are read, once each, in the order of the first expert that reads them."""
+        """All fields that are read, in the order in which experts first read them."""
         named = (expert for level in self.levels for expert in level)
         return tuple(dict.fromkeys(f for e in named for f in (*e.fields, *e.interactions)))
 
@@ -101,7 +104,7 @@ class NamedArchitecture:
 def write_architecture(
     path: Path, architecture: Architecture, fields: Sequence[str], tasks: Sequence[str]
 ) -> None:
-    """Write architecture.json, which has names where `Architecture` has numbers."""
+    """Write architecture.json, with names of fields and tasks."""
     levels = [
         [
             {
@@ -125,7 +128,7 @@ def write_architecture(
 def read_architecture(path: Path, fields: Sequence[str], tasks: Sequence[str]) -> Architecture:
     """Read architecture.json for data with these fields and tasks.
 
-    ModelFileError if it can't be read, is malformed, or names what the data doesn't have.
+    Raises ModelFileError if it can't be read, is malformed, or has other fields or tasks.
     """
     named = read_named(path)
     faults = [
@@ -141,7 +144,7 @@ def read_architecture(path: Path, fields: Sequence[str], tasks: Sequence[str]) -
 
 
 def read_named(path: Path) -> NamedArchitecture:
-    """Read architecture.json as it stands; ModelFileError if it can't be read or is malformed."""
+    """Read architecture.json with its names. Raises ModelFileError if it is malformed."""
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -178,7 +181,7 @@ def _numbered(
 
 
 def _faults(architecture: Architecture, fields: int, tasks: int) -> Iterator[str]:
-    """What is out of range or empty, as messages."""
+    """A message for everything that is out of range or empty."""
     if not architecture.levels:
         yield "levels: got none, expected at least one"
     if len(architecture.tasks) != tasks:
@@ -204,7 +207,7 @@ def _selection(
     if needed and not chosen:
         yield f"{where}: got none, expected at least one"
     if list(chosen) != sorted(set(chosen)) or (chosen and chosen[-1] >= count):
-        expected = f"rising numbers below {count}" if count else "none on this level"
+        expected = f"ascending numbers below {count}" if count else "none on this level"
         yield f"{where}: got {list(chosen)}, expected {expected}"
 
 
@@ -212,5 +215,5 @@ def _refuse(where: object, faults: Sequence[str]) -> NoReturn:
     raise ModelFileError(
         f"the architecture in {where} can't be built:\n" + "\n".join(f"  - {f}" for f in faults),
         where=where,
-        next_step="dvc checkout to restore it, or dvc repro to search again",
+        next_step="dvc checkout to restore it, or dvc repro to repeat the search",
     )

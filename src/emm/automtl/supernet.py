@@ -1,8 +1,8 @@
-"""The supernet: every architecture of the search space at once, with weights of its own each."""
+"""The supernet: all architectures of the search space in one network."""
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, get_args
 
 import torch
 from pydantic import Field
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from emm.automtl.fields import FieldFront, gated_interactions
 from emm.automtl.gates import decided, drawn, never_empty, softmax_of_open
 from emm.automtl.operators import Choice
-from emm.automtl.space import WIDTHS, Operator
+from emm.automtl.space import Operator
 from emm.config.binding import Count, Share
 from emm.nn.gates import mix
 from emm.nn.inputs import Inputs
@@ -22,9 +22,11 @@ Chance = Annotated[float, Field(ge=0.01, le=0.99)]
 
 
 class Selections(NamedTuple):
-    """Values, or logits, of all gates: ``fields`` and ``interactions`` [K, fields] of the first
-    level's experts; ``experts`` of each level, [R, K]: who of its R readers reads which of its K
-    experts."""
+    """Values or logits of all gates.
+
+    ``fields``, ``interactions``: [K, fields], for the experts of the first level; ``experts``: for
+    each level [R, K], which of its K experts each of their R readers reads.
+    """
 
     fields: Tensor
     interactions: Tensor
@@ -32,14 +34,14 @@ class Selections(NamedTuple):
 
 
 class Supernet(nn.Module):
-    """``levels`` levels of ``experts`` experts, each of ``layers`` layers, then a tower a task.
+    """``levels`` levels of ``experts`` experts of ``layers`` layers each, then one tower per task.
 
-    An expert of the first level reads the fields that its gates beta leave open, and the
-    factorisation machine's vector of those that its other gates leave open. An expert above, and a
-    task, reads the mean of the experts that its gates leave open, weighed by a softmax gate over
-    the raw fields. Every layer is a `Choice` among ``operators``. In train mode gates are drawn
-    anew in each forward pass, at first open with probability ``open_at_start``; otherwise each has
-    its likelier value.
+    An expert of the first level reads the fields whose gates are open, and the factorisation
+    machine over the fields whose interaction gates are open. An expert of a higher level, and a
+    task, reads the mean of the experts whose gates are open, weighted by a softmax gate on the raw
+    fields. Every layer is a `Choice` among ``operators``. In train mode, each forward pass samples
+    the gates, which are open with probability ``open_at_start`` at first; in eval mode each has its
+    more likely value.
     Jiang et al., "Automatic Multi-Task Learning Framework with Neural Architecture Search in
     Recommendations", KDD 2024, section on DESAN.
     """
@@ -57,7 +59,7 @@ class Supernet(nn.Module):
         experts: Count = 4,
         layers: Count = 3,
         width: Count = 64,
-        operators: Sequence[Operator] = tuple(WIDTHS),
+        operators: Sequence[Operator] = get_args(Operator),
         open_at_start: Chance = 0.5,
     ) -> None:
         super().__init__()
@@ -98,7 +100,7 @@ class Supernet(nn.Module):
         return logits
 
     def selections(self) -> Selections:
-        """All gates: drawn in train mode, otherwise decided; each reader has an open one."""
+        """The values of all gates, sampled in train mode; each reader has an open one."""
         value = drawn if self.training else decided
         fields, interactions, experts = self.selection_logits()
         return Selections(
@@ -108,11 +110,11 @@ class Supernet(nn.Module):
         )
 
     def selection_logits(self) -> Selections:
-        """beta of all gates."""
+        """The logits beta of all gates."""
         return Selections(self.beta_fields, self.beta_interactions, tuple(self.beta_experts))
 
     def choices(self) -> Iterator[tuple[tuple[int, int, int], Choice]]:
-        """All layers of experts, with level, expert and layer, in this order."""
+        """All layers of all experts, each with its level, expert and layer number."""
         for number, level in enumerate(self.levels):
             for k, chain in enumerate(level.children()):
                 for depth, choice in enumerate(chain.children()):
@@ -120,18 +122,18 @@ class Supernet(nn.Module):
                     yield (number, k, depth), choice
 
     def architecture_parameters(self) -> list[nn.Parameter]:
-        """alpha of the choices that are open, and beta of all gates."""
+        """alpha of the open choices, and beta of all gates."""
         named = self.named_parameters()
         return [each for name, each in named if _of_architecture(name)]
 
     def weights(self) -> list[nn.Parameter]:
-        """All parameters that aren't the architecture's."""
+        """All parameters that aren't those of the architecture."""
         return [each for name, each in self.named_parameters() if not _of_architecture(name)]
 
     def _stems(self, vectors: Tensor, raw: Tensor, chosen: Selections) -> Tensor:
-        """The first level's inputs as vectors of width H; [B, K, H].
+        """The inputs of the first level as vectors of width H; [B, K, H].
 
-        A closed field's columns of the weights are zero, so all experts share one matmul.
+        The weights of closed fields are zero, so that all experts share one matrix product.
         """
         own, paired = torch.split(self.stems.weight, [self.front.width, self.embedding_dim], dim=2)
         columns = chosen.fields.repeat_interleave(self.embedding_dim, dim=1)  # [K, fields*E]
