@@ -6,7 +6,7 @@ import pytest
 
 from emm.fusion.decompose import decompose
 from emm.fusion.pool import Pool, load_pool
-from tests.fusion.fusing import BENCH
+from tests.fusion.fusing import CONTEXT
 from tests.training.tiny import IDENTITY, fusion, train_members
 
 
@@ -15,7 +15,7 @@ def components(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pool of seed 0: two networks and a tree ensemble for each of two tasks."""
     folder = tmp_path_factory.mktemp("fused")
     how = fusion("out-of-fold")
-    decompose(folder / "pool", BENCH, *train_members(folder, BENCH, how), how, (0,))
+    decompose(folder / "pool", CONTEXT, *train_members(folder, CONTEXT, how), how, (0,))
     return folder / "pool"
 
 

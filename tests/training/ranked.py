@@ -11,14 +11,14 @@ from dataclasses import asdict, replace
 
 import torch
 
-from emm.training.distributed import join
+from emm.training.distributed import join_processes
 from emm.training.fit import fit, predict
 from tests.training.fitting import TRAIN, VALIDATION, mmoe, schedule
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    join(torch.device("cpu"))
+    join_processes(torch.device("cpu"))
     # In float64: of what has no gradient but rounding, Adam's steps would be as large as others.
     train, validation = (replace(rows, dense=rows.dense.double()) for rows in (TRAIN, VALIDATION))
     if "weighted" in sys.argv:

@@ -79,7 +79,7 @@ def test_a_truncated_file_is_passed_over_with_a_line(
 ) -> None:
     (tmp_path / "run.safetensors").write_bytes(whole[:kept])
     assert place(tmp_path).read() is None
-    assert "the checkpoint of run is passed over: it is damaged" in capsys.readouterr().err
+    assert "the checkpoint of run is ignored: it is damaged" in capsys.readouterr().err
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_stops_nothing(
     with cramped():
         place(tmp_path).write(TENSORS, 2)
     assert place(tmp_path).read()[1] == 1
-    assert "training goes on without a checkpoint" in capsys.readouterr().err
+    assert "training continues without a checkpoint" in capsys.readouterr().err
     assert [file.name for file in tmp_path.iterdir()] == ["run.safetensors"]
 
 
@@ -109,7 +109,7 @@ def test_a_folder_that_cannot_be_made_stops_nothing(
 ) -> None:
     (tmp_path / "file").touch()
     place(tmp_path / "file").write(TENSORS, ABOUT)
-    assert "training goes on without a checkpoint" in capsys.readouterr().err
+    assert "training continues without a checkpoint" in capsys.readouterr().err
 
 
 def test_writing_takes_at_most_its_share_of_the_time(

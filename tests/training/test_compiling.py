@@ -83,7 +83,7 @@ def test_without_a_compiler_training_goes_on_with_a_line(
 
     steps.faster = broken
     assert steps.run("always", 10**6, 5) == ["plain"] * 5
-    assert capsys.readouterr().err == "training goes on without compiled steps: no C++ compiler\n"
+    assert capsys.readouterr().err == "training continues without compiled steps: no C++ compiler\n"
 
 
 @pytest.mark.filterwarnings("ignore")  # of what torch.compile imports

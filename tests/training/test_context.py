@@ -3,14 +3,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from emm.config import OptimiserSettings
-from emm.data.tables.batches import RowTensors
+from emm.data.tables.rows import RowTensors
 from emm.data.tables.schema import schema_hash
 from emm.data.tables.stream import Stream
 from emm.nn.inputs import Inputs
 from emm.training.context import open_context, schedule_of
 from emm.training.optimisers import Optimisation
-from tests.training.tiny import IDENTITY, TASKS, make_bench, save_processed, training
+from emm.training.settings import OptimiserSettings
+from tests.training.tiny import IDENTITY, TASKS, make_context, save_processed, training
 
 
 def test_the_schedule_takes_its_settings_from_both_sections() -> None:
@@ -29,7 +29,7 @@ def test_without_a_word_it_is_plain_adam_and_equal_weights() -> None:
 
 
 def test_a_description_names_the_data_and_the_recipe() -> None:
-    context = make_bench()
+    context = make_context()
     about = context.describe("narrow", "single_task", {"tower": [3]}, 5)
     assert (about.name, about.architecture, about.seed) == ("narrow", "single_task", 5)
     assert (about.schema_sha256, about.tasks, about.dataset) == (IDENTITY, TASKS, "tiny")
@@ -43,7 +43,7 @@ def processed(tmp_path: Path) -> Path:
 
 
 def test_train_and_validation_are_loaded_and_test_is_not_needed(processed: Path) -> None:
-    context, own = open_context(processed, "paper", training()), make_bench()
+    context, own = open_context(processed, "paper", training()), make_context()
     for found, table in ((context.train, own.train), (context.validation, own.validation)):
         assert torch.equal(found.dense, table.dense)
         assert torch.equal(found.sparse, table.sparse)

@@ -12,7 +12,7 @@ import torch
 from emm.core.errors import ParamsError
 from emm.core.files import atomic_folder, write_text
 from emm.core.progress import say
-from emm.data.tables.batches import RowTensors
+from emm.data.tables.rows import RowTensors
 from emm.training import distributed as together
 from tests.training.fitting import TRAIN, mmoe, run
 
@@ -54,23 +54,23 @@ def test_two_processes_train_as_one_does(words: tuple[str, ...]) -> None:
 def second_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "3")
-    monkeypatch.setattr(together, "alone", lambda: False)
+    monkeypatch.setattr(together, "single_process", lambda: False)
 
 
 @pytest.mark.usefixtures("second_of_three")
 @pytest.mark.parametrize(("rows", "part", "share"), [(9, 3, 1.0), (8, 3, 9 / 8), (1, 1, 0.0)])
 def test_a_part_counts_as_its_rows_do(rows: int, part: int, share: float) -> None:
-    (own,) = together.own_rows(iter([TRAIN.part(0, rows)]))
+    (own,) = together.local_parts(iter([TRAIN.part(0, rows)]))
     assert (len(own), own.piece) == (part, (share, rows / 3))
 
 
 def test_the_parts_of_a_batch_are_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "3")
-    monkeypatch.setattr(together, "alone", lambda: False)
+    monkeypatch.setattr(together, "single_process", lambda: False)
     parts: list[RowTensors] = []
     for rank in range(3):
         monkeypatch.setenv("RANK", str(rank))
-        parts += together.own_rows(iter([TRAIN.part(0, 50)]))
+        parts += together.local_parts(iter([TRAIN.part(0, 50)]))
     assert torch.equal(torch.cat([part.dense for part in parts]), TRAIN.dense[:50])
     assert sum(part.piece.share for part in parts) == pytest.approx(3)
 
@@ -88,6 +88,6 @@ def test_only_the_first_process_writes_and_speaks(
 
 
 def test_rules_that_compare_gradients_want_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emm.training.fit.alone", lambda: False)
+    monkeypatch.setattr("emm.training.fit.single_process", lambda: False)
     with pytest.raises(ParamsError, match="compares whole gradients"):
         run(mmoe(), weighting={"rule": "pcgrad"})

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from emm.nn.losses import task_losses
-from emm.training.fit import Epoch, before_training, best_epoch, fit, validation_scores
+from emm.training.fit import Epoch, best_epoch, epoch_before_training, fit, validation_scores
 from emm.training.seeds import order_generator
 from emm.training.weighting.uncertainty import Uncertainty
 from tests.training.fitting import TRAIN, VALIDATION, Constant, Linear, mmoe, run, schedule
@@ -128,7 +128,7 @@ def test_a_phase_goes_on_from_the_epochs_before_it(
 def test_epoch_0_is_the_model_as_it_stands() -> None:
     model = mmoe().train()
     weights = torch.rand(len(TRAIN)) + 0.5
-    epoch = before_training(model, replace(TRAIN, weights=weights), VALIDATION)
+    epoch = epoch_before_training(model, replace(TRAIN, weights=weights), VALIDATION)
     with torch.no_grad():
         logits = model.eval()(*TRAIN.inputs)
     each = nn.functional.binary_cross_entropy_with_logits(

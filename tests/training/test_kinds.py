@@ -22,7 +22,7 @@ from emm.report.facts import facts_of
 from emm.report.write import write_report
 from emm.training.context import TrainingContext, open_context
 from emm.training.fit import fit
-from emm.training.networks import train_together
+from emm.training.networks import train_networks
 from tests.fusion.fusing import ALIGNED, settings
 from tests.training.fitting import Linear, schedule
 from tests.training.fitting import table as binary_table
@@ -72,7 +72,7 @@ def train_aitm(folder: Path, context: TrainingContext) -> None:
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
         return AITM(context.inputs, 2, **KNOBS), KNOBS
 
-    train_together(folder / "aitm", context, "aitm", "aitm", build, training(), OPTIMISER)
+    train_networks(folder / "aitm", context, "aitm", "aitm", build, training(), OPTIMISER)
 
 
 @pytest.fixture(scope="module")

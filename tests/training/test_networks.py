@@ -6,11 +6,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from emm.data.tables.folds import without_fold
+from emm.data.tables.rows import without_fold
 from emm.models.single_task import SingleTask
 from emm.training.context import schedule_of
 from emm.training.fit import fit, validation_scores
-from emm.training.networks import fresh, train_together
+from emm.training.networks import fresh_network, train_networks
 from emm.training.store import load_model
 from tests.training.tiny import (
     IDENTITY,
@@ -18,12 +18,12 @@ from tests.training.tiny import (
     STRUCTURES,
     TASKS,
     fusion,
-    make_bench,
+    make_context,
     train_structure,
     training,
 )
 
-BENCH = make_bench()
+CONTEXT = make_context()
 ARGUMENTS = STRUCTURES["narrow"]
 
 
@@ -32,7 +32,7 @@ def weights(folder: Path) -> dict[str, Tensor]:
 
 
 def test_single_task_models_are_written_for_every_seed_and_task(tmp_path: Path) -> None:
-    train_structure(tmp_path, BENCH, "narrow", fusion("train"), training(seeds=(0, 2)))
+    train_structure(tmp_path, CONTEXT, "narrow", fusion("train"), training(seeds=(0, 2)))
     found = sorted(str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("model.json"))
     assert found == ["seed-0/t0", "seed-0/t1", "seed-2/t0", "seed-2/t1"]
     runs = json.loads((tmp_path / "history.json").read_text())["runs"]
@@ -42,13 +42,13 @@ def test_single_task_models_are_written_for_every_seed_and_task(tmp_path: Path) 
     model, about = load_model(tmp_path / "seed-2/t1", IDENTITY)
     assert (about.tasks, about.seed) == (("t1",), 2)
     epochs = {epoch["epoch"]: epoch["auc"] for epoch in runs[3]["epochs"]}
-    own = validation_scores(model, BENCH.validation.task(1))[0]
+    own = validation_scores(model, CONTEXT.validation.task(1))[0]
     assert epochs[runs[3]["best_epoch"]] == {"t1": own}
 
 
 def test_out_of_fold_adds_models_of_each_fold_and_leaves_the_main_ones(tmp_path: Path) -> None:
     for fit_on in ("train", "out-of-fold"):
-        train_structure(tmp_path / fit_on, BENCH, "narrow", fusion(fit_on), training())
+        train_structure(tmp_path / fit_on, CONTEXT, "narrow", fusion(fit_on), training())
     names = ["fold-0", "fold-1", "fold-2"]
     seed = tmp_path / "out-of-fold/seed-0"
     assert sorted(path.name for path in seed.iterdir()) == [*names, *TASKS]
@@ -62,13 +62,13 @@ def test_out_of_fold_adds_models_of_each_fold_and_leaves_the_main_ones(tmp_path:
 
 def test_held_out_models_ignore_the_first_fold(tmp_path: Path) -> None:
     how = fusion("held-out", folds=3)
-    train_structure(tmp_path, BENCH, "narrow", how, training(max_epochs=1))
-    model, _ = fresh(
-        lambda _: (SingleTask(BENCH.inputs, **ARGUMENTS), {}), 0, BENCH, "narrow", "t0"
+    train_structure(tmp_path, CONTEXT, "narrow", how, training(max_epochs=1))
+    model, _ = fresh_network(
+        lambda _: (SingleTask(CONTEXT.inputs, **ARGUMENTS), {}), 0, CONTEXT, "narrow", "t0"
     )
-    rows = without_fold(BENCH.train, 0, 3, seed=0).task(0)
+    rows = without_fold(CONTEXT.train, 0, 3, seed=0).task(0)
     schedule = schedule_of(training(max_epochs=1), OPTIMISER)
-    fit(model, rows, BENCH.validation.task(0), schedule, seed=0, names=("narrow", "t0"))
+    fit(model, rows, CONTEXT.validation.task(0), schedule, seed=0, names=("narrow", "t0"))
     stored = weights(tmp_path / "seed-0/t0")
     assert all(torch.equal(stored[key], value) for key, value in model.state_dict().items())
 
@@ -78,17 +78,17 @@ def test_a_model_of_all_tasks_is_written_for_every_seed(
     tmp_path: Path, seeds: tuple[int, ...]
 ) -> None:
     def build(_seed: int) -> tuple[SingleTask, dict]:
-        return SingleTask(BENCH.inputs, 2, **ARGUMENTS), dict(ARGUMENTS)
+        return SingleTask(CONTEXT.inputs, 2, **ARGUMENTS), dict(ARGUMENTS)
 
     protocol = training(seeds=seeds)
-    train_together(tmp_path, BENCH, "both", "single_task", build, protocol, OPTIMISER)
+    train_networks(tmp_path, CONTEXT, "both", "single_task", build, protocol, OPTIMISER)
     runs = json.loads((tmp_path / "history.json").read_text())["runs"]
     assert [run["seed"] for run in runs] == list(seeds)
     for run in runs:
         model, about = load_model(tmp_path / f"seed-{run['seed']}", IDENTITY)
         best = run["epochs"][run["best_epoch"] - 1]
         assert best["auc"] == dict(
-            zip(TASKS, validation_scores(model, BENCH.validation), strict=True)
+            zip(TASKS, validation_scores(model, CONTEXT.validation), strict=True)
         )
         assert (about.tasks, about.seed) == (TASKS, run["seed"])
 
@@ -96,7 +96,9 @@ def test_a_model_of_all_tasks_is_written_for_every_seed(
 def test_first_weights_depend_on_the_seed_and_the_names() -> None:
     def first(seed: int, *names: str) -> Tensor:
         torch.rand(3)
-        model, _ = fresh(lambda _: (SingleTask(BENCH.inputs, **ARGUMENTS), {}), seed, BENCH, *names)
+        model, _ = fresh_network(
+            lambda _: (SingleTask(CONTEXT.inputs, **ARGUMENTS), {}), seed, CONTEXT, *names
+        )
         return model.get_parameter("tower.0.weight")
 
     assert torch.equal(first(0, "a"), first(0, "a"))
@@ -114,7 +116,7 @@ def test_at_once_the_same_models_come_about(tmp_path: Path, fit_on: str) -> None
     """The first epoch's losses are compared: later ones carry rounding that Adam enlarges."""
     for folder, vectorised in (("alone", False), ("many", True)):
         how = training(seeds=(0, 2), vectorised=vectorised)
-        train_structure(tmp_path / folder, BENCH, "narrow", fusion(fit_on), how)
+        train_structure(tmp_path / folder, CONTEXT, "narrow", fusion(fit_on), how)
     alone, many = (
         sorted(path.relative_to(tmp_path / f) for path in (tmp_path / f).rglob("*"))
         for f in ("alone", "many")
@@ -129,6 +131,6 @@ def test_what_can_not_train_at_once_says_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     how = training(seeds=(0, 2), vectorised=True, ema_decay=0.9)
-    train_structure(tmp_path, BENCH, "narrow", fusion("train"), how)
+    train_structure(tmp_path, CONTEXT, "narrow", fusion("train"), how)
     told = "train one after another: their weights are averaged"
     assert told in capsys.readouterr().err

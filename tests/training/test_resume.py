@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emm.data.tables.batches import Rows
+from emm.data.tables.rows import Rows
 from emm.training.checkpoint import Checkpoint
 from emm.training.epochs import Epoch
 from emm.training.fit import Schedule, fit
@@ -38,9 +38,9 @@ def assert_the_same_bits(
 ) -> None:
     expected = run(how, train)
     always(patch)
-    place = Checkpoint("run", folder, ORIGIN)
+    stage = Checkpoint("", folder, ORIGIN)
     found = []
-    taken = list(through(lambda: found.append(run(how, train, place)), steps, patch))
+    taken = list(through(lambda: found.append(run(how, train, stage)), steps, patch))
     assert taken
     ((epochs, weights),) = found
     assert epochs == expected[0]
@@ -85,10 +85,10 @@ def test_interrupted_while_data_is_streamed(
 def test_a_run_that_has_ended_is_not_trained_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = Checkpoint("run", tmp_path, ORIGIN)
-    first = run(schedule(), checkpoint=place)
+    stage = Checkpoint("", tmp_path, ORIGIN)
+    first = run(schedule(), checkpoint=stage)
     monkeypatch.setattr("emm.training.fit.train_epoch", None)
-    again = run(schedule(), checkpoint=place)
+    again = run(schedule(), checkpoint=stage)
     assert again[0] == first[0]
     assert all(torch.equal(again[1][name], value) for name, value in first[1].items())
 
@@ -96,10 +96,10 @@ def test_a_run_that_has_ended_is_not_trained_again(
 def test_a_checkpoint_of_batches_in_another_order_is_passed_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    place = Checkpoint("run", tmp_path / "kept", ORIGIN)
-    run(schedule(max_epochs=1), checkpoint=place)
+    stage = Checkpoint("", tmp_path / "kept", ORIGIN)
+    run(schedule(max_epochs=1), checkpoint=stage)
     data = stream(TRAIN, tmp_path / "train.parquet", window=90, block=20)
-    found = run(schedule(max_epochs=1), data, place)
+    found = run(schedule(max_epochs=1), data, stage)
     assert "another order" in capsys.readouterr().err
     assert found[0] == run(schedule(max_epochs=1), data)[0]
 
@@ -108,6 +108,6 @@ def test_an_interrupted_run_says_where_it_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     always(monkeypatch)
-    place = Checkpoint("seed-0+mmoe", tmp_path, ORIGIN)
-    list(through(lambda: run(schedule(max_epochs=3), checkpoint=place), [8], monkeypatch))
-    assert "seed-0+mmoe: goes on after epoch 1 and 2 batches" in capsys.readouterr().err
+    stage = Checkpoint("", tmp_path, ORIGIN)
+    list(through(lambda: run(schedule(max_epochs=3), checkpoint=stage), [8], monkeypatch))
+    assert "seed-0: resumes after epoch 1 and 2 batches" in capsys.readouterr().err

@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 from torch import nn
 
-from emm.config import TrainingSettings
 from emm.fusion import decompose as taking_apart
 from emm.fusion.decompose import decompose
-from emm.fusion.train import Phase, train_fused
+from emm.fusion.settings import Phase
+from emm.fusion.train import train_fused
 from emm.models.mmoe import MMoE
 from emm.models.single_task import SingleTask
 from emm.training.checkpoint import Checkpoint
-from emm.training.networks import train_single, train_together
+from emm.training.networks import train_networks
+from emm.training.settings import TrainingSettings
 from emm.trees import train as trees
-from tests.fusion.fusing import BENCH, settings
+from tests.fusion.fusing import CONTEXT, settings
 from tests.training.interrupted import KilledError, always, contents, stage, through
 from tests.training.tiny import (
     BOOSTING,
@@ -37,19 +38,30 @@ def single(out: Path, checkpoint: Checkpoint | None, protocol: TrainingSettings 
     arguments = {**STRUCTURES["narrow"], "dropout": 0.2}
 
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
-        return SingleTask(BENCH.inputs, **arguments), arguments
+        return SingleTask(CONTEXT.inputs, **arguments), arguments
 
     how = fusion("out-of-fold", folds=2)
-    train_single(out, BENCH, "narrow", build, protocol, OPTIMISER, how, checkpoint)
+    train_networks(
+        out,
+        CONTEXT,
+        "narrow",
+        "single_task",
+        build,
+        protocol,
+        OPTIMISER,
+        per_task=True,
+        folds=how,
+        checkpoint=checkpoint,
+    )
 
 
 def together(out: Path, checkpoint: Checkpoint | None) -> None:
     knobs = {"embedding_dim": 2, "experts": 2, "expert": [4], "tower": [4], "dropout": 0.2}
 
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
-        return MMoE(BENCH.inputs, 2, **knobs), knobs
+        return MMoE(CONTEXT.inputs, 2, **knobs), knobs
 
-    train_together(out, BENCH, "mmoe", "mmoe", build, PROTOCOL, OPTIMISER, checkpoint)
+    train_networks(out, CONTEXT, "mmoe", "mmoe", build, PROTOCOL, OPTIMISER, checkpoint=checkpoint)
 
 
 def assert_the_same_files(
@@ -84,7 +96,7 @@ def test_a_fused_model_in_both_phases(
     def work(out: Path, checkpoint: Checkpoint | None) -> None:
         train_fused(
             out,
-            BENCH,
+            CONTEXT,
             "emm",
             components,
             training=training(ema_decay=0.9),
@@ -109,7 +121,9 @@ def test_trees_go_on_with_the_next_model(tmp_path: Path, monkeypatch: pytest.Mon
         return real(*arguments, seed=seed)
 
     def work(out: Path, checkpoint: Checkpoint | None) -> None:
-        trees.train_trees(out, BENCH, BOOSTING, (0, 2), fusion("out-of-fold", folds=2), checkpoint)
+        trees.train_trees(
+            out, CONTEXT, BOOSTING, (0, 2), fusion("out-of-fold", folds=2), checkpoint
+        )
 
     work(tmp_path / "at-once", None)
     monkeypatch.setattr(trees, "grow", grow)
@@ -124,7 +138,7 @@ def test_decomposition_goes_on_with_the_next_seed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     how, seeds = fusion(), (0, 2)
-    members = train_members(tmp_path / "models", BENCH, how, seeds=seeds)
+    members = train_members(tmp_path / "models", CONTEXT, how, seeds=seeds)
     taken: list[int] = []
     real = taking_apart.build_pool
 
@@ -135,7 +149,7 @@ def test_decomposition_goes_on_with_the_next_seed(
         return real(*arguments, adapt=adapt)
 
     def work(out: Path, checkpoint: Checkpoint | None) -> None:
-        decompose(out, BENCH, *members, how, seeds, checkpoint)
+        decompose(out, CONTEXT, *members, how, seeds, checkpoint)
 
     work(tmp_path / "at-once", None)
     monkeypatch.setattr(taking_apart, "build_pool", build_pool)

@@ -9,12 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from emm.data.tables.folds import without_fold
+from emm.data.tables.rows import without_fold
 from emm.data.tables.stream import Stream
 from emm.evaluation.evaluate import evaluate
 from emm.fusion.decompose import decompose
 from emm.training.context import TrainingContext, open_context
-from emm.training.fit import before_training, fit, predict, validation_scores
+from emm.training.fit import epoch_before_training, fit, predict, validation_scores
 from emm.trees.gbdt import fit as boost
 from emm.trees.train import in_memory, train_trees
 from tests.data.tables.streamed import stream
@@ -24,7 +24,7 @@ from tests.training.tiny import (
     BOOSTING,
     IDENTITY,
     fusion,
-    make_bench,
+    make_context,
     save_processed,
     train_members,
     training,
@@ -75,7 +75,9 @@ def test_predictions_and_scores_are_the_same_bits(
     model = mmoe()
     assert torch.equal(predict(model, data), predict(model, WEIGHTED))
     assert validation_scores(model, data) == validation_scores(model, WEIGHTED)
-    assert before_training(model, data, data) == before_training(model, WEIGHTED, WEIGHTED)
+    assert epoch_before_training(model, data, data) == epoch_before_training(
+        model, WEIGHTED, WEIGHTED
+    )
 
 
 def test_a_fold_is_left_out_of_a_stream_too(data: Stream) -> None:
@@ -96,7 +98,7 @@ def test_regressions_are_scored_by_r_squared(tmp_path: Path) -> None:
     for rows in (mixed, data):
         assert validation_scores(model, rows)[1] == pytest.approx(1.0)
         assert validation_scores(model, rows)[0] == validation_scores(model, TRAIN)[0]
-    assert before_training(model, data, data) == before_training(model, mixed, mixed)
+    assert epoch_before_training(model, data, data) == epoch_before_training(model, mixed, mixed)
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +136,7 @@ def test_a_pool_says_the_same_of_streamed_rows(processed: Path, tmp_path: Path) 
 def test_a_fusion_learns_on_a_stream_with_what_is_said_of_its_rows(
     processed: Path, tmp_path: Path, fit_on: str
 ) -> None:
-    held, how = replace(make_bench(), schema_sha256=IDENTITY), fusion(fit_on)
+    held, how = replace(make_context(), schema_sha256=IDENTITY), fusion(fit_on)
     rows = replace(streamed(processed), schema_sha256=IDENTITY)
     decompose(tmp_path / "pool", held, *train_members(tmp_path, held, how), how, (0,))
     runs = [
@@ -168,7 +170,7 @@ def test_a_row_is_scored_the_same(processed: Path, tmp_path: Path) -> None:
 
 
 def test_trees_that_have_the_memory_are_the_same(tmp_path: Path) -> None:
-    held = make_bench()
+    held = make_context()
     path = tmp_path / "train.parquet"
     rows = replace(held, train=stream(held.train, path, window=300, block=20))
     for name, context in (("held", held), ("streamed", rows)):
@@ -181,7 +183,7 @@ def test_trees_that_have_the_memory_are_the_same(tmp_path: Path) -> None:
 def test_trees_without_the_memory_learn_on_a_sample_and_say_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    context = make_bench()
+    context = make_context()
     data = stream(context.train, tmp_path / "train.parquet", window=200)  # 400 rows, 4 copies
     sample = in_memory(data, "train", seed=3)
     assert capsys.readouterr().err == (

@@ -11,7 +11,7 @@ from emm.models.aitm import AITM
 from emm.models.mmoe import MMoE
 from emm.training.fit import Schedule, fit
 from emm.training.seeds import seed_init
-from emm.training.vectorised import Member, fit_vectorised, obstacle
+from emm.training.vectorised import StackedModel, fit_vectorised, obstacle
 from tests.data.tables.streamed import stream
 from tests.training.fitting import INPUTS, TRAIN, VALIDATION, schedule
 
@@ -30,12 +30,12 @@ def aitm(seed: int) -> nn.Module:
     return AITM(INPUTS, 2, **KNOBS, bottom=[4], calibrator_weight=0.3).double()
 
 
-def members(models: list[nn.Module], **changes: Any) -> list[Member]:
+def members(models: list[nn.Module], **changes: Any) -> list[StackedModel]:
     rows = replace(ROWS, **changes)
-    return [Member(model, rows, HELD, seed, ("row",)) for seed, model in enumerate(models)]
+    return [StackedModel(model, rows, HELD, seed, ("row",)) for seed, model in enumerate(models)]
 
 
-def assert_as_alone(many: list[Member], alone: list[nn.Module], how: Schedule) -> None:
+def assert_as_alone(many: list[StackedModel], alone: list[nn.Module], how: Schedule) -> None:
     found = fit_vectorised(many, how)
     for member, model, epochs in zip(many, alone, found, strict=True):
         expected = fit(

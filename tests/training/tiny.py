@@ -9,8 +9,7 @@ import polars as pl
 import torch
 from torch import nn
 
-from emm.config import FusionSettings, OptimiserSettings, TrainingSettings
-from emm.data.tables.batches import RowTensors
+from emm.data.tables.rows import RowTensors
 from emm.data.tables.schema import (
     FORMAT,
     WEIGHT,
@@ -20,11 +19,13 @@ from emm.data.tables.schema import (
     label_column,
     write_schema,
 )
+from emm.fusion.settings import FusionSettings
 from emm.models.single_task import SingleTask
 from emm.training.context import TrainingContext
-from emm.training.networks import train_single
+from emm.training.networks import train_networks
+from emm.training.settings import OptimiserSettings, TrainingSettings
 from emm.training.store import inputs_of
-from emm.trees.gbdt import Boosting
+from emm.trees.settings import BoostingSettings
 from emm.trees.train import train_trees
 
 TASKS = ("t0", "t1")
@@ -48,7 +49,7 @@ SCHEMA = Schema(
     vocabularies={},
 )
 OPTIMISER = OptimiserSettings(learning_rate=0.02, weight_decay=0.0)
-BOOSTING = Boosting(0.3, 6, 4, 10, 0.0, patience=3)
+BOOSTING = BoostingSettings(0.3, 6, 4, 10, 0.0, patience=3)
 STRUCTURES: Mapping[str, Mapping[str, Any]] = {
     "narrow": {"embedding_dim": 2, "blocks": [[4, 3]] * 2, "tower": [3], "dropout": 0.0},
     "wide": {"embedding_dim": 2, "blocks": [[6, 3]] * 2, "tower": [3], "dropout": 0.0},
@@ -65,7 +66,7 @@ def table(rows: int, seed: int) -> RowTensors:
     return RowTensors(dense, ids, (dense + noise + 0.3 * (ids == 1) > 0.6).byte())
 
 
-def make_bench(rows: int = 150) -> TrainingContext:
+def make_context(rows: int = 150) -> TrainingContext:
     return TrainingContext(
         schema=SCHEMA,
         schema_sha256=IDENTITY,
@@ -98,7 +99,17 @@ def train_structure(
     def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
         return SingleTask(context.inputs, **STRUCTURES[structure]), STRUCTURES[structure]
 
-    train_single(out, context, structure, build, protocol, OPTIMISER, how)
+    train_networks(
+        out,
+        context,
+        structure,
+        "single_task",
+        build,
+        protocol,
+        OPTIMISER,
+        per_task=True,
+        folds=how if how.takes(structure) else None,
+    )
 
 
 def train_members(
@@ -120,7 +131,7 @@ def save_processed(folder: Path, rows: int = 150) -> None:
     """The dataset as preprocessing would leave it, without test rows."""
     folder.mkdir(parents=True)
     write_schema(SCHEMA, folder / "schema.json")
-    context = make_bench(rows)
+    context = make_context(rows)
     for split, part in (("train", context.train), ("validation", context.validation)):
         columns = {name: part.dense[:, n].numpy() for n, name in enumerate(NUMBERS)}
         columns["id"] = part.sparse[:, 0].numpy()

@@ -157,7 +157,7 @@ def _try_fused(
     fusion = recipe.read("fusion", FusionSettings)
     settings, arguments = split_section(section, EMM, model, FusedSettings, ("pool",), str(SPACES))
     folder = project.paths(dataset).components / f"seed-{seed}"
-    pool = load_pool(folder, context.schema_sha256).only(settings.members)
+    pool = load_pool(folder, context.schema_sha256).select(settings.members)
     with trusting(fusion.factories):
         _, epochs = fuse(
             context,
