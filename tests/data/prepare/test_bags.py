@@ -34,7 +34,7 @@ def read_owners(_: Reading, __: str) -> Iterator[Chunk]:
     yield from (Chunk("users", OWNERS[:2]), Chunk("users", OWNERS[2:]))
 
 
-OWN = Dataset(
+IN_ROWS = Dataset(
     name="tiny",
     source=SOURCE,
     dense=(),
@@ -45,11 +45,11 @@ OWN = Dataset(
     split=ByColumn("place", ("validation",), ("test",)),
     bags=("tags",),
 )
-KEYED = Dataset(**{**vars(OWN), "bag_key": "user", "read_bags": read_owners})
+KEYED = Dataset(**{**vars(IN_ROWS), "bag_key": "user", "read_bags": read_owners})
 
 
 def run(dataset: Dataset, out: Path) -> dict[str, list[list[int]]]:
-    """The bags of each split's rows."""
+    """The bags of the rows of each split."""
     out.mkdir()
     settings = {"seed": 0, "rare_below": 1, "rejected": out.parent / "rejected.jsonl"}
     preprocess(dataset, out, out, tasks=["bought"], bags=True, **settings)
@@ -58,9 +58,9 @@ def run(dataset: Dataset, out: Path) -> dict[str, list[list[int]]]:
     return {s: bags.gather(pl.read_parquet(out / f"{s}.parquet")[BAG]).to_list() for s in splits}
 
 
-# By frequency in train, ties by text. Own: a 3, b 2. Of owners that train has: a 2, b 1.
-@pytest.mark.parametrize("dataset", [OWN, KEYED], ids=["in the rows", "in rows of their own"])
-def test_every_row_has_the_ids_of_its_bag(dataset: Dataset, tmp_path: Path) -> None:
+# Ids are by frequency in train: a 3 and b 2 in rows, a 2 and b 1 in users of train.
+@pytest.mark.parametrize("dataset", [IN_ROWS, KEYED], ids=["in the rows", "in separate rows"])
+def test_every_row_refers_to_the_ids_of_its_bag(dataset: Dataset, tmp_path: Path) -> None:
     found = run(dataset, tmp_path / "out")
     assert found == {
         "train": [[1, 2], [1], [1, 2]],
@@ -69,19 +69,19 @@ def test_every_row_has_the_ids_of_its_bag(dataset: Dataset, tmp_path: Path) -> N
     }
 
 
-def test_the_schema_says_what_the_bags_hold(tmp_path: Path) -> None:
+def test_the_schema_describes_the_bags(tmp_path: Path) -> None:
     run(KEYED, tmp_path / "out")
     (column,) = load_schema(tmp_path / "out" / "schema.json").bags
     assert (column.name, column.cardinality, column.items) == ("tags", 3, 5)
 
 
-def test_a_users_bag_stands_there_once(tmp_path: Path) -> None:
+def test_the_bag_of_a_user_is_stored_once(tmp_path: Path) -> None:
     run(KEYED, tmp_path / "out")
     train = pl.read_parquet(tmp_path / "out" / "train.parquet")
     assert train[BAG].to_list() == [0, 1, 0]
     assert len(pl.read_parquet(tmp_path / "out" / BAGS)) == len(TAGS) + 1
 
 
-def test_a_dataset_without_multi_valued_fields_says_so(tmp_path: Path) -> None:
+def test_a_dataset_without_multi_valued_fields_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no multi-valued fields"):
-        run(Dataset(**{**vars(OWN), "bags": ()}), tmp_path / "out")
+        run(Dataset(**{**vars(IN_ROWS), "bags": ()}), tmp_path / "out")

@@ -64,7 +64,7 @@ def run(folder: Path, splits: dict[str, pl.DataFrame], schema: Schema | None = N
     return check(folder, schema or schema_of(splits), max_column_auc=0.995, rate_tolerance=0.2)
 
 
-def test_sound_data_passes_and_gives_what_was_seen(
+def test_good_data_passes_and_returns_observations(
     tmp_path: Path, splits: dict[str, pl.DataFrame]
 ) -> None:
     seen = run(tmp_path, splits)
@@ -73,23 +73,23 @@ def test_sound_data_passes_and_gives_what_was_seen(
     assert 0.5 < seen["column_auc"]["t"]["number"] < 0.9
 
 
-def test_a_dense_columns_auc_is_scikit_learns(splits: dict[str, pl.DataFrame]) -> None:
+def test_the_auc_of_a_dense_column_is_that_of_scikit_learn(splits: dict[str, pl.DataFrame]) -> None:
     train = splits["train"]
     found = column_aucs(train.lazy(), schema_of(splits))["t"]["number"]
     assert found == pytest.approx(roc_auc_score(train[LABEL], train["number"]), abs=1e-12)
 
 
-def test_a_sparse_columns_auc_ranks_by_means_learned_on_other_rows(
+def test_the_auc_of_a_sparse_column_ranks_by_means_of_other_rows(
     splits: dict[str, pl.DataFrame],
 ) -> None:
     train = splits["train"].with_columns(id=pl.col(LABEL).cast(pl.Int32) + 1)
-    learned, tried = train.gather_every(2), train.gather_every(2, 1)
+    learned, rest = train.gather_every(2), train.gather_every(2, 1)
     means = dict(learned.group_by("id").agg(pl.col(LABEL).mean()).rows())
-    expected = roc_auc_score(tried[LABEL], [means[i] for i in tried["id"]])
+    expected = roc_auc_score(rest[LABEL], [means[i] for i in rest["id"]])
     assert column_aucs(train.lazy(), schema_of(splits))["t"]["id"] == pytest.approx(expected)
 
 
-def test_a_unique_key_as_a_feature_is_no_leak(splits: dict[str, pl.DataFrame]) -> None:
+def test_a_unique_key_as_a_feature_is_not_a_leak(splits: dict[str, pl.DataFrame]) -> None:
     train = splits["train"].with_columns(id=pl.int_range(pl.len(), dtype=pl.Int32))
     assert column_aucs(train.lazy(), schema_of(splits))["t"]["id"] == pytest.approx(0.5, abs=0.01)
 
@@ -116,15 +116,15 @@ def test_the_label_as_a_sparse_feature_is_found(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (pl.lit(4, pl.Int32).alias("id"), "train: the column 'id' has 400 ids outside"),
-        (pl.lit(-1, pl.Int32).alias("id"), "train: the column 'id' has 400 ids outside"),
+        (pl.lit(4, pl.Int32).alias("id"), "train: the column 'id' has 400 ids outside of"),
+        (pl.lit(-1, pl.Int32).alias("id"), "train: the column 'id' has 400 ids outside of"),
         (pl.lit(None, pl.Float32).alias("number"), "train: the column 'number' has 400 missing"),
         (pl.lit(np.nan, pl.Float32).alias("number"), "train: the column 'number' has 400 missing"),
         (pl.lit(0.5, pl.Float32).alias("number"), "train: the column 'number' is constant"),
         (pl.lit(1, pl.Int32).alias("id"), "train: the column 'id' is constant"),
     ],
 )
-def test_strays_gaps_and_constants_are_found(
+def test_invalid_ids_missing_values_and_constants_are_found(
     tmp_path: Path, splits: dict[str, pl.DataFrame], change: pl.Expr, message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
@@ -142,7 +142,7 @@ def test_keys_in_two_splits_are_found(tmp_path: Path, splits: dict[str, pl.DataF
     splits["test"] = splits["test"].with_columns(
         key=pl.when(pl.int_range(pl.len()) < 3).then(pl.int_range(pl.len())).otherwise("key")
     )
-    with pytest.raises(DataError, match="3 keys stand in both train, test"):
+    with pytest.raises(DataError, match="3 keys are in both of train, test"):
         run(tmp_path, splits)
 
 
@@ -152,16 +152,16 @@ def test_a_drifting_rate_is_found(tmp_path: Path, splits: dict[str, pl.DataFrame
         run(tmp_path, {**splits, "test": rare})
 
 
-def test_all_findings_come_in_one_error(tmp_path: Path, splits: dict[str, pl.DataFrame]) -> None:
+def test_all_faults_are_in_one_error(tmp_path: Path, splits: dict[str, pl.DataFrame]) -> None:
     broken = splits["train"].with_columns(number=pl.lit(0.5, pl.Float32), id=pl.lit(9, pl.Int32))
     with pytest.raises(DataError) as caught:
         run(tmp_path, {**splits, "train": broken})
     assert "'number' is constant" in str(caught.value)
-    assert "outside its vocabulary" in str(caught.value)
+    assert "outside of its vocabulary" in str(caught.value)
 
 
 def regression(seed: int) -> pl.DataFrame:
-    """The same columns beside a standardised value instead of a class."""
+    """The same columns with a standardised value as label."""
     rows = frame(seed)
     value = rows["number"] + np.random.default_rng(seed + 10).normal(0, 1, ROWS)
     standardised = ((value - value.mean()) / value.std(ddof=0)).cast(pl.Float32)
@@ -182,7 +182,7 @@ def values() -> dict[str, pl.DataFrame]:
     return {name: regression(seed) for seed, name in enumerate(SPLITS)}
 
 
-def test_a_sound_regression_passes_and_gives_its_means(
+def test_a_good_regression_passes_and_returns_its_means(
     tmp_path: Path, values: dict[str, pl.DataFrame]
 ) -> None:
     seen = run(tmp_path, values, schema_of_regression(values))
@@ -190,11 +190,11 @@ def test_a_sound_regression_passes_and_gives_its_means(
     assert seen["positive_rate"] == {name: {} for name in SPLITS}
 
 
-def test_all_binary_data_gives_no_means(tmp_path: Path, splits: dict[str, pl.DataFrame]) -> None:
+def test_binary_data_has_no_means(tmp_path: Path, splits: dict[str, pl.DataFrame]) -> None:
     assert "mean" not in run(tmp_path, splits)
 
 
-def test_a_dense_columns_auc_is_that_of_labels_above_the_mean(
+def test_the_auc_for_a_regression_is_that_of_labels_above_the_mean(
     values: dict[str, pl.DataFrame],
 ) -> None:
     train = values["train"]
@@ -203,7 +203,7 @@ def test_a_dense_columns_auc_is_that_of_labels_above_the_mean(
 
 
 @pytest.mark.parametrize("name", ["number", "id"])
-def test_a_regressions_label_as_a_feature_is_found(
+def test_the_label_of_a_regression_as_a_feature_is_found(
     tmp_path: Path, values: dict[str, pl.DataFrame], name: str
 ) -> None:
     kind = {"number": pl.Float32, "id": pl.Int32}[name]
@@ -218,7 +218,7 @@ def test_a_drifting_mean_is_found(
     tmp_path: Path, values: dict[str, pl.DataFrame], shift: float
 ) -> None:
     values["test"] = values["test"].with_columns(pl.col(LABEL) + shift)
-    with pytest.raises(DataError, match=rf"test: the mean of 't' lies [+]?{shift:.4f} standard"):
+    with pytest.raises(DataError, match=rf"test: the mean of 't' is [+]?{shift:.4f} standard"):
         run(tmp_path, values, schema_of_regression(values))
 
 

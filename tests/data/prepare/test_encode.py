@@ -29,7 +29,7 @@ def encode(fitted: pl.DataFrame, values: list[str | None]) -> list[int]:
 
 
 @given(VALUES, VALUES, st.integers(1, 4))
-def test_ids_equal_a_plain_restatement(
+def test_ids_are_those_of_a_simple_implementation(
     train: list[str | None], other: list[str | None], rare_below: int
 ) -> None:
     counts = Counter(value for value in train if value is not None)
@@ -42,13 +42,13 @@ def test_ids_equal_a_plain_restatement(
 
 
 @given(VALUES, st.randoms(use_true_random=False))
-def test_the_order_of_rows_is_irrelevant(train: list[str | None], random: object) -> None:
+def test_ids_do_not_depend_on_the_order_of_rows(train: list[str | None], random: object) -> None:
     shuffled = list(train)
     random.shuffle(shuffled)
     assert vocabulary(train).equals(vocabulary(shuffled))
 
 
-def test_unseen_rare_and_missing_values_become_0() -> None:
+def test_unknown_rare_and_missing_values_become_0() -> None:
     fitted = vocabulary(["a", "a", "b"], rare_below=2)
     assert encode(fitted, ["a", "b", "never seen", None]) == [1, 0, 0, 0]
 
@@ -62,7 +62,7 @@ def test_ids_are_int32() -> None:
     ("kind", "largest"), [(pl.UInt32, 50), (pl.UInt32, 2**26), (pl.Int64, 50), (pl.UInt64, 2**40)]
 )
 @pytest.mark.parametrize("distinct", [20, 6000])
-def test_whole_numbers_are_encoded_as_their_text_would_be(
+def test_whole_numbers_of_every_size_and_number_are_encoded(
     kind: type[pl.DataType], largest: int, distinct: int
 ) -> None:
     draw = np.random.default_rng(0)
@@ -77,14 +77,14 @@ def test_whole_numbers_are_encoded_as_their_text_would_be(
     assert found.to_list() == [ids.get(value, 0) for value in other]
 
 
-def test_many_texts_are_encoded_as_few_are() -> None:
+def test_large_vocabularies_are_encoded() -> None:
     train = [f"v{n % 9000}" for n in range(20_000)]
     fitted = vocabulary(train)
     ids = dict(fitted.select("value", "id").iter_rows())
     assert encode(fitted, [*train, None, "new"]) == [*(ids[value] for value in train), 0, 0]
 
 
-def test_dense_statistics_equal_numpys() -> None:
+def test_dense_statistics_are_those_of_numpy() -> None:
     values = np.random.default_rng(0).lognormal(size=501)
     (column,) = fit_dense(pl.LazyFrame({"x": values}), ["x"])
     assert (column.minimum, column.maximum) == (values.min(), values.max())
@@ -93,14 +93,14 @@ def test_dense_statistics_equal_numpys() -> None:
 
 
 def plain_quantiles(values: list[float]) -> set[float]:
-    """The value nearest to each of 63 inner points of the rank, halfway the even one."""
+    """The values nearest to the 63 inner 64-quantiles, ties to the even rank."""
     ordered = sorted(values)
     return {ordered[round(i / 64 * (len(ordered) - 1))] for i in range(1, 64)} if ordered else set()
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=150))
-def test_quantiles_are_of_all_rows_and_of_rows_off_the_most_frequent_value(
+def test_quantiles_are_of_all_rows_and_of_rows_without_the_most_frequent_value(
     values: list[float],
 ) -> None:
     counts = Counter(values)
@@ -111,19 +111,19 @@ def test_quantiles_are_of_all_rows_and_of_rows_off_the_most_frequent_value(
     assert column.quantiles == tuple(sorted(expected))
 
 
-def test_a_column_that_is_nearly_always_zero_has_quantiles_of_its_amounts() -> None:
+def test_a_column_of_mostly_zeros_has_quantiles_of_the_other_values() -> None:
     amounts = [float(n) for n in range(1, 65)]
     (column,) = fit_dense(pl.LazyFrame({"x": [0.0] * 10_000 + amounts}), ["x"])
     assert column.quantiles == (0.0, *map(float, range(2, 64)))
 
 
-def test_missing_values_are_left_out_of_the_quantiles() -> None:
+def test_quantiles_ignore_missing_values() -> None:
     values = [1.0, None, 2.0, math.nan, 3.0, None, None]
     gaps, none = (fit_dense(pl.LazyFrame({"x": x}), ["x"]) for x in (values, [1.0, 2.0, 3.0]))
     assert gaps[0].quantiles == none[0].quantiles == (1.0, 2.0, 3.0)
 
 
-def test_scaling_sends_train_to_0_and_1_and_leaves_the_rest_unclipped() -> None:
+def test_train_is_scaled_to_0_and_1_and_other_values_are_not_clipped() -> None:
     columns = fit_dense(pl.LazyFrame({"x": [10.0, 20.0, 30.0]}), ["x"])
     scaled = pl.DataFrame({"x": [10.0, 30.0, 50.0, 0.0]}).select(scale_dense(columns))
     assert scaled["x"].to_list() == [0.0, 1.0, 2.0, -0.5]

@@ -53,7 +53,7 @@ def usable(rows: pl.DataFrame, *tasks: str) -> tuple[pl.DataFrame, list[tuple[in
     return kept, [(each["line"], each["reason"]) for each in rejected._records]
 
 
-def test_good_rows_become_numbers_labels_and_weights() -> None:
+def test_usable_rows_have_numbers_labels_and_weights() -> None:
     kept, _ = usable(ROWS, "bought", "spent")
     assert kept.drop("price").to_dict(as_series=False) == {
         "shop": ["a", None, "b", "b"],
@@ -65,42 +65,42 @@ def test_good_rows_become_numbers_labels_and_weights() -> None:
     assert kept["price"].fill_nan(None).to_list() == [1.0, 2.5, None, None]
 
 
-def test_a_dense_value_that_is_no_number_goes_with_its_line() -> None:
-    _, gone = usable(ROWS, "bought")
-    assert gone == [(n, "the column 'price' isn't a number") for n in (8, 9)]
+def test_a_dense_value_that_is_not_a_number_is_rejected_with_its_line_number() -> None:
+    _, rejected = usable(ROWS, "bought")
+    assert rejected == [(n, "the column 'price' isn't a number") for n in (8, 9)]
 
 
-def test_a_feature_is_what_no_chosen_task_is_made_from() -> None:
+def test_columns_of_the_chosen_labels_are_not_features() -> None:
     assert wanted_of(DATASET, ["bought"]).dense == ("price", "spent")
     assert wanted_of(DATASET, ["bought", "spent"]).dense == ("price",)
 
 
 @pytest.mark.parametrize("label", ["2", "-1", "0.5", "yes", None])
 def test_a_binary_label_is_0_or_1(label: str | None) -> None:
-    _, gone = usable(ROWS[:1].with_columns(bought=pl.lit(label, pl.String)), "bought")
-    assert gone == [(4, "'label bought' has no known value")]
+    _, rejected = usable(ROWS[:1].with_columns(bought=pl.lit(label, pl.String)), "bought")
+    assert rejected == [(4, "'label bought' has no known value")]
 
 
 @pytest.mark.parametrize("label", ["inf", "nan", "much", None])
 def test_a_regression_label_is_a_finite_number(label: str | None) -> None:
-    _, gone = usable(ROWS[:1].with_columns(spent=pl.lit(label, pl.String)), "spent")
-    assert gone[0][1] == "'label spent' has no known value"
+    _, rejected = usable(ROWS[:1].with_columns(spent=pl.lit(label, pl.String)), "spent")
+    assert rejected[0][1] == "'label spent' has no known value"
 
 
 @pytest.mark.parametrize("weight", ["0", "-1", "nan", "heavy", None])
 def test_a_weight_is_above_0(weight: str | None) -> None:
-    _, gone = usable(ROWS[:1].with_columns(pl.lit(weight, pl.String).alias("count")), "bought")
-    assert gone == [(4, "the weight 'count' isn't a number above 0")]
+    _, rejected = usable(ROWS[:1].with_columns(pl.lit(weight, pl.String).alias("count")), "bought")
+    assert rejected == [(4, "the weight 'count' isn't a number above 0")]
 
 
-def test_chunks_come_back_in_their_order(tmp_path: Path) -> None:
+def test_rows_are_in_the_order_of_the_chunks(tmp_path: Path) -> None:
     reading = Reading(tmp_path, Rejected("tiny", 1.0), tmp_path)
     found = ingest(DATASET, reading, wanted_of(DATASET, ["bought"]), tmp_path)["all"].collect()
     assert found["day"].to_list() == [1, 1, 2, 2]
 
 
-def test_a_part_without_a_row_is_an_error(tmp_path: Path) -> None:
+def test_a_part_without_usable_rows_is_an_error(tmp_path: Path) -> None:
     nothing = Dataset(**{**vars(DATASET), "read": lambda *_: iter([Chunk("f", ROWS[4:])])})
     reading = Reading(tmp_path, Rejected("tiny", 1.0), tmp_path)
-    with pytest.raises(DataError, match="no row that can be used in its part all"):
+    with pytest.raises(DataError, match="no usable rows in its part all"):
         ingest(nothing, reading, wanted_of(nothing, ["bought"]), tmp_path)

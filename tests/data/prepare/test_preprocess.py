@@ -44,7 +44,7 @@ def test_census_has_7_dense_and_32_sparse_columns(processed: Path) -> None:
     }
 
 
-def test_the_official_test_part_is_halved_and_train_is_kept(processed: Path) -> None:
+def test_the_published_test_part_is_halved_and_train_is_unchanged(processed: Path) -> None:
     schema = load_schema(processed / "schema.json")
     assert [schema.splits[split].rows for split in SPLITS] == [600, 200, 200]
     for task in TASKS:
@@ -64,14 +64,14 @@ def test_rows_of_train_keep_their_order_and_labels(processed: Path, raw: Path) -
     assert train["age"].to_list() == pytest.approx(scaled, abs=1e-6)
 
 
-def test_the_weight_of_a_row_stands_beside_it_as_it_was(processed: Path, raw: Path) -> None:
+def test_weights_are_stored_unchanged(processed: Path, raw: Path) -> None:
     weights = [float(line.split(", ")[24]) for line in lines(600, 0)]
     assert load_schema(processed / "schema.json").weight == "instance_weight"
     assert pl.read_parquet(processed / "train.parquet")[WEIGHT].to_list() == weights
 
 
 @pytest.mark.parametrize("weight", ["0", "-1", "many", "nan", "?"])
-def test_a_weight_that_weighs_nothing_names_its_line(tmp_path: Path, weight: str) -> None:
+def test_an_invalid_weight_is_an_error_with_its_line_number(tmp_path: Path, weight: str) -> None:
     write_raw(tmp_path / "raw")
     path = tmp_path / "raw" / DATASET.source.files[0].name
     rows = path.read_text().splitlines()
@@ -86,7 +86,7 @@ def test_a_weight_that_weighs_nothing_names_its_line(tmp_path: Path, weight: str
     assert "line 7" in str(error.value)
 
 
-def test_validation_and_test_share_out_the_official_test_rows(processed: Path) -> None:
+def test_validation_and_test_together_are_the_published_test_part(processed: Path) -> None:
     halves = [pl.read_parquet(processed / f"{split}.parquet") for split in ("validation", "test")]
     together = pl.concat(halves)
     ages = sorted(int(line.split(", ")[0]) for line in lines(400, 1))
@@ -104,7 +104,7 @@ def test_the_same_input_and_seed_give_the_same_bytes(
     assert [sha256(again / name) for name in files] == [sha256(processed / name) for name in files]
 
 
-def test_another_seed_moves_rows_between_validation_and_test_alone(
+def test_another_seed_changes_validation_and_test_only(
     processed: Path, raw: Path, tmp_path: Path
 ) -> None:
     other = run(raw, tmp_path / "other", seed=1)
@@ -116,7 +116,7 @@ def test_another_seed_moves_rows_between_validation_and_test_alone(
     assert changed == {"validation", "test"}
 
 
-def test_vocabularies_come_from_train_alone(raw: Path, processed: Path, tmp_path: Path) -> None:
+def test_vocabularies_depend_on_train_only(raw: Path, processed: Path, tmp_path: Path) -> None:
     changed = tmp_path / "raw"
     write_raw(changed)
     test = changed / "census-income.test"
@@ -127,7 +127,7 @@ def test_vocabularies_come_from_train_alone(raw: Path, processed: Path, tmp_path
     assert pl.read_parquet(other / "test.parquet")["education"].min() == 0
 
 
-def test_columns_that_reveal_a_task_are_no_features(raw: Path, tmp_path: Path) -> None:
+def test_columns_that_reveal_a_task_are_not_features(raw: Path, tmp_path: Path) -> None:
     out = run(raw, tmp_path / "out", tasks=["income"])
     names = pl.read_parquet_schema(out / "train.parquet")
     assert label_column("income") in names
@@ -151,7 +151,7 @@ def test_an_unknown_label_is_an_error(tmp_path: Path, old: str, new: str, messag
         run(tmp_path / "raw", tmp_path / "out")
 
 
-def test_a_number_that_is_none_names_its_line(tmp_path: Path) -> None:
+def test_an_invalid_number_is_an_error_with_its_line_number(tmp_path: Path) -> None:
     write_raw(tmp_path / "raw", train=50, test=20)
     file = tmp_path / "raw" / "census-income.data"
     text = file.read_text().splitlines()
@@ -169,7 +169,7 @@ def test_a_missing_column_is_an_error(tmp_path: Path) -> None:
         run(tmp_path / "raw", tmp_path / "out")
 
 
-def test_few_bad_lines_are_left_out_and_listed(tmp_path: Path) -> None:
+def test_a_few_bad_lines_are_rejected_and_listed(tmp_path: Path) -> None:
     write_raw(tmp_path / "raw")
     file = tmp_path / "raw" / "census-income.data"
     text = file.read_text().splitlines()
@@ -185,12 +185,12 @@ def test_few_bad_lines_are_left_out_and_listed(tmp_path: Path) -> None:
     ]
 
 
-def test_no_bad_line_leaves_an_empty_list(raw: Path, tmp_path: Path) -> None:
+def test_without_bad_lines_the_list_is_empty(raw: Path, tmp_path: Path) -> None:
     run(raw, tmp_path / "out")
     assert (tmp_path / "rejected.jsonl").read_text() == ""
 
 
-def test_nothing_but_the_results_stays(processed: Path) -> None:
+def test_only_the_results_remain(processed: Path) -> None:
     names = sorted(path.name for path in processed.iterdir())
     assert names == [
         "bags.parquet",
@@ -202,7 +202,7 @@ def test_nothing_but_the_results_stays(processed: Path) -> None:
     ]
 
 
-def test_a_kept_column_stands_beside_the_features_as_it_was(tmp_path: Path, raw: Path) -> None:
+def test_a_kept_column_is_stored_unchanged(tmp_path: Path, raw: Path) -> None:
     out = run(raw, tmp_path / "out", keep=("instance_weight", "education"))
     schema = load_schema(out / "schema.json")
     assert schema.kept == ("instance_weight",)
@@ -212,16 +212,16 @@ def test_a_kept_column_stands_beside_the_features_as_it_was(tmp_path: Path, raw:
     assert kept.to_list() == [float(each[24]) for each in fields]
 
 
-def test_without_such_columns_nothing_is_written_of_them(processed: Path) -> None:
+def test_empty_fields_of_the_schema_are_not_written(processed: Path) -> None:
     text = (processed / "schema.json").read_text()
     assert not [key for key in ("kept", "funnel") if f'"{key}"' in text]
 
 
-def test_a_column_to_keep_that_is_not_there_is_named(tmp_path: Path, raw: Path) -> None:
+def test_a_kept_column_that_does_not_exist_is_an_error(tmp_path: Path, raw: Path) -> None:
     with pytest.raises(ParamsError, match="no column is called 'search'"):
         run(raw, tmp_path / "out", keep=("search",))
 
 
-def test_a_dense_column_is_not_kept_beside_itself(tmp_path: Path, raw: Path) -> None:
-    with pytest.raises(ParamsError, match="'age' can't stay as it is: it is a dense feature"):
+def test_a_dense_column_can_not_be_kept(tmp_path: Path, raw: Path) -> None:
+    with pytest.raises(ParamsError, match="'age' can't be kept unencoded: it is a dense feature"):
         run(raw, tmp_path / "out", keep=("age",))

@@ -1,1 +1,1 @@
-"""Encode, split and check data."""
+"""Preprocessing: from raw files to encoded splits, and checks of the result."""

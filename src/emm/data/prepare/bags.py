@@ -1,7 +1,8 @@
-"""Whole bags of multi-valued sparse fields.
+"""Bags: all ids of multi-valued sparse fields.
 
-A row of a split points, in its column ``bag``, at a row of bags.parquet, which holds for every
-such field the list of its ids. A user's bags, which may be long, stand there once, not once a row.
+The column ``bag`` of a split's rows refers to a row of bags.parquet, which has a list of ids for
+every multi-valued field. The bags of a user, which can be long, are thus stored once, not once per
+row.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ Splits = Mapping[str, pl.LazyFrame]
 
 
 class WrittenBags(NamedTuple):
-    """What is told of the bags: their fields, and the vocabularies of these."""
+    """Description of the bags: their fields and vocabularies."""
 
     columns: tuple[BagColumn, ...]
     vocabularies: pl.DataFrame
@@ -30,13 +31,13 @@ class WrittenBags(NamedTuple):
 def number_bags(
     dataset: Dataset, reading: Reading, splits: Splits
 ) -> tuple[dict[str, pl.LazyFrame], Splits]:
-    """The splits' rows with their column ``bag``, and the bags of all and those of train.
+    """Add the column ``bag`` to the splits; also return the bags of all rows and of train.
 
-    The bags' rows are numbered in their order; train's may hold them in any order. Where the
-    dataset has a `bag_key`, a row without bags points at an empty one, behind all others.
+    Rows of bags are numbered in order; those of train may be in any order. If the dataset has a
+    ``bag_key``, rows without bags refer to an empty bag after all others.
     """
     if dataset.read_bags is None:
-        return _own_bags(dataset.bags, splits)
+        return _number_rows(dataset.bags, splits)
     key = dataset.bag_key or ""
     names = [key, *dataset.bags]
     folder = reading.scratch / "bags"
@@ -49,34 +50,34 @@ def number_bags(
     numbered = owners.select(key).with_row_index(BAG).unique(key, keep="first")
     count = int(owners.select(pl.len()).collect().item())
     bag = pl.col(BAG).fill_null(count).cast(pl.Int32)
-    pointing = {
+    with_bag = {
         name: rows.join(numbered, on=key, how="left", maintain_order="left").with_columns(bag)
         for name, rows in splits.items()
     }
     types = owners.select(dataset.bags).collect_schema()
-    nobody = pl.LazyFrame({name: [[]] for name in dataset.bags}, schema=types)
-    everyone = pl.concat([owners.select(dataset.bags), nobody])
+    empty = pl.LazyFrame({name: [[]] for name in dataset.bags}, schema=types)
+    every = pl.concat([owners.select(dataset.bags), empty])
     train = owners.join(splits["train"].select(key).unique(), on=key, how="semi")
-    return pointing, {"all": everyone, "train": train.select(dataset.bags)}
+    return with_bag, {"all": every, "train": train.select(dataset.bags)}
 
 
-def _own_bags(names: Sequence[str], splits: Splits) -> tuple[dict[str, pl.LazyFrame], Splits]:
-    """Every row has bags of its own, in its list columns."""
-    pointing, start = {}, 0
+def _number_rows(names: Sequence[str], splits: Splits) -> tuple[dict[str, pl.LazyFrame], Splits]:
+    """Number bags that are list columns of the rows: every row refers to bags of its own."""
+    with_bag, start = {}, 0
     for name in SPLITS:
         index = pl.int_range(start, pl.len() + start, dtype=pl.Int32).alias(BAG)
-        pointing[name] = splits[name].with_columns(index)
+        with_bag[name] = splits[name].with_columns(index)
         start += int(splits[name].select(pl.len()).collect().item())
-    everyone = pl.concat([splits[name].select(names) for name in SPLITS])
-    return pointing, {"all": everyone, "train": splits["train"].select(names)}
+    every = pl.concat([splits[name].select(names) for name in SPLITS])
+    return with_bag, {"all": every, "train": splits["train"].select(names)}
 
 
 def write_bags(
     bags: Splits, names: Sequence[str], rare_below: int, out: Path, scratch: Path
 ) -> WrittenBags:
-    """Fit on train's bags, write all of them to ``out``.
+    """Fit vocabularies on the bags of train, then encode all bags and write them to ``out``.
 
-    An item that is unknown or rare is left out of its bag.
+    Unknown and rare items are removed from their bags.
     """
     fitted = [
         fit_vocabularies(bags["train"].select(pl.col(name).explode()), [name], rare_below)
@@ -104,7 +105,7 @@ def _batches(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
 
 
 def _encoded(lists: pl.Series, vocabularies: pl.DataFrame) -> pl.Series:
-    """Lists of ids, in the order of the items."""
+    """Encode lists of items as lists of ids in the same order."""
     name = lists.name
     owners = pl.DataFrame([lists]).with_row_index(_OWNER)
     items = owners.lazy().explode(name)

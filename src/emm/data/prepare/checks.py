@@ -1,4 +1,4 @@
-"""Checks of processed data that stop the pipeline before anything is trained on a leak."""
+"""Checks of processed data that stop the pipeline before a model is trained on a leak."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -16,10 +16,10 @@ _ABOVE = "__above"
 def check(
     folder: Path, schema: Schema, *, max_column_auc: float, rate_tolerance: float
 ) -> dict[str, Any]:
-    """Look for leaks, stray ids, undeclared gaps and drifting rates; give what was seen.
+    """Check for leaks, invalid ids, missing values and drifting rates; return the observations.
 
-    Raises one DataError that lists every finding. What it gives holds observations only, no
-    thresholds, so that a changed threshold alone makes nothing downstream run again.
+    Raises one DataError that lists all faults. The observations contain no thresholds, so changing
+    a threshold doesn't cause later stages to run again.
     """
     splits = {split: pl.scan_parquet(folder / f"{split}.parquet") for split in SPLITS}
     aucs = column_aucs(splits["train"], schema)
@@ -33,16 +33,22 @@ def check(
     )
     faults = [
         *_leaks(aucs, max_column_auc),
-        *(f"{count} keys stand in both {pair}" for pair, count in shared.items() if count),
-        *(fault for split, rows in splits.items() for fault in _strays(split, rows, schema)),
+        *(f"{count} keys are in both of {pair}" for pair, count in shared.items() if count),
+        *(fault for split, rows in splits.items() for fault in _invalid(split, rows, schema)),
         *_drifts(schema, rate_tolerance),
     ]
     if faults:
         raise DataError(
-            f"{schema.dataset} doesn't pass its checks:\n" + "\n".join(f"  - {f}" for f in faults),
+            f"{schema.dataset} fails its checks:\n" + "\n".join(f"  - {f}" for f in faults),
             where=folder,
-            next_step=f"mend the data, or the limits in conf/{schema.dataset}/data.yaml: check-data",
+            next_step="correct the data, or the limits check-data in the dataset's data.yaml",
         )
+    return _observations(aucs, shared, schema)
+
+
+def _observations(
+    aucs: dict[str, dict[str, float]], shared: dict[str, int], schema: Schema
+) -> dict[str, Any]:
     means = {name: dict(split.mean) for name, split in schema.splits.items() if split.mean}
     return {
         "column_auc": {task: dict(_highest(found)) for task, found in aucs.items()},
@@ -54,12 +60,11 @@ def check(
 
 
 def column_aucs(train: pl.LazyFrame, schema: Schema) -> dict[str, dict[str, float]]:
-    """AUC over train of each column alone, per task; below 0.5 counts as its mirror image.
+    """AUC over train of each single column as a score, per task; x below 0.5 counts as 1 - x.
 
-    A dense column ranks by its value. A sparse column ranks by the label's mean per id, learned
-    on every other row and tried on the rest: a key that is merely unique proves nothing.
-    A regression task counts as positive what lies above its mean over train, which no label but a
-    constant one can leave without rows on both sides.
+    A dense column ranks rows by its value. A sparse column ranks them by the mean label of each
+    id, computed on every other row and evaluated on the rest, so that a unique key doesn't look
+    like a leak. For a regression task, labels above the mean of train are positive.
     """
     queries = [
         query.select(pl.lit(task).alias("task"), pl.lit(column).alias("column"), _auc())
@@ -74,22 +79,22 @@ def column_aucs(train: pl.LazyFrame, schema: Schema) -> dict[str, dict[str, floa
 
 
 def shared_keys(left: pl.LazyFrame, right: pl.LazyFrame, key: str) -> int:
-    """Number of distinct keys that stand in both splits."""
+    """Number of distinct keys that are in both splits."""
     both = left.select(key).unique().join(right.select(key).unique(), on=key, how="inner")
     return int(both.select(pl.len()).collect().item())
 
 
 def _with_classes(train: pl.LazyFrame, schema: Schema, task: str) -> tuple[pl.LazyFrame, str]:
-    """Train with a column of two classes for a task, and the column's name."""
+    """Train with a binary label column for a task, and the name of that column."""
     label = label_column(task)
     if schema.kind(task) == BINARY:
         return train, label
-    # Stored labels are standardised over train, so their mean is 0.
+    # Stored labels are standardised over train: their mean is 0.
     return train.with_columns((pl.col(label) > 0).alias(_ABOVE)), _ABOVE
 
 
 def _rankings(train: pl.LazyFrame, label: str, schema: Schema) -> list[tuple[str, pl.LazyFrame]]:
-    """Per column: rows and positives of each distinct score."""
+    """Number of rows and positives of each distinct score, per column."""
     counts = (pl.len().alias("rows"), pl.col(label).cast(pl.Int64).sum().alias("positives"))
     dense = [
         (name, train.group_by(pl.col(name).alias("score")).agg(*counts))
@@ -111,7 +116,7 @@ def _rankings(train: pl.LazyFrame, label: str, schema: Schema) -> list[tuple[str
 
 
 def _auc() -> pl.Expr:
-    """AUC from counts per distinct score: ties count half (Mann-Whitney)."""
+    """AUC (Mann-Whitney, ties count half) from the counts of each distinct score."""
     positives = pl.col("positives").sort_by("score").cast(pl.Float64)
     negatives = (pl.col("rows") - pl.col("positives")).sort_by("score").cast(pl.Float64)
     below = negatives.cum_sum() - negatives
@@ -134,16 +139,16 @@ def _leaks(aucs: dict[str, dict[str, float]], limit: float) -> list[str]:
     ]
 
 
-def _strays(split: str, rows: pl.LazyFrame, schema: Schema) -> list[str]:
-    """Ids outside their vocabulary, missing numbers, and columns that are constant undeclared."""
+def _invalid(split: str, rows: pl.LazyFrame, schema: Schema) -> list[str]:
+    """Faults: ids outside of the vocabulary, missing values, undeclared constant columns."""
     declared = {c.name: c.constant for c in schema.dense}
     declared |= {c.name: c.constant for c in schema.sparse}
-    stray = {c.name: ~pl.col(c.name).is_between(0, c.cardinality - 1) for c in schema.sparse}
+    outside = {c.name: ~pl.col(c.name).is_between(0, c.cardinality - 1) for c in schema.sparse}
     missing = {n: pl.col(n).is_null() | pl.col(n).is_nan() for n in schema.dense_names}
     names = [*schema.dense_names, *schema.sparse_names]
     found = (
         rows.select(
-            *(e.fill_null(value=True).sum().alias(f"stray:{n}") for n, e in stray.items()),
+            *(e.fill_null(value=True).sum().alias(f"outside:{n}") for n, e in outside.items()),
             *(e.sum().alias(f"missing:{n}") for n, e in missing.items()),
             *(pl.col(n).n_unique().alias(f"values:{n}") for n in names),
         )
@@ -151,14 +156,14 @@ def _strays(split: str, rows: pl.LazyFrame, schema: Schema) -> list[str]:
         .row(0, named=True)
     )
     messages = {
-        "stray": "has {} ids outside its vocabulary",
+        "outside": "has {} ids outside of its vocabulary",
         "missing": "has {} missing values",
         "values": "is constant and the schema doesn't say so",
     }
     faults = []
     for name, count in found.items():
         kind, column = name.split(":", 1)
-        # A small validation split may be constant by chance; in train it is the schema's business.
+        # A column may be constant by chance in a small validation split, so only train counts.
         wrong = (
             split == "train" and count <= 1 and not declared[column] if kind == "values" else count
         )
@@ -168,8 +173,10 @@ def _strays(split: str, rows: pl.LazyFrame, schema: Schema) -> list[str]:
 
 
 def _drifts(schema: Schema, tolerance: float) -> list[str]:
-    """Binary tasks: positive rates too far from train's. Regression tasks: means, in train's
-    standard deviations, which the stored labels are in."""
+    """Faults: positive rates, or means of regression tasks, that differ too much from train's.
+
+    The stored labels of a regression task are in standard deviations of train.
+    """
     faults = []
     train = schema.splits["train"]
     base = train.positive_rate
@@ -178,12 +185,12 @@ def _drifts(schema: Schema, tolerance: float) -> list[str]:
             if abs(rate - base[task]) > tolerance * base[task]:
                 faults.append(
                     f"{name}: {rate:.4%} of {task!r} are positive, {base[task]:.4%} in train; "
-                    f"expected at most {tolerance:.1%} of that apart"
+                    f"expected a relative difference of at most {tolerance:.1%}"
                 )
         for task, mean in split.mean.items():
             if abs(mean - train.mean[task]) > tolerance:
                 faults.append(
-                    f"{name}: the mean of {task!r} lies {mean - train.mean[task]:+.4f} standard "
+                    f"{name}: the mean of {task!r} is {mean - train.mean[task]:+.4f} standard "
                     f"deviations from train's; expected at most {tolerance:g}"
                 )
     return faults

@@ -1,4 +1,4 @@
-"""Label encoding and scaling, fitted on train alone."""
+"""Encoding of sparse columns and scaling of dense ones, fitted on train only."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,17 @@ from emm.data.tables.schema import DenseColumn, SparseColumn
 VOCABULARY_SCHEMA = {"column": pl.String, "value": pl.String, "id": pl.Int32, "rows": pl.UInt32}
 _POINTS = pl.Series([i / 64 for i in range(1, 64)])
 
-# Whole numbers below this are encoded by a table that has a place for each of them (256 MiB).
-_DIRECT = 2**26
-# Up to so many values a chain of comparisons by hash is faster than a join.
-_FEW = 4096
+# Whole numbers below this are encoded by indexing an array of at most 256 MiB.
+_MAX_INDEX = 2**26
+# For at most so many values, `replace_strict` is faster than a join.
+_MAX_REPLACED = 4096
 
 
 def fit_vocabularies(train: pl.LazyFrame, columns: Sequence[str], rare_below: int) -> pl.DataFrame:
-    """Ids of each column's values by falling frequency in train, ties in the order of the values.
+    """Assign ids to each column's values by descending frequency in train, then by value.
 
-    Gives the columns ``column, value, id, rows``; id 0 marks a value seen fewer than
-    ``rare_below`` times. Unseen values aren't listed: they become 0 too.
+    Returns the columns ``column, value, id, rows``. Values with fewer than ``rare_below`` rows get
+    id 0. Values that don't occur in train aren't listed; they are encoded as 0, too.
     """
     counted = [
         train.group_by(pl.col(column).alias("value"))
@@ -31,7 +31,7 @@ def fit_vocabularies(train: pl.LazyFrame, columns: Sequence[str], rare_below: in
     ]
     frequent = pl.col("rows") >= rare_below
     rank = pl.int_range(1, pl.len() + 1, dtype=pl.Int32)
-    # Rows fall, so the frequent values are a prefix and their ranks have no gaps.
+    # Frequent values come first, so their ranks have no gaps.
     frames = [
         frame.with_columns(id=pl.when(frequent).then(rank).otherwise(0).cast(pl.Int32)).select(
             *VOCABULARY_SCHEMA
@@ -44,47 +44,47 @@ def fit_vocabularies(train: pl.LazyFrame, columns: Sequence[str], rare_below: in
 def encode_sparse(
     rows: pl.LazyFrame, vocabularies: pl.DataFrame, columns: Sequence[str]
 ) -> pl.LazyFrame:
-    """Replace values by int32 ids, unseen and null by 0; the rows keep their order."""
+    """Replace values by int32 ids, and unknown values and null by 0; keeps the order of rows."""
     types = rows.collect_schema()
     known = vocabularies.filter(pl.col("id") > 0).partition_by("column", as_dict=True)
     direct = []
     for column in columns:
         vocabulary = known.get((column,), pl.DataFrame(schema=VOCABULARY_SCHEMA))
         values, ids = vocabulary["value"].cast(types[column]), vocabulary["id"]
-        if types[column].is_unsigned_integer() and _largest(values) < _DIRECT:
-            direct.append(_by_place(column, values, ids))
-        elif len(values) <= _FEW:
-            direct.append(_by_comparison(column, values, ids))
+        if types[column].is_unsigned_integer() and _largest(values) < _MAX_INDEX:
+            direct.append(_by_index(column, values, ids))
+        elif len(values) <= _MAX_REPLACED:
+            direct.append(_by_replacement(column, values, ids))
         else:
             rows = _by_join(rows, column, values, ids)
     return rows.with_columns(direct)
 
 
-def _by_place(column: str, values: pl.Series, ids: pl.Series) -> pl.Expr:
+def _by_index(column: str, values: pl.Series, ids: pl.Series) -> pl.Expr:
     last = _largest(values) + 1
-    table = pl.zeros(last + 1, dtype=pl.Int32, eager=True).scatter(values, ids)
-    # What lies beyond the largest known value reads the last place, which is 0.
-    places = pl.col(column).clip(upper_bound=last)
-    return pl.lit(table).gather(places).fill_null(0).alias(column)
+    id_of = pl.zeros(last + 1, dtype=pl.Int32, eager=True).scatter(values, ids)
+    # Values beyond the largest known one read the last element, which is 0.
+    indices = pl.col(column).clip(upper_bound=last)
+    return pl.lit(id_of).gather(indices).fill_null(0).alias(column)
 
 
 def _largest(values: pl.Series) -> int:
     return int(values.max() or 0)  # type: ignore[arg-type]
 
 
-def _by_comparison(column: str, values: pl.Series, ids: pl.Series) -> pl.Expr:
+def _by_replacement(column: str, values: pl.Series, ids: pl.Series) -> pl.Expr:
     found = pl.col(column).replace_strict(values, ids, default=0, return_dtype=pl.Int32)
     return found.fill_null(0).alias(column)
 
 
 def _by_join(rows: pl.LazyFrame, column: str, values: pl.Series, ids: pl.Series) -> pl.LazyFrame:
-    table = pl.LazyFrame({column: values, "__id": ids})
-    joined = rows.join(table, on=column, how="left", maintain_order="left")
+    known = pl.LazyFrame({column: values, "__id": ids})
+    joined = rows.join(known, on=column, how="left", maintain_order="left")
     return joined.with_columns(pl.col("__id").fill_null(0).alias(column)).drop("__id")
 
 
 def describe_sparse(vocabularies: pl.DataFrame, columns: Sequence[str]) -> tuple[SparseColumn, ...]:
-    """Cardinality and number of rare values of each column."""
+    """Describe each sparse column: its cardinality and number of rare values."""
     described = []
     for column in columns:
         ids = vocabularies.filter(pl.col("column") == column)["id"]
@@ -96,9 +96,9 @@ def describe_sparse(vocabularies: pl.DataFrame, columns: Sequence[str]) -> tuple
 
 
 def fit_dense(train: pl.LazyFrame, columns: Sequence[str]) -> tuple[DenseColumn, ...]:
-    """Statistics of each column over train, missing values (null or NaN) left out.
+    """Compute the statistics of each column over train, without missing values (null or NaN).
 
-    One column at a time is counted value by value, so that its distinct values alone are held.
+    Values are counted one column at a time, so memory holds the distinct values of one column.
     """
     return tuple(_fit_column(train, column) for column in columns)
 
@@ -109,7 +109,7 @@ def _fit_column(train: pl.LazyFrame, column: str) -> DenseColumn:
     missing = counts.filter(pl.col("value").is_null())["rows"].sum()
     counts = counts.drop_nulls("value")
     sums = train.select(mean=value.mean(), std=value.std(ddof=0)).collect(engine="streaming")
-    # A column without a single value counts as constant at 0.
+    # A column without values counts as constant 0.
     low, high = counts["value"].min() or 0.0, counts["value"].max() or 0.0
     mode = counts.filter(pl.col("rows") == pl.col("rows").max())["value"].min()
     spread = counts.filter(pl.col("value") != pl.lit(mode, pl.Float64))
@@ -126,7 +126,7 @@ def _fit_column(train: pl.LazyFrame, column: str) -> DenseColumn:
 
 
 def _quantiles(counts: pl.DataFrame) -> list[float]:
-    """The nearest value at each of 63 inner points of the rank: each quantile is a real value."""
+    """The values nearest to the 63 inner 64-quantiles; each is a value of the column."""
     if counts.is_empty():
         return []
     places = (_POINTS * (counts["rows"].sum() - 1)).round().cast(pl.Int64)
@@ -134,12 +134,12 @@ def _quantiles(counts: pl.DataFrame) -> list[float]:
 
 
 def _rounded(value: float | None) -> float:
-    # The order of a parallel sum is not fixed: rounding keeps its last bits out of the schema.
+    # Parallel sums differ in their last bits between runs, rounded values don't.
     return float(f"{value or 0.0:.10g}")
 
 
 def scale_dense(columns: Sequence[DenseColumn]) -> list[pl.Expr]:
-    """Min-max expressions: train lies in [0, 1], values beyond its range outside, unclipped."""
+    """Min-max scaling: train is in [0, 1]; values outside of its range aren't clipped."""
     return [_scale(column) for column in columns]
 
 

@@ -1,4 +1,4 @@
-"""Raw chunks to scratch Parquet: finished labels, typed columns, and no row that can't be used."""
+"""Read raw rows into temporary Parquet files with labels and typed columns; reject bad rows."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _REASON = "__reason"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What of a dataset's columns is kept, by their use."""
+    """The columns of a dataset that are kept, by their use."""
 
     dense: tuple[str, ...]
     sparse: tuple[str, ...]
@@ -30,7 +30,7 @@ class Wanted:
 
 
 def wanted_of(dataset: Dataset, tasks: Sequence[str], others: Iterable[str | None] = ()) -> Wanted:
-    """The columns that these tasks leave as features, and ``others`` (None is passed over)."""
+    """The columns that are features next to these tasks, and ``others`` (None is ignored)."""
     chosen = {name: dataset.tasks[name] for name in tasks}
     revealing = {column for task in chosen.values() for column in task.made_from}
     dense = tuple(name for name in dataset.dense if name not in revealing)
@@ -43,10 +43,10 @@ def wanted_of(dataset: Dataset, tasks: Sequence[str], others: Iterable[str | Non
 def ingest(
     dataset: Dataset, reading: Reading, wanted: Wanted, scratch: Path
 ) -> dict[str, pl.LazyFrame]:
-    """Read every part once, chunk by chunk, into ``scratch``; gives scans of what was kept.
+    """Read every part once, chunk by chunk, into ``scratch``; return scans of the usable rows.
 
-    Rows whose dense value isn't a number, whose label is none, or whose weight isn't above 0, go
-    to ``reading.rejected``. Raises DataError if a part has no rows.
+    Rows with a dense value that isn't a number, an invalid label, or a weight that isn't above 0
+    are rejected. Raises DataError if a part has no usable rows.
     """
     return {
         part: _ingest_part(
@@ -71,14 +71,13 @@ def _ingest_part(
         for number, chunk in enumerate(chunks, start=1):
             usable = usable_rows(chunk, wanted, reading.rejected)
             rows += len(usable)
-            # Fast to write and read again; it is gone when the stage ends.
             usable.write_parquet(
                 folder / f"{number:06}.parquet", compression="lz4", statistics=False
             )
             report(rows)
     if not rows:
         raise DataError(
-            f"{name} has no row that can be used in its part {part}",
+            f"{name} has no usable rows in its part {part}",
             where=reading.raw,
             got=f"{reading.rejected.count:,} rejected lines",
             next_step="look at data/rejected and check the raw files, then `dvc repro`",
@@ -87,7 +86,7 @@ def _ingest_part(
 
 
 def usable_rows(chunk: Chunk, wanted: Wanted, rejected: Rejected) -> pl.DataFrame:
-    """The chunk's rows with typed columns and labels, less those that can't be used."""
+    """Return the chunk's usable rows with typed columns and labels; reject the others."""
     _check_columns(chunk, wanted)
     faults = _faults(wanted)
     reason = pl.coalesce(
@@ -110,7 +109,7 @@ def usable_rows(chunk: Chunk, wanted: Wanted, rejected: Rejected) -> pl.DataFram
 
 
 def _check_columns(chunk: Chunk, wanted: Wanted) -> None:
-    """Columns that the settings name may be missing; those that a dataset names aren't."""
+    """Raise ParamsError if a column that the settings name doesn't exist."""
     for name in wanted.others:
         known = (column for column in chunk.rows.columns if column != LINE)
         choose("column", name, known, "preprocess in the dataset's data.yaml", "correct it")
@@ -120,7 +119,7 @@ _LABEL_TYPES: dict[str, type[pl.DataType]] = {"binary": pl.UInt8, "regression": 
 
 
 def _faults(wanted: Wanted) -> dict[str, pl.Expr]:
-    """For every reason that a row can't be used, where that is so."""
+    """The reasons for rejecting a row, each with an expression for the rows it applies to."""
     faults = {
         f"the column {name!r} isn't a number": pl.col(name).is_not_null()
         & _number(name).is_infinite().fill_null(value=True)

@@ -1,13 +1,12 @@
-"""A part of the rows, for a run on a laptop."""
+"""Seeded draws of rows: a sample of a dataset, exact shares, stratified halves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-
-from emm.data.prepare.draws import drawn
 
 Mask = NDArray[np.bool_]
 
@@ -16,7 +15,7 @@ Mask = NDArray[np.bool_]
 class Sample:
     """The same share of every part: a ``fraction``, or ``rows`` of the first part.
 
-    With a ``key``, whole keys are taken: the share is then one of keys, and of rows on average.
+    With a ``key`` the share is one of keys, whose rows are all taken.
     """
 
     fraction: float | None = None
@@ -27,7 +26,7 @@ class Sample:
 def sampled(
     parts: Mapping[str, pl.LazyFrame], sample: Sample, seed: int
 ) -> dict[str, pl.LazyFrame]:
-    """The sample's rows of every part, in their order."""
+    """The sampled rows of every part, in order."""
     counts = {name: int(part.select(pl.len()).collect().item()) for name, part in parts.items()}
     first = next(iter(counts.values()))
     share = sample.fraction or 1.0
@@ -36,22 +35,48 @@ def sampled(
     key = sample.key
     if key is None:
         return {
-            name: _where(part, _drawn(counts[name], share, seed)) for name, part in parts.items()
+            name: _where(part, _mask(counts[name], share, seed)) for name, part in parts.items()
         }
     keys = pl.concat([part.select(key) for part in parts.values()]).unique()
     names = keys.collect(engine="streaming")[key].sort()
-    kept = names.filter(pl.Series(_drawn(len(names), share, seed)))
-    table = pl.LazyFrame({key: kept})
+    kept = pl.LazyFrame({key: names.filter(pl.Series(_mask(len(names), share, seed)))})
     return {
-        name: part.join(table, on=key, how="semi", maintain_order="left", nulls_equal=True)
+        name: part.join(kept, on=key, how="semi", maintain_order="left", nulls_equal=True)
         for name, part in parts.items()
     }
 
 
-def _drawn(count: int, share: float, seed: int) -> Mask:
-    """A mask of exactly this share, at least one."""
+def random_shares(count: int, shares: Sequence[float], seed: int) -> list[NDArray[np.int64]]:
+    """Draw disjoint sets of row numbers, each with its share of ``count`` rows."""
+    order = np.random.default_rng(seed).permutation(count)
+    ends = np.cumsum([0, *(round(share * count) for share in shares)])
+    return [order[start:end] for start, end in pairwise(ends)]
+
+
+def stratified_half(labels: NDArray[np.uint8], seed: int) -> Mask:
+    """Draw half of the rows such that every combination of binary ``labels`` [N, T] is halved.
+
+    Returns a mask [N]. Of the combinations with an odd number of rows, every second one has its
+    extra row chosen. The mask depends on the labels, their order and the seed only.
+    """
+    generator = np.random.default_rng(seed)
+    chosen = np.zeros(len(labels), dtype=bool)
+    # Number the combinations; the first label is the highest binary digit.
+    digits = 2 ** np.arange(labels.shape[1], dtype=np.int64)[::-1]
+    combinations = labels @ digits
+    extra = 0
+    for combination in np.flatnonzero(np.bincount(combinations)):
+        rows = generator.permutation(np.flatnonzero(combinations == combination))
+        half, odd = divmod(len(rows), 2)
+        chosen[rows[: half + (extra if odd else 0)]] = True
+        extra = 1 - extra if odd else extra
+    return chosen
+
+
+def _mask(count: int, share: float, seed: int) -> Mask:
+    """A mask of exactly this share of rows, at least one."""
     mask = np.zeros(count, dtype=bool)
-    mask[drawn(count, [max(share, 1 / count)], seed)] = True
+    mask[random_shares(count, [max(share, 1 / count)], seed)] = True
     return mask
 
 

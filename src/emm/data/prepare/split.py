@@ -1,4 +1,4 @@
-"""Apply the rules by which rows come to train, validation and test."""
+"""Assign rows to train, validation and test by a split rule."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,20 +18,20 @@ from emm.data.datasets.split_rules import (
     Randomly,
     Split,
 )
-from emm.data.prepare.draws import drawn, stratified_half
+from emm.data.prepare.sample import random_shares, stratified_half
 from emm.data.tables.schema import SPLITS
 
 _TRAIN, _VALIDATION, _TEST = range(3)
 
 Parts = Mapping[str, pl.LazyFrame]
 Places = NDArray[np.uint8]
+"""The split of each row: 0 train, 1 validation, 2 test."""
 
 
 def assign(split: Split, parts: Parts, labels: Sequence[str], seed: int) -> dict[str, pl.LazyFrame]:
-    """Each split's rows, in their order. DataError if one of them would be empty.
+    """Return the rows of each split, in order; DataError if a split would be empty.
 
-    ``labels`` names the label columns of the binary tasks. Beside a few bytes a row, nothing is
-    held in memory that grows with the number of rows.
+    ``labels`` names the label columns of the binary tasks. Memory grows by a few bytes per row.
     """
     if isinstance(split, AsPublished):
         return {name: parts[name] for name in SPLITS}
@@ -42,10 +42,10 @@ def assign(split: Split, parts: Parts, labels: Sequence[str], seed: int) -> dict
     for name, count in zip(SPLITS, counts, strict=True):
         if not count:
             raise DataError(
-                f"no row falls into {name}",
-                where=f"the split {split}",
+                f"the split {name} is empty",
+                where=f"the split rule {split}",
                 expected="at least one row of each of train, validation and test",
-                next_step="choose other shares, or bring more data",
+                next_step="choose another rule or other shares, or add data",
             )
     return {
         name: pl.concat(
@@ -79,7 +79,7 @@ def _held_out(split: HeldOut, part: str, rows: pl.LazyFrame, _: Sequence[str], s
         return np.full(_count(rows), _TEST, np.uint8)
     shares = (split.validation, 0.0)
     if split.key is None:
-        return _drawn(_count(rows), shares, seed)
+        return _random_places(_count(rows), shares, seed)
     return _by_keys(rows, split.key, shares, seed)
 
 
@@ -91,24 +91,24 @@ def _by_time(split: ByTime, _part: str, rows: pl.LazyFrame, _: Sequence[str], _s
             f"the column {split.column!r} can't order the rows by time",
             got=f"{values.null_count()} empty values, {len(values)} different ones",
             expected=f"a value in every row, at least {len(SPLITS)} different ones",
-            next_step="choose another column or another split",
+            next_step="choose another column or split rule",
         )
-    rows_in_all = lengths.sum()
-    test = max(_start(lengths, split.test * rows_in_all), 2)
-    validation = max(_start(lengths[:test], split.validation * rows_in_all), 1)
-    after = pl.col(split.column)
+    total = lengths.sum()
+    test = max(_start(lengths, split.test * total), 2)
+    validation = max(_start(lengths[:test], split.validation * total), 1)
+    time = pl.col(split.column)
     return _places(
         rows,
-        pl.when(after >= values[test])
+        pl.when(time >= values[test])
         .then(_TEST)
-        .when(after >= values[validation])
+        .when(time >= values[validation])
         .then(_VALIDATION)
         .otherwise(_TRAIN),
     )
 
 
 def _start(lengths: NDArray[Any], most: float) -> int:
-    """The earliest place from which on there are no more than ``most`` rows, or the last place."""
+    """The first index from which on there are at most ``most`` rows, or the last index."""
     tail = np.cumsum(lengths[::-1])[::-1]
     fits = np.flatnonzero(tail <= most)
     return int(fits[0]) if len(fits) else len(lengths) - 1
@@ -135,22 +135,22 @@ def _by_column(
 def _randomly(
     split: Randomly, _part: str, rows: pl.LazyFrame, _: Sequence[str], seed: int
 ) -> Places:
-    return _drawn(_count(rows), (split.validation, split.test), seed)
+    return _random_places(_count(rows), (split.validation, split.test), seed)
 
 
-def _drawn(count: int, shares: tuple[float, float], seed: int) -> Places:
-    """Exact shares of ``count`` things in random order."""
+def _random_places(count: int, shares: tuple[float, float], seed: int) -> Places:
+    """Draw exact shares of validation and test."""
     places = np.full(count, _TRAIN, np.uint8)
-    validation, test = drawn(count, shares, seed)
+    validation, test = random_shares(count, shares, seed)
     places[validation], places[test] = _VALIDATION, _TEST
     return places
 
 
 def _by_keys(rows: pl.LazyFrame, key: str, shares: tuple[float, float], seed: int) -> Places:
     keys = rows.select(pl.col(key).unique()).collect(engine="streaming")[key].sort()
-    table = pl.LazyFrame({key: keys, "__place": _drawn(len(keys), shares, seed)})
+    places = pl.LazyFrame({key: keys, "__place": _random_places(len(keys), shares, seed)})
     found = rows.select(key).join(
-        table, on=key, how="left", nulls_equal=True, maintain_order="left"
+        places, on=key, how="left", nulls_equal=True, maintain_order="left"
     )
     return _places(found, pl.col("__place"))
 

@@ -67,8 +67,7 @@ def read_delimited(
         controls: control characters that are allowed.
         fast_parser: tried first on every block; its rows may have other columns than ``columns``.
 
-    Raises DataError if the file is missing, empty or compressed, lacks columns, or has no good
-    line in its first block.
+    Raises DataError if the file is missing, empty, compressed, or without columns or good lines.
     """
     name = name or path.name
     start, first = first_line(path, name)

@@ -60,7 +60,7 @@ def columns_of(schema: Schema, *, weighted: bool = False) -> Columns:
     if weighted and schema.weight is None:
         raise DataError(
             f"{schema.dataset} has no row weights",
-            where="training.sample_weights",
+            where="training.sample_weights in the recipe's file",
             next_step="set it to false",
         )
     return Columns(
@@ -150,7 +150,7 @@ def load_groups(path: Path, schema: Schema, key: str) -> Tensor:
     """
     known = [*schema.sparse_names, *([schema.key] if schema.key else []), *schema.kept]
     next_step = "name one of these, or keep the column by preprocess.keep"
-    choose("group of rows", key, known, "evaluate.gauc_key", next_step)
+    choose("group of rows", key, known, "evaluate.gauc_key in the dataset's data.yaml", next_step)
     try:
         values = pl.read_parquet(path, columns=[key])[key]
     except (OSError, pl.exceptions.PolarsError) as error:
