@@ -191,5 +191,5 @@ def test_a_step_must_be_binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def valued(block: dict[str, Any]) -> None:
         block["table"]["tasks"]["order"] = {"expression": "order", "kind": "regression"}
 
-    with pytest.raises(ParamsError, match="the funnel's step 'order' is no binary task"):
+    with pytest.raises(ParamsError, match="the funnel's step 'order' isn't a binary task"):
         prepare(tmp_path, impressions(), valued)
