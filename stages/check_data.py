@@ -1,4 +1,4 @@
-"""Stop the pipeline when processed data leaks, is out of range or drifts."""
+"""Check processed data; stop the pipeline if it leaks, is invalid or drifts."""
 
 from emm.config.project import PARAMS_FILE, load_project
 from emm.core.command import ParamsFile, Recipe, stage

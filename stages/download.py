@@ -1,10 +1,10 @@
-"""Bring a dataset's raw files into place and verify them."""
+"""Get a dataset's raw files and verify them."""
 
 from pathlib import Path
 
-from emm.config.binding import choose
 from emm.config.project import PARAMS_FILE, Project, load_project
 from emm.core.command import ParamsFile, Recipe, stage
+from emm.core.errors import choose
 from emm.core.locks import hold
 from emm.data.custom.files import custom_source
 from emm.data.custom.settings import CustomDataSettings
@@ -16,7 +16,7 @@ CACHE = Path(".cache/downloads")
 
 
 def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
-    """Download DATASET: -> data/raw/DATASET."""
+    """Download DATASET to data/raw/DATASET."""
     project = load_project(file, recipe)
     path = project.data(dataset).read("source", SourceSettings).path
     paths = project.paths(dataset)
@@ -31,7 +31,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
 
 
 def _source(project: Project, dataset: str) -> Source:
-    """Where the raw files come from: the user's own files, or those of a registered dataset."""
+    """The source of the raw files: custom data or a registered dataset."""
     name, data = project.source(dataset), project.data(dataset)
     custom = data.read_optional("custom", CustomDataSettings)
     if custom is not None:

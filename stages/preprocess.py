@@ -1,4 +1,4 @@
-"""Raw files to encoded splits and schema.json."""
+"""Preprocess raw files to encoded splits and schema.json."""
 
 from emm.config.project import PARAMS_FILE, load_project
 from emm.core.command import ParamsFile, Recipe, stage

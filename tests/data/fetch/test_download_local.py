@@ -7,11 +7,11 @@ from emm.core.errors import DownloadError
 from tests.data.fetch.site import Site
 from tests.data.fetch.tiny_source import (
     ARCHIVES,
+    FILES,
     GZIPPED,
     SOURCE,
     TEST,
     TRAIN,
-    WHOLE,
     ZIP,
     Place,
     make_tar_gz,
@@ -19,11 +19,11 @@ from tests.data.fetch.tiny_source import (
 )
 
 FOLDERS: dict[str, dict[str, bytes]] = {
-    "plain": WHOLE,
+    "plain": FILES,
     "gz": GZIPPED,
     "aliases": {"train.csv": TRAIN, "test.csv.gz": gzip.compress(TEST)},
-    "among others": {**WHOLE, "c.names": b"notes", "a.zip": b"PK\x03\x04 not really"},
-    "twice": {**WHOLE, "train.csv": b"another"},
+    "among others": {**FILES, "c.names": b"notes", "a.zip": b"PK\x03\x04 not really"},
+    "twice": {**FILES, "train.csv": b"another"},
     "an archive": {"census.zip": ZIP},
     "half in an archive": {"c.data": TRAIN, "rest.tgz": make_tar_gz({"x/c.test": TEST})},
 }
@@ -32,13 +32,13 @@ FOLDERS: dict[str, dict[str, bytes]] = {
 @pytest.mark.parametrize("files", FOLDERS.values(), ids=FOLDERS)
 def test_files_are_taken_from_a_local_folder(place: Place, files: dict[str, bytes]) -> None:
     place.fetch(local=place.put(files))
-    assert place.raw_files() == WHOLE
+    assert place.raw_files() == FILES
 
 
 @pytest.mark.parametrize("content", ARCHIVES.values(), ids=ARCHIVES)
 def test_files_are_taken_from_a_local_archive(place: Place, content: bytes) -> None:
     place.fetch(local=place.put({"archive": content}) / "archive")
-    assert place.raw_files() == WHOLE
+    assert place.raw_files() == FILES
 
 
 def test_a_source_of_one_file_is_taken_from_a_local_file(place: Place) -> None:
@@ -55,10 +55,10 @@ def test_the_local_files_are_unchanged(place: Place) -> None:
 WRONG: dict[str, tuple[dict[str, bytes], str]] = {
     "nothing": ({}, "c.data and c.test not found in it"),
     "one missing": ({"c.data": TRAIN}, "c.test not found in it"),
-    "other bytes": ({**WHOLE, "c.data": TRAIN[::-1]}, "c.data is not the file that was published"),
-    "cut off": ({**WHOLE, "c.data": TRAIN[:-1]}, "got: 99,999 bytes; expected: 100,000 bytes"),
-    "too long": ({**WHOLE, "c.data": TRAIN + b"x"}, "got: more than 100,000 bytes"),
-    "empty": ({**WHOLE, "c.data": b""}, "got: 0 bytes"),
+    "other bytes": ({**FILES, "c.data": TRAIN[::-1]}, "c.data is not the file that was published"),
+    "cut off": ({**FILES, "c.data": TRAIN[:-1]}, "got: 99,999 bytes; expected: 100,000 bytes"),
+    "too long": ({**FILES, "c.data": TRAIN + b"x"}, "got: more than 100,000 bytes"),
+    "empty": ({**FILES, "c.data": b""}, "got: 0 bytes"),
     "cut off gz": ({"c.data.gz": gzip.compress(TRAIN)[:-20]}, "damaged or cut off"),
     "unsafe": ({"c.zip": make_zip({"../c.data": TRAIN})}, "isn't safe to unpack"),
     "bomb": ({"c.data.gz": gzip.compress(bytes(50_000_000))}, "got: more than 100,000 bytes"),

@@ -54,9 +54,9 @@ def make_tar_gz(files: Mapping[str, bytes]) -> bytes:
     return gzip.compress(make_tar(files))
 
 
-WHOLE = {"c.data": TRAIN, "c.test": TEST}
-ZIP = make_zip(WHOLE)
-GZIPPED = {f"{name}.gz": gzip.compress(content) for name, content in WHOLE.items()}
+FILES = {"c.data": TRAIN, "c.test": TEST}
+ZIP = make_zip(FILES)
+GZIPPED = {f"{name}.gz": gzip.compress(content) for name, content in FILES.items()}
 ARCHIVES = {
     "zip": ZIP,
     "tar.gz": make_tar_gz({"x/c.data": TRAIN, "x/c.test.gz": gzip.compress(TEST)}),

@@ -48,9 +48,9 @@ def frame(events: list[Event]) -> pl.DataFrame:
 
 def rows_of(events: list[Event], scratch: Path, pieces: int = 1) -> list[dict[str, int]]:
     scratch.mkdir(exist_ok=True)
-    whole = frame(events)
-    size = -(-len(whole) // pieces)
-    frames = [whole[start : start + size] for start in range(0, len(whole), size)]
+    complete = frame(events)
+    size = -(-len(complete) // pieces)
+    frames = [complete[start : start + size] for start in range(0, len(complete), size)]
     rows = list(daily_rows(frames, LOG, scratch))
     assert not list(scratch.iterdir())
     return pl.concat(rows).rows(named=True) if rows else []
@@ -143,11 +143,11 @@ def test_rows_do_not_depend_on_how_the_log_is_cut_into_frames(
 ) -> None:
     """With small slices, everything except the random items is the same too."""
     assert rows_of(events, tmp_path) == rows_of(events, tmp_path, pieces)
-    whole = split(events, rows_of(events, tmp_path))[0]
+    complete = split(events, rows_of(events, tmp_path))[0]
     with monkeypatch.context() as patch:
         patch.setattr(behaviour, "_SLICE", rows)
         sliced = split(events, rows_of(events, tmp_path))[0]
-    assert sliced == whole
+    assert sliced == complete
 
 
 def test_items_are_sampled_in_proportion_to_their_earlier_events(tmp_path: Path) -> None:

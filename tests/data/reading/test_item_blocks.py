@@ -22,7 +22,9 @@ def text_of(items: list[tuple[str, int, float]]) -> str:
 
 
 def lines(lists: list[list[tuple[str, int, float]]]) -> str:
-    rows = [f"{n},{n % 2},0,user{n % 3},{len(own)},{text_of(own)}" for n, own in enumerate(lists)]
+    rows = [
+        f"{n},{n % 2},0,user{n % 3},{len(each)},{text_of(each)}" for n, each in enumerate(lists)
+    ]
     return "\n".join(rows) + "\n"
 
 
@@ -34,10 +36,10 @@ def test_a_block_is_parsed_like_its_lists_by_the_slow_parser(
     rows = read_block(lines(lists).encode(), COLUMNS, FIELDS)
     assert rows is not None
     expected = parse_lists(
-        pl.Series(map(text_of, lists)), pl.Series([str(len(own)) for own in lists]), FIELDS
+        pl.Series(map(text_of, lists)), pl.Series([str(len(each)) for each in lists]), FIELDS
     )
     assert rows.drop(COLUMNS).equals(expected.drop(FAULT))
-    plain = [(str(n), n % 2, 0.0, f"user{n % 3}", str(len(o))) for n, o in enumerate(lists)]
+    plain = [(str(n), n % 2, 0.0, f"user{n % 3}", str(len(each))) for n, each in enumerate(lists)]
     assert rows.select(COLUMNS).rows() == plain
 
 

@@ -96,8 +96,8 @@ def test_a_bag_holds_all_ids_in_the_lists_order() -> None:
 )
 def test_a_malformed_list_is_reported_and_the_others_are_parsed(text, reason) -> None:
     found = parse(GOOD, text, GOOD)
-    whole, fault = found[FAULT].to_list()[::2], found[FAULT].to_list()[1]
-    assert whole == [None, None]
+    others, fault = found[FAULT].to_list()[::2], found[FAULT].to_list()[1]
+    assert others == [None, None]
     assert reason in fault
     assert found["101"].to_list() == [5, None, 5]
     assert found["508"].to_list() == [7, None, 7]

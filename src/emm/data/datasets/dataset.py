@@ -41,7 +41,7 @@ class Dataset:
         weight: the column with the weights of the rows.
         bags: list columns, the multi-valued sparse fields. They are read only on request.
         bag_key: the column that refers to a row of ``read_bags``.
-        read_bags: ``read_bags(reading, part)`` yields the bags in rows of their own, by
+        read_bags: ``read_bags(reading, part)`` yields the bags in separate rows, by
             ``bag_key``. None: the bags are columns of the rows.
     """
 

@@ -62,7 +62,7 @@ def number_bags(
 
 
 def _number_rows(names: Sequence[str], splits: Splits) -> tuple[dict[str, pl.LazyFrame], Splits]:
-    """Number bags that are list columns of the rows: every row refers to bags of its own."""
+    """Number bags that are list columns of the rows: every row has its own bags."""
     with_bag, start = {}, 0
     for name in SPLITS:
         index = pl.int_range(start, pl.len() + start, dtype=pl.Int32).alias(BAG)

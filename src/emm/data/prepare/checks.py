@@ -41,7 +41,7 @@ def check(
         raise DataError(
             f"{schema.dataset} fails its checks:\n" + "\n".join(f"  - {f}" for f in faults),
             where=folder,
-            next_step="correct the data, or the limits check-data in the dataset's data.yaml",
+            next_step="correct the data, or the limits of check-data in the dataset's data.yaml",
         )
     return _observations(aucs, shared, schema)
 

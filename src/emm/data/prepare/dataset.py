@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from emm.config.binding import choose
 from emm.config.project import ConfigFile
+from emm.core.errors import choose
 from emm.data.custom.dataset import custom_dataset
 from emm.data.custom.settings import read_custom
 from emm.data.datasets.dataset import DATASETS, Dataset, load_dataset

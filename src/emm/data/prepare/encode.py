@@ -126,7 +126,7 @@ def _fit_column(train: pl.LazyFrame, column: str) -> DenseColumn:
 
 
 def _quantiles(counts: pl.DataFrame) -> list[float]:
-    """The values nearest to the 63 inner 64-quantiles; each is a value of the column."""
+    """The 63 inner 64-quantiles, each the nearest value of the column."""
     if counts.is_empty():
         return []
     places = (_POINTS * (counts["rows"].sum() - 1)).round().cast(pl.Int64)

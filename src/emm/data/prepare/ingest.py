@@ -6,8 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from emm.config.binding import choose
-from emm.core.errors import DataError
+from emm.core.errors import DataError, choose
 from emm.core.progress import progress
 from emm.data.datasets.dataset import Dataset, Task
 from emm.data.datasets.split_rules import column_of

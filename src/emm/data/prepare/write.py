@@ -25,7 +25,7 @@ ROW_GROUP = 262_144  # rows; about what streamed training reads at a time
 
 
 class _Fitted(NamedTuple):
-    """What was fitted on train."""
+    """Vocabularies and statistics of train."""
 
     vocabularies: pl.DataFrame
     dense: tuple[DenseColumn, ...]

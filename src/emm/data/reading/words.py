@@ -80,7 +80,7 @@ def _are_digits(digits: Words) -> NDArray[np.bool_]:
 
 
 def _number(digits: Words) -> Words:
-    """The number that eight digits form: combine them into pairs, fours and the whole."""
+    """The number that eight digits form: combine them into pairs, groups of four, and all eight."""
     digits = digits - _ZEROS
     digits = digits * 10 + (digits >> 8)
     pairs, others = digits & _PAIRS, (digits >> 16) & _PAIRS
