@@ -9,9 +9,9 @@ from emm.automtl.search import search
 from emm.automtl.settings import SearchSettings
 from emm.automtl.space import ARCHITECTURE, WEIGHTS, write_architecture
 from emm.automtl.supernet import Supernet
-from emm.config.binding import choose
 from emm.config.project import PARAMS_FILE, load_project
 from emm.core.command import ParamsFile, Recipe, stage
+from emm.core.errors import choose
 from emm.core.files import atomic_folder, write_json
 from emm.core.locks import hold
 from emm.training.context import open_context

@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from emm.config.binding import choose
-from emm.core.errors import DataError
+from emm.core.errors import DataError, choose
 from emm.data.datasets.source import RawFile, Source
 from fewshot.images import Character
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from emm.config.binding import choose
+from emm.core.errors import choose
 from emm.data.tables.memory import open_splits
 from emm.data.tables.rows import Rows
 from emm.training.context import TrainingContext, open_context

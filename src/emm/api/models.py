@@ -8,9 +8,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from emm.api.datasets import Dataset
-from emm.config.binding import bind, choose, raise_all
+from emm.config.binding import bind, raise_all
 from emm.config.project import FROM_DATA, split_section
-from emm.core.errors import ModelFileError, ParamsError
+from emm.core.errors import ModelFileError, ParamsError, choose
 from emm.evaluation.evaluate import scores_of
 from emm.models import MODELS, model_class
 from emm.nn.bags import attach_bags

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import Field
 
-from emm.config.binding import Count, bind, nearest
-from emm.core.errors import ModelFileError
+from emm.config.binding import Count, bind
+from emm.core.errors import ModelFileError, nearest
 from emm.core.files import write_json
 
 FORMAT = 1

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from emm.automtl.settings import SearchedSettings, SearchSettings
-from emm.config.binding import choose
 from emm.config.project import FROM_DATA, UNLISTED, ConfigFile, Project
 from emm.config.signatures import keywords_of
-from emm.core.errors import ParamsError
+from emm.core.errors import ParamsError, choose
 from emm.data.custom.settings import read_custom
 from emm.data.datasets.source import SourceSettings
 from emm.data.prepare.settings import CheckSettings, read_preprocess, read_tasks
@@ -25,49 +24,54 @@ DATA_SECTIONS = ("dataset", "source", "custom", "tasks", "preprocess", "check-da
 RECIPE_SECTIONS = ("training", "pretrain", "fusion", "train", "search")
 SUPERNET = "emm.automtl.supernet:Supernet"
 
+Checks = Iterator[Callable[[], object]]
+"""What there is to check, each on its own so that all faults are found."""
+
 
 def check_project(project: Project) -> None:
     """Validate all settings of the active datasets; one ParamsError lists every fault."""
-    checks = [
-        *(check for dataset in project.active.datasets for check in _checks(project, dataset)),
-        *(check for images in project.active.images for check in _image_checks(project, images)),
+    kinds = [_data_checks, _recipe_checks, _model_checks]
+    groups = [
+        *(kind(project, dataset) for dataset in project.active.datasets for kind in kinds),
+        *(_image_checks(project, images) for images in project.active.images),
     ]
-    faults = list(dict.fromkeys(fault for check in checks for fault in _fault(check)))
+    faults = list(dict.fromkeys(fault for checks in groups for fault in _faults(checks)))
     if faults:
         raise ParamsError("\n".join(faults))
 
 
-def _fault(check: Callable[[], object]) -> Iterator[str]:
+def _faults(checks: Checks) -> Iterator[str]:
+    """The faults that the checks find, and the one that ends them: a file that can't be read."""
     try:
-        check()
+        for check in checks:
+            try:
+                check()
+            except ParamsError as error:
+                yield str(error)
     except ParamsError as error:
         yield str(error)
 
 
-def _checks(project: Project, dataset: str) -> Iterator[Callable[[], object]]:
-    """What there is to check about a dataset, each on its own so that all faults are found."""
-    try:
-        data, recipe = project.data(dataset), project.recipe(dataset)
-        tasks = read_tasks(data)
-    except ParamsError as error:
-        yield partial(_raise, error)
-        return
+def _data_checks(project: Project, dataset: str) -> Checks:
+    data = project.data(dataset)
     yield partial(data.refuse_unknown, DATA_SECTIONS)
     yield partial(data.read, "source", SourceSettings)
-    yield partial(read_custom, data, tasks)
-    yield partial(read_preprocess, data, tasks)
+    yield lambda: read_custom(data, read_tasks(data))
+    yield lambda: read_preprocess(data, read_tasks(data))
     yield partial(data.read, "check-data", CheckSettings)
     yield partial(data.read, "evaluate", EvaluateSettings)
+
+
+def _recipe_checks(project: Project, dataset: str) -> Checks:
+    recipe = project.recipe(dataset)
     yield partial(recipe.refuse_unknown, RECIPE_SECTIONS)
     yield partial(recipe.read, "training", TrainingSettings)
     yield partial(_check_pool, project, recipe)
-    yield from _model_checks(project, dataset, recipe)
 
 
-def _model_checks(
-    project: Project, dataset: str, recipe: ConfigFile
-) -> Iterator[Callable[[], object]]:
-    active, read = project.active, recipe.read_model
+def _model_checks(project: Project, dataset: str) -> Checks:
+    active, recipe = project.active, project.recipe(dataset)
+    read = recipe.read_model
     emm, automtl = MODELS["emm"], MODELS["automtl"]
     for name in active.trained:
         yield partial(read, f"pretrain.{name}", MODELS["single_task"], OptimiserSettings)
@@ -80,10 +84,6 @@ def _model_checks(
         yield partial(read, f"search.{name}", SUPERNET, SearchSettings)
     for name in UNLISTED:
         yield partial(recipe.read, f"train.{name}", BoostingSettings)
-
-
-def _raise(error: ParamsError) -> None:
-    raise error
 
 
 def _check_baseline(project: Project, dataset: str, name: str) -> None:
@@ -102,7 +102,7 @@ def _check_pool(project: Project, recipe: ConfigFile) -> None:
         choose("trained model", name, trained, where, f"add it to `trained` in {project.file}")
 
 
-def _image_checks(project: Project, images: str) -> Iterator[Callable[[], object]]:
+def _image_checks(project: Project, images: str) -> Checks:
     yield partial(read_image_set, project, images)
     for episodes in project.active.episodes:
         yield partial(read_episodes, project, images, episodes)

@@ -6,8 +6,7 @@ from typing import Any
 
 import yaml
 
-from emm.config.binding import choose
-from emm.core.errors import ParamsError
+from emm.core.errors import ParamsError, choose
 
 
 def read_layers(path: Path) -> dict[str, Any]:
@@ -28,10 +27,13 @@ def merged(base: Any, change: Any) -> Any:
     return base | {key: merged(base.get(key), value) for key, value in change.items()}
 
 
-def _read_over_base(path: Path) -> dict[str, Any]:
+def _read_over_base(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    if path.resolve() in seen:
+        raise ParamsError(f"{path} is its own base", where=path)
     tree = _read_yaml(path)
     if "base" in tree:
-        tree = merged(_read_over_base(path.parent / str(tree.pop("base"))), tree)
+        base = path.parent / str(tree.pop("base"))
+        tree = merged(_read_over_base(base, (*seen, path.resolve())), tree)
     return tree
 
 
@@ -46,7 +48,7 @@ def _over_neighbour(tree: dict[str, Any], key: str, path: Path, seen: tuple[str,
     value = tree[key]
     if not isinstance(value, dict) or "like" not in value:
         return value
-    like, changes = value["like"], {k: v for k, v in value.items() if k != "like"}
+    like, changes = str(value["like"]), {k: v for k, v in value.items() if k != "like"}
     if like in (key, *seen):
         raise ParamsError(f"{key} is like itself", where=path)
     choose("neighbour", like, tree, f"{path}: {key}.like", "correct the name")

@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from emm.config.binding import Positive, bind, bind_keywords, choose, nearest, raise_all
+from emm.config.binding import Positive, bind, bind_keywords, raise_all
 from emm.config.files import read_layers
+from emm.core.errors import choose, nearest
 from emm.core.paths import Paths
 
 PARAMS_FILE = Path("params.yaml")
@@ -70,7 +71,7 @@ class ConfigFile:
         """The plain value at ``key``, such as train.mmoe; ParamsError if there is none."""
         value: Any = self.tree
         for number, part in enumerate(parts := key.split(".")):
-            known = value if isinstance(value, Mapping) else {}
+            known = {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else {}
             where = f"{self.path}: {'.'.join(parts[:number])}".rstrip(": ")
             choose("section", part, known, where, f"add {key} to {self.path}")
             value = known[part]

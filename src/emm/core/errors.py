@@ -1,5 +1,8 @@
 """Errors that a user can act on: what happened, where, what was found and expected, what next."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class EmmError(Exception):
     """Base class of the errors that a command shows as one message, without a traceback.
@@ -47,3 +50,23 @@ class DecompositionError(EmmError):
 
 class OutOfSpaceError(EmmError):
     """The disk is full or may not be written to."""
+
+
+def nearest(key: str, known: Iterable[str]) -> str:
+    """A question that names the known key closest to ``key``, or the list of all known keys."""
+    known = [*map(str, known)]
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
+
+
+def choose(kind: str, name: str, known: Iterable[str], where: object, next_step: str) -> None:
+    """Raise ParamsError unless ``name`` is one of ``known``."""
+    known = [*map(str, known)]
+    if name not in known:
+        raise ParamsError(
+            f"no {kind} is called {name!r}; {nearest(name, known)}",
+            where=where,
+            got=name,
+            expected=f"one of {', '.join(known) or 'none'}",
+            next_step=next_step,
+        )

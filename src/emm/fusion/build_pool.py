@@ -7,8 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from emm.config.binding import choose
-from emm.core.errors import DecompositionError, ModelFileError, ParamsError
+from emm.core.errors import DecompositionError, ModelFileError, ParamsError, choose
 from emm.core.files import sha256
 from emm.fusion.cuts import Cuts, cut_at_common_layers
 from emm.fusion.factories import load_factory

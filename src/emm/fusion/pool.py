@@ -9,8 +9,8 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from emm.config.binding import bind, choose
-from emm.core.errors import ModelFileError
+from emm.config.binding import bind
+from emm.core.errors import ModelFileError, choose
 from emm.core.files import sha256, write_json
 from emm.fusion.factories import load_factory
 from emm.fusion.layers import Component

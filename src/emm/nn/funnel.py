@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from emm.config.binding import choose
+from emm.core.errors import choose
 from emm.nn.embedding import FeatureFront
 from emm.nn.inputs import Inputs
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from emm.config.binding import Share, bind, nearest, raise_all
+from emm.config.binding import Share, bind, raise_all
 from emm.config.files import read_layers
+from emm.core.errors import nearest
 
 STUDY_FILE = Path("study/tables.yaml")
 

@@ -128,7 +128,7 @@ def _require_compatible(weighting: Weighting, schedule: Schedule) -> None:
         return
     raise ParamsError(
         f"the weighting rule {schedule.weighting['rule']!r} compares whole gradients of all rows",
-        where="params.yaml",
+        where="the recipe",
         got=f"training.optimiser: {LAZY}" if lazy else "a start in several processes",
         expected="adam or adamw" if lazy else "one process",
         next_step="change that, or take another weighting rule",

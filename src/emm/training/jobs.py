@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from emm.config.binding import choose
 from emm.config.project import FROM_DATA, UNLISTED, Project
+from emm.core.errors import choose
 from emm.models import MODELS, model_class
 from emm.training.checkpoint import Checkpoint
 from emm.training.context import TrainingContext
@@ -91,7 +91,9 @@ def single_task_job(project: Project, dataset: str, model: str) -> Job:
             checkpoint=checkpoint,
         )
 
-    return Job(training, {"training": training, "section": recipe.section(key), "pool": pool}, train)
+    return Job(
+        training, {"training": training, "section": recipe.section(key), "pool": pool}, train
+    )
 
 
 def baseline_job(project: Project, dataset: str, model: str) -> Job:

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field
 
-from emm.config.binding import Count, bind, choose, raise_all
-from emm.core.errors import DataError, ParamsError
+from emm.config.binding import Count, bind, raise_all
+from emm.core.errors import DataError, ParamsError, choose
 
 SPACES = Path("tuning.yaml")
 LOGS = Path("tuning")

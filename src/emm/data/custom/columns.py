@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from emm.config.binding import nearest
+from emm.core.errors import nearest
 
 MAX_CATEGORIES = 100
 """A column of whole numbers with more distinct values than this is inferred to be dense."""

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from emm.config.binding import bind, nearest, raise_all
+from emm.config.binding import bind, raise_all
 from emm.config.project import ConfigFile
+from emm.core.errors import nearest
 
 _PARTS = ("train", "validation", "test")
 _NULLS = ("NULL", "null", "Null")

@@ -40,7 +40,7 @@ class RawFile:
     def names(self) -> tuple[str, ...]:
         return (self.name, *self.aliases)
 
-    def answers_to(self, name: str) -> bool:
+    def matches(self, name: str) -> bool:
         """Whether a file of this name matches. As in a shell, ``*`` matches no hidden file."""
         if not self.pattern:
             return name in self.names
@@ -49,7 +49,7 @@ class RawFile:
             for glob in self.names
         )
 
-    def kept_as(self, name: str) -> str:
+    def stored_as(self, name: str) -> str:
         """Name under which a file found as ``name`` is stored."""
         return name if self.pattern else self.name
 

@@ -19,7 +19,7 @@ class Missing(Container[str]):
 
     def __contains__(self, name: object) -> bool:
         file = file_called(str(name), self._files)
-        return file is not None and file.kept_as(str(name)) not in self._names
+        return file is not None and file.stored_as(str(name)) not in self._names
 
     def take(self, name: str) -> tuple[RawFile, str]:
         """Mark the file called ``name`` as found; return it and the name to store it under."""
@@ -27,8 +27,8 @@ class Missing(Container[str]):
         if file is None:
             raise KeyError(name)
         self._found.add(file)
-        self._names.add(file.kept_as(name))
-        return file, file.kept_as(name)
+        self._names.add(file.stored_as(name))
+        return file, file.stored_as(name)
 
     @property
     def names(self) -> list[str]:
@@ -44,7 +44,7 @@ class Missing(Container[str]):
 def file_called(name: str, files: Iterable[RawFile]) -> RawFile | None:
     """The file that matches ``name``; an exact name takes precedence over a pattern."""
     ordered = sorted(files, key=lambda file: file.pattern)
-    return next((file for file in ordered if file.answers_to(name)), None)
+    return next((file for file in ordered if file.matches(name)), None)
 
 
 def candidates(local: Path, source: Source) -> Iterator[list[Path]]:

@@ -6,7 +6,7 @@ Negative examples are sampled in the usual way:
 - One row per user, item and day with an event in the log. Its labels are that day's behaviours.
 - For each of these, one sampled row with the same user and day and the item of a random event of
   an earlier day, so that items are drawn by their popularity so far. All of its labels are 0. It
-  is dropped if the user has an event with the item on that day after all.
+  is dropped if the user has an event with the item on that day.
 
 Features are counts of events of earlier days, never of the row's own day or later. An item has
 rows only from the day after its first event: every sampled item has a history, so a row whose
@@ -43,7 +43,7 @@ class Log:
     Args:
         attributes: columns with attributes of the item.
         behaviours: names of the behaviours, in the order of their numbers in the log.
-        counted: columns by which events are counted, one or two an entry, such as
+        counted: columns by which events are counted, one or two per entry, such as
             ("user_id",) or ("user_id", "category_id").
     """
 

@@ -10,8 +10,7 @@ import torch
 from polars.selectors import by_name
 from torch import Tensor
 
-from emm.config.binding import choose
-from emm.core.errors import DataError
+from emm.core.errors import DataError, choose
 from emm.data.tables.rows import RowTensors
 from emm.data.tables.schema import BAG, WEIGHT, Schema, label_column
 

@@ -7,7 +7,8 @@ losses, is the baseline.
 from collections.abc import Mapping
 from typing import Any
 
-from emm.config.binding import bind_keywords, choose, raise_all
+from emm.config.binding import bind_keywords, raise_all
+from emm.core.errors import choose
 from emm.training.weighting.base import Weighting
 from emm.training.weighting.dwa import DynamicWeightAverage
 from emm.training.weighting.equal import Equal
@@ -33,7 +34,13 @@ def make_weighting(tasks: int, /, rule: str = "equal", **arguments: Any) -> Weig
 
     Raises ParamsError for an unknown rule, and for all invalid arguments at once.
     """
-    choose("weighting rule", str(rule), WEIGHTINGS, "weighting.rule of the model's section", "correct it")
+    choose(
+        "weighting rule",
+        str(rule),
+        WEIGHTINGS,
+        "weighting.rule of the model's section",
+        "correct it",
+    )
     errors: list[str] = []
     bound = bind_keywords(WEIGHTINGS[rule], arguments, "weighting", errors)
     raise_all(errors)

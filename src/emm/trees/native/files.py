@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emm.config.binding import nearest
-from emm.core.errors import ModelFileError
+from emm.core.errors import ModelFileError, nearest
 from emm.nn.inputs import Inputs
 from emm.trees.forest import CATEGORIES
 
