@@ -2,6 +2,7 @@
 
     python -m emm_dvc.repro.dvc_side plan [TARGET…]     stages that `dvc repro TARGET…` would visit
     python -m emm_dvc.repro.dvc_side changed STAGE…     which of these would run
+    python -m emm_dvc.repro.dvc_side forecast [TARGET…] what would happen to each, and why
     python -m emm_dvc.repro.dvc_side arrange            order dvc.lock as told on standard input
 
 The functions are those that `dvc repro` calls, so targets, frozen stages and several dvc.yaml mean
@@ -12,6 +13,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 
 from emm.core.files import write_text
+from emm_dvc.repro.forecast import forecast as forecast_stages
 from emm_dvc.repro.lockfile import arranged
 
 DEFAULT_TARGET = "dvc.yaml"
@@ -65,6 +68,12 @@ def changed(names: Sequence[str]) -> dict[str, bool]:
     with _locked() as repo:
         stages = collect_stages(repo, names)
         return {stage.addressing: _changed(stage) for stage in stages}
+
+
+def forecast(targets: Sequence[str]) -> list[dict[str, Any]]:
+    """What ``dvc repro targets`` would do with each stage, in its order."""
+    with _locked() as repo:
+        return [asdict(each) for each in forecast_stages(_visited(repo, targets))]
 
 
 def arrange(orders: dict[str, list[str]]) -> dict[str, bool]:
@@ -139,6 +148,7 @@ def main(words: Sequence[str]) -> int:
     verbs: dict[str, Callable[[], Any]] = {
         "plan": lambda: plan(words[1:]),
         "changed": lambda: changed(words[1:]),
+        "forecast": lambda: forecast(words[1:]),
         "arrange": lambda: arrange(json.load(sys.stdin)),
     }
     try:
