@@ -184,11 +184,42 @@ def repro(
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="this machine, or a Ray cluster")
     ] = "local",
+    dry: Annotated[
+        bool, typer.Option("--dry", help="show what would run and why, also without the data")
+    ] = False,
 ) -> None:
     """Run the pipeline as `dvc repro` does, independent stages at once."""
+    if dry:
+        from rich.console import Console
+
+        from emm_dvc.repro.dry import dry_run
+
+        Console().print(dry_run(targets or []))
+        return
     from emm_dvc.repro.command import reproduce
 
     reproduce(targets or [], jobs, [gpu for gpu in gpus.split(",") if gpu], keep_going, engine)
+
+
+@app.command()
+def accept(
+    stages: Annotated[list[str] | None, typer.Argument(help="by default all that changed")] = None,
+    since: Annotated[
+        str, typer.Option(help="the commit with the code that dvc.lock recorded")
+    ] = "",
+    rerun: Annotated[
+        bool, typer.Option("--rerun", help="where syntax proves nothing, run the first seed")
+    ] = False,
+    project: Annotated[Path, typer.Option(help="the DVC project, such as study")] = Path(),
+) -> None:
+    """Record new hashes of code in dvc.lock if results are proven to stay the same."""
+    from emm_dvc.accept.accept import accept as accept_stages
+
+    accepted = accept_stages(project, stages or [], since=since or None, rerun=rerun)
+    for each in accepted:
+        say(f"{each.stage}: accepted, {each.proof}")
+    if not accepted:
+        say("nothing to accept: dvc.lock has the code of now")
 
 
 def _tables(dataset: str) -> list[str]:
