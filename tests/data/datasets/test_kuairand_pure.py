@@ -94,8 +94,8 @@ def test_outcomes_and_future_information_are_not_features() -> None:
 
 def test_only_standard_logs_match_the_pattern() -> None:
     log = SOURCE.files[0]
-    assert log.answers_to("log_standard_4_25_to_4_30_pure.csv")
-    assert not log.answers_to("log_random_4_22_to_5_08_pure.csv")
+    assert log.matches("log_standard_4_25_to_4_30_pure.csv")
+    assert not log.matches("log_random_4_22_to_5_08_pure.csv")
 
 
 def test_logs_that_share_a_day_are_an_error(tmp_path: Path) -> None:
