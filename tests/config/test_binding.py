@@ -1,11 +1,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Field
 
-from emm.config.binding import Count, Share, bind, bind_keywords, nearest
+from emm.config.binding import Count, Share, bind, bind_keywords
+from emm.core.errors import nearest
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Outer:
     extra: Mapping[str, int]
     rate: float | None
     flag: bool = False
+    some: Annotated[tuple[int, ...], Field(min_length=1)] = (1,)
 
 
 GOOD: dict[str, Any] = {
@@ -38,7 +41,7 @@ def faults(changes: Mapping[str, Any]) -> list[str]:
     return errors
 
 
-def test_a_good_mapping_becomes_the_dataclass() -> None:
+def test_a_valid_mapping_becomes_the_dataclass() -> None:
     errors: list[str] = []
     bound = bind(Outer, GOOD, "", errors)
     assert (bound, errors) == (Outer("x", Inner(3), (0.5, 1.0), {"a": 1}, None), [])
@@ -59,13 +62,22 @@ def test_a_good_mapping_becomes_the_dataclass() -> None:
         ({"rate": "fast"}, "rate: got 'fast', expected a number"),
         ({"flag": "yes"}, "flag: got 'yes', expected true or false"),
         ({"name": 3}, "name: got 3, expected text"),
+        ({"some": []}, "some: got [], expected at least one value"),
+        (
+            {date(2024, 5, 1): 1},
+            "2024-05-01: unknown key; known: name, inner, rates, extra, rate, flag, some",
+        ),
+        (
+            {"inner": {"count": 1, date(2024, 5, 1): 1}},
+            "inner.2024-05-01: unknown key; known: count",
+        ),
     ],
 )
-def test_a_misfit_is_named(changes: Mapping[str, Any], message: str) -> None:
+def test_a_fault_is_named(changes: Mapping[str, Any], message: str) -> None:
     assert faults(changes) == [message]
 
 
-def test_all_misfits_are_reported_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     assert len(faults({"nam": 1, "inner": {"count": 0}, "flag": 1})) == 3
 
 
@@ -80,7 +92,7 @@ class Model:
         self.seen = (tasks, widths, rate, given)
 
 
-def test_keywords_are_bound_to_the_signature() -> None:
+def test_keywords_are_validated_against_the_signature() -> None:
     errors: list[str] = []
     bound = bind_keywords(Model, {"widths": [1, 2], "rate": 0}, "m", errors, given=("given",))
     assert (bound, errors) == ({"widths": (1, 2), "rate": 0.0}, [])
@@ -96,7 +108,7 @@ def test_unknown_and_missing_keywords_are_named() -> None:
     ]
 
 
-def test_the_nearest_key_is_suggested_or_all_are_listed() -> None:
+def test_the_closest_key_is_suggested_or_all_are_listed() -> None:
     assert nearest("learning_rat", ["learning_rate", "dropout"]) == "did you mean 'learning_rate'?"
     assert nearest("zzz", ["learning_rate", "dropout"]) == "known: learning_rate, dropout"
 
@@ -110,7 +122,7 @@ class Chosen:
 
 
 @pytest.mark.parametrize("value", [{"pace": "slow"}, {"pace": "fast", "brake": "drum"}])
-def test_one_of_the_named_values_is_taken(value: dict[str, str]) -> None:
+def test_each_of_the_named_values_is_valid(value: dict[str, str]) -> None:
     errors: list[str] = []
     bound = bind(Chosen, value, "", errors)
     assert errors == []
@@ -126,7 +138,7 @@ def test_one_of_the_named_values_is_taken(value: dict[str, str]) -> None:
         ({}, "pace: missing; expected slow or fast"),
     ],
 )
-def test_a_value_that_is_not_named_is_a_misfit(value: dict[str, Any], message: str) -> None:
+def test_a_value_that_is_not_named_is_a_fault(value: dict[str, Any], message: str) -> None:
     errors: list[str] = []
     bind(Chosen, value, "", errors)
     assert errors == [message]
@@ -140,14 +152,14 @@ def test_a_default_may_come_from_a_factory() -> None:
     assert first.extra is not second.extra
 
 
-def test_what_is_given_replaces_a_factorys_default() -> None:
+def test_a_value_replaces_the_default_of_a_factory() -> None:
     errors: list[str] = []
     bound = bind(Chosen, {"pace": "slow", "inner": {"count": 5}}, "", errors)
     assert (bound.inner, errors) == (Inner(5), [])
 
 
 @pytest.mark.parametrize(("given", "inner"), [({}, Inner(2)), ({"inner": {"count": 5}}, Inner(5))])
-def test_settings_beside_a_signature_may_have_a_factorys_default(
+def test_settings_next_to_a_signature_may_have_a_factory_default(
     given: dict[str, Any], inner: Inner
 ) -> None:
     errors: list[str] = []
@@ -173,7 +185,7 @@ class Shapes:
     shapes: Mapping[str, Circle | Box]
 
 
-def test_of_several_dataclasses_the_one_that_knows_the_keys_is_bound() -> None:
+def test_of_several_dataclasses_the_one_with_these_keys_is_bound() -> None:
     errors: list[str] = []
     found = bind(
         Shapes, {"shapes": {"a": {"radius": 1}, "b": {"width": 2, "height": 3}}}, "", errors
@@ -191,7 +203,7 @@ def test_of_several_dataclasses_the_one_that_knows_the_keys_is_bound() -> None:
         (7, "shapes.a: got 7, expected the keys radius"),
     ],
 )
-def test_a_misfit_of_several_dataclasses_is_told_of_the_closest(tree: object, message: str) -> None:
+def test_a_fault_of_several_dataclasses_is_that_of_the_closest(tree: object, message: str) -> None:
     errors: list[str] = []
     bind(Shapes, {"shapes": {"a": tree}}, "", errors)
     assert message in errors
