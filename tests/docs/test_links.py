@@ -67,6 +67,15 @@ def test_every_page_is_in_the_index() -> None:
     assert {name for name in names if f"\n{name}\n" not in index} == set()
 
 
+def test_every_documented_module_exists() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    paths = [
+        ROOT / "src" / name.replace(".", "/") for name in re.findall(r"automodule:: (.+)", text)
+    ]
+    assert paths
+    assert [p for p in paths if not (p.with_suffix(".py").is_file() or p.is_dir())] == []
+
+
 def test_every_page_has_one_title() -> None:
     titles = {page: len(re.findall(r"^# ", text_of(page), re.MULTILINE)) for page in PAGES}
     assert {page.name: count for page, count in titles.items() if count != 1} == {}
