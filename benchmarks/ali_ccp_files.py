@@ -1,11 +1,11 @@
-"""Generated files in the raw format of Ali-CCP, of any size.
+"""Generate files of any size in the raw format of Ali-CCP.
 
     python -m benchmarks.ali_ccp_files --rows 1000000 FOLDER
 
-Each part has ``rows`` skeleton lines of about 12 items, ``ROWS_A_USER`` for each user, whose line
-in the common file has 200 to 800 items. Feature ids follow Zipf's law. About 4 % of the rows are
-clicks, 5 % of those purchases; one row in 2,000 is a purchase without a click, as in the
-published files.
+Each part has ``rows`` skeleton lines of about 12 items, ``ROWS_A_USER`` per user. The line of a
+user in the common file has 200 to 800 items. Feature ids follow Zipf's law. About 4 % of the rows
+are clicks, and 5 % of the clicks are purchases; one row in 2,000 is a purchase without a click, as
+in the published files.
 """
 
 import argparse
@@ -21,10 +21,10 @@ ROWS_A_USER = 58
 _ROWS_A_BLOCK = 250_000
 _USERS_A_BLOCK = 5_000
 _CLICKS, _PURCHASES, _UNCLICKED = 0.04, 0.05, 0.0005
-_SKEW = 1.2  # of the ids: rank r is about r ** -_SKEW as frequent as rank 1
+_SKEW = 1.2  # the frequency of an id is proportional to rank ** -_SKEW
 _FIRST_KEY = 1 << 60
 
-# Field -> (first feature id, number of ids, share of the lines that have it).
+# Field -> (first feature id, number of ids, share of lines with this field).
 _ITEM_FIELDS = {
     "205": (4_000_000, 400_000, 1.0),
     "206": (8_316_000, 8_000, 1.0),
@@ -58,14 +58,14 @@ _BAGS = {
 
 @dataclass(frozen=True)
 class _Items:
-    """Items of one field: the line each belongs to, within a block, and its text."""
+    """Items of one field: the line of each item within a block, and its text."""
 
     rows: NDArray[np.int64]
     texts: pl.Series
 
 
 def write_files(folder: Path, rows: int, seed: int = 0) -> None:
-    """Write both parts, ``rows`` skeleton lines each, to ``folder``; same seed -> same bytes."""
+    """Write both parts, ``rows`` skeleton lines each; the same seed gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, part in enumerate(("train", "test")):
         generator = np.random.default_rng([seed, number])
@@ -84,12 +84,12 @@ def _common(generator: np.random.Generator, users: int, first: int) -> Iterator[
     for numbers in _blocks(users, _USERS_A_BLOCK):
         rows = np.arange(len(numbers))
         counts = generator.integers(200, 801, len(numbers))
-        own = pl.Series(1 + (first - _FIRST_KEY) + numbers)
-        items = [_Items(rows, _texts("101", own))]
+        user_ids = pl.Series(1 + (first - _FIRST_KEY) + numbers)
+        items = [_Items(rows, _texts("101", user_ids))]
         for field, (low, size, share) in _USER_FIELDS.items():
             items.append(_drawn(generator, field, _some(generator, rows, share), low, size))
         for field, (low, size) in _BAGS.items():
-            # A bag's items lie together, but for its last few, as in the published files.
+            # The items of a bag are adjacent except for the last few, as in the published files.
             bag = np.repeat(rows, counts // len(_BAGS))
             items.append(_drawn(generator, field, bag, low, size))
         items.append(_drawn(generator, field, _some(generator, rows, 0.5), low, size))
@@ -137,7 +137,7 @@ def _drawn(
 
 
 def _zipf(generator: np.random.Generator, count: int, size: int) -> NDArray[np.int64]:
-    """Ranks from 0 below ``size``, by the inverse of the distribution's continuous form."""
+    """Ranks from 0 to ``size`` - 1, drawn by inverting the continuous form of the distribution."""
     power = 1.0 - _SKEW
     uniform = generator.random(count)
     ranks = (1.0 + uniform * ((size + 1.0) ** power - 1.0)) ** (1.0 / power)
@@ -151,14 +151,14 @@ def _texts(field: str, ids: pl.Series, values: pl.Series | None = None) -> pl.Se
 
 
 def _keys(numbers: NDArray[np.int64], first: int) -> pl.Series:
-    # An odd factor permutes the numbers of 64 bits: the keys are distinct and look hashed.
+    # Multiplying by an odd number permutes 64-bit integers: the keys are distinct and look hashed.
     keys = (numbers + first).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     text = keys.astype(">u8").tobytes().hex()
     return pl.Series([text[place : place + 16] for place in range(0, len(text), 16)])
 
 
 def _lines(head: Sequence[pl.Series], items: Sequence[_Items]) -> str:
-    """Lines of the values in ``head``, the number of items, and the items of each line."""
+    """Text of lines: the values in ``head``, the number of items, and the items."""
     rows = np.concatenate([part.rows for part in items])
     order = np.argsort(rows, kind="stable")
     texts = pl.concat([part.texts for part in items]).gather(order)

@@ -1,8 +1,8 @@
-"""How much faster a search gets as operators are fixed: steps of the supernet, at several stages.
+"""Cost of a step of the supernet as more and more of its operators are fixed.
 
     python -m benchmarks.automtl
 
-Operations are counted; rows/s are measured, and worth something on an idle machine alone.
+Operations are counted; rows/s are measured, which needs an idle machine.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from emm.automtl.run import Run, fix_until, move, start
 from emm.automtl.settings import SearchSettings
 from emm.data.tables.rows import RowTensors
 from emm.data.tables.schema import FORMAT, Schema, SparseColumn
+from emm.nn.mlp import count_parameters
 from emm.training.context import TrainingContext
 from emm.training.store import inputs_of
 
@@ -28,16 +29,18 @@ FIXED = (0, 10, 20, 24)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=2048, help="of a batch")
-    parser.add_argument("--steps", type=int, default=5, help="measured at each stage; 0: none")
+    parser.add_argument("--rows", type=int, default=2048, help="per batch")
+    parser.add_argument(
+        "--steps", type=int, default=5, help="measured for each number of fixed operators; 0: none"
+    )
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     table = Table(
         "choices open",
         "parameters",
-        "GFLOP of a step of weights",
-        "of one of architecture",
+        "GFLOP, step of weights",
+        "GFLOP, step of the architecture",
         "rows/s",
     )
     for row in _stages(options.rows, options.steps):
@@ -53,11 +56,11 @@ def _stages(rows: int, steps: int) -> Iterator[tuple[str, ...]]:
             choice.alpha.normal_()
     for count in FIXED:
         fix_until(run, count)
-        counted = [_gflop(run, name, batch) for name in ("weights", "architecture")]
-        size = sum(each.numel() for each in run.supernet.parameters())
-        left = len(open_choices(run.supernet))
+        gflop = [_gflop(run, name, batch) for name in ("weights", "architecture")]
+        size = count_parameters(run.supernet)
+        still_open = len(open_choices(run.supernet))
         speed = f"{_rate(run, batch, steps):,.0f}" if steps else "-"
-        yield str(left), f"{size:,}", *(f"{each:.1f}" for each in counted), speed
+        yield str(still_open), f"{size:,}", *(f"{each:.1f}" for each in gflop), speed
 
 
 def _gflop(run: Run, name: str, batch: RowTensors) -> float:
@@ -67,19 +70,19 @@ def _gflop(run: Run, name: str, batch: RowTensors) -> float:
 
 
 def _rate(run: Run, batch: RowTensors, steps: int) -> float:
-    """Rows per second of steps of the weights and the architecture by turns."""
-    began = time.perf_counter()
+    """Rows/s of alternating steps of the weights and the architecture."""
+    start = time.perf_counter()
     for _ in range(steps):
         move(run, "weights", batch)
         move(run, "architecture", batch)
-    return 2 * steps * len(batch) / (time.perf_counter() - began)
+    return 2 * steps * len(batch) / (time.perf_counter() - start)
 
 
 def _run(rows: int) -> Run:
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(0, CARDINALITY, (2 * rows, FIELDS), generator=generator).int()
     labels = torch.randint(0, 2, (2 * rows, TASKS), generator=generator).byte()
-    table = RowTensors(torch.zeros(2 * rows, 0), ids, labels)
+    data = RowTensors(torch.zeros(2 * rows, 0), ids, labels)
     names = [f"field-{number}" for number in range(FIELDS)]
     schema = Schema(
         format=FORMAT,
@@ -96,9 +99,9 @@ def _run(rows: int) -> Run:
         vocabularies={},
     )
     device = torch.device("cpu")
-    bench = TrainingContext(schema, "", inputs_of(schema), table, table, device, "paper")
+    context = TrainingContext(schema, "", inputs_of(schema), data, data, device, "paper")
     settings = SearchSettings(batch_size=rows)
-    return start(bench, settings, {"embedding_dim": 16})
+    return start(context, settings, {"embedding_dim": 16})
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Preprocessing of Census-Income, beside pandas and scikit-learn.
+"""Preprocessing of Census-Income, compared with pandas and scikit-learn.
 
     python -m benchmarks.census --raw data/raw/census-income
 
-Both read the two published files, halve the official test split, encode the categories and scale
-the numbers with what train says, and write train, validation and test. The peer does it the usual
-way, read_csv, LabelEncoder by column, MinMaxScaler, and saves plain arrays; it counts no faults and
-describes nothing. Each run in a process of its own, without its imports.
+Both read the two published files, halve the official test split, encode categories and scale
+numbers by statistics of train, and write train, validation and test. The peer does it in the usual
+way, with read_csv, LabelEncoder for each column and MinMaxScaler, and saves plain arrays; it counts
+no faults and writes no description. Each run has its own process; imports are not timed.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.results import add_out, keep
+from benchmarks.results import add_out, save
 from emm.data.datasets.census_income import COLUMNS, DATASET
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -51,7 +51,7 @@ def main() -> None:
             name, f"{median(seconds):.2f}", f"{median(found[_PEER]) / median(seconds):.1f}"
         )
     Console().print(table)
-    keep(options.out, "census", {"seconds": found})
+    save(options.out, "census", {"seconds": found})
 
 
 def _repeated(program: str, raw: Path, repeats: int) -> list[float]:
@@ -64,7 +64,7 @@ def _repeated(program: str, raw: Path, repeats: int) -> list[float]:
 
 
 def _seconds(run: Callable[[Path, Path], Work], raw: Path, out: Path) -> float:
-    """Of the work alone: imports don't count."""
+    """Seconds of the work without its imports."""
     work = run(raw, out)
     start = time.perf_counter()
     work()

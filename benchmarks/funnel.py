@@ -1,11 +1,11 @@
-"""Bias of the conversion rate over the entire space, on generated funnels that are known.
+"""Bias of the conversion rate over the entire space, on generated funnels.
 
     python -m benchmarks.funnel --seeds 0 1 2 3 4
 
-Clicked impressions are no fair sample of all: appealing items are clicked more often, and bought
-more often once clicked, and of the others a model of the clicked rows alone ("naive") sees little.
-It is compared with models of all impressions on test rows whose true conversion rate is known,
-clicked or not.
+Clicked impressions are not a representative sample: appealing items are clicked more often, and
+bought more often once clicked. A model that is trained on clicked rows only ("naive") sees little
+of the others. It is compared with models of all impressions, on test rows whose true conversion
+rate is known, clicked or not.
 """
 
 import argparse
@@ -16,10 +16,10 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.table import Table as Printed
+from rich.table import Table
 from torch import Tensor, nn
 
-from benchmarks.results import add_out, keep
+from benchmarks.results import add_out, save
 from emm.data.tables.rows import RowTensors
 from emm.metrics.funnels import conversion_logits
 from emm.models.escm2 import ESCM2
@@ -42,8 +42,10 @@ MODELS = ("naive", "esmm", "escm2-ips", "escm2-dr", "mmoe", "stem")
 
 @dataclass(frozen=True)
 class Funnel:
-    """Impressions with their labels, and the true probabilities [N] of a click, and of a conversion
-    once it is clicked."""
+    """Impressions with labels, and their true probabilities [N].
+
+    ``click``: probability of a click; ``conversion``: that of a conversion, given a click.
+    """
 
     rows: RowTensors
     click: Tensor
@@ -52,15 +54,17 @@ class Funnel:
 
 @dataclass(frozen=True)
 class Bias:
-    """Of one trained model's pCVR over all test rows, clicked or not: mean of pCVR less the true
-    CVR, and mean absolute difference."""
+    """Difference of a model's pCVR and the true CVR over all test rows, clicked or not.
+
+    ``signed``: mean difference; ``absolute``: mean absolute difference.
+    """
 
     signed: float
     absolute: float
 
 
 class World:
-    """Users and items with an appeal each, which drives the click and the conversion after it."""
+    """Users and items whose appeal drives both the click and the conversion after it."""
 
     def __init__(self, seed: int, users: int = 500, items: int = 2_000) -> None:
         self.generator = torch.Generator().manual_seed(seed)
@@ -69,12 +73,12 @@ class World:
         self.inputs = Inputs(dense=0, cardinalities=(users + 1, items + 1))
 
     def draw(self, rows: int) -> Funnel:
-        """So many impressions of a random user and item each; id 0 stays for the unknown."""
+        """Impressions of random users and items; id 0 is reserved for unknown ones."""
         user = torch.randint(len(self.users), (rows,), generator=self.generator)
         item = torch.randint(len(self.items), (rows,), generator=self.generator)
         appeal = 0.6 * self.users[user] + 1.2 * self.items[item]
-        own = 0.3 * self.taste[user] + 0.5 * self.quality[item]
-        click, conversion = torch.sigmoid(appeal - 2.5), torch.sigmoid(appeal + own - 2.0)
+        inclination = 0.3 * self.taste[user] + 0.5 * self.quality[item]
+        click, conversion = torch.sigmoid(appeal - 2.5), torch.sigmoid(appeal + inclination - 2.0)
         clicked = torch.rand(rows, generator=self.generator) < click
         converted = clicked & (torch.rand(rows, generator=self.generator) < conversion)
         labels = torch.stack([clicked, converted], dim=1).byte()
@@ -87,13 +91,13 @@ class World:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=60_000, help="of train, and of test")
+    parser.add_argument("--rows", type=int, default=60_000, help="of train and of test")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     add_out(parser)
     options = parser.parse_args()
     torch.set_num_threads(1)
     runs = {seed: biases(World(seed), seed, MODELS, options.rows) for seed in options.seeds}
-    Console().print(_printed(runs))
+    Console().print(_table(runs))
     record = {
         "rows": options.rows,
         "worlds": {seed: _facts(World(seed).draw(options.rows)) for seed in runs},
@@ -101,11 +105,11 @@ def main() -> None:
             name: {seed: asdict(found[name]) for seed, found in runs.items()} for name in MODELS
         },
     }
-    keep(options.out, "funnel", record)
+    save(options.out, "funnel", record)
 
 
 def biases(world: World, seed: int, models: Sequence[str], rows: int) -> dict[str, Bias]:
-    """Bias of each model, trained on ``rows`` impressions, over as many others."""
+    """Bias of each model over ``rows`` impressions, trained on as many others."""
     train, validation, test = (world.draw(n) for n in (rows, rows // 4, rows))
     found = {}
     for name in models:
@@ -125,11 +129,11 @@ def conversion_rate(
     validation: RowTensors,
     test: RowTensors,
 ) -> Tensor:
-    """pCVR [N] of every test row by a fresh ``model``, trained in the pipeline's loop."""
+    """pCVR [N] of the test rows by ``model``, after training in the pipeline's loop."""
     rows = len(train)
     if name == "naive":
         train, validation = clicked_only(train), clicked_only(validation)
-    # As many steps an epoch for all, so that the fewer rows aren't learned less well for it.
+    # All models take the same number of steps per epoch, however many rows they train on.
     schedule = replace(SCHEDULE, batch_size=SCHEDULE.batch_size * len(train) // rows)
     fit(model, train, validation, schedule, seed=seed, names=(name,))
     logits = predict(model, test)
@@ -139,7 +143,7 @@ def conversion_rate(
 
 
 def build(name: str, inputs: Inputs) -> nn.Module:
-    """The model with fresh weights; embeddings are of one size, and towers nearly so."""
+    """The model with fresh weights; all have the same embeddings and similar towers."""
     kind, _, variant = name.partition("-")
     steps = {"funnel": (CLICK, CONVERSION)}
     match kind:
@@ -156,20 +160,20 @@ def build(name: str, inputs: Inputs) -> nn.Module:
 
 
 def clicked_only(rows: RowTensors) -> RowTensors:
-    """The clicked rows, with the conversion as their one task."""
+    """The clicked rows, with the conversion as their only task."""
     return rows.rows(rows.labels[:, CLICK].nonzero().squeeze(1)).task(CONVERSION)
 
 
 def _facts(funnel: Funnel) -> Mapping[str, float]:
-    """True rates over train's impressions: of clicks, of conversions, and of these once clicked."""
+    """True mean rates of clicks, of conversions given a click, and of these in clicked rows."""
     click, conversion = funnel.click.double(), funnel.conversion.double()
     among_clicked = (click * conversion).sum() / click.sum()
     rates = {"ctr": click.mean(), "cvr": conversion.mean(), "cvr_of_clicked": among_clicked}
     return {name: round(float(rate), 6) for name, rate in rates.items()}
 
 
-def _printed(runs: Mapping[int, Mapping[str, Bias]]) -> Printed:
-    table = Printed("model", "mean pCVR - CVR", "mean |pCVR - CVR|")
+def _table(runs: Mapping[int, Mapping[str, Bias]]) -> Table:
+    table = Table("model", "mean pCVR - CVR", "mean |pCVR - CVR|")
     for name in MODELS:
         signed = [found[name].signed for found in runs.values()]
         absolute = [found[name].absolute for found in runs.values()]

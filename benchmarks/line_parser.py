@@ -1,9 +1,9 @@
-"""Ali-CCP line by line in plain Python: what the benchmark compares with, and the tests' oracle.
+"""A line-by-line parser of Ali-CCP in plain Python, for the benchmark and as the tests' oracle.
 
     python -m benchmarks.line_parser RAW OUT
 
-Written as one would write it without another thought than the format: a dict of users, one pass
-that joins every row and counts values, a second one that encodes the joined rows.
+The straightforward way to read the format: a dict of users, a first pass that joins the rows and
+counts values, and a second pass that encodes the joined rows.
 """
 
 import argparse
@@ -57,13 +57,13 @@ def preprocess(raw: Path, out: Path, rare_below: int = 10) -> None:
 
 
 def vocabulary(counts: Counter[str], rare_below: int) -> dict[str, int]:
-    """Ids from 1 by falling frequency, without the missing value and rare ones."""
+    """Ids from 1 by falling frequency; missing and rare values have none."""
     frequent = [(-rows, value) for value, rows in counts.items() if value and rows >= rare_below]
     return {value: number for number, (_, value) in enumerate(sorted(frequent), start=1)}
 
 
 def joined(raw: Path, part: str) -> Iterator[Row]:
-    """Rows of a part: click, purchase, the ids in the order of SPARSE, the values of DENSE."""
+    """Rows of a part: click, purchase, ids in the order of SPARSE, values in that of DENSE."""
     users = {}
     with (raw / f"common_features_{part}.csv").open() as file:
         for line in file:
@@ -81,7 +81,7 @@ def joined(raw: Path, part: str) -> Iterator[Row]:
 
 
 def parsed(items: str) -> Fields:
-    """Feature id and value of each field; of several the first with the largest value."""
+    """Feature id and value of each field: the first with the largest value if there are several."""
     fields: Fields = {}
     for item in items.split("\x01"):
         field, rest = item.split("\x02")

@@ -1,8 +1,8 @@
-"""Seconds and extra memory of the metrics over many rows, beside scikit-learn's.
+"""Time and extra memory of the metrics over many rows, compared with scikit-learn.
 
     python -m benchmarks.metrics --rows 1000000 --rows 10000000
 
-Float32 logits with many ties and 5% positives. Each measurement is a process of its own.
+Float32 logits with many ties and 5% positives. Each measurement has its own process.
 """
 
 import argparse
@@ -16,27 +16,27 @@ from dataclasses import asdict, dataclass
 
 import torch
 from rich.console import Console
-from rich.table import Table as Printed
+from rich.table import Table
 from torch import Tensor
 
-from benchmarks.results import add_out, keep
+from benchmarks.results import add_out, save
 from emm.metrics.calibration import expected_calibration_error, log_loss
 from emm.metrics.ranking import auc
 
 _GIB = 1 << 30
 _BLOCK = 1_000_000
 _PEER_ROWS = 10_000_000
-_LEVELS = 1 << 16  # scores between whole numbers, so that ties are many
+_LEVELS = 1 << 16  # distinct scores per unit, so that there are many ties
 
 
 def _peer_auc(logits: Tensor, labels: Tensor) -> float:
-    from sklearn.metrics import roc_auc_score  # only where it's measured
+    from sklearn.metrics import roc_auc_score  # only in the process that measures it
 
     return float(roc_auc_score(labels, logits))
 
 
 def _peer_log_loss(logits: Tensor, labels: Tensor) -> float:
-    from sklearn.metrics import log_loss as sklearn_log_loss  # only where it's measured
+    from sklearn.metrics import log_loss as sklearn_log_loss
 
     return float(sklearn_log_loss(labels, logits.double().sigmoid()))
 
@@ -51,7 +51,7 @@ PEERS = {"auc": _peer_auc, "log loss": _peer_log_loss}
 
 @dataclass(frozen=True)
 class Measured:
-    """The fastest of three calls, and the memory on top of logits and labels."""
+    """The fastest of three calls, and the peak memory in excess of logits and labels."""
 
     program: str
     metric: str
@@ -76,16 +76,16 @@ def main() -> None:
         peers = PEERS if rows <= _PEER_ROWS else {}
         for program, metrics in (("emm", METRICS), ("scikit-learn", peers)):
             runs += [_run(program, metric, rows, options.threads) for metric in metrics]
-    Console().print(_printed(runs))
+    Console().print(_table(runs))
     record = {
         "threads": options.threads,
         "runs": [asdict(run) for run in runs],
     }
-    keep(options.out, "metrics", record)
+    save(options.out, "metrics", record)
 
 
 def drawn(rows: int) -> tuple[Tensor, Tensor]:
-    """Logits float32 and labels uint8 [N], made in parts so that the process stays small."""
+    """Logits float32 and labels uint8 [N], drawn in blocks so that the process stays small."""
     generator = torch.Generator().manual_seed(0)
     logits, labels = torch.empty(rows), torch.empty(rows, dtype=torch.uint8)
     for logit, label in zip(logits.split(_BLOCK), labels.split(_BLOCK), strict=True):
@@ -106,7 +106,7 @@ def _measure(program: str, metric: str, options: argparse.Namespace) -> Measured
     torch.set_num_threads(options.threads)
     function = (METRICS if program == "emm" else PEERS)[metric]
     (rows,) = options.rows
-    function(*drawn(1000))  # loads what it needs
+    function(*drawn(1000))  # a first call for imports
     logits, labels = drawn(rows)
     before, times = _peak(), []
     for _ in range(3):
@@ -120,8 +120,8 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _printed(runs: list[Measured]) -> Printed:
-    table = Printed("rows", "metric", "program", "seconds", "ratio", "extra GiB", "value")
+def _table(runs: list[Measured]) -> Table:
+    table = Table("rows", "metric", "program", "seconds", "ratio", "extra GiB", "value")
     own = {(run.rows, run.metric): run.seconds for run in runs if run.program == "emm"}
     for run in runs:
         table.add_row(

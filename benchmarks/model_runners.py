@@ -1,4 +1,4 @@
-"""What the comparison of models asks of each library, and how EMM answers."""
+"""The interface to the libraries that are compared, and EMM's implementation of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emm.config import load_params
-from emm.config.project import split_section
+from emm.config.project import load_project
 from emm.data.tables.rows import count_batches
 from emm.models import model_class
 from emm.nn.mlp import count_parameters
@@ -19,16 +18,16 @@ from emm.training.fit import Schedule, train_epoch, validation_scores
 from emm.training.forward import Forward, forward_of
 from emm.training.optimisers import Stepper
 from emm.training.seeds import order_generator, seed_dropout, seed_init
-from emm.training.settings import OptimiserSettings
+from emm.training.settings import OptimiserSettings, TrainingSettings
 from emm.training.weighting import Weighting, make_weighting
 
 DATASET, RECIPE = "census-income", "paper"
 ESMM = "esmm"
-# Census-Income is no funnel: for speed alone the second label stands in for a click, and both
-# together for the conversion after it.
+# Census-Income is not a funnel. To measure the speed, the second label stands in for the click, and
+# both labels together for the conversion.
 _ESMM_SIZES = {"embedding_dim": 4, "tower": [8], "dropout": 0.0}
 # The peer's AITM has no calibrator in its loss.
-_AS_THE_PEER = {"aitm": {"calibrator_weight": 0.0}}
+_LIKE_PEER = {"aitm": {"calibrator_weight": 0.0}}
 _ROOT = Path(__file__).resolve().parents[1]
 
 Timed = Callable[[], object]
@@ -36,9 +35,9 @@ Timed = Callable[[], object]
 
 @dataclass(frozen=True)
 class Setting:
-    """What both libraries get: rows, a model's sizes, how it is trained, the seed."""
+    """The input of both libraries: rows, the sizes of a model, its training schedule, the seed."""
 
-    bench: TrainingContext
+    context: TrainingContext
     model: str
     arguments: dict[str, Any]
     schedule: Schedule
@@ -49,9 +48,13 @@ class Setting:
 class Runner:
     """A fresh model of one library.
 
-    ``train``: an epoch over so many of train's first rows; ``predict``: validation, in batches of
-    so many rows. Both make what they need, and give the call that is timed. ``scores``: AUC of
-    each task on validation.
+    ``train`` and ``predict`` prepare what they need and return the call to be timed.
+
+    Attributes:
+        parameters: number of parameters.
+        train: prepares an epoch over the given number of first rows of train.
+        predict: prepares the prediction of validation in batches of the given size.
+        scores: AUC of each task on validation.
     """
 
     parameters: int
@@ -61,67 +64,64 @@ class Runner:
 
 
 def read_setting(model: str, threads: int, seed: int, compile_: str = "never") -> Setting:
-    """Processed rows, and the model's section of params.yaml; on the CPU."""
-    recipe = load_params(_ROOT / "params.yaml", RECIPE).recipe_of(DATASET)
-    training = replace(recipe.training, device="cpu", threads=threads, compile=compile_)
-    bench = open_context(_ROOT / "data" / "processed" / DATASET, RECIPE, training)
-    if model == ESMM:
-        plain = split_section(recipe.train["mmoe"], model_class("mmoe"), model, OptimiserSettings)[
-            0
-        ]
-        arguments = _ESMM_SIZES | {"funnel": (0, 1)}
-        schedule = schedule_of(training, plain)
-        return Setting(_as_funnel(bench), model, arguments, schedule, seed)
-    where = f"{DATASET}.{RECIPE}.train.{model}"
-    optimiser, arguments = split_section(
-        recipe.train[model], model_class(model), where, OptimiserSettings
+    """The processed rows, and the model's section of the paper recipe; on the CPU."""
+    project = load_project(_ROOT / "params.yaml", RECIPE)
+    recipe = project.recipe(DATASET)
+    training = recipe.read("training", TrainingSettings)
+    training = replace(training, device="cpu", threads=threads, compile=compile_)
+    context = open_context(project.paths(DATASET).processed, RECIPE, training)
+    section = "mmoe" if model == ESMM else model  # the recipe has no section for ESMM
+    optimiser, arguments = recipe.read_model(
+        f"train.{section}", model_class(section), OptimiserSettings
     )
-    arguments |= _AS_THE_PEER.get(model, {})
-    return Setting(bench, model, arguments, schedule_of(training, optimiser), seed)
+    if model == ESMM:
+        context, arguments = _as_funnel(context), _ESMM_SIZES | {"funnel": (0, 1)}
+    arguments |= _LIKE_PEER.get(model, {})
+    return Setting(context, model, arguments, schedule_of(training, optimiser), seed)
 
 
-def _as_funnel(bench: TrainingContext) -> TrainingContext:
-    """The same rows with the labels of a click and of a conversion."""
-    tables = (rows.in_memory(1, 0) for rows in (bench.train, bench.validation))
-    train, validation = (replace(table, labels=_funnel(table.labels)) for table in tables)
-    return replace(bench, train=train, validation=validation)
+def _as_funnel(context: TrainingContext) -> TrainingContext:
+    """The same rows with labels of a click and a conversion."""
+    splits = (rows.in_memory(1, 0) for rows in (context.train, context.validation))
+    train, validation = (replace(rows, labels=_funnel_labels(rows.labels)) for rows in splits)
+    return replace(context, train=train, validation=validation)
 
 
-def _funnel(labels: Tensor) -> Tensor:
+def _funnel_labels(labels: Tensor) -> Tensor:
     return torch.stack([labels[:, 1], labels.prod(dim=1, dtype=labels.dtype)], dim=1)
 
 
 def emm_model(setting: Setting) -> nn.Module:
     """The model with fresh weights, as the train stage builds it."""
     seed_init(setting.seed, setting.model)
-    bench = setting.bench
+    context = setting.context
     architecture: Any = model_class(setting.model)
-    model: nn.Module = architecture(bench.inputs, len(bench.schema.tasks), **setting.arguments)
+    model: nn.Module = architecture(context.inputs, len(context.schema.tasks), **setting.arguments)
     return model
 
 
 def emm_stepper(setting: Setting, model: nn.Module) -> tuple[Weighting, Stepper]:
-    """What turns the tasks' losses into one gradient, and what takes the step."""
-    tasks, schedule = setting.bench.train.labels.shape[1], setting.schedule
+    """The weighting of the tasks' losses, and the optimiser's stepper."""
+    tasks, schedule = setting.context.train.labels.shape[1], setting.schedule
     weighting = make_weighting(tasks, **schedule.weighting)
     return weighting, Stepper(model, list(weighting.parameters()), schedule.optimisation, 1)
 
 
 def emm_forward(setting: Setting, model: nn.Module) -> Forward:
-    """The losses of a batch, by compiled steps if the setting says so."""
+    """The forward pass of a training step, compiled if the schedule says so."""
     schedule = setting.schedule
     return choose_forward(
         forward_of(model),
         schedule.compile,
         batch_size=schedule.batch_size,
-        steps=count_batches(len(setting.bench.train), schedule.batch_size),
+        steps=count_batches(len(setting.context.train), schedule.batch_size),
         device=torch.device("cpu"),
     )
 
 
 def emm_runner(setting: Setting) -> Runner:
-    """The pipeline's own loop (`emm.training.fit`)."""
-    train, validation = setting.bench.train, setting.bench.validation
+    """A runner with the pipeline's own training loop (`emm.training.fit`)."""
+    train, validation = setting.context.train, setting.context.validation
     model = emm_model(setting)
     weighting, stepper = emm_stepper(setting, model)
     order = order_generator(setting.seed, torch.device("cpu"), setting.model)
@@ -137,7 +137,7 @@ def emm_runner(setting: Setting) -> Runner:
 
     @torch.inference_mode()
     def predict(batch_size: int) -> Tensor:
-        # As `emm.training.fit.predict`, whose batches are of one size.
+        # Like `emm.training.fit.predict`, which has a fixed batch size.
         model.eval()
         return torch.cat([model(*batch.inputs) for batch in validation.in_order(batch_size)])
 

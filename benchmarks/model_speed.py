@@ -1,10 +1,10 @@
-"""Speed of one model of one library, measured in this process; `benchmarks.models` starts it.
+"""Measure the speed of one model of one library in this process, for `benchmarks.models`.
 
     python -m benchmarks.model_speed emm mmoe
 
-Each line of standard input asks for one measurement, and each answer is a line of JSON on standard
-output: a phase (the rows a second of one repeat), ``parameters`` (their number, and the phases), or
-``auc EPOCHS SEED`` (on validation, of a fresh model).
+Each line of standard input requests one measurement, and is answered by a line of JSON on standard
+output. Requests: the name of a phase (rows/s of one repeat), ``parameters`` (their number, and the
+names of the phases), or ``auc EPOCHS SEED`` (AUC of a fresh model on validation).
 """
 
 import argparse
@@ -22,7 +22,7 @@ from emm.training.fit import EVALUATION_ROWS
 _SEED = 0
 
 Phases = dict[str, tuple[Timed, int]]
-"""By name: what is timed, and of how many rows."""
+"""By name, the call to be timed and its number of rows."""
 
 
 def main() -> None:
@@ -30,14 +30,16 @@ def main() -> None:
     parser.add_argument("library", choices=["emm", "torch-rechub"])
     parser.add_argument("model")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--batches", type=int, help="of each timed training; default: an epoch's")
-    parser.add_argument("--warm-up", type=int, default=20, help="batches before the first one")
+    parser.add_argument("--batches", type=int, help="per timed training; default: one epoch")
+    parser.add_argument(
+        "--warm-up", type=int, default=20, help="batches before the first measurement"
+    )
     parser.add_argument("--compile", default="never", choices=["never", "always"])
     options = parser.parse_args()
     answers = sys.stdout
     try:
-        with redirect_stdout(sys.stderr):  # the peer's trainer prints as it goes
-            answer = _answering(options)
+        with redirect_stdout(sys.stderr):  # the peer's trainer prints progress
+            answer = _make_answer(options)
             for line in sys.stdin:
                 answers.write(json.dumps(answer(line.split(" "))) + "\n")
                 answers.flush()
@@ -45,7 +47,7 @@ def main() -> None:
         sys.exit(f"error: {error}")
 
 
-def _answering(options: argparse.Namespace) -> Callable[[list[str]], object]:
+def _make_answer(options: argparse.Namespace) -> Callable[[list[str]], object]:
     read = partial(read_setting, options.model, options.threads, compile_=options.compile)
     setting = read(_SEED)
     runner = _runner(options.library, setting)
@@ -66,12 +68,12 @@ def _answering(options: argparse.Namespace) -> Callable[[list[str]], object]:
 
 
 def _phases(runner: Runner, setting: Setting, options: argparse.Namespace) -> Phases:
-    batch_size, rows = setting.schedule.batch_size, len(setting.bench.train)
+    batch_size, rows = setting.schedule.batch_size, len(setting.context.train)
     used = min(rows, options.batches * batch_size) if options.batches else rows
     runner.train(options.warm_up * batch_size)()
     phases: Phases = {"training": (runner.train(used), used)}
     for size in (batch_size, EVALUATION_ROWS):
-        predicted = len(setting.bench.validation)
+        predicted = len(setting.context.validation)
         phases[f"prediction by {size:,}"] = (runner.predict(size), predicted)
     return phases
 
@@ -86,10 +88,10 @@ def _runner(library: str, setting: Setting) -> Runner:
 
 def _auc(library: str, setting: Setting, epochs: int) -> dict[str, float]:
     runner = _runner(library, setting)
-    train = runner.train(len(setting.bench.train))
+    train = runner.train(len(setting.context.train))
     for _ in range(epochs):
         train()
-    return dict(zip(setting.bench.schema.tasks, runner.scores(), strict=True))
+    return dict(zip(setting.context.schema.tasks, runner.scores(), strict=True))
 
 
 if __name__ == "__main__":

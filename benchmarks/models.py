@@ -1,10 +1,11 @@
-"""Training and prediction speed of multi-task models, beside torch-rechub's.
+"""Training and prediction speed of multi-task models, compared with torch-rechub.
 
     python -m benchmarks.models
     python -m benchmarks.models --model mmoe --epochs 1
 
-Census-Income's processed rows, the paper recipe's sizes, batches and Adam, float32 on the CPU. The
-peer has its own models, data loader and trainer. Each has a process of its own; they take turns.
+Both libraries train on the processed rows of Census-Income with the sizes, batches and Adam of the
+paper recipe, in float32 on the CPU. The peer uses its own models, data loader and trainer. Each
+library has its own process; they take turns.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.results import add_out, keep
+from benchmarks.results import add_out, save
 
 _ROOT = Path(__file__).resolve().parents[1]
 _OURS, _COMPILED, _PEER = "emm", "emm, compiled", "torch-rechub"
@@ -35,21 +36,21 @@ _MODELS = {
     "aitm": "AITM",
     "esmm": "ESMM",
 }
-# A model's: by library what `benchmarks.model_speed` found.
 Found = dict[str, dict[str, Any]]
+"""Results of `benchmarks.model_speed` for one model, by library."""
 Ask = Callable[[str], Any]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", action="append", choices=_MODELS, help="may be repeated")
-    parser.add_argument("--threads", type=int, default=1, help="of either library")
-    parser.add_argument("--batches", type=int, help="of each timed training; default: an epoch's")
+    parser.add_argument("--threads", type=int, default=1, help="of each library")
+    parser.add_argument("--batches", type=int, help="per timed training; default: one epoch")
     parser.add_argument(
-        "--repeats", type=int, default=5, help="of which the median counts; 0: no speeds"
+        "--repeats", type=int, default=5, help="measurements of which the median counts; 0: none"
     )
     parser.add_argument(
-        "--epochs", type=int, default=0, help="of fresh models, whose AUC is then compared"
+        "--epochs", type=int, default=0, help="after which the AUC of fresh models is compared"
     )
     parser.add_argument("--seeds", type=int, default=3, help="of the models whose AUC is compared")
     add_out(parser)
@@ -60,20 +61,20 @@ def main() -> None:
     about = {_PEER: peer, "threads": options.threads}
     if options.repeats:
         console.print(_speeds(found))
-        keep(options.out, "models", {**about, "models": _only(found, "rows_per_second")})
+        save(options.out, "models", {**about, "models": _only(found, "rows_per_second")})
     if options.epochs:
         console.print(_aucs(found, options))
         about |= {"epochs": options.epochs, "seeds": options.seeds}
-        keep(options.out, "models-auc", {**about, "models": _only(found, "auc")})
+        save(options.out, "models-auc", {**about, "models": _only(found, "auc")})
 
 
 def _only(found: dict[str, Found], key: str) -> dict[str, Found]:
-    """Of what was found, the part under ``key``, and the sizes of the models it belongs to."""
+    """The results under ``key``, with the number of parameters."""
     return {
         model: {
-            library: {"parameters": own["parameters"], key: own[key]}
-            for library, own in by_library.items()
-            if key in own
+            library: {"parameters": results["parameters"], key: results[key]}
+            for library, results in by_library.items()
+            if key in results
         }
         for model, by_library in found.items()
     }
@@ -84,13 +85,13 @@ def _peer_version() -> str:
         return version(_PEER)
     except PackageNotFoundError:
         sys.exit(
-            f"error: {_PEER}, which the models are compared with, isn't installed\n"
+            f"error: {_PEER}, with which the models are compared, isn't installed\n"
             "  next: pip install -e '.[bench]'"
         )
 
 
 def _compare(model: str, options: argparse.Namespace) -> Found:
-    """The libraries take turns, so that a machine that slows down slows all of them."""
+    """Let the libraries take turns, so that a slower phase of the machine affects all of them."""
     Console(stderr=True).print(_MODELS[model])
     with ExitStack() as stack:
         asked = {each: stack.enter_context(_measurer(each, model, options)) for each in _LIBRARIES}
@@ -117,14 +118,14 @@ def _compare(model: str, options: argparse.Namespace) -> Found:
 
 @contextmanager
 def _measurer(library: str, model: str, options: argparse.Namespace) -> Iterator[Ask]:
-    """A process that measures one library, whenever it is asked to."""
+    """A process that measures one library on request."""
     compile_ = "always" if library == _COMPILED else "never"
     words = [_OURS if library == _COMPILED else library, model, "--compile", compile_]
     words += ["--threads", str(options.threads)]
     if options.batches:
         words += ["--batches", str(options.batches)]
     command = [sys.executable, "-m", "benchmarks.model_speed", *words]
-    # Without the peer's progress bars, which are many lines where there is no terminal.
+    # Without the peer's progress bars, which are many lines without a terminal.
     environment = os.environ | {"TQDM_DISABLE": "1"}
     pipe = subprocess.PIPE
     with (
@@ -135,11 +136,11 @@ def _measurer(library: str, model: str, options: argparse.Namespace) -> Iterator
     ):
         assert process.stdin
         assert process.stdout
-        questions, answers = process.stdin, process.stdout
+        requests, answers = process.stdin, process.stdout
 
         def ask(request: str) -> Any:
-            questions.write(request + "\n")
-            questions.flush()
+            requests.write(request + "\n")
+            requests.flush()
             answer = answers.readline()
             if not answer:
                 errors.seek(0)
@@ -154,16 +155,16 @@ def _speeds(found: dict[str, Found]) -> Table:
     table = Table("model", "phase", *names, "ratio", "ratio, compiled")
     for model, by_library in found.items():
         for phase in by_library[_OURS]["rows_per_second"]:
-            every = [by_library[each]["rows_per_second"][phase] for each in _LIBRARIES]
-            shown = [f"{median(rates):,.0f}" for rates in every]
-            ratios = [f"{_ratio(own, every[-1]):.1f}" for own in every[:-1]]
-            table.add_row(_MODELS[model], phase, *shown, *ratios)
+            rates = [by_library[library]["rows_per_second"][phase] for library in _LIBRARIES]
+            medians = [f"{median(each):,.0f}" for each in rates]
+            ratios = [f"{_ratio(each, rates[-1]):.1f}" for each in rates[:-1]]
+            table.add_row(_MODELS[model], phase, *medians, *ratios)
     return table
 
 
 def _ratio(ours: list[float], theirs: list[float]) -> float:
-    """The median over rounds of a round's ratio."""
-    return median(own / other for own, other in zip(ours, theirs, strict=True))
+    """Median over the rounds of the ratio within a round."""
+    return median(rate / other for rate, other in zip(ours, theirs, strict=True))
 
 
 def _aucs(found: dict[str, Found], options: argparse.Namespace) -> Table:

@@ -1,9 +1,9 @@
-"""The default pipeline by ``dvc repro`` and by ``emm repro``: equal results, and the ratio.
+"""Compare the results and times of the default pipeline by ``dvc repro`` and by ``emm repro``.
 
     python -m benchmarks.parallel --raw /path/to/census-income --jobs 2
 
-Each runs in a fresh clone of the current commit, with one thread a stage. ``--epochs`` cuts
-training short, to see that it works. Other work on the machine spoils the ratio.
+Each runs in a fresh clone of the current commit, with one thread per stage. ``--epochs`` shortens
+training for a quick check. The ratio is only valid if nothing else runs on the machine.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.results import add_out, keep
+from benchmarks.results import add_out, save
 
 _ROOT = Path(__file__).resolve().parents[1]
 _COMPARED = ("dvc.lock", "metrics", "reports")
@@ -25,8 +25,10 @@ _COMPARED = ("dvc.lock", "metrics", "reports")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--raw", type=Path, help="folder with Census-Income's files; else download")
-    parser.add_argument("targets", nargs="*", help="stages; by default the whole pipeline")
+    parser.add_argument(
+        "--raw", type=Path, help="folder with the files of Census-Income; default: download"
+    )
+    parser.add_argument("targets", nargs="*", help="stages; default: the entire pipeline")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--epochs", type=int, help="instead of training.max_epochs")
     add_out(parser)
@@ -38,12 +40,12 @@ def main() -> None:
         python = sys.executable
         serial = seconds([python, "-m", "dvc", "repro", *options.targets], clones["serial"])
         emm = [python, "-c", "from emm.commands.cli import main; main()"]
-        words = ["repro", "--jobs", str(options.jobs), *options.targets]
-        parallel = seconds([*emm, *words], clones["parallel"])
+        arguments = ["repro", "--jobs", str(options.jobs), *options.targets]
+        parallel = seconds([*emm, *arguments], clones["parallel"])
         result = {
             "jobs": options.jobs,
             "targets": options.targets,
-            "epochs": options.epochs or "as in params.yaml",
+            "epochs": options.epochs or "as configured",
             "serial_seconds": round(serial, 1),
             "parallel_seconds": round(parallel, 1),
             "ratio": round(parallel / serial, 3),
@@ -51,20 +53,25 @@ def main() -> None:
             "not_as_committed": not_as_committed(clones["serial"]),
         }
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
-    keep(options.out, "parallel", result)
+    save(options.out, "parallel", result)
     sys.exit(bool(result["different"]))
 
 
 def make_clone(clone: Path, raw: Path | None, epochs: int | None) -> None:
     """A clone of the current commit, with its own empty cache."""
     subprocess.run(["git", "clone", "--quiet", str(_ROOT), str(clone)], check=True)
-    params = clone / "params.yaml"
-    text = params.read_text(encoding="utf-8")
+    conf = clone / "conf" / "census-income"
     if raw is not None:
-        text = text.replace("path: null", f"path: {raw.resolve()}", 1)
+        _substitute(conf / "data.yaml", "path: null", f"path: {raw.resolve()}")
     if epochs is not None:
-        text = re.sub(r"max_epochs: \d+", f"max_epochs: {epochs}", text)
-    params.write_text(text, encoding="utf-8")
+        _substitute(conf / "paper.yaml", r"max_epochs: \d+", f"max_epochs: {epochs}")
+
+
+def _substitute(file: Path, pattern: str, text: str) -> None:
+    content, count = re.subn(pattern, lambda _: text, file.read_text(encoding="utf-8"))
+    if not count:
+        sys.exit(f"error: {file} has no {pattern!r}")
+    file.write_text(content, encoding="utf-8")
 
 
 def seconds(command: Sequence[str], clone: Path) -> float:
@@ -82,7 +89,7 @@ def seconds(command: Sequence[str], clone: Path) -> float:
 
 
 def different(first: Path, second: Path) -> list[str]:
-    """Files among the results that aren't the same, byte by byte."""
+    """Result files whose bytes differ."""
     names = {
         str(path.relative_to(clone))
         for clone in (first, second)
@@ -94,7 +101,7 @@ def different(first: Path, second: Path) -> list[str]:
 
 
 def not_as_committed(clone: Path) -> list[str]:
-    """Results that differ from the commit's; dvc.lock does, as it names another source of data."""
+    """Results that differ from the commit, without dvc.lock, which names another source of data."""
     names = [name for name in _COMPARED if name != "dvc.lock"]
     command = ["git", "status", "--porcelain", *names]
     done = subprocess.run(command, cwd=clone, check=True, capture_output=True, text=True)

@@ -1,8 +1,8 @@
-"""Speed and peak memory of Ali-CCP's whole preprocessing, beside a parser in plain Python.
+"""Speed and peak memory of the preprocessing of Ali-CCP, compared with a plain Python parser.
 
     python -m benchmarks.preprocess --rows 100000 --rows 1000000 --line-parser-rows 100000
 
-Files are generated in a temporary folder, removed at the end: about 1 kB for each row of a part.
+Files are generated in a temporary folder, about 1 kB per row of a part, and removed at the end.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.results import add_out, keep
+from benchmarks.results import add_out, save
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PARTS = 2
@@ -28,7 +28,7 @@ _OURS, _LINES = "emm", "line-parser"
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: ``rows`` of both parts together, seconds of wall time, peak memory in GiB."""
+    """One run: ``rows`` of both parts, wall time in seconds, peak memory in GiB."""
 
     program: str
     rows: int
@@ -38,7 +38,7 @@ class Measured:
 
     @property
     def rate(self) -> float:
-        """Rows a second."""
+        """Rows per second."""
         return self.rows / self.seconds
 
 
@@ -49,10 +49,10 @@ def main() -> None:
         "--line-parser-rows",
         type=int,
         default=100_000,
-        help="the line parser runs on files of at most so many rows, and at least on the smallest",
+        help="largest number of rows for the line parser, which always runs on the smallest files",
     )
     add_out(parser)
-    parser.add_argument("--folder", type=Path, help="where the temporary folder is made")
+    parser.add_argument("--folder", type=Path, help="parent of the temporary folder")
     parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -68,7 +68,7 @@ def main() -> None:
     record = {
         "runs": [{**asdict(run), "rows_per_second": run.rate} for run in runs],
     }
-    keep(options.out, "preprocess", record)
+    save(options.out, "preprocess", record)
 
 
 def _run_size(rows: int, programs: list[str], folder: Path | None) -> list[Measured]:
@@ -76,9 +76,9 @@ def _run_size(rows: int, programs: list[str], folder: Path | None) -> list[Measu
     with TemporaryDirectory(dir=folder) as temporary:
         raw = Path(temporary) / "raw"
         console.print(f"generating {rows:,} rows for each part")
-        # In a process of its own: a child's peak counts from the size of the one that starts it.
+        # In another process: the peak of a child includes the size of the process that starts it.
         _python("benchmarks.ali_ccp_files", raw, "--rows", rows)
-        os.sync()  # or else writing the files to the disk goes on beside the first run
+        os.sync()  # otherwise the files are still being written to disk during the first run
         size = sum(path.stat().st_size for path in raw.iterdir()) / 2**30
         runs = []
         for program in programs:
@@ -97,7 +97,7 @@ def _python(module: str, *arguments: object) -> str:
 
 
 def _measured(program: str, raw: Path, out: Path) -> None:
-    """Run one program, and write what it took to standard output."""
+    """Run one program, and print its time and peak memory."""
     run = {_OURS: _emm, _LINES: _line_parser}[program](raw, out)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts in KiB
     sys.stdout.write(json.dumps({"seconds": run, "peak_gib": peak}) + "\n")
@@ -142,7 +142,7 @@ def _table(runs: list[Measured]) -> Table:
             f"{run.seconds:.1f}",
             f"{run.rate:,.0f}",
             f"{run.peak_gib:.2f}",
-            # Without a run on the same files: against the line parser's rate on smaller ones.
+            # In brackets: compared with the line parser on smaller files.
             f"{ratio:.1f}" if same else f"({ratio:.1f})",
         )
     return table

@@ -1,4 +1,4 @@
-"""The models of torch-rechub, as its example for Census-Income builds, loads and trains them."""
+"""The models of torch-rechub, built, loaded and trained as in its example for Census-Income."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,9 +23,9 @@ Columns = dict[str, NDArray[Any]]
 
 
 def rechub_runner(setting: Setting) -> Runner:
-    """A model of the same sizes with the library's own loader and trainer, and its defaults."""
+    """A model of the same sizes, with the library's own loader, trainer and defaults."""
     torch.manual_seed(setting.seed)
-    bench, schema = setting.bench, setting.bench.schema
+    context, schema = setting.context, setting.context.schema
     model = _MODELS[setting.model](_features(schema, setting), schema, setting.arguments)
     optimisation = setting.schedule.optimisation
     trainer = MTLTrainer(
@@ -37,9 +37,9 @@ def rechub_runner(setting: Setting) -> Runner:
         },
         device="cpu",
     )
-    x, y = _columns(bench.train, schema), _labels(bench.train, setting)
-    x_validation = _columns(bench.validation, schema)
-    y_validation = _labels(bench.validation, setting)
+    x, y = _columns(context.train, schema), _labels(context.train, setting)
+    x_validation = _columns(context.validation, schema)
+    y_validation = _labels(context.validation, setting)
 
     def loaders(rows: int) -> tuple[DataLoader[Any], ...]:
         generator = DataGenerator({name: values[:rows] for name, values in x.items()}, y[:rows])
@@ -76,16 +76,16 @@ def _features(schema: Schema, setting: Setting) -> list[object]:
 
 
 def _columns(rows: Rows, schema: Schema) -> Columns:
-    """A contiguous array for each column, of the type that the library turns it into."""
-    table = rows.in_memory(1, 0)
+    """A contiguous array for each column, of the dtype that the library converts it to."""
+    loaded = rows.in_memory(1, 0)
     names = [*schema.sparse_names, *schema.dense_names]
-    values = [*table.sparse.long().unbind(1), *table.dense.unbind(1)]
+    values = [*loaded.sparse.long().unbind(1), *loaded.dense.unbind(1)]
     return {name: _array(column) for name, column in zip(names, values, strict=True)}
 
 
 def _heads(setting: Setting) -> int:
-    """Its ESMM also gives the conversion rate of clicked rows, first and without a loss."""
-    return len(setting.bench.schema.tasks) + (setting.model == ESMM_NAME)
+    """Number of outputs: ESMM of the library also has, first and without a loss, the CVR."""
+    return len(setting.context.schema.tasks) + (setting.model == ESMM_NAME)
 
 
 def _labels(rows: Rows, setting: Setting) -> NDArray[Any]:
@@ -152,7 +152,7 @@ def _aitm(features: list[object], schema: Schema, sizes: Mapping[str, Any]) -> n
 
 
 def _esmm(features: list[object], _schema: Schema, sizes: Mapping[str, Any]) -> nn.Module:
-    """Without the dense features, which it can't read; the groups make no difference in it."""
+    """ESMM without the dense features, which it can't read; its groups make no difference."""
     sparse = [feature for feature in features if isinstance(feature, SparseFeature)]
     tower = _network(sizes, "tower")
     return ESMM(sparse[:1], sparse[1:], cvr_params=dict(tower), ctr_params=dict(tower))

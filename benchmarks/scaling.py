@@ -1,9 +1,9 @@
-"""How training's speed moves with rows, batch size, experts and tasks, and beside the machine.
+"""Training speed by rows, batch size, experts and tasks, and compared with the machine's limits.
 
     python -m benchmarks.scaling --rows 100000 --rows 1000000 --rows 10000000
 
-MMoE on generated rows in the shape of Ali-CCP (23 sparse fields, 8 dense), on the CPU or on CUDA.
-The machine's own matrix product and memory copy are measured in the same run.
+MMoE trains on generated rows in the shape of Ali-CCP (23 sparse fields, 8 dense), on the CPU or on
+CUDA. A matrix product and a memory copy are measured in the same run.
 """
 
 import argparse
@@ -15,10 +15,10 @@ from statistics import median
 
 import torch
 from rich.console import Console
-from rich.table import Table as Printed
+from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.results import add_out, keep
+from benchmarks.results import add_out, save
 from emm.core.process import keep_freed_memory
 from emm.data.tables.rows import RowTensors
 from emm.models.mmoe import MMoE
@@ -32,7 +32,7 @@ _FIELDS, _DENSE = 23, 8
 
 @dataclass(frozen=True)
 class Setting:
-    """What one measurement is of."""
+    """What is measured: rows, batch size, and sizes of the model."""
 
     rows: int = 1_000_000
     batch_size: int = 4096
@@ -43,7 +43,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Measured:
-    """Rows a second of training, and its share of the machine's matrix products."""
+    """Training speed in rows/s, and as a share of the rate of a large matrix product."""
 
     setting: Setting
     rows_per_second: float
@@ -53,7 +53,7 @@ class Measured:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, action="append", help="may be repeated")
-    parser.add_argument("--timed", type=int, default=131_072, help="rows that a training reads")
+    parser.add_argument("--timed", type=int, default=131_072, help="rows per timed training")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     add_out(parser)
@@ -66,7 +66,7 @@ def main() -> None:
         _measure(setting, options.timed, device, matmul)
         for setting in _settings(options.rows or [100_000, 1_000_000])
     ]
-    Console().print(_printed(found))
+    Console().print(_table(found))
     Console().print(f"matmul {matmul / 1e9:,.0f} GFLOP/s, copy {copy / 2**30:,.1f} GiB/s")
     record = {
         "device": options.device,
@@ -75,11 +75,11 @@ def main() -> None:
         "copy_bytes": copy,
         "runs": [asdict(each) for each in found],
     }
-    keep(options.out, "scaling", record)
+    save(options.out, "scaling", record)
 
 
 def _settings(rows: list[int]) -> Iterator[Setting]:
-    """One thing at a time moves."""
+    """The base setting with one change at a time."""
     base = Setting()
     yield from (replace(base, rows=count) for count in rows)
     yield from (replace(base, batch_size=size) for size in (512, 1024, 16_384, 32_768))
@@ -120,12 +120,12 @@ def _measure(setting: Setting, timed: int, device: torch.device, matmul: float) 
 def _batches(
     rows: RowTensors, size: int, count: int, order: torch.Generator
 ) -> Iterator[RowTensors]:
-    """The first batches of an epoch, from all rows, wherever they lie in memory.
+    """The first ``count`` batches of an epoch over all rows.
 
-    The first one is made at once, and with it the order of all rows, which serves a whole epoch.
+    The first batch is drawn right away, because with it all rows are shuffled, once per epoch.
     """
-    every = rows.shuffled(size, order)
-    return chain([next(every)], islice(every, count - 1))
+    epoch = rows.shuffled(size, order)
+    return chain([next(epoch)], islice(epoch, count - 1))
 
 
 def _rows(setting: Setting) -> RowTensors:
@@ -138,13 +138,13 @@ def _rows(setting: Setting) -> RowTensors:
 
 
 def _matmul_rate(device: torch.device, size: int = 1024) -> float:
-    """Multiplications and additions a second of a float32 product."""
+    """Multiplications and additions per second of a float32 matrix product."""
     a, b = (torch.rand(size, size, device=device) for _ in range(2))
     return float(2 * size**3 / min(_seconds(lambda: a @ b, device) for _ in range(20)))
 
 
 def _copy_rate(device: torch.device, size: int = 2**28) -> float:
-    """Bytes a second that are copied within the device's memory."""
+    """Bytes per second that are copied within the device's memory."""
     a = torch.empty(size, dtype=torch.uint8, device=device)
     b = torch.empty_like(a)
     return size / min(_seconds(lambda: b.copy_(a), device) for _ in range(5))
@@ -158,11 +158,11 @@ def _seconds(work: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def _printed(found: list[Measured]) -> Printed:
-    table = Printed("rows", "batch", "experts", "tasks", "rows/s", "of the matmul's rate")
+def _table(found: list[Measured]) -> Table:
+    table = Table("rows", "batch", "experts", "tasks", "rows/s", "of the matmul's rate")
     for each in found:
-        own = each.setting
-        sizes = (own.rows, own.batch_size, own.experts, own.tasks)
+        setting = each.setting
+        sizes = (setting.rows, setting.batch_size, setting.experts, setting.tasks)
         shown = [f"{size:,}" for size in sizes]
         table.add_row(*shown, f"{each.rows_per_second:,.0f}", f"{each.matmul_share:.0%}")
     return table

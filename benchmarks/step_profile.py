@@ -1,9 +1,9 @@
-"""Where the time of a training step goes: by part of the step, and by operation.
+"""Time of a training step, by part of the step and by operation.
 
     python -m benchmarks.step_profile mmoe
 
-On Census-Income's processed rows with the paper recipe's sizes, on the CPU. The parts are timed
-without the profiler, whose own work counts into the operations.
+Measured on the processed rows of Census-Income with the sizes of the paper recipe, on the CPU. The
+parts are timed without the profiler, whose overhead is included in the operations.
 """
 
 import argparse
@@ -36,20 +36,20 @@ def main() -> None:
     parser.add_argument("model", nargs="?", default="mmoe")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--compile", action="store_true", help="compiled steps")
-    parser.add_argument("--operations", type=int, default=16, help="the longest, that are shown")
-    parser.add_argument("--shapes", action="store_true", help="tell operations apart by shapes")
+    parser.add_argument("--compile", action="store_true", help="compile the steps")
+    parser.add_argument("--operations", type=int, default=16, help="number of operations to show")
+    parser.add_argument("--shapes", action="store_true", help="distinguish operations by shapes")
     options = parser.parse_args()
     if options.compile:
-        torch._inductor.config.cpp.enable_kernel_profile = True  # names the loops that it writes
+        torch._inductor.config.cpp.enable_kernel_profile = True  # names generated loops
     compile_ = "always" if options.compile else "never"
     setting = read_setting(options.model, options.threads, _SEED, compile_)
     console = Console()
-    console.print(_printed("part of a step", _parts(setting, options.steps), options.steps))
+    console.print(_table("part of a step", _parts(setting, options.steps), options.steps))
     operations, calls = _operations(setting, options.steps, options.shapes)
     shown = Counter(dict(operations.most_common(options.operations)))
     shown["all others"] = operations.total() - shown.total()
-    console.print(_printed("operation", shown, options.steps, calls))
+    console.print(_table("operation", shown, options.steps, calls))
 
 
 def _parts(setting: Setting, steps: int) -> Counter[str]:
@@ -66,7 +66,7 @@ def _parts(setting: Setting, steps: int) -> Counter[str]:
         yield
         spent[name] += time.perf_counter() - start
 
-    batches = setting.bench.train.shuffled(setting.schedule.batch_size, order)
+    batches = setting.context.train.shuffled(setting.schedule.batch_size, order)
     for number in range(_WARM_UP + steps):
         if number == _WARM_UP:
             spent.clear()
@@ -83,7 +83,7 @@ def _parts(setting: Setting, steps: int) -> Counter[str]:
 
 
 def _operations(setting: Setting, steps: int, shapes: bool) -> tuple[Counter[str], dict[str, int]]:
-    """Seconds within each operation itself, and how often it was called."""
+    """Seconds in each operation itself, and its number of calls."""
     runner = emm_runner(setting)
     runner.train(_WARM_UP * setting.schedule.batch_size)()
     timed = runner.train(steps * setting.schedule.batch_size)
@@ -99,7 +99,7 @@ def _operations(setting: Setting, steps: int, shapes: bool) -> tuple[Counter[str
     return seconds, calls
 
 
-def _printed(
+def _table(
     title: str, seconds: Counter[str], steps: int, calls: dict[str, int] | None = None
 ) -> Table:
     table = Table(title, "microseconds a step", "share", "calls a step")

@@ -1,9 +1,9 @@
-"""Training speed and peak memory with processed data in memory, and streamed from its file.
+"""Training speed and peak memory with processed data in memory and streamed from its file.
 
     python -m benchmarks.stream --rows 1000000 --seconds 20
 
-Trains the same MMoE both ways on generated processed data. Streaming gets an eighth of the memory
-that the data's tensors take, or ``--memory-gib``. Each run is a process of its own.
+The same MMoE is trained in both ways on generated processed data. Streaming may use an eighth of
+the memory of the data's tensors, or ``--memory-gib``. Each run has its own process.
 """
 
 import argparse
@@ -20,9 +20,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 from rich.console import Console
-from rich.table import Table as Printed
+from rich.table import Table
 
-from benchmarks.results import add_out, keep
+from benchmarks.results import add_out, save
 from emm.data.tables.loading import SplitFile, columns_of
 from emm.data.tables.memory import GIB, open_splits
 from emm.data.tables.rows import Rows, RowTensors
@@ -42,7 +42,7 @@ _MODEL = {"embedding_dim": 8, "experts": 4, "expert": [64, 32], "tower": [16], "
 
 @dataclass(frozen=True)
 class Measured:
-    """Rows a second of training and of prediction, and peak memory in GiB."""
+    """Rows/s of training and prediction, and peak memory in GiB."""
 
     data: str
     training: float
@@ -53,13 +53,15 @@ class Measured:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--seconds", type=float, default=20.0, help="of training, each way")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of training, in each way")
     parser.add_argument("--batch-size", type=int, default=4096)
-    parser.add_argument("--memory-gib", type=float, help="for processed data when it is streamed")
+    parser.add_argument("--memory-gib", type=float, help="memory for streamed data")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     add_out(parser)
-    parser.add_argument("--rounds", type=int, default=2, help="of which the fastest counts")
+    parser.add_argument(
+        "--rounds", type=int, default=2, help="runs of each kind, of which the fastest counts"
+    )
     parser.add_argument("--generate", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -68,7 +70,7 @@ def main() -> None:
         sys.stdout.write(json.dumps(found))
         return
     with TemporaryDirectory() as folder:
-        # Not here: a child's peak counts from the size of the process that starts it.
+        # In another process: the peak of a child includes the size of the process that starts it.
         size = float(_child("--generate", folder, "--rows", options.rows))
         memory = options.memory_gib or size / 8
         rounds = [
@@ -76,7 +78,7 @@ def main() -> None:
             for _ in range(options.rounds)
         ]
     runs = [max(each, key=lambda run: run.training) for each in zip(*rounds, strict=True)]
-    Console().print(_printed(runs))
+    Console().print(_table(runs))
     record = {
         "device": options.device,
         "threads": options.threads,
@@ -85,11 +87,11 @@ def main() -> None:
         "memory_gib": memory,
         "runs": [asdict(run) for run in runs],
     }
-    keep(options.out, "stream", record)
+    save(options.out, "stream", record)
 
 
 def schema() -> Schema:
-    """Of the generated data."""
+    """The schema of the generated data."""
     edges = (0.25, 0.5, 0.75)
     return Schema(
         format=FORMAT,
@@ -111,7 +113,7 @@ def schema() -> Schema:
 
 
 def generate(options: argparse.Namespace) -> float:
-    """Write train.parquet as preprocessing would; gives the GiB of its tensors."""
+    """Write train.parquet like preprocessing; returns the size of its tensors in GiB."""
     folder, rows = options.generate, options.rows
     about, generator, parts = schema(), np.random.default_rng(0), []
     for number, start in enumerate(range(0, rows, _BLOCK)):
@@ -128,7 +130,7 @@ def generate(options: argparse.Namespace) -> float:
 
 
 def _run(options: argparse.Namespace, folder: str, memory: float) -> Measured:
-    arguments: dict[str, object] = {
+    values: dict[str, object] = {
         "--measure": folder,
         "--memory-gib": memory,
         "--seconds": options.seconds,
@@ -136,13 +138,13 @@ def _run(options: argparse.Namespace, folder: str, memory: float) -> Measured:
         "--device": options.device,
         "--threads": options.threads,
     }
-    words = [word for pair in arguments.items() for word in pair]
-    return Measured(**json.loads(_child(*words)))
+    arguments = [argument for pair in values.items() for argument in pair]
+    return Measured(**json.loads(_child(*arguments)))
 
 
-def _child(*words: object) -> str:
-    """What this program prints when it is called with ``words``."""
-    command = [sys.executable, "-m", "benchmarks.stream", *map(str, words)]
+def _child(*arguments: object) -> str:
+    """The output of this program when called with ``arguments``."""
+    command = [sys.executable, "-m", "benchmarks.stream", *map(str, arguments)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
@@ -163,7 +165,7 @@ def _measure(options: argparse.Namespace) -> Measured:
 
 
 def _train(model: MMoE, rows: Rows, batch_size: int, seconds: float) -> float:
-    """Rows a second of training for so long, over the ends of epochs."""
+    """Rows/s of training for a number of seconds, over several epochs if needed."""
     device = rows.labels.device
     weighting = make_weighting(_TASKS, rule="equal").to(device)
     stepper = Stepper(model, [], Optimisation(1e-3, 0.0), 1)
@@ -184,8 +186,8 @@ def _train(model: MMoE, rows: Rows, batch_size: int, seconds: float) -> float:
     return used / (time.perf_counter() - start)
 
 
-def _printed(runs: list[Measured]) -> Printed:
-    table = Printed("data", "training rows/s", "ratio", "prediction rows/s", "ratio", "peak GiB")
+def _table(runs: list[Measured]) -> Table:
+    table = Table("data", "training rows/s", "ratio", "prediction rows/s", "ratio", "peak GiB")
     first = runs[0]
     for run in runs:
         table.add_row(
