@@ -1,4 +1,4 @@
-"""The command line `emm`, run as a person would."""
+"""The command line `emm`, run as a user runs it."""
 
 import shutil
 import subprocess
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.configuration import ROOT, copy_conf
+
 MAIN = "from emm.commands.cli import main; main()"
 
 
@@ -18,7 +19,8 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for name in ("params.yaml", "dvc.yaml", "tuning.yaml", "README.md"):
+    copy_conf(tmp_path)
+    for name in ("dvc.yaml", "tuning.yaml", "README.md"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "metrics", tmp_path / "metrics")
     return tmp_path
@@ -44,39 +46,40 @@ def test_the_help_loads_nothing_heavy() -> None:
 
 def test_check_passes_on_the_projects_own_files(project: Path) -> None:
     found = run(project, "check")
-    assert (found.returncode, found.stderr) == (0, "params.yaml and dvc.yaml are in order\n")
+    assert (found.returncode, found.stderr) == (0, "params.yaml, conf/ and dvc.yaml are in order\n")
 
 
-def test_check_notes_sections_that_an_experiment_could_not_change_alone(project: Path) -> None:
-    edit(project / "params.yaml", "datasets: [census-income]", "datasets: [census-income, shop]")
-    params = project / "params.yaml"
-    block = (
-        "shop:\n  <<: *census-income\n  dataset: census-income\n  evaluate: {calibration_bins: 9}\n"
-    )
-    params.write_text(params.read_text() + "\n" + block)
-    found = run(project, "check")
-    assert found.returncode == 0
-    notes = [line for line in found.stderr.splitlines() if line.startswith("note: ")]
-    assert len(notes) == 2  # one for each of both blocks
-    assert "shop.paper" in notes[1]
-    assert not any("evaluate" in note for note in notes)
-
-
-def test_check_names_every_fault_of_the_models_sections(project: Path) -> None:
-    edit(project / "params.yaml", "experts: 12", "experts: 0")
-    edit(project / "params.yaml", "max_leaf_nodes", "max_leaves")
+def test_check_reports_every_fault_of_the_models_sections(project: Path) -> None:
+    paper = project / "conf/census-income/paper.yaml"
+    edit(paper, "experts: 12", "experts: 0")
+    edit(paper, "max_leaf_nodes", "max_leaves")
     found = run(project, "check")
     assert found.returncode == 2
-    assert "mmoe.experts: got 0" in found.stderr
-    assert "gbdt.max_leaves: unknown key; did you mean 'max_leaf_nodes'?" in found.stderr
+    assert "train.mmoe.experts: got 0" in found.stderr
+    assert "train.gbdt.max_leaves: unknown key; did you mean 'max_leaf_nodes'?" in found.stderr
+    assert "conf/census-income/paper.yaml" in found.stderr
+    assert found.stderr.count("error: ") == 1
     assert "Traceback" not in found.stderr
 
 
-def test_check_names_a_row_that_dvc_yaml_does_not_wait_for(project: Path) -> None:
-    edit(project / "dvc.yaml", "        - data/evaluation/${item}/${recipe}/ple\n", "")
+def test_check_reports_a_key_that_a_stage_depends_on_and_conf_lacks(project: Path) -> None:
+    edit(project / "conf/census-income/paper.yaml", "\n  folds: 5 ", "\n# folds: 5 ")
     found = run(project, "check")
     assert found.returncode == 2
-    assert "report lacks the dep data/evaluation/${item}/${recipe}/ple" in found.stderr
+    assert "conf/census-income/paper.yaml lacks the key fusion.folds" in found.stderr
+    assert "next: add the keys to conf/, then `emm check`" in found.stderr
+
+
+def test_check_reports_a_row_that_dvc_yaml_does_not_wait_for_and_fixes_it(project: Path) -> None:
+    before = (project / "dvc.yaml").read_text()
+    row = "data/evaluation/${item}/${recipe}/ple"
+    edit(project / "dvc.yaml", f"        - {row}\n", "")
+    found = run(project, "check")
+    assert found.returncode == 2
+    assert f"report: + {row}" in found.stderr
+    assert "next: emm check --fix" in found.stderr
+    assert f"dvc.yaml: report: + {row}" in run(project, "check", "--fix").stderr
+    assert (project / "dvc.yaml").read_text() == before
 
 
 def test_results_prints_the_table_of_the_readme(project: Path) -> None:
@@ -85,14 +88,14 @@ def test_results_prints_the_table_of_the_readme(project: Path) -> None:
     assert found.stdout.strip() in (ROOT / "README.md").read_text()
 
 
-def test_readme_puts_the_table_back(project: Path) -> None:
+def test_readme_restores_the_table(project: Path) -> None:
     before = (project / "README.md").read_text()
     edit(project / "README.md", "| GBDT         |", "| another      |")
     assert run(project, "readme").returncode == 0
     assert (project / "README.md").read_text() == before
 
 
-def test_a_model_that_is_not_there(project: Path) -> None:
+def test_a_missing_model_is_an_error(project: Path) -> None:
     found = run(project, "show", "nowhere")
     assert found.returncode == 1
     assert found.stderr.startswith("error: the stored model nowhere can't be read")
@@ -103,11 +106,13 @@ def test_a_model_that_is_not_there(project: Path) -> None:
     [
         (("census", "tm-1"), "no dataset is called 'census'"),
         (("census-income", "tm-11"), "no model is called 'tm-11'"),
-        (("census-income", "tm-1", "--recipe", "best"), "recipe: got 'best'"),
+        (("census-income", "tm-1", "--recipe", "best"), "no recipe is called 'best'"),
     ],
 )
-def test_a_search_that_cannot_begin(project: Path, words: tuple[str, ...], message: str) -> None:
-    found = run(project, "search", *words)
+def test_a_tuning_that_cannot_start_is_an_error(
+    project: Path, words: tuple[str, ...], message: str
+) -> None:
+    found = run(project, "tune", *words)
     assert found.returncode == 2
     assert message in found.stderr
     assert "Traceback" not in found.stderr
