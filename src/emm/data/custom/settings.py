@@ -14,7 +14,10 @@ _NULLS = ("NULL", "null", "Null")
 
 @dataclass(frozen=True)
 class CustomTaskSettings:
-    """A label: a column or an SQL expression over columns; ``made_from``: more that reveals it."""
+    """A label: a column or an SQL expression over columns.
+
+    ``made_from``: further columns that reveal it, which therefore become no features.
+    """
 
     expression: str
     kind: Literal["binary", "regression"] = "binary"
@@ -23,10 +26,14 @@ class CustomTaskSettings:
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """How rows come to train, validation and test.
+    """How rows are assigned to train, validation and test.
 
-    ``by``: time (the last rows), key (whole keys), column (values), random, or file.
-    ``validation`` and ``test`` are shares, and with ``column`` the values, or a list of them.
+    Attributes:
+        by: time (the last rows), key (all rows of a key together), column (by its values), random,
+            or file (train and test have files of their own).
+        column: the column of the time, the key or the values.
+        validation: the share of validation; with ``by: column`` its value or values.
+        test: the same for test.
     """
 
     by: Literal["time", "key", "column", "random", "file"]
@@ -35,9 +42,9 @@ class SplitSettings:
     test: Any = None
 
     def values(self, part: str) -> tuple[str, ...]:
-        """The column's values that stand for ``part``."""
-        said = getattr(self, part)
-        return tuple(map(str, said if isinstance(said, list | tuple) else [said]))
+        """The values of the column that mark a split, such as test."""
+        values = getattr(self, part)
+        return tuple(map(str, values if isinstance(values, list | tuple) else [values]))
 
     def share(self, part: str) -> float:
         return float(getattr(self, part) or 0.0)
@@ -45,11 +52,21 @@ class SplitSettings:
 
 @dataclass(frozen=True)
 class CustomDataSettings:
-    """Custom data. ``files``, or ``train``, ``validation`` and ``test``: names or globs, by default
-    all CSV or all Parquet files of the folder.
+    """Custom data: files, columns, tasks and split.
 
-    ``tasks``: a column or an expression each, or the keys of `CustomTaskSettings`; ``missing``:
-    values that stand for none. For the other columns see `emm.data.custom.roles.CustomColumns`.
+    Attributes:
+        tasks: for each task a column or an SQL expression, or the keys of `CustomTaskSettings`.
+        files: names or globs; by default all CSV or all Parquet files of the folder.
+        train: in place of ``files``, those of train, with ``test`` and perhaps ``validation``.
+        separator: of the values in a line.
+        dense: numerical features; null: inferred.
+        sparse: categorical features; null: inferred.
+        bags: columns of several values, and what separates these.
+        drop: columns that become no features.
+        key: the column that identifies a row's user.
+        weight: the column that weighs a row in the training loss.
+        missing: values that stand for a missing one.
+        split: how rows are assigned to the splits.
     """
 
     tasks: Mapping[str, Any]
@@ -69,25 +86,25 @@ class CustomDataSettings:
 
     @property
     def parts(self) -> dict[str, tuple[str, ...]]:
-        """The files of each part as they are given: one part ``all``, or train to test."""
+        """The names of files by part: one part ``all``, or train, validation and test."""
         named = {part: getattr(self, part) for part in _PARTS if getattr(self, part)}
         return named or {"all": self.files}
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """All names and globs of files; none where those of the folder are taken."""
+        """All names and globs of files; none if all files of the folder are read."""
         return tuple(pattern for patterns in self.parts.values() for pattern in patterns)
 
     @property
     def custom_tasks(self) -> dict[str, CustomTaskSettings]:
-        """The tasks, with all of their keys."""
-        return {name: _task(said, name, []) for name, said in self.tasks.items()}
+        """The tasks with all of their settings."""
+        return {name: _task(task, name, []) for name, task in self.tasks.items()}
 
     @property
     def missing_texts(self) -> tuple[str, ...]:
-        """Values that stand for none, as text; YAML reads a bare NULL as no text."""
-        texts = ([*_NULLS] if said is None else [str(said)] for said in self.missing)
-        return tuple(text for some in texts for text in some)
+        """The values of ``missing`` as text; YAML reads a bare NULL as null."""
+        texts = ([*_NULLS] if value is None else [str(value)] for value in self.missing)
+        return tuple(text for each in texts for text in each)
 
 
 def read_custom(data: ConfigFile, tasks: Sequence[str]) -> CustomDataSettings | None:
@@ -113,9 +130,9 @@ def custom_faults(custom: CustomDataSettings, tasks: Sequence[str]) -> list[str]
     return errors
 
 
-def _task(said: Any, where: str, errors: list[str]) -> CustomTaskSettings:
-    """A task out of YAML; a bare column or expression is binary."""
-    keys = {"expression": said} if isinstance(said, str) else said
+def _task(value: Any, where: str, errors: list[str]) -> CustomTaskSettings:
+    """The settings of a task; a bare column or expression is binary."""
+    keys = {"expression": value} if isinstance(value, str) else value
     task: CustomTaskSettings = bind(CustomTaskSettings, keys, where, errors)
     return task
 
@@ -125,7 +142,7 @@ def _file_faults(where: str, custom: CustomDataSettings) -> Iterator[str]:
     if custom.files and "all" not in parts:
         yield f"{where}.files: got files and {', '.join(parts)}, expected either"
     if "all" not in parts and ("train" not in parts or "test" not in parts):
-        yield f"{where}: got files of {', '.join(parts)} alone, expected those of train and test"
+        yield f"{where}: got only files of {', '.join(parts)}, expected those of train and test"
     names = [name for some in parts.values() for name in some]
     for name in names:
         if "/" in name or "\\" in name:
@@ -133,7 +150,7 @@ def _file_faults(where: str, custom: CustomDataSettings) -> Iterator[str]:
         elif name.endswith(".gz"):
             yield f"{where}: got {name!r}, expected the name without .gz; it is unpacked"
     if len(set(names)) < len(names):
-        yield f"{where}: the same files stand there twice"
+        yield f"{where}: the same files are named twice"
     if len(custom.separator) != 1 or custom.separator == '"':
         yield f"{where}.separator: got {custom.separator!r}, expected one character"
 
@@ -142,7 +159,7 @@ def _split_faults(where: str, custom: CustomDataSettings) -> Iterator[str]:
     split = custom.split
     if "all" not in custom.parts:
         if split is not None and split.by != "file":
-            yield f"{where}.by: got {split.by}, expected file, as each part has its files"
+            yield f"{where}.by: got {split.by}, expected file, as each split has its files"
         elif split is not None and split.test is not None:
             yield f"{where}.test: got {split.test!r}, expected none: test has its files"
         elif split is not None and split.validation is not None:
@@ -167,12 +184,12 @@ def _split_faults(where: str, custom: CustomDataSettings) -> Iterator[str]:
 
 def _column_faults(where: str, split: SplitSettings) -> Iterator[str]:
     if split.column is None:
-        yield f"{where}.column: missing; expected the column that tells the split"
+        yield f"{where}.column: missing; expected the column whose values name the split"
     for part in ("validation", "test"):
         if getattr(split, part) in (None, [], ""):
             yield f"{where}.{part}: missing; expected values of the column"
     if set(split.values("validation")) & set(split.values("test")):
-        yield f"{where}: a value stands for validation and for test"
+        yield f"{where}: a value marks both validation and test"
 
 
 def _share_faults(where: str, split: SplitSettings, parts: Sequence[str]) -> Iterator[str]:
