@@ -1,1 +1,1 @@
-"""What knows DVC: parallel repro, verification, merge drivers and checks of the graph."""
+"""Everything that knows DVC: parallel repro, accept, verify, merge drivers, checks of dvc.yaml."""

@@ -1,7 +1,7 @@
 """Merge drivers for git: dvc.lock stage by stage, the README around its table of results.
 
-git gives three files, BASE, OURS and THEIRS, and takes what it then finds in OURS. A driver that
-ends with an error has left the usual conflict markers there.
+git calls a driver with three files, BASE, OURS and THEIRS, and takes OURS as the result. A driver
+that fails leaves git's conflict markers in OURS.
 """
 
 import re
@@ -22,19 +22,21 @@ STAGES = "stages"
 
 
 class MergeError(EmmError):
-    """Two versions of a file can't be merged without a person."""
+    """Two versions of a file must be merged by hand."""
 
 
 @dataclass(frozen=True)
 class Lock:
-    """A dvc.lock cut into pieces of its text: one per stage, and one per key at the top, where
-    that of the stages is empty."""
+    """The text of a dvc.lock in pieces: one per stage, and one per top-level key.
+
+    The piece of the key ``stages`` is empty.
+    """
 
     stages: Mapping[str, str]
     keys: Mapping[str, str]
 
     def text(self) -> str:
-        """The file again, as DVC writes it."""
+        """The text of the file, as DVC writes it."""
         stages = "".join(self.stages.values())
         block = f"{STAGES}:\n{stages}" if stages else f"{STAGES}: {{}}\n"
         return "".join(block if key == STAGES else text for key, text in self.keys.items())
@@ -49,9 +51,9 @@ class Merged:
 
 
 def read_lock(path: Path) -> Lock:
-    """Cut a dvc.lock into pieces; an empty file, as git gives for one that wasn't there, has none.
+    """Split a dvc.lock into pieces; an empty file, git's stand-in for a missing one, has none.
 
-    MergeError unless it is a lock file of schema 2.0 as DVC writes it.
+    Raises MergeError unless it is a lock file of schema 2.0, as DVC writes it.
     """
     if path.stat().st_size > LARGEST_LOCK:
         raise _unusable(path, f"it is larger than {LARGEST_LOCK} bytes")
@@ -62,35 +64,35 @@ def read_lock(path: Path) -> Lock:
         raise _unusable(path, str(error)) from error
     if not text:
         return Lock({}, {})
-    # Cut otherwise than DVC writes it, the file wouldn't be its pieces.
+    # The pieces make up the file only if DVC wrote it.
     if lock.text() != text or lock.keys.get("schema") != SCHEMA:
         raise _unusable(path, "it isn't of schema 2.0, as DVC writes it")
     return lock
 
 
 def merge_locks(base: Lock, ours: Lock, theirs: Lock) -> Merged:
-    """Merge three ways, stage by stage; ours keep their order, and new ones of theirs follow.
+    """Merge three ways, stage by stage; our order stays, and their new stages follow.
 
-    A stage that one side changed, added or removed is as on that side. One that both changed, each
-    differently, is left out: an entry made of both would name outputs that no run has written.
-    DVC then takes the stage for one that never ran, and `dvc repro` runs it, or finds its result
-    in the run-cache. Keys beside the stages can't be made again: MergeError if they disagree.
+    A stage that one side changed, added or removed is taken from that side. A stage that both sides
+    changed, each in its own way, is left out: a mixed entry would name outputs that no run wrote.
+    `dvc repro` then runs the stage, or takes its result from the run-cache. Other keys can't be
+    recomputed: MergeError if both sides changed one.
     """
     keys, disagreed = _merge(base.keys, ours.keys, theirs.keys)
     if disagreed:
         raise MergeError(
             f"both sides changed {', '.join(disagreed)} of dvc.lock",
-            expected="changes of one side only, beside the stages",
-            next_step="choose one by hand, git add the file, and commit",
+            expected="changes on one side only, outside of `stages`",
+            next_step="choose one, git add the file, and commit",
         )
     stages, dropped = _merge(base.stages, ours.stages, theirs.stages)
     return Merged(Lock(stages, keys), dropped)
 
 
 def merge_lock_files(base: Path, ours: Path, theirs: Path) -> Merged:
-    """Merge the locks in three files into ``ours``; see `merge_locks`.
+    """Merge three lock files into ``ours``; see `merge_locks`.
 
-    MergeError, with conflict markers in ``ours``, where that isn't possible.
+    Raises MergeError, and leaves conflict markers in ``ours``, where that isn't possible.
     """
     try:
         merged = merge_locks(*map(read_lock, (base, ours, theirs)))
@@ -102,9 +104,9 @@ def merge_lock_files(base: Path, ours: Path, theirs: Path) -> Merged:
 
 
 def merge_readmes(base: Path, ours: Path, theirs: Path) -> bool:
-    """Merge three READMEs into ``ours`` as text, with our table of results.
+    """Merge three READMEs into ``ours`` as text, and keep our table of results.
 
-    Whether their table was another one. MergeError where the rest has conflicts.
+    Returns: whether their table differed. Raises MergeError if the rest has conflicts.
     """
     table = block_of(ours.read_text(encoding="utf-8"))
     theirs_had = block_of(theirs.read_text(encoding="utf-8"))
@@ -115,7 +117,7 @@ def merge_readmes(base: Path, ours: Path, theirs: Path) -> bool:
     if _merge_as_text(base, ours, theirs):
         raise MergeError(
             "both sides changed the same lines",
-            next_step="choose by hand between the markers, git add the file, and commit",
+            next_step="edit the lines between the markers, git add the file, and commit",
         )
     return theirs_had not in ("", table)
 
@@ -123,7 +125,7 @@ def merge_readmes(base: Path, ours: Path, theirs: Path) -> bool:
 def _merge(
     base: Mapping[str, str], ours: Mapping[str, str], theirs: Mapping[str, str]
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The merged pieces, and the names of those that both sides changed differently."""
+    """The merged pieces, and the names of those on which the sides disagree."""
     kept, disagreed = {}, []
     for name in dict.fromkeys([*ours, *theirs]):
         before, our, their = base.get(name), ours.get(name), theirs.get(name)
@@ -143,10 +145,10 @@ def _cut(text: str) -> Lock:
 
 
 def _pieces(text: str, start: str) -> dict[str, str]:
-    """``text`` cut where a line matches ``start``, by each piece's key.
+    """Split ``text`` where a line matches ``start``; the pieces by their key.
 
-    A piece is YAML on its own, or YAMLError is raised: its aliases are of its own anchors. What
-    isn't a mapping with one key, on whole lines, is left out.
+    Raises YAMLError for a piece that isn't YAML on its own, such as one with an alias of another
+    piece's anchor. Pieces that aren't a mapping with one key, in full lines, are left out.
     """
     pieces = {}
     for piece in re.split(start, text, flags=re.MULTILINE):
@@ -157,7 +159,7 @@ def _pieces(text: str, start: str) -> dict[str, str]:
 
 
 def _merge_as_text(base: Path, ours: Path, theirs: Path) -> bool:
-    """git's merge of lines into ``ours``; whether it has conflicts."""
+    """Merge lines into ``ours`` as git does; whether there are conflicts."""
     labels = [word for name in ("ours", "base", "theirs") for word in ("-L", name)]
     command = ["git", "merge-file", *labels, str(ours), str(base), str(theirs)]
     return subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode != 0

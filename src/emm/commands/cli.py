@@ -196,7 +196,7 @@ def repro(
 
         Console().print(dry_run(targets or []))
         return
-    from emm_dvc.repro.command import reproduce
+    from emm_dvc.repro.run import reproduce
 
     reproduce(targets or [], jobs, [gpu for gpu in gpus.split(",") if gpu], keep_going, engine)
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import yaml
 
-from emm.config.binding import choose
-from emm.core.errors import EmmError
+from emm.core.errors import EmmError, choose
 from emm_dvc.accept.history import History, git_root
 
 Entry = dict[str, Any]

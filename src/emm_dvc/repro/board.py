@@ -1,4 +1,4 @@
-"""How far every stage is."""
+"""The state of every stage of a run."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from emm_dvc.repro.graph import Plan, Stage
 
 
 class State(StrEnum):
-    """What a person reads in the table."""
+    """The state of a stage, as the table shows it."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -29,7 +29,7 @@ _OPEN = frozenset({State.WAITING, State.RUNNING, State.BUSY})
 
 @dataclass
 class Row:
-    """One stage: its state, when that began, and how long it took in all."""
+    """One stage: its state, since when, and how long it ran."""
 
     stage: Stage
     state: State = State.WAITING
@@ -40,12 +40,12 @@ class Row:
 
 
 class Board:
-    """The rows of all stages, and one who is told of each change."""
+    """The rows of all stages; ``notify`` is called with each row that changes."""
 
-    def __init__(self, plan: Plan, tell: Callable[[Row], None] = lambda row: None) -> None:
+    def __init__(self, plan: Plan, notify: Callable[[Row], None] = lambda row: None) -> None:
         self.plan = plan
         self.rows = {name: Row(stage) for name, stage in plan.stages.items()}
-        self.tell = tell
+        self.notify = notify
 
     def set(self, name: str, state: State, note: str = "", log: Path | None = None) -> None:
         """Move a stage to another state."""
@@ -53,18 +53,18 @@ class Board:
         if row.state is State.RUNNING:
             row.seconds = now - row.since
         row.state, row.since, row.note, row.log = state, now, note, log or row.log
-        self.tell(row)
+        self.notify(row)
 
     def within(self, *states: State) -> list[str]:
-        """Names of the stages in one of ``states``, as planned."""
+        """Names of the stages in one of ``states``, in the order of the plan."""
         return [name for name, row in self.rows.items() if row.state in states]
 
     def open(self) -> bool:
-        """Whether a stage hasn't come to an end."""
+        """Whether a stage is waiting or running."""
         return any(row.state in _OPEN for row in self.rows.values())
 
     def ready(self) -> list[str]:
-        """Waiting stages that nothing holds up, those that most others wait for first."""
+        """Stages that may start, those with the most stages behind them first."""
         found = [name for name in self.within(State.WAITING) if self._free(self.rows[name].stage)]
         return sorted(found, key=lambda name: -len(self.plan.downstream[name]))
 

@@ -1,4 +1,4 @@
-"""DVC's processes, each with the command of its stage in a process group of their own."""
+"""Processes of DVC, each in a process group with the command of its stage."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ class Child:
 
 
 def start(stage: str, options: Iterable[str], log: Path, variables: Mapping[str, str]) -> Child:
-    """Start ``dvc repro`` of the stage alone; all that it says goes to ``log``."""
+    """Start ``dvc repro --single-item`` of the stage; its output goes to ``log``."""
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", *options]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
@@ -40,18 +40,18 @@ def start(stage: str, options: Iterable[str], log: Path, variables: Mapping[str,
 
 
 def end(children: Iterable[Child], grace: float = GRACE_SECONDS) -> None:
-    """End the stages' commands, then DVC by itself; after ``grace`` seconds whole groups at once.
+    """Terminate the commands of the stages; after ``grace`` seconds, kill the process groups.
 
-    DVC isn't told to stop: it may be writing dvc.lock, which a signal would leave cut off. It ends
-    when its command has ended.
+    DVC gets no signal: it may be writing dvc.lock, which would be left truncated. It ends when its
+    command has ended.
     """
     waiting = [child for child in children if child.process.poll() is None]
-    told: set[int] = set()
+    signalled: set[int] = set()
     deadline = time.monotonic() + grace
     try:
         while _alive(waiting) and time.monotonic() < deadline:
             for child in _alive(waiting):
-                _terminate_below(child.process.pid, told)
+                _terminate_below(child.process.pid, signalled)
             time.sleep(_POLL_SECONDS)
     finally:
         for child in waiting:
@@ -61,7 +61,7 @@ def end(children: Iterable[Child], grace: float = GRACE_SECONDS) -> None:
 
 
 def exists(number: int) -> bool:
-    """Whether there is a process of this number."""
+    """Whether a process of this number runs."""
     import psutil
 
     return bool(psutil.pid_exists(number))
@@ -71,13 +71,13 @@ def _alive(children: Iterable[Child]) -> list[Child]:
     return [child for child in children if child.process.poll() is None]
 
 
-def _terminate_below(number: int, told: set[int]) -> None:
-    """SIGTERM to what a process has started, once each: a second would cut its tidying short."""
+def _terminate_below(number: int, signalled: set[int]) -> None:
+    """Send SIGTERM to the descendants of a process, once: a second would stop their clean-up."""
     import psutil
 
     with suppress(psutil.NoSuchProcess):
         for process in psutil.Process(number).children(recursive=True):
-            if process.pid not in told:
-                told.add(process.pid)
+            if process.pid not in signalled:
+                signalled.add(process.pid)
                 with suppress(psutil.NoSuchProcess):
                     process.terminate()

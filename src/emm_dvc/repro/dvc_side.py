@@ -1,12 +1,12 @@
-"""What DVC itself knows of the graph, asked in a process of its own that answers in JSON.
+"""Questions about the graph that DVC itself answers, in a process of its own, as JSON.
 
-    python -m emm_dvc.repro.dvc_side plan [TARGET…]     stages that `dvc repro TARGET…` would visit
-    python -m emm_dvc.repro.dvc_side changed STAGE…     which of these would run
-    python -m emm_dvc.repro.dvc_side forecast [TARGET…] what would happen to each, and why
-    python -m emm_dvc.repro.dvc_side arrange            order dvc.lock as told on standard input
+    python -m emm_dvc.repro.dvc_side plan [TARGET…]     what `dvc repro TARGET…` would visit
+    python -m emm_dvc.repro.dvc_side changed STAGE…     which of them would run
+    python -m emm_dvc.repro.dvc_side forecast [TARGET…] what would happen to each of them, and why
+    python -m emm_dvc.repro.dvc_side arrange            order dvc.lock as standard input says
 
-The functions are those that `dvc repro` calls, so targets, frozen stages and several dvc.yaml mean
-what they mean there. Everything happens under DVC's own lock, which other commands of DVC wait for.
+These are the functions that `dvc repro` calls, so targets, frozen stages and several dvc.yaml files
+have the same meaning. DVC's lock is held meanwhile, so that other commands of DVC wait.
 """
 
 import json
@@ -31,15 +31,15 @@ DEFAULT_TARGET = "dvc.yaml"
 
 
 def plan(targets: Sequence[str]) -> dict[str, Any]:
-    """The stages that ``dvc repro targets`` visits, in its order, with what each waits for."""
+    """The stages that ``dvc repro targets`` visits, in its order, and what each waits for."""
     with _locked() as repo:
         order = _visited(repo, targets)
         position = {stage: number for number, stage in enumerate(order)}
         graph = repo.index.graph
         active = get_active_graph(graph)
         after: dict[Any, list[Any]] = {stage: [] for stage in order}
-        # DVC cuts a frozen stage off from what it depends on, but the two may not run at once:
-        # they go in the order of a serial run.
+        # DVC ignores what a frozen stage depends on, but the two may not run at the same time:
+        # they keep the order of a serial run.
         for stage, upstream in graph.edges:
             if stage.frozen and stage in position and upstream in position:
                 first, second = sorted((stage, upstream), key=position.__getitem__)
@@ -64,7 +64,7 @@ def plan(targets: Sequence[str]) -> dict[str, Any]:
 
 
 def changed(names: Sequence[str]) -> dict[str, bool]:
-    """Whether each of the stages would run now; what they wait for must be up to date."""
+    """Whether each of the stages would run now; their upstream stages must be up to date."""
     with _locked() as repo:
         stages = collect_stages(repo, names)
         return {stage.addressing: _changed(stage) for stage in stages}
@@ -77,7 +77,7 @@ def forecast(targets: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def arrange(orders: dict[str, list[str]]) -> dict[str, bool]:
-    """Put the entries of each dvc.lock into the order given; tells which files were written."""
+    """Put the entries of each dvc.lock into the given order; which files were written."""
     written = {}
     with _locked():
         for name, order in orders.items():
@@ -104,12 +104,12 @@ def _visited(repo: Any, targets: Sequence[str]) -> list[Any]:
 def _changed(stage: Any) -> bool:
     try:
         return bool(stage.changed())
-    except LockError:  # another process makes or reads its files: DVC will tell again when it runs
+    except LockError:  # another process uses its files: DVC looks again when it runs the stage
         return True
 
 
 def _lock_path(repo: Any, stage: Any) -> str | None:
-    """Where a stage of a dvc.yaml has its entry; a .dvc file is its own."""
+    """The dvc.lock with the entry of a stage; a .dvc file has none."""
     path = Path(stage.path)
     return None if path.suffix == ".dvc" else _inside(repo, path.with_suffix(".lock"))
 
@@ -119,7 +119,7 @@ def _inside(repo: Any, path: str | Path) -> str:
 
 
 def _shared(stage: Any, upstream: Iterable[Any]) -> bool:
-    """Whether other machines get what a stage reads, and pass on what it makes, by the remote."""
+    """Whether the remote carries both what a stage reads and what it writes."""
     deps = [dep.fs_path for dep in stage.deps]
     read = [out for other in upstream for out in other.outs if _overlaps(out.fs_path, deps)]
     return bool(
@@ -136,7 +136,7 @@ def _overlaps(path: str, others: Iterable[str]) -> bool:
 
 
 def _say(error: BaseException | None) -> str:
-    """DVC keeps the reason in the chain of causes."""
+    """The messages of an error and its causes, where DVC keeps the reason."""
     lines = []
     while error is not None:
         lines.append(str(error))

@@ -1,4 +1,4 @@
-"""The stages that a run visits, as DVC plans them, and what may run next."""
+"""The stages that a run visits, as DVC plans them."""
 
 import json
 import os
@@ -11,19 +11,29 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from emm.core.errors import EmmError
 from emm.core.progress import say
-from emm_dvc.repro.errors import StageError
 
 _SOON_SECONDS = 20.0
 
 
+class StageError(EmmError):
+    """Stages failed, or DVC can't read the graph."""
+
+
 @dataclass(frozen=True)
 class Stage:
-    """One stage under the name that DVC's commands take.
+    """One stage.
 
-    ``upstream`` are the stages whose results it reads, ``after`` those that merely may not run at
-    the same time. ``lock`` and ``entry`` say where its results, ``outs``, are noted. ``shared``
-    means that other machines get what it reads, and pass on what it makes, through the remote.
+    Attributes:
+        name: as DVC's commands take it.
+        upstream: stages whose results it reads.
+        after: earlier stages that may not run at the same time.
+        changed: whether it would run now.
+        lock: the file with its entry.
+        entry: its name in that file.
+        outs: the paths of its results.
+        shared: whether the remote carries both what it reads and what it writes.
     """
 
     name: str
@@ -38,7 +48,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """The stages in the order of a serial ``dvc repro``, the repository's root, its remote."""
+    """The stages in the order of a serial ``dvc repro``, the repository's root and its remote."""
 
     root: Path
     stages: Mapping[str, Stage]
@@ -46,7 +56,7 @@ class Plan:
 
     @cached_property
     def downstream(self) -> dict[str, set[str]]:
-        """All stages that read a stage's results, directly or through others."""
+        """For each stage, those that read its results, directly or through others."""
         found: dict[str, set[str]] = {name: set() for name in self.stages}
         for name in reversed(list(self.stages)):
             for upstream in self.stages[name].upstream:
@@ -54,7 +64,7 @@ class Plan:
         return found
 
     def entries(self) -> dict[str, list[str]]:
-        """For each lock file the names that the planned stages have there, in order."""
+        """For each lock file, the names of the planned stages there, in order."""
         files: dict[str, list[str]] = {}
         for stage in self.stages.values():
             if stage.lock and stage.entry:
@@ -63,9 +73,9 @@ class Plan:
 
 
 def ask_plan(targets: Sequence[str]) -> Plan:
-    """What ``dvc repro targets`` would visit and which stages have changed already.
+    """The stages that ``dvc repro targets`` would visit, and which of them have changed.
 
-    Raises StageError with DVC's words if it can't read the graph or doesn't know a target.
+    Raises StageError with DVC's message if DVC can't read the graph or doesn't know a target.
     """
     with asking("plan", *targets) as process:
         answer = answer_of(process)
@@ -73,19 +83,19 @@ def ask_plan(targets: Sequence[str]) -> Plan:
     return Plan(Path(answer["root"]), {stage.name: stage for stage in stages}, answer["remote"])
 
 
-def _stage(told: dict[str, Any]) -> Stage:
-    return Stage(**{**told, **{key: tuple(told[key]) for key in ("upstream", "after", "outs")}})
+def _stage(answer: dict[str, Any]) -> Stage:
+    return Stage(**{**answer, **{key: tuple(answer[key]) for key in ("upstream", "after", "outs")}})
 
 
 def start_asking(verb: str, *words: str) -> subprocess.Popen[str]:
-    """A process of :mod:`emm_dvc.repro.dvc_side`; :func:`answer_of` gives what it says."""
+    """Start :mod:`emm_dvc.repro.dvc_side`; :func:`answer_of` returns its answer."""
     return subprocess.Popen(
         [sys.executable, "-m", "emm_dvc.repro.dvc_side", verb, *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # DVC's order of stages hangs on the hashes of strings, which change with every process.
+        # DVC's order of stages depends on the hashes of strings, which differ between processes.
         env={**os.environ, "PYTHONHASHSEED": "0"},
         start_new_session=True,
     )
@@ -93,7 +103,7 @@ def start_asking(verb: str, *words: str) -> subprocess.Popen[str]:
 
 @contextmanager
 def asking(verb: str, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """The same, and nothing of it is left behind."""
+    """Start a question, and end its process with the block."""
     process = start_asking(verb, *words)
     try:
         yield process
@@ -102,9 +112,9 @@ def asking(verb: str, *words: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def finish(process: subprocess.Popen[str]) -> None:
-    """Let a question end; one that still waits for DVC's lock is killed.
+    """Wait for a question to end; kill one that still waits for DVC's lock.
 
-    Killed while it holds the lock, it could leave a cut file behind that stops DVC.
+    One that holds the lock may be writing a file, and must not be killed.
     """
     try:
         if process.returncode is None:
@@ -116,12 +126,12 @@ def finish(process: subprocess.Popen[str]) -> None:
         process.wait()
 
 
-def answer_of(process: subprocess.Popen[str], told: object = None) -> Any:
-    """What the process answers to ``told``, once it is done."""
+def answer_of(process: subprocess.Popen[str], message: object = None) -> Any:
+    """Send ``message`` to the process, and wait for its answer."""
     try:
-        answer, complaint = process.communicate(json.dumps(told), timeout=_SOON_SECONDS)
+        answer, complaint = process.communicate(json.dumps(message), timeout=_SOON_SECONDS)
     except subprocess.TimeoutExpired:
-        say("DVC reads the graph, or another command of DVC holds its lock")
+        say("waiting for DVC, which reads the graph or is locked by another command")
         answer, complaint = process.communicate()
     if process.returncode == 0:
         return json.loads(answer)

@@ -1,4 +1,4 @@
-"""Slots of this machine, in each of which one stage runs at a time."""
+"""Slots of this machine; each runs one stage at a time."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ LOGS = Path(".dvc/tmp/emm-repro")
 
 @dataclass(frozen=True)
 class Ended:
-    """How the run of a stage ended: up to date, failed, or kept off by the process ``blocker``."""
+    """How the run of a stage ended; ``blocker`` is the process that kept it from starting."""
 
     stage: str
     state: State
@@ -24,23 +24,23 @@ class Ended:
 
 
 class Engine(Protocol):
-    """Whatever runs stages."""
+    """A way to run stages."""
 
     def free(self) -> bool:
         """Whether one more stage can start."""
 
     def start(self, stage: str) -> Path:
-        """Start a stage; gives its log."""
+        """Start a stage; the path of its log."""
 
     def ended(self) -> list[Ended]:
-        """What has ended since the last call."""
+        """The runs that have ended since the last call."""
 
     def stop(self) -> None:
-        """End all that runs."""
+        """End everything that runs."""
 
 
 class Slots:
-    """``jobs`` slots; with ``gpus`` each of them sees one GPU, in turn."""
+    """``jobs`` slots; with ``gpus``, each slot sees one of them, in turn."""
 
     def __init__(
         self, root: Path, jobs: int, gpus: Sequence[str] = (), options: Sequence[str] = ()
@@ -74,19 +74,19 @@ class Slots:
 
 
 def log_of(root: Path, stage: str) -> Path:
-    """The stage's log, in a folder that git ignores in every DVC repository."""
+    """The log of a stage, in a folder that git ignores in every DVC repository."""
     return root / LOGS / (re.sub(r"[^\w@.+-]", "_", stage) + ".log")
 
 
 def outcome(child: Child) -> Ended:
-    """What DVC did, by its exit status and its words."""
+    """How a run ended, by the exit status and the output of DVC."""
     words = child.log.read_text(encoding="utf-8", errors="replace")
     code = child.process.returncode
     if code == 0:
         return Ended(child.stage, _done(child.stage, words), "", child.log)
     blocker = re.search(r"it is being blocked by:\s+\(PID (\d+)\)", words)
     if blocker:
-        note = f"process {blocker[1]} is at its files"
+        note = f"process {blocker[1]} uses its files"
         return Ended(child.stage, State.BUSY, note, child.log, int(blocker[1]))
     exits = re.findall(r"exited with (-?\d+)$", words, re.MULTILINE)
     return Ended(child.stage, State.FAILED, _status(int(exits[-1] if exits else code)), child.log)

@@ -1,7 +1,7 @@
-"""Stages on a Ray cluster: a task of its own for each, results through the DVC remote.
+"""Stages on a Ray cluster: one task each, with results through the DVC remote.
 
-Ray chooses the node. A stage whose results the remote doesn't carry (files that are kept in git,
-``push: false``) runs here, and so does the fetching of what the tasks have pushed.
+Ray chooses the node. Stages whose results the remote doesn't carry (files kept in git, ``push:
+false``) run on this machine, as does fetching what the tasks have pushed.
 """
 
 import os
@@ -14,8 +14,7 @@ from typing import Any
 
 from emm.core.files import write_text
 from emm_dvc.repro.board import State
-from emm_dvc.repro.errors import StageError
-from emm_dvc.repro.graph import Plan
+from emm_dvc.repro.graph import Plan, StageError
 from emm_dvc.repro.local import Ended, Slots, log_of
 from emm_dvc.repro.ray_task import Work, run_stage
 
@@ -26,7 +25,7 @@ _PULL = ("--pull",)
 
 
 class RayCluster:
-    """Runs a plan's stages as tasks of a cluster, ``jobs`` of them at once (0: one a CPU)."""
+    """Run the stages of a plan as tasks of a cluster, ``jobs`` at a time (0: one per CPU)."""
 
     def __init__(self, plan: Plan, jobs: int) -> None:
         self._ray = _connected()
@@ -61,7 +60,7 @@ class RayCluster:
         return [*found, *self._here.ended()]
 
     def stop(self) -> None:
-        """End the tasks on their nodes, and what runs here."""
+        """End the tasks on their nodes, and everything that runs here."""
         tasks, self._queue = list(self._tasks.values()), []
         self._tasks.clear()
         for task in tasks:
@@ -78,16 +77,16 @@ class RayCluster:
         return [stage for stage, task in self._tasks.items() if task in over]
 
     def _take(self, stage: str) -> Ended | None:
-        """A task's end: a failure ends the stage, a result is fetched by DVC."""
+        """Handle the end of a task: a failure ends its stage, a result is fetched by DVC."""
         task, log = self._tasks.pop(stage), log_of(self._plan.root, stage)
         try:
-            done, said = self._ray.get(task)
+            done, output = self._ray.get(task)
         except self._ray.exceptions.RayError as error:
-            done, said = False, str(error)
+            done, output = False, str(error)
         if done:
             self._queue.append(stage)
             return None
-        write_text(log, said)
+        write_text(log, output)
         return Ended(stage, State.FAILED, "on the cluster", log)
 
     def _locks(self) -> dict[str, str]:
@@ -98,10 +97,10 @@ class RayCluster:
 
 
 def pack(plan: Plan) -> Work:
-    """The commit that the tasks clone; StageError where the files differ from it."""
+    """Pack the commit that the tasks clone; StageError if the workspace differs from it."""
     if plan.remote is None:
         raise StageError(
-            "a cluster's tasks share results through the default DVC remote, and there is none",
+            "tasks of a cluster share results through the default DVC remote, and there is none",
             next_step="dvc remote add --default NAME URL, and commit .dvc/config",
         )
     changed = _git(plan.root, "status", "--porcelain", "--untracked-files=no").splitlines()
@@ -111,7 +110,7 @@ def pack(plan: Plan) -> Work:
         raise StageError(
             "a cluster runs the stages of a commit, and these files differ from it: "
             + ", ".join(others),
-            next_step="git commit, then run it again",
+            next_step="git commit, then run this again",
         )
     bundle = subprocess.run(
         ["git", "bundle", "create", "--quiet", "-", "HEAD"],
@@ -151,12 +150,14 @@ def _connected() -> Any:
             where=address,
             next_step="ray start --head, or set RAY_ADDRESS",
         ) from error
-    signal.signal(signal.SIGTERM, handler)  # Ray's own would exit at once and leave the tasks
+    signal.signal(
+        signal.SIGTERM, handler
+    )  # Ray's own handler would exit and leave the tasks running
     return ray
 
 
 def _knock(address: str) -> None:
-    """Ray asks an address at which nobody listens for minutes; OSError comes at once."""
+    """Raise OSError if nobody listens at an address, where Ray would try for minutes."""
     host, _, port = address.rpartition(":")
     if host and "/" not in host:
         socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()

@@ -1,6 +1,6 @@
 """One stage on a node of a Ray cluster: clone, pull what it reads, run, push the result.
 
-Only this module runs on the nodes. It gets bytes and names, and gives a log.
+Only this module runs on the nodes.
 """
 
 import os
@@ -21,7 +21,7 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Work:
-    """The repository as a git bundle of one commit, and where in it DVC is called.
+    """The repository as a git bundle of one commit, and the folder in which DVC is called.
 
     ``project`` names the node's cache, which all tasks of a repository share.
     """
@@ -32,10 +32,12 @@ class Work:
 
 
 def run_stage(work: Work, stage: str, locks: Mapping[str, str]) -> tuple[bool, str]:
-    """Run the stage in a clone of its own; whether that worked, and the end of its log.
+    """Run a stage in a clone of its own.
 
-    ``locks`` has the text of each dvc.lock as the driver has it now: it says which results of other
-    stages the remote is to be asked for. The result gets back through the remote's run-cache.
+    ``locks`` has the driver's present text of each dvc.lock, which names the results of other
+    stages to pull. The result goes to the remote's run-cache.
+
+    Returns: whether that worked, and the end of the log.
     """
     with TemporaryDirectory(prefix="emm-ray-") as temporary:
         bundle, clone = Path(temporary, "commit.bundle"), Path(temporary, "clone")
@@ -59,13 +61,13 @@ def run_stage(work: Work, stage: str, locks: Mapping[str, str]) -> tuple[bool, s
 
 
 def _cache(project: str) -> Path:
-    """A folder of the node that keeps what was pulled once."""
+    """The node's own cache, so that data is pulled once."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "emm" / "ray" / project
 
 
 def _run(command: Sequence[str], log: Path, folder: Path, clone: Path | None = None) -> bool:
-    """Whether a command works; it ends with the task, in whatever way that ends."""
+    """Run a command, and end it with the task, however that ends; whether it worked."""
     with log.open("ab") as file:
         process = subprocess.Popen(
             command,
@@ -77,7 +79,7 @@ def _run(command: Sequence[str], log: Path, folder: Path, clone: Path | None = N
             start_new_session=True,
         )
     try:
-        # Ray's cancelling interrupts Python, but not a call that waits.
+        # Ray's cancelling interrupts Python code, but not a blocking call.
         while process.poll() is None:
             time.sleep(_POLL_SECONDS)
         return process.returncode == 0
@@ -86,7 +88,7 @@ def _run(command: Sequence[str], log: Path, folder: Path, clone: Path | None = N
 
 
 def _variables(clone: Path | None) -> dict[str, str]:
-    """The clone's own code, run by this Python, is what the stages get."""
+    """An environment in which stages run the clone's code by this Python."""
     first = {"PATH": str(Path(sys.executable).parent)}
     if clone is not None:
         first["PYTHONPATH"] = str(clone / "src")

@@ -1,28 +1,54 @@
-"""Ready stages go to free slots until all are up to date, or one has failed."""
+"""`emm repro`: start stages as soon as they are ready, until all are up to date or one fails."""
 
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
 
+from emm.core.errors import ParamsError
 from emm.core.progress import say
 from emm_dvc.repro.board import UP_TO_DATE, Board, Row, State
 from emm_dvc.repro.children import exists
-from emm_dvc.repro.errors import StageError
-from emm_dvc.repro.graph import Plan, answer_of, asking, finish, start_asking
-from emm_dvc.repro.local import Ended, Engine
+from emm_dvc.repro.graph import (
+    Plan,
+    StageError,
+    answer_of,
+    ask_plan,
+    asking,
+    finish,
+    start_asking,
+)
+from emm_dvc.repro.local import Ended, Engine, Slots
 from emm_dvc.repro.lockfile import entries, serial_order
-from emm_dvc.repro.table import near
+from emm_dvc.repro.table import near, shown
 
 _TICK_SECONDS = 0.1
 _BUSY_SECONDS = 30.0
-_ASKED_AT_ONCE = 500  # so that the answer fits into a pipe that isn't read meanwhile
+_ASKED_AT_ONCE = 500  # the answer must fit into a pipe, which isn't read meanwhile
+
+
+def reproduce(
+    targets: Sequence[str], jobs: int, gpus: Sequence[str], keep_going: bool, engine: str = "local"
+) -> None:
+    """Bring the targets up to date with ``jobs`` stages at a time (0: one per CPU).
+
+    Raises ParamsError for options that exclude each other, StageError if stages failed or DVC can't
+    read the graph.
+    """
+    if gpus and engine == "ray":
+        raise ParamsError("--gpus is for this machine; Ray gives each task a GPU of its node")
+    _end_with_the_terminal()
+    board = Board(ask_plan(targets))
+    with shown(board):
+        run_stages(board, _engine(engine, board.plan, jobs, gpus), keep_going)
 
 
 def run_stages(board: Board, engine: Engine, keep_going: bool) -> None:
-    """Bring the board's stages up to date; raises StageError naming those that failed.
+    """Bring the stages of the board up to date; raises StageError with those that failed.
 
-    Ctrl-C, as any error here, ends what runs and says what that was. In any case dvc.lock has a
-    serial run's order.
+    Ctrl-C, like any error here, ends the running stages and names them. dvc.lock always has the
+    order of a serial run at the end.
     """
     before = _entries(board.plan)
     try:
@@ -36,10 +62,9 @@ def run_stages(board: Board, engine: Engine, keep_going: bool) -> None:
 
 
 class Run:
-    """What is known of the stages while they run.
+    """The stages while they run.
 
-    ``changed`` says of a stage whether it would run: None when a stage that it reads has run since
-    DVC was asked.
+    ``changed``: whether a stage would run; None if one that it reads has run since DVC was asked.
     """
 
     def __init__(self, board: Board, engine: Engine, keep_going: bool) -> None:
@@ -60,7 +85,7 @@ class Run:
                 finish(self.question)
 
     def step(self) -> bool:
-        """Take note of what has ended and start what can start; False when all is over."""
+        """Record which stages have ended and start ready ones; whether any are left."""
         for ended in self.engine.ended():
             self._note(ended)
         self._answer()
@@ -88,20 +113,20 @@ class Run:
                 self.board.set(name, State.LEFT_OUT)
 
     def _pass_unchanged(self) -> None:
-        """Stages that DVC has called unchanged need no process; they free others, too."""
+        """Mark unchanged stages, which need no process and may make others ready."""
         while passed := [name for name in self.board.ready() if self.changed[name] is False]:
             for name in passed:
                 self.board.set(name, State.UNCHANGED)
 
     def _wake(self) -> None:
-        """A stage whose files another process holds is tried again when that may be over."""
+        """Retry stages whose files another process used, when that may have ended."""
         for name in self.board.within(State.BUSY):
             waited = time.monotonic() - self.board.rows[name].since
             if waited > _BUSY_SECONDS or not exists(self.blockers[name]):
                 self.board.set(name, State.WAITING)
 
     def _ask(self) -> None:
-        """One question for several stages; a single one tells it itself when it is started."""
+        """Ask DVC about several stages at once; a single one is simply started."""
         unknown = [name for name in self.board.ready() if self.changed[name] is None]
         if self.question is None and len(unknown) > 1:
             self.asked = unknown[:_ASKED_AT_ONCE]
@@ -118,10 +143,24 @@ class Run:
                 self.board.set(name, State.RUNNING, log=self.engine.start(name))
 
 
+def _engine(name: str, plan: Plan, jobs: int, gpus: Sequence[str]) -> Engine:
+    if name == "ray":
+        from emm_dvc.repro.ray_engine import RayCluster
+
+        return RayCluster(plan, jobs)
+    return Slots(plan.root, jobs or os.cpu_count() or 1, gpus)
+
+
+def _end_with_the_terminal() -> None:
+    """End the work like Ctrl-C when the terminal closes, unless nohup prevents that."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+
+
 def _stop(board: Board, engine: Engine) -> None:
-    """End what runs; a stage that was just done is done, the others were under way."""
+    """End the running stages; those that had just finished are done, the others are stopped."""
     if board.within(State.RUNNING):
-        say("ending the stages; Ctrl-C again: at once")
+        say("ending the stages; press Ctrl-C again to kill them")
     try:
         engine.stop()
     finally:
@@ -132,7 +171,7 @@ def _stop(board: Board, engine: Engine) -> None:
             board.set(name, State.STOPPED)
         stopped = [board.rows[name] for name in board.within(State.STOPPED)]
         if stopped:
-            say(f"under way were:\n{_logs(stopped)}")
+            say(f"stopped stages:\n{_logs(stopped)}")
 
 
 def _entries(plan: Plan) -> dict[str, list[str]]:
@@ -144,7 +183,7 @@ def _entries(plan: Plan) -> dict[str, list[str]]:
 
 
 def _arrange(plan: Plan, before: dict[str, list[str]]) -> None:
-    """Where stages ended in another order than a serial run has, dvc.lock gets that order."""
+    """Give dvc.lock the order of a serial run if stages ended in another one."""
     planned = plan.entries()
     wanted = {}
     for name, found in _entries(plan).items():
@@ -164,7 +203,7 @@ def _raise_failed(board: Board) -> None:
     left = len(board.within(State.LEFT_OUT))
     raise StageError(
         f"{len(failed)} of {len(board.rows)} stages failed, {left} were left out:\n" + _logs(rows),
-        next_step="read the log, mend the cause, and run it again: what is done stays done",
+        next_step="read the log, fix the cause, and run this again; finished stages stay finished",
     )
 
 

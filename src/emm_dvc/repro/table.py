@@ -1,4 +1,4 @@
-"""What a person sees of the run: a live table, or plain lines in a log."""
+"""The display of a run: a live table in a terminal, plain lines in a log."""
 
 import time
 from collections import Counter
@@ -23,14 +23,14 @@ _STYLES = {
     State.LEFT_OUT: "red",
     State.STOPPED: "red",
 }
-# Where not all rows fit, those stay that matter most.
+# The states whose rows are shown first where not all rows fit.
 _FIRST = (State.FAILED, State.STOPPED, State.RUNNING, State.BUSY, State.DONE, State.CACHED)
 _AROUND_THE_ROWS = 6
 
 
 @contextmanager
 def shown(board: Board, console: Console | None = None) -> Iterator[None]:
-    """Show the board while the block runs, and how many stages came to what at its end."""
+    """Show the board while the block runs, and the number of stages per state at its end."""
     console = console or Console(stderr=True)
     started = time.monotonic()
     try:
@@ -38,21 +38,21 @@ def shown(board: Board, console: Console | None = None) -> Iterator[None]:
             with Live(get_renderable=lambda: table(board, console.height), console=console):
                 yield
         else:
-            board.tell = lambda row: _print(console, line(row))
+            board.notify = lambda row: _print(console, line(row))
             yield
     finally:
         _print(console, f"{counts(board)}, in {duration(time.monotonic() - started)}")
 
 
 def table(board: Board, height: int) -> Table:
-    """The rows, no more of them than fit into ``height`` lines."""
+    """A table of the rows, as many as fit into ``height`` lines."""
     title = counts(board)
     made = Table(title=title, title_justify="left", min_width=len(title), box=None, pad_edge=False)
     made.add_column("stage")
     made.add_column("state")
     made.add_column("time", justify="right")
     made.add_column("")
-    rows = _most_telling(list(board.rows.values()), max(1, height - _AROUND_THE_ROWS))
+    rows = _most_important(list(board.rows.values()), max(1, height - _AROUND_THE_ROWS))
     for row in rows:
         made.add_row(row.stage.name, f"[{_STYLES[row.state]}]{row.state}[/]", _time(row), row.note)
     if len(rows) < len(board.rows):
@@ -61,7 +61,7 @@ def table(board: Board, height: int) -> Table:
 
 
 def line(row: Row) -> str:
-    """A change of one stage's state, for a log; empty for what isn't worth a line."""
+    """The new state of a stage as a line of a log; empty for unchanged and waiting stages."""
     if row.state in (State.UNCHANGED, State.WAITING):
         return ""
     parts = [f"{row.stage.name}: {row.state}"]
@@ -75,14 +75,14 @@ def line(row: Row) -> str:
 
 
 def counts(board: Board) -> str:
-    """How many stages are in which state, such as ``27 stages: 3 done, 24 unchanged``."""
+    """The number of stages per state, such as ``27 stages: 3 done, 24 unchanged``."""
     found = Counter(row.state for row in board.rows.values())
     each = ", ".join(f"{found[state]} {state}" for state in State if found[state])
     return f"{len(board.rows)} stages" + (f": {each}" if each else "")
 
 
 def duration(seconds: float) -> str:
-    """``12.3 s`` or, from a minute on, ``1:02`` and ``1:01:02``."""
+    """``12.3 s``, or ``1:02`` and ``1:01:02`` from one minute on."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -91,12 +91,12 @@ def duration(seconds: float) -> str:
 
 
 def near(path: Path) -> str:
-    """A path as one would type it here."""
+    """A path relative to the current folder, if it is inside."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def _most_telling(rows: list[Row], limit: int) -> list[Row]:
+def _most_important(rows: list[Row], limit: int) -> list[Row]:
     if len(rows) <= limit:
         return rows
     rank = {state: number for number, state in enumerate(_FIRST)}

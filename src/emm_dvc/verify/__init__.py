@@ -1,1 +1,1 @@
-"""Whether the bytes in the workspace, the cache and a remote are those that dvc.lock names."""
+"""Check the bytes in the workspace, the cache and a remote against the hashes in dvc.lock."""

@@ -1,4 +1,4 @@
-"""`emm verify`: everything that dvc.lock names, in the workspace, the cache and a remote."""
+"""`emm verify`: check everything in dvc.lock, in the workspace, the cache and a remote."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,14 +16,16 @@ from emm_dvc.verify.verify import (
     verify_workspace,
 )
 
-SHOWN = 10  # missing files that are named
+SHOWN = 10  # missing files in the report
 
 
 def verify(root: Path, remote: str | None, sample: int | None) -> tuple[bool, str]:
-    """Whether nothing is damaged, and the text to tell.
+    """Read the files and compare their hashes with dvc.lock.
 
-    ``sample``: how many of the remote's objects are read, None for all that dvc.lock names.
-    VerifyError if a lock, the cache or the remote can't be used.
+    ``sample``: the number of objects of the remote to read, None for all that dvc.lock names.
+
+    Returns: whether nothing is damaged, and a report as text. Raises VerifyError if a lock, the
+    cache or the remote can't be used.
     """
     outs = read_outs(root)
     cache = cache_of(root)
@@ -39,7 +41,7 @@ def verify(root: Path, remote: str | None, sample: int | None) -> tuple[bool, st
         if remote:
             chosen = sampled(objects, sample)
             parts.append(verify_store(stores[1], chosen, repair_remote(remote), read))
-    return not any(part.damaged for part in parts), _told(stores, parts, len(objects), outs)
+    return not any(part.damaged for part in parts), _text(stores, parts, len(objects), outs)
 
 
 def _counter(report: Callable[[float], None]) -> Callable[[int], None]:
@@ -53,7 +55,7 @@ def _counter(report: Callable[[float], None]) -> Callable[[int], None]:
     return read
 
 
-def _told(
+def _text(
     stores: Sequence[Store], parts: Sequence[Findings], objects: int, outs: Sequence[Out]
 ) -> str:
     damaged = [each for part in parts for each in part.damaged]

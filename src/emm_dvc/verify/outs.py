@@ -1,4 +1,4 @@
-"""What dvc.lock says of the outs of its stages, and DVC's lists of the files in a folder."""
+"""The outs in dvc.lock, and DVC's lists of the files in a folder."""
 
 import hashlib
 import json
@@ -20,19 +20,24 @@ BLOCK = 2**20  # bytes read at a time
 FOLDER = ".dir"
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
-# What reading something else than expected raises.
+# Raised when a file has another structure than expected.
 _MISFITS = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 class VerifyError(EmmError):
-    """Nothing can be verified: what says how the bytes should be can't be used itself."""
+    """A file with the expected hashes can't be used."""
 
 
 @dataclass(frozen=True)
 class Out:
-    """An out of a stage: ``path`` from the project's root, and what it should hash to, which ends
-    in ".dir" for a folder. ``cached``: DVC keeps it, not git. ``stage``: as DVC's commands want
-    it."""
+    """An out of a stage.
+
+    Attributes:
+        stage: its name, as DVC's commands take it.
+        path: from the project's root.
+        md5: the expected hash, which ends in ".dir" for a folder.
+        cached: whether DVC keeps it, not git.
+    """
 
     stage: str
     path: Path
@@ -41,24 +46,25 @@ class Out:
 
 
 def read_outs(root: Path) -> list[Out]:
-    """The outs that the project's lock files name.
+    """The outs in the lock files of the project; folders that are DVC projects are left out.
 
-    VerifyError for a lock that can't be read, or names a path outside ``root`` or no md5.
+    Raises VerifyError for a lock that can't be read, or has an out outside ``root`` or no md5.
     """
-    locks = [*root.glob("dvc.lock"), *sorted(root.glob("*/dvc.lock"))]
+    nested = [lock for lock in root.glob("*/dvc.lock") if not (lock.parent / ".dvc").exists()]
+    locks = [*root.glob("dvc.lock"), *sorted(nested)]
     outs = [out for lock in locks for out in _outs_of(root, lock)]
     if not outs:
         raise VerifyError(
-            "no dvc.lock names any out", where=root, next_step="run this in the project's root"
+            "no dvc.lock has any out", where=root, next_step="run this in the project's root"
         )
     return outs
 
 
 def read_list(content: bytes, md5: str) -> dict[str, str] | None:
-    """The md5 of each file of a folder by its path inside; None if ``content`` isn't DVC's list
-    with that md5.
+    """The md5 of each file of a folder, by its path in the folder.
 
-    A path that leads out of the folder makes the list another's work: VerifyError.
+    Returns None if ``content`` isn't the list of that md5. Raises VerifyError for a path that leads
+    out of the folder: DVC didn't write such a list.
     """
     if hashlib.md5(content, usedforsecurity=False).hexdigest() + FOLDER != md5:
         return None
@@ -73,14 +79,14 @@ def read_list(content: bytes, md5: str) -> dict[str, str] | None:
 
 
 def folder_md5(files: Mapping[str, str]) -> str:
-    """The md5 that DVC gives a folder of these files."""
+    """The md5 of a folder with these files, as DVC computes it."""
     entries = [{"md5": files[path], "relpath": path} for path in sorted(files)]
     text = json.dumps(entries, sort_keys=True)
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + FOLDER
 
 
 def files_in(folder: Path) -> Iterator[str]:
-    """Paths inside ``folder``, of its regular files."""
+    """Paths of the regular files in ``folder``, relative to it."""
     for path in folder.rglob("*"):
         if path.is_file():
             yield path.relative_to(folder).as_posix()
@@ -114,7 +120,7 @@ def _out(root: Path, lock: Path, stage: Mapping[str, Any], name: str, out: Any) 
 
 
 def _is_cached(stage: Mapping[str, Any], path: str) -> bool:
-    """Whether dvc.yaml, which has ${...} in its paths, says of none like this `cache: false`."""
+    """Whether no out of dvc.yaml with ``cache: false`` matches the path; ${...} matches a name."""
     plain = [
         re.sub(r"\\\$\\\{.+?\\\}", "[^/]+", re.escape(template))
         for out in stage.get("outs", ())
@@ -126,7 +132,7 @@ def _is_cached(stage: Mapping[str, Any], path: str) -> bool:
 
 
 def _inside(path: str) -> bool:
-    """Whether a relative path stays below where it starts."""
+    """Whether a relative path stays inside its folder."""
     parts = PurePosixPath(path).parts
     return not path.startswith("/") and ".." not in parts and not set(path) & {"\\", "\0"}
 
@@ -142,5 +148,5 @@ def _refused(md5: str, why: str) -> VerifyError:
         f"the list of a folder's files {why}",
         where=f"object {md5}",
         expected="paths inside the folder, each with an md5",
-        next_step="find out who wrote the cache; nothing of this folder was read",
+        next_step="find out who wrote the cache; nothing in this folder was read",
     )

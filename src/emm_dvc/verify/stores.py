@@ -1,4 +1,4 @@
-"""Where objects lie by their md5: the cache of this clone, and remotes of any kind."""
+"""Stores of objects by md5: the cache of this clone, and remotes of any kind."""
 
 import hashlib
 import subprocess
@@ -14,7 +14,7 @@ Read = Callable[[int], object]
 
 
 class Store(Protocol):
-    """Objects by md5. ``place`` says which store it is."""
+    """A store of objects by md5; ``place`` is its name in messages."""
 
     place: str
 
@@ -22,11 +22,11 @@ class Store(Protocol):
         """The object's path or address."""
 
     def open(self, md5: str) -> AbstractContextManager[BinaryIO]:
-        """The object's bytes; FileNotFoundError if it isn't there."""
+        """Open the object; FileNotFoundError if the store doesn't have it."""
 
 
 class Cache:
-    """The cache, a folder."""
+    """The cache, a folder of this machine."""
 
     place = "cache"
 
@@ -41,10 +41,10 @@ class Cache:
 
 
 class Remote:
-    """A remote of DVC's configuration, read through DVC's own file systems."""
+    """A remote of DVC's configuration, read through DVC's file systems."""
 
     def __init__(self, root: Path, name: str) -> None:
-        # Imported late: only this needs DVC inside the process.
+        # Imported late: nothing else needs DVC in this process.
         from dvc.exceptions import DvcException
         from dvc.repo import Repo
 
@@ -66,7 +66,7 @@ class Remote:
                 yield file
         except FileNotFoundError:
             raise
-        # Every kind of remote has errors of its own.
+        # Each kind of remote raises its own errors.
         except Exception as error:
             raise VerifyError(
                 f"the {self.place} can't be read: {error}",
@@ -89,7 +89,7 @@ def cache_of(root: Path) -> Cache:
 
 
 def digest(file: BinaryIO, read: Read) -> str:
-    """The md5 of a file, read in blocks; ``read`` hears how many bytes each had."""
+    """The md5 of a file, read in blocks; ``read`` is called with the size of each."""
     found = hashlib.md5(usedforsecurity=False)
     while block := file.read(BLOCK):
         found.update(block)
@@ -98,6 +98,6 @@ def digest(file: BinaryIO, read: Read) -> str:
 
 
 def content(store: Store, md5: str) -> bytes:
-    """A small object's bytes, for a list of files; at most one more than its limit."""
+    """The bytes of a small object, such as a list of files; at most one more than the limit."""
     with store.open(md5) as file:
         return file.read(LARGEST_LIST + 1)

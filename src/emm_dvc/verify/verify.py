@@ -1,4 +1,4 @@
-"""Hash again what dvc.lock names, and tell what is damaged and how to repair it."""
+"""Compare files with the hashes in dvc.lock; what is damaged, and how to repair it."""
 
 import random
 import shlex
@@ -12,7 +12,7 @@ from emm_dvc.verify.stores import Read, Store, content, digest
 
 @dataclass(frozen=True)
 class Damage:
-    """Bytes that aren't what dvc.lock says: in which ``place``, whose, where, and what to do."""
+    """Bytes that differ from dvc.lock: the store, the out, the path, and how to repair them."""
 
     place: str
     out: Out
@@ -24,7 +24,7 @@ class Damage:
 
 @dataclass
 class Findings:
-    """What was found; ``missing`` are (place, path) of what was never brought here."""
+    """The results of a check; ``missing`` has (place, path) of files that aren't there."""
 
     damaged: list[Damage] = field(default_factory=list)
     missing: list[tuple[str, str]] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Object:
-    """A file that a store keeps by its md5, and of which out it is."""
+    """A file that a store keeps by its md5, and the out that it belongs to."""
 
     out: Out
     path: Path
@@ -41,7 +41,7 @@ class Object:
 
 
 def verify_workspace(root: Path, outs: Sequence[Out], cache: Store, read: Read) -> Findings:
-    """Hash the outs as they lie in ``root``."""
+    """Hash the outs in the workspace."""
     found = Findings()
     for out in outs:
         path = root / out.path
@@ -55,7 +55,7 @@ def verify_workspace(root: Path, outs: Sequence[Out], cache: Store, read: Read) 
 
 
 def verify_store(store: Store, objects: Sequence[Object], repair: "Repair", read: Read) -> Findings:
-    """Hash objects where ``store`` keeps them."""
+    """Hash objects in a store."""
     found = Findings()
     for each in objects:
         try:
@@ -66,14 +66,16 @@ def verify_store(store: Store, objects: Sequence[Object], repair: "Repair", read
             continue
         found.files += 1
         if got != each.md5:
-            where, told = store.where(each.md5), repair(each, store)
-            found.damaged.append(Damage(store.place, each.out, where, got, each.md5, told))
+            where, steps = store.where(each.md5), repair(each, store)
+            found.damaged.append(Damage(store.place, each.out, where, got, each.md5, steps))
     return found
 
 
 def objects_of(outs: Sequence[Out], stores: Sequence[Store]) -> list[Object]:
-    """The objects of the cached outs, each once; folders' lists are read from the first of
-    ``stores`` that has them whole."""
+    """The objects of the cached outs, each once.
+
+    The list of a folder is read from the first of ``stores`` with an undamaged one.
+    """
     found: dict[str, Object] = {}
     for out in outs:
         if out.cached:
@@ -83,7 +85,7 @@ def objects_of(outs: Sequence[Out], stores: Sequence[Store]) -> list[Object]:
 
 
 def sampled(objects: Sequence[Object], count: int | None) -> list[Object]:
-    """``count`` objects drawn anew at each call, or all of them for None."""
+    """``count`` objects, drawn at random in each call, or all of them for None."""
     if count is None or count >= len(objects):
         return list(objects)
     return random.SystemRandom().sample(objects, count)
@@ -93,31 +95,31 @@ Repair = Callable[[Object, Store], str]
 
 
 def repair_cache(good: Callable[[Out], bool]) -> Repair:
-    """What to do about an object of the cache; ``good`` tells whose workspace files are whole."""
+    """How to repair an object of the cache; ``good``: whether an out is intact in the workspace."""
 
-    def told(damaged: Object, store: Store) -> str:
+    def steps(damaged: Object, store: Store) -> str:
         stage = shlex.quote(damaged.out.stage)
         remove = f"rm -f {shlex.quote(store.where(damaged.md5))}"
         if good(damaged.out):
             return f"{remove} && dvc commit --force {stage}"
         return f"{remove} && dvc fetch {stage}   (no remote has it: dvc repro --force {stage})"
 
-    return told
+    return steps
 
 
 def repair_remote(name: str) -> Repair:
-    """What to do about an object of a remote: `dvc push` never replaces one.
+    """How to repair an object of a remote, which `dvc push` never replaces.
 
-    Of a folder the list must go too: as long as it is there, DVC takes the files for pushed.
+    The list of a folder must be deleted, too: while it exists, DVC assumes that its files do.
     """
 
-    def told(damaged: Object, store: Store) -> str:
+    def steps(damaged: Object, store: Store) -> str:
         push = f"dvc push --remote {shlex.quote(name)} {shlex.quote(damaged.out.stage)}"
         objects = dict.fromkeys([damaged.md5, damaged.out.md5])
         those = " and ".join(map(store.where, objects))
         return f"delete {those}, then in a clone where `emm verify` finds nothing: {push}"
 
-    return told
+    return steps
 
 
 def _verify_folder(found: Findings, root: Path, out: Out, cache: Store, read: Read) -> None:
@@ -141,7 +143,7 @@ def _verify_file(found: Findings, root: Path, out: Out, path: Path, md5: str, re
 
 
 def _altered(out: Out, path: Path, got: str, expected: str) -> Damage:
-    # Removed first: DVC takes a file whose size and time haven't changed for whole.
+    # Removed first: DVC trusts a file whose size and time haven't changed.
     name = shlex.quote(str(out.path))
     stage = shlex.quote(out.stage)
     back = f"dvc checkout --force {stage}" if out.cached else f"git checkout -- {name}"

@@ -52,7 +52,7 @@ def test_a_signal_ends_all_children_and_names_what_was_under_way(
     assert process.returncode == 130
     assert not any(alive(one) for one in workers)
     assert still_at_it(repository) == []
-    assert "under way were:\n  - held: .dvc/tmp/emm-repro/held.log\n  - other: " in said
+    assert "stopped stages:\n  - held: .dvc/tmp/emm-repro/held.log\n  - other: " in said
     assert "interrupted; run the same command again to continue" in said
     repository.mark("go")
     assert "4 stages: 1 unchanged, 3 done" in repository.emm()
@@ -73,7 +73,7 @@ def test_a_stage_that_another_process_runs_is_waited_for(repository: Repository)
             assert process.stderr is not None
             lines = iter(process.stderr.readline, "")
             busy = next(line for line in lines if "busy elsewhere" in line)
-            assert f"(process {other.pid} is at its files)" in busy
+            assert f"(process {other.pid} uses its files)" in busy
             repository.mark("go")
             said = process.stderr.read()
             assert process.wait() == 0

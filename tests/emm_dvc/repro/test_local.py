@@ -22,7 +22,7 @@ from emm_dvc.repro.local import log_of, outcome
             255,
             "ERROR: 'x' is busy, it is being blocked by:\n  (PID 12): dvc repro\n\nIf there are no",
             State.BUSY,
-            "process 12 is at its files",
+            "process 12 uses its files",
         ),
     ],
 )

@@ -123,7 +123,7 @@ def test_ctrl_c_ends_the_tasks_on_their_nodes(repository: Repository) -> None:
         process.terminate()
         _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    assert "under way were:\n  - one: " in said
+    assert "stopped stages:\n  - one: " in said
     eventually(lambda: not any(alive(one) for one in workers))
 
 
