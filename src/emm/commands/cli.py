@@ -26,11 +26,9 @@ def main() -> None:
 
 @app.command()
 def check(
-    fix: Annotated[
-        bool, typer.Option("--fix", help="write the missing rows into dvc.yaml")
-    ] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="add and remove the rows in dvc.yaml")] = False,
 ) -> None:
-    """Check params.yaml, conf/, and that dvc.yaml waits for every model that params.yaml names."""
+    """Check params.yaml and conf/, and that dvc.yaml names every model of params.yaml."""
     from emm.commands.check import check_project
     from emm.config.project import load_project
     from emm_dvc.graph import read_stages
@@ -55,13 +53,13 @@ def check(
 
 @app.command()
 def decompose(
-    dataset: Annotated[str, typer.Argument(help="an active dataset, preprocessed already")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan only")] = False,
+    dataset: Annotated[str, typer.Argument(help="an active dataset that is preprocessed")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only print the plan")] = False,
 ) -> None:
-    """Show how the trained models would be taken apart; `dvc repro` does it."""
+    """Show where the trained models would be cut; `dvc repro` cuts them."""
     if not dry_run:
         raise ParamsError(
-            "decomposing is a stage of the pipeline",
+            "decompose is a stage of the pipeline",
             next_step=f"dvc repro decompose@{dataset}, or --dry-run to see the plan",
         )
     from rich.console import Console
@@ -74,9 +72,9 @@ def decompose(
 
 @app.command()
 def results(
-    dataset: Annotated[str, typer.Argument(help="a dataset that has been reported")] = "",
+    dataset: Annotated[str, typer.Argument(help="a dataset; by default all active ones")] = "",
 ) -> None:
-    """Print the table of test scores from metrics/, of one dataset or of all active ones."""
+    """Print the tables of test scores from metrics/."""
     for table in _tables(dataset):
         typer.echo(table)
 
@@ -85,7 +83,7 @@ def results(
 def readme(
     path: Annotated[Path, typer.Argument(help="the file to update")] = Path("README.md"),
 ) -> None:
-    """Put the table of results between the README's markers."""
+    """Write the tables of results between the markers of README.md."""
     from emm.config.project import load_project
     from emm.core.files import write_text
     from emm.report.library import library_table
@@ -98,7 +96,7 @@ def readme(
 
 @app.command()
 def show(
-    folder: Annotated[Path, typer.Argument(help="a trained model's folder")],
+    folder: Annotated[Path, typer.Argument(help="folder of a trained model")],
 ) -> None:
     """Describe a stored model and verify its weights."""
     from rich.console import Console
@@ -111,28 +109,28 @@ def show(
 
 @app.command()
 def merge_lock(
-    base: Annotated[Path, typer.Argument(help="the common ancestor's: git's %O")],
-    ours: Annotated[Path, typer.Argument(help="this branch's, which becomes the result: %A")],
-    theirs: Annotated[Path, typer.Argument(help="the other branch's: %B")],
-    name: Annotated[str, typer.Argument(help="what messages call it: %P")] = "dvc.lock",
+    base: Annotated[Path, typer.Argument(help="file of the common ancestor: %O of git")],
+    ours: Annotated[Path, typer.Argument(help="file of this branch, which becomes the result: %A")],
+    theirs: Annotated[Path, typer.Argument(help="file of the other branch: %B")],
+    name: Annotated[str, typer.Argument(help="its name in messages: %P")] = "dvc.lock",
 ) -> None:
-    """Merge dvc.lock stage by stage; git runs this once `make setup` has told it so."""
+    """Merge dvc.lock stage by stage: a merge driver that `make setup` registers."""
     from emm_dvc.merge import merge_lock_files
 
     merged = merge_lock_files(base, ours, theirs)
     say(f"{name}: merged {len(merged.lock.stages)} stages")
     if merged.dropped:
-        say(f"  left out, as both sides changed them: {', '.join(merged.dropped)}")
+        say(f"  left out because both sides changed them: {', '.join(merged.dropped)}")
         say("  next: dvc repro")
 
 
 @app.command()
 def merge_readme(
-    base: Annotated[Path, typer.Argument(help="the common ancestor's: git's %O")],
-    ours: Annotated[Path, typer.Argument(help="this branch's, which becomes the result: %A")],
-    theirs: Annotated[Path, typer.Argument(help="the other branch's: %B")],
+    base: Annotated[Path, typer.Argument(help="file of the common ancestor: %O of git")],
+    ours: Annotated[Path, typer.Argument(help="file of this branch, which becomes the result: %A")],
+    theirs: Annotated[Path, typer.Argument(help="file of the other branch: %B")],
 ) -> None:
-    """Merge README.md around its table of results; git runs this once `make setup` has told it."""
+    """Merge README.md around its table of results: a merge driver of `make setup`."""
     from emm_dvc.merge import merge_readmes
 
     if merge_readmes(base, ours, theirs):
@@ -141,12 +139,12 @@ def merge_readme(
 
 @app.command()
 def tune(
-    dataset: Annotated[str, typer.Argument(help="an active dataset, preprocessed already")],
-    models: Annotated[list[str], typer.Argument(help="models of tuning.yaml, one after another")],
-    recipe: Annotated[str, typer.Option(help="whose training protocol")] = "tuned",
-    file: Annotated[Path, typer.Option("--params", help="the settings")] = Path("params.yaml"),
+    dataset: Annotated[str, typer.Argument(help="an active dataset that is preprocessed")],
+    models: Annotated[list[str], typer.Argument(help="models of tuning.yaml")],
+    recipe: Annotated[str, typer.Option(help="recipe whose training protocol is used")] = "tuned",
+    file: Annotated[Path, typer.Option("--params", help="parameter file")] = Path("params.yaml"),
 ) -> None:
-    """Try each model's lists of tuning.yaml on validation; logs go to tuning/."""
+    """Search for hyper-parameters on validation, in the lists of tuning.yaml; logs go to tuning/."""
     from emm.config.project import load_project
     from emm.tuning.space import load_space, log_of
     from emm.tuning.tune import tune as run_tuning
@@ -160,15 +158,17 @@ def tune(
 
 @app.command()
 def verify(
-    remote: Annotated[str, typer.Option(help="also read objects of this remote")] = "",
-    sample: Annotated[int, typer.Option(min=1, help="how many of the remote's objects")] = 20,
-    whole: Annotated[bool, typer.Option("--all", help="all that dvc.lock names")] = False,
+    remote: Annotated[str, typer.Option(help="read objects of this remote, too")] = "",
+    sample: Annotated[
+        int, typer.Option(min=1, help="number of objects of the remote to read")
+    ] = 20,
+    everything: Annotated[bool, typer.Option("--all", help="read all of them")] = False,
 ) -> None:
-    """Hash again what dvc.lock names; say what is damaged and how to repair it."""
+    """Compare every file that dvc.lock names with its hash; say how to repair damage."""
     from emm_dvc.verify.command import verify as run_verify
 
-    sound, told = run_verify(Path.cwd(), remote or None, None if whole else sample)
-    typer.echo(told)
+    sound, report = run_verify(Path.cwd(), remote or None, None if everything else sample)
+    typer.echo(report)
     if not sound:
         raise typer.Exit(1)
 
@@ -176,19 +176,18 @@ def verify(
 @app.command()
 def repro(
     targets: Annotated[list[str] | None, typer.Argument(help="as for dvc repro")] = None,
-    jobs: Annotated[int, typer.Option(min=0, help="stages at once; 0: one a CPU")] = 2,
-    gpus: Annotated[str, typer.Option(help="such as 0,1: each slot sees one of them")] = "",
+    jobs: Annotated[int, typer.Option(min=0, help="stages at once; 0: one per CPU")] = 2,
+    gpus: Annotated[str, typer.Option(help="such as 0,1: each job sees one of them")] = "",
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", "-k", help="run what doesn't depend on a failure")
+        bool,
+        typer.Option("--keep-going", "-k", help="after a failure, run what doesn't depend on it"),
     ] = False,
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="this machine, or a Ray cluster")
     ] = "local",
-    dry: Annotated[
-        bool, typer.Option("--dry", help="show what would run and why, also without the data")
-    ] = False,
+    dry: Annotated[bool, typer.Option("--dry", help="only say what would run and why")] = False,
 ) -> None:
-    """Run the pipeline as `dvc repro` does, independent stages at once."""
+    """Run the pipeline like `dvc repro`, independent stages in parallel."""
     if dry:
         from rich.console import Console
 
@@ -203,23 +202,26 @@ def repro(
 
 @app.command()
 def accept(
-    stages: Annotated[list[str] | None, typer.Argument(help="by default all that changed")] = None,
-    since: Annotated[
-        str, typer.Option(help="the commit with the code that dvc.lock recorded")
-    ] = "",
+    stages: Annotated[
+        list[str] | None, typer.Argument(help="by default all whose code changed")
+    ] = None,
+    since: Annotated[str, typer.Option(help="commit whose code dvc.lock has recorded")] = "",
     rerun: Annotated[
-        bool, typer.Option("--rerun", help="where syntax proves nothing, run the first seed")
+        bool,
+        typer.Option("--rerun", help="compare a run of the first seed where the syntax differs"),
     ] = False,
-    project: Annotated[Path, typer.Option(help="the DVC project, such as study")] = Path(),
+    project: Annotated[
+        Path, typer.Option(help="folder of the DVC project, such as study")
+    ] = Path(),
 ) -> None:
-    """Record new hashes of code in dvc.lock if results are proven to stay the same."""
+    """Record changed code in dvc.lock after proving that it can't change results."""
     from emm_dvc.accept.accept import accept as accept_stages
 
     accepted = accept_stages(project, stages or [], since=since or None, rerun=rerun)
     for each in accepted:
         say(f"{each.stage}: accepted, {each.proof}")
     if not accepted:
-        say("nothing to accept: dvc.lock has the code of now")
+        say("nothing to accept: dvc.lock has the current code")
 
 
 def _tables(dataset: str) -> list[str]:
