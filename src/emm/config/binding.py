@@ -67,7 +67,7 @@ def bind_keywords(
     return {field.name: _frozen(getattr(bound, field.name)) for field in dataclasses.fields(kind)}
 
 
-def raise_all(errors: list[str], what: str = "params.yaml") -> None:
+def raise_all(errors: list[str], what: str) -> None:
     """Raise one ParamsError that lists all ``errors`` found in ``what``, if there are any."""
     if errors:
         count = "one setting" if len(errors) == 1 else f"{len(errors)} settings"

@@ -127,7 +127,7 @@ def split_section(
     key: str,
     settings: type[Kind],
     given: Sequence[str] = (),
-    file: str = "params.yaml",
+    file: str = "conf/",
 ) -> tuple[Kind, dict[str, Any]]:
     """A plain section as ``settings`` and keyword arguments of ``model``; see `ConfigFile`."""
     errors: list[str] = []

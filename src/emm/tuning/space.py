@@ -73,7 +73,7 @@ def load_space(dataset: str, path: Path = SPACES) -> Space:
             for key, values in lists.items()
             if not values
         )
-    raise_all(errors)
+    raise_all(errors, str(path))
     return space
 
 

@@ -43,5 +43,5 @@ def make_weighting(tasks: int, /, rule: str = "equal", **arguments: Any) -> Weig
     )
     errors: list[str] = []
     bound = bind_keywords(WEIGHTINGS[rule], arguments, "weighting", errors)
-    raise_all(errors)
+    raise_all(errors, "the section of the model")
     return WEIGHTINGS[rule](tasks, **bound)
