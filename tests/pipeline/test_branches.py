@@ -49,7 +49,7 @@ def test_merged_branches_with_different_models_only_rerun_the_report(
     branch(shared, "experts", train("mmoe", experts=3))
     branch(shared, "rate", train("emm", learning_rate=0.002))
     merged = shared.run("git", "merge", "experts", "--message=both")
-    assert f"left out, as both sides changed them: report@{CENSUS}\n" in merged.stderr
+    assert f"left out because both sides changed them: report@{CENSUS}\n" in merged.stderr
     assert shared.repro() == {f"report@{CENSUS}"}
     shared.run("emm", "readme")
     for model, origin in (("mmoe", "experts"), ("emm", "rate"), ("ple", "main")):

@@ -144,7 +144,7 @@ def tune(
     recipe: Annotated[str, typer.Option(help="recipe whose training protocol is used")] = "tuned",
     file: Annotated[Path, typer.Option("--params", help="parameter file")] = Path("params.yaml"),
 ) -> None:
-    """Search for hyper-parameters on validation, in the lists of tuning.yaml; logs go to tuning/."""
+    """Search the lists of tuning.yaml for hyper-parameters, on validation; logs in tuning/."""
     from emm.config.project import load_project
     from emm.tuning.space import load_space, log_of
     from emm.tuning.tune import tune as run_tuning
