@@ -8,9 +8,8 @@ import yaml
 
 from emm.core.errors import DataError, ParamsError
 from emm.tuning.space import Space, Trial, best_trial, load_space, read_log
+from tests.configuration import CENSUS, ROOT
 
-ROOT = Path(__file__).parents[2]
-CENSUS = "census-income"
 NETWORKS = {"learning_rate": [0.02, 0.01], "weight_decay": [0.0], "dropout": [0.1, 0.0]}
 SPACE = Space(
     trials=2,
@@ -39,7 +38,7 @@ def lists(space: Space, model: str) -> dict[str, list[Any]]:
 
 @pytest.mark.parametrize("model", ["tm-1", "shared_bottom", "gbdt"])
 @pytest.mark.parametrize("trials", [1, 3, 100])
-def test_sections_are_distinct_and_begin_with_the_starting_point(model: str, trials: int) -> None:
+def test_sections_are_distinct_and_start_with_the_first_values(model: str, trials: int) -> None:
     space = replace(SPACE, trials=trials)
     wanted = lists(space, model)
     possible = 1
@@ -54,13 +53,13 @@ def test_sections_are_distinct_and_begin_with_the_starting_point(model: str, tri
         assert all(section[key] in values for key, values in wanted.items())
 
 
-def test_the_seed_draws_the_sections() -> None:
+def test_the_seed_determines_the_sections() -> None:
     many = replace(SPACE, trials=5)
     assert many.sections("tm-1") == many.sections("tm-1")
     assert many.sections("tm-1") != replace(many, seed=4).sections("tm-1")
 
 
-def test_what_stands_alone_shares_no_lists() -> None:
+def test_a_model_that_stands_alone_shares_no_lists() -> None:
     assert "dropout" not in SPACE.sections("gbdt")[0]
     assert "dropout" in replace(SPACE, alone=()).sections("gbdt")[0]
 
@@ -71,7 +70,9 @@ def test_a_model_without_lists_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("dataset", [CENSUS, "census-income-searched", "kuairand-pure-searched"])
-def test_the_projects_own_spaces_give_every_model_as_many_trials(dataset: str) -> None:
+def test_the_projects_own_spaces_have_the_same_number_of_trials_for_every_model(
+    dataset: str,
+) -> None:
     space = load_space(dataset, ROOT / "tuning.yaml")
     counts = {model: len(space.sections(model)) for model in space.models}
     assert set(counts.values()) == {space.trials}
@@ -97,7 +98,7 @@ def test_a_damaged_space_is_an_error(tmp_path: Path, text: str, message: str) ->
         load_space(CENSUS, tmp_path / "tuning.yaml")
 
 
-def test_an_absent_space_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_space_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match="can't be read"):
         load_space(CENSUS, tmp_path / "tuning.yaml")
 
@@ -124,7 +125,7 @@ def test_the_best_trial_is_the_first_of_equals() -> None:
     assert best_trial(trials[::-1]) is trials[1]
 
 
-def test_a_chosen_section_is_written_as_yaml_reads_it() -> None:
+def test_yaml_reads_a_chosen_section_as_it_is_written() -> None:
     section = SPACE.sections("tm-1")[1]
     assert yaml.safe_load(yaml.safe_dump({"tm-1": section}, default_flow_style=None)) == {
         "tm-1": section

@@ -1,4 +1,4 @@
-"""Searches that train, and whether params.yaml holds what the project's own have chosen."""
+"""Trials that train, and whether the tuned recipes hold what the project's own logs chose."""
 
 import json
 from collections.abc import Mapping
@@ -11,33 +11,39 @@ import pytest
 from emm.automtl.fields import field_names
 from emm.automtl.network import AutoMTL
 from emm.automtl.space import ARCHITECTURE, Architecture, Expert, plain, write_architecture
-from emm.config import OptimiserSettings, Params, RecipeParams, load_params
+from emm.config.project import ConfigFile, Project, load_project
 from emm.core.errors import ModelFileError
 from emm.models.shared_bottom import SharedBottom
 from emm.models.single_task import SingleTask
 from emm.training.context import TrainingContext, open_context, schedule_of
-from emm.training.fit import fit
+from emm.training.fit import Schedule, fit
 from emm.training.seeds import seed_init
-from emm.trees.gbdt import Boosting
+from emm.training.settings import OptimiserSettings, TrainingSettings
 from emm.trees.gbdt import fit as boost
+from emm.trees.settings import BoostingSettings
 from emm.tuning.space import best_trial, log_of, read_log
 from emm.tuning.tune import tune
+from tests.configuration import CENSUS, ROOT
 from tests.training.tiny import TASKS, save_processed
-from tests.tuning.test_space import CENSUS, ROOT, SPACE
+from tests.tuning.test_space import SPACE
 from tests.tuning.test_tune import PROTOCOL, quick
 
 
 @pytest.fixture(scope="module")
-def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working folder with processed data; nobody needs its test rows, and there are none."""
-    root = tmp_path_factory.mktemp("searched")
-    save_processed(quick(root).paths(CENSUS).processed)
-    return root
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with processed data but no test rows, and with a searched model."""
+    found = quick(tmp_path_factory.mktemp("tuned"), searched=["found"])
+    save_processed(found.paths(CENSUS).processed)
+    return found
 
 
 @pytest.fixture
-def context(processed: Path) -> TrainingContext:
-    return open_context(quick(processed).paths(CENSUS).processed, "tuned", PROTOCOL)
+def context(project: Project) -> TrainingContext:
+    return open_context(project.paths(CENSUS).processed, "tuned", PROTOCOL)
+
+
+def schedule(project: Project, optimiser: OptimiserSettings) -> Schedule:
+    return schedule_of(project.recipe(CENSUS).read("training", TrainingSettings), optimiser)
 
 
 def split(section: Mapping[str, Any]) -> tuple[OptimiserSettings, dict[str, Any]]:
@@ -47,83 +53,79 @@ def split(section: Mapping[str, Any]) -> tuple[OptimiserSettings, dict[str, Any]
 
 
 def by_hand(
-    params: Params, context: TrainingContext, model: str, section: Mapping[str, Any]
+    project: Project, context: TrainingContext, model: str, section: Mapping[str, Any]
 ) -> list[float]:
     """Best validation AUC of each task of one trial."""
     if model == "gbdt":
         _, runs = boost(
-            context.train, context.validation, context.inputs, Boosting(**section), seed=3
+            context.train, context.validation, context.inputs, BoostingSettings(**section), seed=3
         )
         return [max(iteration.score for iteration in run.iterations) for run in runs]
     optimiser, arguments = split(section)
-    schedule = schedule_of(params.recipe_of(CENSUS).training, optimiser)
+    plan = schedule(project, optimiser)
     if model == "shared_bottom":
         seed_init(3, model)
         network = SharedBottom(context.inputs, 2, **arguments)
         tables = context.train, context.validation
-        return list(fit(network, *tables, schedule, seed=3, names=(model,))[0].scores)
+        return list(fit(network, *tables, plan, seed=3, names=(model,))[0].scores)
     found = []
     for number, task in enumerate(TASKS):
         seed_init(3, model, task)
         single = SingleTask(context.inputs, 1, **arguments)
         tables = context.train.task(number), context.validation.task(number)
-        found += fit(single, *tables, schedule, seed=3, names=(model, task))[0].scores
+        found += fit(single, *tables, plan, seed=3, names=(model, task))[0].scores
     return found
 
 
 @pytest.mark.parametrize("model", ["tm-1", "shared_bottom", "gbdt"])
-def test_a_trial_is_a_training_on_validation(
-    processed: Path, context: TrainingContext, tmp_path: Path, model: str
+def test_a_trial_is_a_training_scored_on_validation(
+    project: Project, context: TrainingContext, tmp_path: Path, model: str
 ) -> None:
-    params, log = quick(processed), tmp_path / f"{model}.jsonl"
-    tune(params, CENSUS, model, SPACE, log)
+    log = tmp_path / f"{model}.jsonl"
+    tune(project, CENSUS, model, SPACE, log)
     trials = read_log(log)
     assert len(trials) == 2
     for trial in trials:
         assert list(trial.auc) == list(TASKS)
-        assert list(trial.auc.values()) == by_hand(params, context, model, trial.section)
+        assert list(trial.auc.values()) == by_hand(project, context, model, trial.section)
 
 
-def searched_row(processed: Path) -> Params:
-    """The project's params with a row whose architecture is searched for."""
-    return replace(quick(processed), searched=("found",))
-
-
-def test_a_trial_of_a_searched_row_trains_the_architecture_that_was_found(
-    processed: Path, context: TrainingContext, tmp_path: Path
+def test_a_trial_of_a_searched_model_trains_the_architecture_that_was_found(
+    project: Project, context: TrainingContext, tmp_path: Path
 ) -> None:
-    params, log = searched_row(processed), tmp_path / "found.jsonl"
+    log = tmp_path / "found.jsonl"
     experts = Expert(("identity",), fields=(0, 1)), Expert(("mlp-16",), fields=(2,))
     found = Architecture(3, (experts,), tasks=((0,), (0, 1)))
-    folder = params.paths(CENSUS).architecture("found")
+    folder = project.paths(CENSUS).architecture("found")
     folder.mkdir(parents=True)
     write_architecture(folder / ARCHITECTURE, found, field_names(context.schema), TASKS)
     space = replace(SPACE, trials=1, models={"found": {"tower": [[3]]}})
-    tune(params, CENSUS, "found", space, log)
+    tune(project, CENSUS, "found", space, log)
     (trial,) = read_log(log)
     optimiser, arguments = split(trial.section)
     seed_init(3, "found")
     network = AutoMTL(context.inputs, 2, architecture=plain(found), **arguments)
-    schedule = schedule_of(params.recipe_of(CENSUS).training, optimiser)
-    (epoch,) = fit(network, context.train, context.validation, schedule, seed=3, names=("found",))
+    plan = schedule(project, optimiser)
+    (epoch,) = fit(network, context.train, context.validation, plan, seed=3, names=("found",))
     assert list(trial.auc.values()) == list(epoch.scores)
 
 
-def test_a_searched_row_without_an_architecture_is_an_error(
-    processed: Path, tmp_path: Path
+def test_a_searched_model_without_an_architecture_is_an_error(
+    project: Project, tmp_path: Path
 ) -> None:
-    params = replace(searched_row(processed), recipe="paper")
+    paper = replace(project, active=replace(project.active, recipe="paper"))
     space = replace(SPACE, models={"found": {"tower": [[3]]}})
     with pytest.raises(ModelFileError, match="found has no architecture yet"):
-        tune(params, CENSUS, "found", space, tmp_path / "found.jsonl")
+        tune(paper, CENSUS, "found", space, tmp_path / "found.jsonl")
 
 
-def disagreements(recipe: RecipeParams, logs: Path) -> list[str]:
+def disagreements(recipe: ConfigFile, logs: Path) -> list[str]:
     """Keys of the recipe that aren't those of the best trial of their model's log."""
+    sections = {**recipe.section("pretrain"), **recipe.section("train")}
     found = []
     for log in sorted(logs.glob("*.jsonl")):
         best = best_trial(read_log(log))
-        section = {**recipe.pretrain, **recipe.train}.get(log.stem)
+        section = sections.get(log.stem)
         if section is None:
             found.append(log.stem)
             continue
@@ -139,14 +141,13 @@ def disagreements(recipe: RecipeParams, logs: Path) -> list[str]:
         ("study/automtl.yaml", "kuairand-pure-searched"),
     ],
 )
-def test_the_tuned_recipe_is_what_the_searches_chose(file: str, dataset: str) -> None:
+def test_the_tuned_recipe_is_what_the_logs_chose(file: str, dataset: str) -> None:
     logs = (ROOT / log_of(dataset, "any")).parent
     assert list(logs.glob("*.jsonl"))
-    assert disagreements(load_params(ROOT / file, "tuned").recipe_of(dataset), logs) == []
+    assert disagreements(load_project(ROOT / file, "tuned").recipe(dataset), logs) == []
 
 
-def test_a_recipe_that_disagrees_with_a_log_is_found_out(tmp_path: Path) -> None:
-    recipe = load_params(ROOT / "params.yaml", "tuned").recipe_of(CENSUS)
+def test_a_recipe_that_disagrees_with_a_log_is_found(tmp_path: Path) -> None:
     lines = [
         {"trial": n, "section": {"learning_rate": rate, "tower": [8]}, "auc": {}, "mean_auc": auc}
         for n, (rate, auc) in enumerate([(0.5, 0.8), (0.25, 0.9)])
@@ -158,5 +159,6 @@ def test_a_recipe_that_disagrees_with_a_log_is_found_out(tmp_path: Path) -> None
         "good": {"learning_rate": 0.25, "tower": [8]},
         "bad": {"learning_rate": 0.5, "tower": [8]},
     }
-    altered = replace(recipe, pretrain={}, train=sections)
-    assert disagreements(altered, tmp_path) == ["absent", "bad.learning_rate"]
+    (tmp_path / "tuned.yaml").write_text(json.dumps({"pretrain": {}, "train": sections}))
+    recipe = ConfigFile(tmp_path / "tuned.yaml")
+    assert disagreements(recipe, tmp_path) == ["absent", "bad.learning_rate"]

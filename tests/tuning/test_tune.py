@@ -1,35 +1,40 @@
+"""Trials and their log; training is replaced by a function of the settings."""
+
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from emm.config import Params, RecipeParams, TrainingSettings, load_params
+from emm.config.project import Project, load_project
 from emm.core.errors import DataError
+from emm.training.settings import TrainingSettings
 from emm.tuning import tune as module
 from emm.tuning.space import best_trial, read_log
 from emm.tuning.tune import tune
-from tests.tuning.test_space import CENSUS, ROOT, SPACE
+from tests.configuration import CENSUS, copy_conf, edit
+from tests.tuning.test_space import SPACE
 
 PROTOCOL = TrainingSettings((0,), 128, 1, 1, "cpu", 1, optimiser="adamw", ema_decay=0.5)
 
 
 @pytest.fixture
-def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
-    """The project's, with a quick protocol; trials say what `scored` says."""
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The project's own, with a quick protocol; `scored` takes the place of training."""
     monkeypatch.setattr(module, "open_context", lambda *_: None)
     monkeypatch.setattr(module, "_try", lambda *arguments: scored(*arguments[4:]))
     return quick(tmp_path)
 
 
-def quick(root: Path) -> Params:
-    own = load_params(ROOT / "params.yaml", "tuned")
-    block = own.dataset(CENSUS)
-    assert block.tuned is not None
-    recipe: RecipeParams = replace(block.tuned, training=PROTOCOL)
-    return replace(own, root=root, blocks={CENSUS: replace(block, tuned=recipe)})
+def quick(root: Path, **lists: Any) -> Project:
+    """The project's own in ``root``, with other ``lists`` in params.yaml and a quick protocol."""
+    params = copy_conf(root)
+    edit(params, lambda tree: tree.update(lists))
+    training = json.loads(json.dumps(asdict(PROTOCOL)))
+    edit(root / f"conf/{CENSUS}/tuned.yaml", lambda tree: tree.update(training=training))
+    return load_project(params, "tuned")
 
 
 def scored(section: Mapping[str, Any], seed: int = SPACE.seed) -> dict[str, float]:
@@ -38,9 +43,9 @@ def scored(section: Mapping[str, Any], seed: int = SPACE.seed) -> dict[str, floa
     return {"income": 0.5 + digits / 200, "never-married": 0.7 + (seed - SPACE.seed) / 100}
 
 
-def test_a_search_writes_a_line_a_trial(params: Params, tmp_path: Path) -> None:
+def test_tuning_writes_one_line_per_trial(project: Project, tmp_path: Path) -> None:
     space, log = replace(SPACE, trials=4), tmp_path / "logs/deep/tm-1.jsonl"
-    best = tune(params, CENSUS, "tm-1", space, log)
+    best = tune(project, CENSUS, "tm-1", space, log)
     trials = read_log(log)
     assert [trial.trial for trial in trials] == [0, 1, 2, 3]
     assert [trial.section for trial in trials] == space.sections("tm-1")
@@ -49,8 +54,8 @@ def test_a_search_writes_a_line_a_trial(params: Params, tmp_path: Path) -> None:
     assert best == best_trial(trials)
 
 
-def test_a_trial_has_the_means_over_its_seeds(params: Params, tmp_path: Path) -> None:
-    tune(params, CENSUS, "tm-1", replace(SPACE, seeds=3), tmp_path / "tm-1.jsonl")
+def test_a_trial_holds_means_over_its_seeds(project: Project, tmp_path: Path) -> None:
+    tune(project, CENSUS, "tm-1", replace(SPACE, seeds=3), tmp_path / "tm-1.jsonl")
     for trial in read_log(tmp_path / "tm-1.jsonl"):
         income = scored(trial.section)["income"]
         assert trial.auc == pytest.approx({"income": income, "never-married": 0.71})
@@ -60,20 +65,20 @@ def test_a_trial_has_the_means_over_its_seeds(params: Params, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("done", [0, 1, 3, 4])
-def test_a_search_goes_on_where_its_log_ended(params: Params, tmp_path: Path, done: int) -> None:
+def test_tuning_resumes_where_its_log_ends(project: Project, tmp_path: Path, done: int) -> None:
     space, whole, cut = replace(SPACE, trials=4), tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
-    best = tune(params, CENSUS, "tm-1", space, whole)
+    best = tune(project, CENSUS, "tm-1", space, whole)
     lines = whole.read_text().splitlines(keepends=True)
     cut.write_text("".join(lines[:done]))
-    assert tune(params, CENSUS, "tm-1", space, cut) == best
+    assert tune(project, CENSUS, "tm-1", space, cut) == best
     assert cut.read_bytes() == whole.read_bytes()
 
 
-def test_trials_of_a_log_are_not_tried_again(
-    params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_trials_of_a_log_are_not_repeated(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     space, log = replace(SPACE, trials=4), tmp_path / "tm-1.jsonl"
-    tune(params, CENSUS, "tm-1", replace(space, trials=3), log)
+    tune(project, CENSUS, "tm-1", replace(space, trials=3), log)
     tried: list[Mapping[str, Any]] = []
 
     def record(*arguments: Any) -> dict[str, float]:
@@ -81,38 +86,38 @@ def test_trials_of_a_log_are_not_tried_again(
         return scored(arguments[4])
 
     monkeypatch.setattr(module, "_try", record)
-    tune(params, CENSUS, "tm-1", replace(space, trials=3), log)
+    tune(project, CENSUS, "tm-1", replace(space, trials=3), log)
     assert tried == []
 
 
-def test_a_log_of_other_lists_is_refused(params: Params, tmp_path: Path) -> None:
+def test_a_log_of_other_lists_is_refused(project: Project, tmp_path: Path) -> None:
     log = tmp_path / "tm-1.jsonl"
-    tune(params, CENSUS, "tm-1", SPACE, log)
+    tune(project, CENSUS, "tm-1", SPACE, log)
     before = log.read_bytes()
     other = replace(SPACE, networks={**SPACE.networks, "learning_rate": [0.5]})
     with pytest.raises(DataError, match="trials of other lists"):
-        tune(params, CENSUS, "tm-1", other, log)
+        tune(project, CENSUS, "tm-1", other, log)
     assert log.read_bytes() == before
 
 
-def test_a_log_of_another_number_of_seeds_is_refused(params: Params, tmp_path: Path) -> None:
+def test_a_log_of_another_number_of_seeds_is_refused(project: Project, tmp_path: Path) -> None:
     log = tmp_path / "tm-1.jsonl"
-    tune(params, CENSUS, "tm-1", SPACE, log)
+    tune(project, CENSUS, "tm-1", SPACE, log)
     with pytest.raises(DataError, match="another number of seeds"):
-        tune(params, CENSUS, "tm-1", replace(SPACE, seeds=2), log)
+        tune(project, CENSUS, "tm-1", replace(SPACE, seeds=2), log)
 
 
-def test_a_log_without_seeds_is_one_of_a_single_seed(params: Params, tmp_path: Path) -> None:
+def test_a_log_without_seeds_has_a_single_seed(project: Project, tmp_path: Path) -> None:
     log = tmp_path / "tm-1.jsonl"
-    best = tune(params, CENSUS, "tm-1", SPACE, log)
+    best = tune(project, CENSUS, "tm-1", SPACE, log)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     without = [{key: value for key, value in line.items() if key != "by_seed"} for line in lines]
     log.write_text("".join(json.dumps(line) + "\n" for line in without))
-    assert tune(params, CENSUS, "tm-1", SPACE, log).section == best.section
+    assert tune(project, CENSUS, "tm-1", SPACE, log).section == best.section
 
 
-def test_a_log_with_more_trials_than_the_space_is_refused(params: Params, tmp_path: Path) -> None:
+def test_a_log_with_more_trials_than_the_space_is_refused(project: Project, tmp_path: Path) -> None:
     log = tmp_path / "tm-1.jsonl"
-    tune(params, CENSUS, "tm-1", SPACE, log)
+    tune(project, CENSUS, "tm-1", SPACE, log)
     with pytest.raises(DataError, match="trials of other lists"):
-        tune(params, CENSUS, "tm-1", replace(SPACE, trials=1), log)
+        tune(project, CENSUS, "tm-1", replace(SPACE, trials=1), log)
