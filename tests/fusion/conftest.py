@@ -17,8 +17,11 @@ from emm.models.single_task import SingleTask
 from emm.nn.inputs import Inputs
 from emm.training.store import Description, save_model
 from emm.trees.gbdt import GradientBoosting
+from tests.fusion.fusing import components, tiny_pool
 from tests.fusion.outside import Deep, Shallow
 from tests.trees.forest import random_ensemble
+
+__all__ = ["components", "tiny_pool"]
 
 INPUTS = Inputs(dense=3, cardinalities=(4, 2, 5))
 SCHEMA = "0" * 64

@@ -1,19 +1,38 @@
-"""Fused rows of a tiny pool, trained and read back."""
+"""A tiny pool on disk, and fused models that are trained from it and loaded."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from emm.fusion.decompose import decompose
 from emm.fusion.emm import EMM
+from emm.fusion.pool import Pool, load_pool
 from emm.fusion.settings import FusedSettings, FusionSettings
 from emm.fusion.train import train_fused
 from emm.training.context import TrainingContext
 from emm.training.settings import TrainingSettings
 from emm.training.store import load_model
-from tests.training.tiny import IDENTITY, fusion, make_context, training
+from tests.training.tiny import IDENTITY, fusion, make_context, train_members, training
 
 CONTEXT = make_context()
 ALIGNED = {"variant": "aligned", "embedding_dim": 2}
+
+
+@pytest.fixture(scope="module")
+def components(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a pool: two networks and one tree ensemble for each of two tasks."""
+    folder = tmp_path_factory.mktemp("fused")
+    how = fusion("out-of-fold")
+    decompose(folder / "pool", CONTEXT, *train_members(folder, CONTEXT, how), how, (0,))
+    return folder / "pool"
+
+
+@pytest.fixture
+def tiny_pool(components: Path) -> Pool:
+    """The pool in `components`."""
+    return load_pool(components / "seed-0", IDENTITY)
 
 
 def settings(**changes: Any) -> FusedSettings:
@@ -30,7 +49,7 @@ def train(
     rows: FusionSettings | None = None,
     context: TrainingContext = CONTEXT,
 ) -> tuple[EMM, dict[str, Any]]:
-    """A fused row of seed 0 as it was stored, and its run in history.json."""
+    """The stored fused model of seed 0, and its run in history.json."""
     train_fused(
         out,
         context,

@@ -57,13 +57,13 @@ def case(tasks: int, rows: int) -> tuple[AdaptiveKnowledgeFusion, Tensor, list[T
 
 @pytest.mark.parametrize("tasks", [2, 3, 4])
 @pytest.mark.parametrize("rows", [1, 5])
-def test_it_equals_a_plain_restatement_of_the_equations(tasks: int, rows: int) -> None:
+def test_it_equals_a_direct_implementation_of_the_equations(tasks: int, rows: int) -> None:
     akf, x, outputs = case(tasks, rows)
     torch.testing.assert_close(akf(x, outputs), plain_fusion(akf, x, outputs))
 
 
 @pytest.mark.parametrize("tasks", [2, 3])
-def test_without_merge_each_task_keeps_what_its_gate_fuses(tasks: int) -> None:
+def test_without_merge_each_task_keeps_the_output_of_its_gate(tasks: int) -> None:
     akf, x, outputs = case(tasks, 5)
     alone = AdaptiveKnowledgeFusion([len(own[0]) for own in outputs], IN, WIDTH, merge=False)
     alone.double().gates.load_state_dict(akf.gates.state_dict())
@@ -81,7 +81,7 @@ def test_the_selection_is_one_other_task(tasks: int, training: bool) -> None:
     assert chosen.diagonal(dim1=1, dim2=2).abs().max() == 0
 
 
-def test_training_draws_partners_with_the_gates_probabilities() -> None:
+def test_training_samples_partners_with_the_probabilities_of_the_gates() -> None:
     akf, _, _ = case(3, 1)
     x = torch.randn(1, 3, IN, dtype=torch.float64).expand(20_000, -1, -1)
     scores = akf.selection(x)

@@ -28,7 +28,7 @@ EXACT = [{}, {"constant_gates": True}, {"merge": False}, {"merge": False, "const
 
 
 @pytest.mark.parametrize("settings", EXACT, ids=str)
-def test_it_starts_as_the_mean_of_its_members_logits(
+def test_it_starts_as_the_mean_of_the_members_logits(
     any_pool: Pool, settings: dict[str, bool]
 ) -> None:
     dense, sparse = rows(5)
@@ -37,14 +37,14 @@ def test_it_starts_as_the_mean_of_its_members_logits(
     torch.testing.assert_close(model(dense, sparse), mean_logits(any_pool, dense, sparse))
 
 
-def test_it_starts_so_for_a_single_row_too(mixed: Pool) -> None:
+def test_it_starts_as_the_mean_for_a_single_row(mixed: Pool) -> None:
     x = rows(1)
     torch.testing.assert_close(build(mixed).eval()(*x), mean_logits(mixed, *x))
 
 
 @pytest.mark.parametrize("merge", [True, False])
 @pytest.mark.parametrize("grown", [[], [1]], ids=["networks", "a network and trees"])
-def test_without_own_paths_it_starts_as_the_model_of_a_task_with_one(
+def test_without_own_paths_a_task_with_one_model_starts_as_that_model(
     tmp_path: Path, grown: list[int], merge: bool
 ) -> None:
     without = ["narrow/t1"] if grown else []
@@ -55,7 +55,7 @@ def test_without_own_paths_it_starts_as_the_model_of_a_task_with_one(
 
 
 @pytest.mark.parametrize("settings", [{"zero_merge": False}, {"uniform_gates": False}], ids=str)
-def test_with_a_random_start_it_does_not_start_as_the_ensemble(
+def test_with_random_gates_or_merge_it_does_not_start_as_the_ensemble(
     mixed: Pool, settings: dict[str, bool]
 ) -> None:
     x = rows(5)
@@ -93,7 +93,7 @@ def plain_paths(model: EMM, pool: Pool, x: Tensor, raw: tuple[Tensor, Tensor]) -
 
 
 @pytest.mark.parametrize("own_paths", [True, False])
-def test_it_equals_a_plain_restatement(any_pool: Pool, own_paths: bool) -> None:
+def test_it_equals_a_direct_implementation(any_pool: Pool, own_paths: bool) -> None:
     model = build(any_pool, own_paths=own_paths).double().eval()
     with torch.no_grad():
         for parameter in model.fusion.parameters():
@@ -135,7 +135,7 @@ def test_then_gradients_reach_everything_that_can_learn(any_pool: Pool, own_path
     assert without_gradient(model) == []
 
 
-def test_without_merge_and_own_paths_all_that_networks_read_learns(mixed: Pool) -> None:
+def test_without_merge_and_own_paths_everything_that_networks_read_learns(mixed: Pool) -> None:
     model = build(mixed, own_paths=False, merge=False)
     for _ in range(3):
         step(model)
@@ -151,7 +151,7 @@ def test_constant_gates_without_merge_need_no_features(mixed: Pool) -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, {"merge": False}, {"constant_gates": True}], ids=str)
-def test_whatever_else_learns_reads_features(mixed: Pool, settings: dict[str, bool]) -> None:
+def test_other_variants_read_features(mixed: Pool, settings: dict[str, bool]) -> None:
     assert build(mixed, **settings).front is not None
 
 

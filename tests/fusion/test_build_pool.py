@@ -53,7 +53,9 @@ def pool(tmp_path: Path, weights: dict[str, Path]) -> Pool:
     return build_pool(networks, trees, INPUTS, TASKS, SCHEMA, 0)
 
 
-def test_members_are_networks_and_trees_of_both_kinds(pool: Pool, weights: dict[str, Path]) -> None:
+def test_members_include_own_and_outside_networks_and_trees(
+    pool: Pool, weights: dict[str, Path]
+) -> None:
     networks = [member.name.rsplit("/", 1)[-1] for member in pool.members.networks]
     assert networks == ["t0", "t1", "t0", "t1", "Deep.safetensors", "Shallow.safetensors"]
     trees = [member.name.rsplit("/", 1)[-1] for member in pool.members.trees]
@@ -61,7 +63,7 @@ def test_members_are_networks_and_trees_of_both_kinds(pool: Pool, weights: dict[
     assert [member.task for member in pool.members.trees] == [0, 1, 1]
 
 
-def test_models_of_other_depth_and_layout_are_cut_into_the_same_levels(pool: Pool) -> None:
+def test_models_of_different_depth_are_cut_into_the_same_levels(pool: Pool) -> None:
     assert {len(member.levels) for member in pool.members.networks} == {2}
     assert {member.widths for member in pool.members.networks} == {(8, 8)}
     deep, shallow = pool.members.networks[-2:]
@@ -70,7 +72,7 @@ def test_models_of_other_depth_and_layout_are_cut_into_the_same_levels(pool: Poo
     assert deep.levels[0][:3] == ("embed", "in_layer", "act")
 
 
-def test_putting_the_parts_of_an_outside_model_together_gives_its_output(
+def test_the_parts_of_an_outside_model_together_give_its_output(
     pool: Pool, weights: dict[str, Path]
 ) -> None:
     x = rows(5)
@@ -84,7 +86,7 @@ def test_putting_the_parts_of_an_outside_model_together_gives_its_output(
 
 
 @pytest.mark.parametrize("variant", ["paper", "aligned"])
-def test_they_are_fused_with_the_pipelines_own_also_after_a_stay_on_disk(
+def test_a_stored_pool_with_outside_models_can_be_fused(
     pool: Pool, tmp_path: Path, variant: str
 ) -> None:
     save_pool(pool, tmp_path / "pool")
@@ -100,13 +102,13 @@ def test_they_are_fused_with_the_pipelines_own_also_after_a_stay_on_disk(
         torch.testing.assert_close(logits, mean)
 
 
-def test_a_stored_pool_runs_no_code_that_params_yaml_does_not_name(pool: Pool) -> None:
+def test_a_stored_pool_runs_no_code_that_is_not_trusted(pool: Pool) -> None:
     error = pytest.raises(ModelFileError, match=r"wants to run tests\.fusion\.outside:Shallow")
     with trusting([DEEP]), error:
         EMM(INPUTS, 2, variant="paper", pool=pool.describe(), **KNOBS)
 
 
-def test_a_tower_that_does_not_exist_names_the_layers(weights: dict[str, Path]) -> None:
+def test_the_error_for_a_missing_tower_names_the_layers(weights: dict[str, Path]) -> None:
     entry = OutsideModel("t0", DEEP, str(weights[DEEP]), "top")
     with trusting([DEEP]):
         networks, trees = outside_models([entry], TASKS, INPUTS, COLUMNS)
@@ -114,13 +116,13 @@ def test_a_tower_that_does_not_exist_names_the_layers(weights: dict[str, Path]) 
         build_pool(networks, trees, INPUTS, TASKS, SCHEMA, 0)
 
 
-def test_two_structures_for_each_task_make_three_levels_of_width_8() -> None:
+def test_two_structures_per_task_make_three_levels_of_width_8() -> None:
     members = pool_of_kind(3, "networks").members.networks
     assert {member.widths for member in members} == {(8, 8, 8)}
     assert [member.task for member in members] == [0, 1, 2] * 2
 
 
-def test_the_front_stays_with_the_first_component_also_if_all_models_embed_alike() -> None:
+def test_the_front_stays_with_the_first_component_even_if_all_models_share_it() -> None:
     members = pool_of_kind(2, "networks").members.networks
     narrow = members[0]
     assert narrow.arguments["embedding_dim"] == members[-1].arguments["embedding_dim"]
@@ -128,7 +130,7 @@ def test_the_front_stays_with_the_first_component_also_if_all_models_embed_alike
 
 
 @pytest.mark.parametrize("adapt", [True, False])
-def test_composing_a_members_parts_gives_back_its_models_output(
+def test_the_parts_of_a_member_together_give_the_output_of_its_model(
     tmp_path: Path, adapt: bool
 ) -> None:
     pool = make_pool(tmp_path, 2, ("narrow", "slim" if adapt else "wide"), adapt=adapt)
@@ -140,7 +142,7 @@ def test_composing_a_members_parts_gives_back_its_models_output(
         assert torch.equal(cut(*rows(5)), model(*rows(5)))
 
 
-def test_to_adapt_networks_keep_the_widths_of_their_own(tmp_path: Path) -> None:
+def test_with_an_adapter_networks_keep_their_own_widths(tmp_path: Path) -> None:
     pool = make_pool(tmp_path, 2, ("narrow", "slim"), adapt=True)
     assert {m.name: m.widths for m in pool.members.networks} == {
         "narrow/t0": (8, 8, 8),
@@ -150,12 +152,12 @@ def test_to_adapt_networks_keep_the_widths_of_their_own(tmp_path: Path) -> None:
     }
 
 
-def test_networks_that_share_no_layer_are_refused(tmp_path: Path) -> None:
+def test_networks_without_a_common_layer_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(DecompositionError, match=r"narrow/t0 and odd/t0"):
         make_pool(tmp_path, 2, ("narrow", "odd"))
 
 
-def test_trees_alone_have_no_levels(tmp_path: Path) -> None:
+def test_a_pool_of_only_trees_is_an_error(tmp_path: Path) -> None:
     trees = [TrainedTrees("gbdt/t0", 0, random_ensemble(3, 9, 0, INPUTS), "")]
-    with pytest.raises(DecompositionError, match=r"(?s)no network to take apart.*1 tree ensemble"):
+    with pytest.raises(DecompositionError, match=r"(?s)no network to decompose.*1 tree ensemble"):
         build_pool([], trees, INPUTS, TASKS, SCHEMA, 0)

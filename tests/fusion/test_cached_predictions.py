@@ -27,7 +27,7 @@ def columns(pool: Pool, first: float = 0.0) -> dict[str, torch.Tensor]:
     return {**found, pool.members.networks[-1].name: torch.rand(ROWS, 1)}
 
 
-def test_columns_come_back_in_the_order_of_the_members(mixed: Pool, tmp_path: Path) -> None:
+def test_predictions_are_loaded_in_the_order_of_the_members(mixed: Pool, tmp_path: Path) -> None:
     given = columns(mixed)
     save_cached_predictions(tmp_path, {"train": dict(reversed(given.items()))})
     found = load_cached_predictions(tmp_path, mixed.members, "train", ROWS)
@@ -39,7 +39,7 @@ def test_columns_come_back_in_the_order_of_the_members(mixed: Pool, tmp_path: Pa
     assert torch.equal(offsets[:, 3:], given["wide/t1"])
 
 
-def test_each_split_has_its_own(mixed: Pool, tmp_path: Path) -> None:
+def test_each_split_has_its_own_predictions(mixed: Pool, tmp_path: Path) -> None:
     splits = {"train": columns(mixed), "validation": columns(mixed, first=100.0)}
     save_cached_predictions(tmp_path, splits)
     for split, given in splits.items():
@@ -48,7 +48,7 @@ def test_each_split_has_its_own(mixed: Pool, tmp_path: Path) -> None:
         assert torch.equal(found[:, -1:], given["wide/t1"])
 
 
-def test_some_members_get_theirs_alone(mixed: Pool, tmp_path: Path) -> None:
+def test_selected_members_get_only_their_predictions(mixed: Pool, tmp_path: Path) -> None:
     given = columns(mixed)
     save_cached_predictions(tmp_path, {"train": given})
     kept = mixed.select(["wide", "trees-1"])
@@ -57,7 +57,7 @@ def test_some_members_get_theirs_alone(mixed: Pool, tmp_path: Path) -> None:
     assert torch.equal(found, torch.cat(expected, dim=1))
 
 
-def test_a_pool_without_trees_is_given_nothing_but_zeros(tmp_path: Path, pool: Pool) -> None:
+def test_a_pool_without_trees_gets_zeros(tmp_path: Path, pool: Pool) -> None:
     save_cached_predictions(tmp_path, {"train": {}})
     found = load_cached_predictions(tmp_path, pool.members, "train", ROWS)
     assert torch.equal(found, torch.zeros(ROWS, len(pool.members.networks)))
@@ -67,7 +67,7 @@ def test_a_pool_without_trees_is_given_nothing_but_zeros(tmp_path: Path, pool: P
 
 
 @pytest.mark.parametrize("variant", ["paper", "aligned", "ensemble"])
-def test_what_the_pools_own_trees_say_is_what_the_model_works_out(
+def test_in_sample_predictions_equal_what_the_model_computes(
     mixed: Pool, tmp_path: Path, variant: str
 ) -> None:
     dense, sparse = rows(ROWS)
@@ -82,7 +82,7 @@ def test_what_the_pools_own_trees_say_is_what_the_model_works_out(
     assert torch.equal(model(dense, sparse, given), model(dense, sparse))
 
 
-def test_trees_of_which_nothing_is_given_are_an_error(mixed: Pool, tmp_path: Path) -> None:
+def test_trees_without_cached_predictions_are_an_error(mixed: Pool, tmp_path: Path) -> None:
     given = columns(mixed)
     del given["trees-1/t0"]
     save_cached_predictions(tmp_path, {"train": given})
@@ -90,7 +90,7 @@ def test_trees_of_which_nothing_is_given_are_an_error(mixed: Pool, tmp_path: Pat
         load_cached_predictions(tmp_path, mixed.members, "train", ROWS)
 
 
-def test_a_split_of_which_nothing_is_given_is_an_error(mixed: Pool, tmp_path: Path) -> None:
+def test_a_split_without_cached_predictions_is_an_error(mixed: Pool, tmp_path: Path) -> None:
     save_cached_predictions(tmp_path, {"train": columns(mixed)})
     with pytest.raises(ModelFileError, match="lacks validation/trees-0/t1"):
         load_cached_predictions(tmp_path, mixed.members, "validation", ROWS)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emm.fusion import common
+from emm.fusion import common_subsequence as module
 from emm.fusion.common_subsequence import common_subsequence
 
 SEQUENCES = st.lists(st.text("abc", max_size=6), min_size=1, max_size=3)
@@ -38,14 +38,14 @@ def test_matches_are_common_ordered_and_as_many_as_possible(sequences: list[str]
     assert len(matches) == longest_by_trying_all(sequences)
 
 
-def test_equal_solutions_are_decided_by_equal_relative_depth() -> None:
+def test_ties_are_decided_by_equal_relative_depth() -> None:
     assert common_subsequence(["xxaxxxxxx", "ya"]) == [(2, 1)]
     assert common_subsequence(["axxxaxxxa", "yyayy"]) == [(4, 2)]
 
 
-def test_folding_gives_a_common_subsequence_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_approximate_method_gives_a_common_subsequence(monkeypatch: pytest.MonkeyPatch) -> None:
     sequences = ["abcabc", "acbacb", "bacbac"]
-    monkeypatch.setattr(common, "MAX_STATES", 50)
+    monkeypatch.setattr(module, "MAX_STATES", 50)
     matches = common_subsequence(sequences)
     spelled = [["".join(s[m[i]] for m in matches)] for i, s in enumerate(sequences)]
     assert spelled[0] == spelled[1] == spelled[2]

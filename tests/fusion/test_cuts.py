@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emm.core.errors import DecompositionError
-from emm.fusion.cuts import Cuts, decompose
+from emm.fusion.cuts import Cuts, cut_at_common_layers
 from emm.fusion.layers import Layer, Structure
 
 
@@ -22,7 +22,7 @@ def parts(models: dict[str, str], *, adapt: bool = False) -> dict[str, list[str]
         name: model(kinds, 8 + number * adapt)
         for number, (name, kinds) in enumerate(models.items())
     }
-    return spelled(decompose(built, adapt=adapt))
+    return spelled(cut_at_common_layers(built, adapt=adapt))
 
 
 def spelled(cuts: dict[str, Cuts]) -> dict[str, list[str]]:
@@ -44,16 +44,16 @@ def test_a_run_of_common_layers_makes_one_cut() -> None:
     assert parts({"a": "AXYA", "b": "BXYB"}) == {"a": ["AXY", "A"], "b": ["BXY", "B"]}
 
 
-def test_common_layers_that_are_neighbours_in_one_model_alone_make_two_cuts() -> None:
+def test_common_layers_that_are_consecutive_in_only_one_model_make_two_cuts() -> None:
     assert parts({"a": "XYA", "b": "XBYB"}) == {"a": ["X", "Y", "A"], "b": ["X", "BY", "B"]}
 
 
-def test_repeats_are_matched_at_equal_depth() -> None:
+def test_repeated_layers_are_matched_at_equal_depth() -> None:
     cuts = parts({"a": "AXAXAXAX", "b": "BBBXBBBX"})
     assert cuts == {"a": ["AXAX", "AXAX"], "b": ["BBBX", "BBBX"]}
 
 
-def test_layers_after_the_last_cut_join_it_when_a_model_has_none() -> None:
+def test_layers_after_the_last_cut_join_the_last_component_if_a_model_has_none() -> None:
     assert parts({"a": "AXA", "b": "BX"}) == {"a": ["AXA"], "b": ["BX"]}
 
 
@@ -63,55 +63,55 @@ def test_a_component_without_weights_joins_its_neighbour() -> None:
     assert parts({"a": "rAXA", "b": "rBXB"}) == {"a": ["rAX", "A"], "b": ["rBX", "B"]}
 
 
-def test_models_of_one_structure_are_cut_alike() -> None:
+def test_models_of_the_same_structure_are_cut_in_the_same_way() -> None:
     cuts = parts({"a": "AXA", "twin": "AXA", "b": "BXB"})
     assert cuts["twin"] == cuts["a"] == ["AX", "A"]
 
 
-def test_no_common_layer_names_the_models_and_their_nearest_layers() -> None:
+def test_the_error_without_a_common_layer_names_models_and_most_similar_layers() -> None:
     models = {
         "narrow": [layer("Linear", 0, 8), layer("Norm", 1, 8)],
         "wide": [layer("Linear", 0, 16), layer("Norm", 1, 16)],
     }
     with pytest.raises(DecompositionError) as caught:
-        decompose(models)
+        cut_at_common_layers(models)
     assert "narrow and wide" in str(caught.value)
     assert "Linear [8] -> [8]" in str(caught.value)
     assert "Linear [16] -> [16]" in str(caught.value)
 
 
-def test_outputs_that_differ_at_a_level_are_an_error() -> None:
+def test_different_output_shapes_at_a_level_are_an_error() -> None:
     models = {
         "a": [layer("X", 0), layer("A", 1, 8)],
         "b": [layer("X", 0), layer("B", 1, 4)],
     }
     with pytest.raises(DecompositionError, match=r"(?s)level 2 differ.*\[8\] and \[4\]"):
-        decompose(models)
+        cut_at_common_layers(models)
 
 
-def test_to_adapt_models_of_other_widths_are_cut_as_if_they_were_of_one() -> None:
+def test_with_an_adapter_models_are_cut_as_if_widths_were_equal() -> None:
     models = {"a": "AXrAYA", "b": "BXrBBYB"}
     assert parts(models, adapt=True) == parts(models)
     with pytest.raises(DecompositionError, match="share no layer"):
-        decompose({name: model(kinds, 8 + len(kinds)) for name, kinds in models.items()})
+        cut_at_common_layers({name: model(kinds, 8 + len(kinds)) for name, kinds in models.items()})
 
 
-def test_to_adapt_outputs_of_a_level_may_differ_in_width() -> None:
+def test_with_an_adapter_output_widths_of_a_level_may_differ() -> None:
     models = {
         "a": [layer("X", 0), layer("A", 1, 8)],
         "b": [layer("X", 0), layer("B", 1, 4)],
     }
-    assert spelled(decompose(models, adapt=True)) == {"a": ["X", "A"], "b": ["X", "B"]}
+    assert spelled(cut_at_common_layers(models, adapt=True)) == {"a": ["X", "A"], "b": ["X", "B"]}
 
 
-def test_to_adapt_an_output_of_two_dimensions_is_refused() -> None:
+def test_with_an_adapter_outputs_of_two_dimensions_are_rejected() -> None:
     image = Layer("image", Structure("X", ((8,),), (2, 4), ""), weighted=True)
     models = {"a": [layer("X", 0), layer("A", 1)], "b": [image, layer("B", 1)]}
-    with pytest.raises(DecompositionError, match=r"(?s)level 1 gives no vector.*b\n.*\[2, 4\]"):
-        decompose(models, adapt=True)
+    with pytest.raises(DecompositionError, match=r"(?s)level 1 is not one vector.*b\n.*\[2, 4\]"):
+        cut_at_common_layers(models, adapt=True)
 
 
-def test_to_adapt_layers_of_no_common_type_are_an_error() -> None:
+def test_with_an_adapter_layers_without_a_common_type_are_an_error() -> None:
     with pytest.raises(DecompositionError, match="share no layer"):
         parts({"a": "AC", "b": "BD"}, adapt=True)
 
@@ -121,7 +121,7 @@ POOLS = st.lists(st.text("ABXYr", min_size=1, max_size=7), min_size=1, max_size=
 
 @settings(deadline=None)
 @given(POOLS, st.booleans())
-def test_every_model_is_cut_into_the_same_number_of_whole_components(
+def test_every_model_is_cut_into_the_same_number_of_components(
     pool: list[str], adapt: bool
 ) -> None:
     models = {f"{n}": "X" + kinds for n, kinds in enumerate(pool)}
@@ -134,6 +134,6 @@ def test_every_model_is_cut_into_the_same_number_of_whole_components(
 
 @settings(deadline=None)
 @given(POOLS)
-def test_where_all_widths_are_one_to_adapt_changes_no_cut(pool: list[str]) -> None:
+def test_with_equal_widths_an_adapter_changes_no_cut(pool: list[str]) -> None:
     models = {f"{n}": model("X" + kinds) for n, kinds in enumerate(pool)}
-    assert decompose(models, adapt=True) == decompose(models)
+    assert cut_at_common_layers(models, adapt=True) == cut_at_common_layers(models)

@@ -60,7 +60,7 @@ def test_a_pool_of_networks_and_trees_is_written_for_every_seed(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("fit_on", ["train", "held-out"])
-def test_trees_say_what_they_were_trained_to(tmp_path: Path, fit_on: str) -> None:
+def test_cached_predictions_of_trees_are_in_sample(tmp_path: Path, fit_on: str) -> None:
     pool, given = read(pools(tmp_path, fusion(fit_on), "narrow"))
     levels = len(pool.members.networks[0].levels)
     splits = {"train": CONTEXT.train, "validation": CONTEXT.validation}
@@ -72,7 +72,7 @@ def test_trees_say_what_they_were_trained_to(tmp_path: Path, fit_on: str) -> Non
             torch.testing.assert_close(given[f"{split}/gbdt/{task}"], expected)
 
 
-def test_without_trees_nothing_is_given(tmp_path: Path) -> None:
+def test_without_trees_nothing_is_cached(tmp_path: Path) -> None:
     how = fusion("train", trees=())
     networks, _ = train_members(tmp_path / "models", CONTEXT, how, ("narrow",))
     decompose(tmp_path / "pool", CONTEXT, networks, {}, how, (0,))
@@ -80,7 +80,7 @@ def test_without_trees_nothing_is_given(tmp_path: Path) -> None:
     assert (len(pool.members.networks), pool.members.trees, given) == (2, (), {})
 
 
-def test_train_rows_hear_trees_that_have_not_seen_them(folds: Path) -> None:
+def test_out_of_fold_predictions_come_from_trees_that_have_not_seen_the_row(folds: Path) -> None:
     _, given = read(folds)
     fold = folds_of(len(CONTEXT.train), 3, seed=0)
     for number in range(3):
@@ -92,7 +92,7 @@ def test_train_rows_hear_trees_that_have_not_seen_them(folds: Path) -> None:
             torch.testing.assert_close(found, expected)
 
 
-def test_networks_are_corrected_to_what_their_folds_model_says(folds: Path) -> None:
+def test_offsets_correct_networks_to_the_prediction_of_the_folds_network(folds: Path) -> None:
     _, given = read(folds)
     fold = folds_of(len(CONTEXT.train), 3, seed=0)
     for number in range(3):
@@ -108,7 +108,7 @@ def test_networks_are_corrected_to_what_their_folds_model_says(folds: Path) -> N
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])
-def test_the_pools_own_models_are_heard_too(folds: Path, split: str) -> None:
+def test_in_sample_predictions_are_cached_too(folds: Path, split: str) -> None:
     _, given = read(folds)
     own = {key for key in given if key.startswith(f"{split}/")}
     assert own == {f"{split}/gbdt/t0", f"{split}/gbdt/t1"}
@@ -119,14 +119,14 @@ def test_the_pools_own_models_are_heard_too(folds: Path, split: str) -> None:
         torch.testing.assert_close(given[f"{split}/gbdt/{name}"], expected)
 
 
-def test_the_pool_holds_the_main_models_tensors(folds: Path) -> None:
+def test_the_pool_holds_the_weights_of_the_main_models(folds: Path) -> None:
     pool, _ = read(folds)
     stored = load_weights(folds.parent / "models/narrow/seed-0/t0/model.safetensors")
     tower = pool.tensors_of("networks.0.tower")
     assert torch.equal(tower["layers.0.weight"], stored["tower.0.weight"])
 
 
-def test_networks_of_other_widths_need_an_adapter(tmp_path: Path) -> None:
+def test_networks_of_different_widths_need_an_adapter(tmp_path: Path) -> None:
     members = train_members(tmp_path / "models", CONTEXT, fusion(), ("narrow", "apart"))
     with pytest.raises(DecompositionError):
         decompose(tmp_path / "pool", CONTEXT, *members, fusion(), (0,))

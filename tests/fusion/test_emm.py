@@ -17,14 +17,14 @@ from tests.fusion.fused import KNOBS, build, moved, rows, states, step
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("count", [1, 5])
-def test_each_row_gets_a_logit_a_task(any_pool: Pool, variant: str, count: int) -> None:
+def test_each_row_gets_one_logit_per_task(any_pool: Pool, variant: str, count: int) -> None:
     logits = build(any_pool, variant).eval()(*rows(count))
     assert logits.shape == (count, len(any_pool.tasks))
     assert logits.isfinite().all()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_description_that_was_json_builds_the_same_model(any_pool: Pool, variant: str) -> None:
+def test_a_description_from_json_builds_the_same_model(any_pool: Pool, variant: str) -> None:
     model = build(any_pool, variant).eval()
     told = json.loads(json.dumps(any_pool.describe()))
     again = EMM(INPUTS, len(any_pool.tasks), variant=variant, pool=told, **KNOBS)
@@ -34,7 +34,7 @@ def test_a_description_that_was_json_builds_the_same_model(any_pool: Pool, varia
 
 @pytest.mark.parametrize("variant", ["paper", "aligned"])
 @pytest.mark.parametrize("towers", ["trained", "frozen"])
-def test_nothing_frozen_moves_neither_weights_nor_statistics(
+def test_frozen_weights_and_statistics_do_not_change(
     any_pool: Pool, variant: str, towers: str
 ) -> None:
     model = build(any_pool, variant, Start(towers=towers))
@@ -57,7 +57,7 @@ def test_networks_stay_in_eval_mode(mixed: Pool) -> None:
 
 
 @pytest.mark.parametrize("towers", ["trained", "frozen"])
-def test_thaw_lets_everything_move_but_trees(any_pool: Pool, towers: str) -> None:
+def test_after_unfreezing_everything_learns_except_trees(any_pool: Pool, towers: str) -> None:
     model = build(any_pool, "aligned", Start(towers=towers))
     model.unfreeze()
     trees, networks = states(model.trees), states(model.networks)
@@ -71,7 +71,7 @@ def test_thaw_lets_everything_move_but_trees(any_pool: Pool, towers: str) -> Non
         assert {key for key in stayed if not key.endswith(".bias")} == set()
 
 
-def test_a_thawed_paper_variant_learns_in_its_networks(mixed: Pool) -> None:
+def test_the_networks_of_an_unfrozen_paper_variant_learn(mixed: Pool) -> None:
     model = build(mixed, "paper")
     model.unfreeze()
     before = states(model.networks)
@@ -81,9 +81,7 @@ def test_a_thawed_paper_variant_learns_in_its_networks(mixed: Pool) -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_given_shares_and_no_offsets_are_what_it_works_out_itself(
-    any_pool: Pool, variant: str
-) -> None:
+def test_cached_shares_without_offsets_give_the_same_logits(any_pool: Pool, variant: str) -> None:
     model = build(any_pool, variant).eval()
     dense, sparse = rows(5)
     shares = model.trees(dense, sparse).flatten(1)  # [B, trees*C]
@@ -102,7 +100,7 @@ def test_an_offset_is_added_to_the_logit_of_its_network(mixed: Pool) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["scaled", "binned", "piecewise"])
-def test_gates_may_read_encoded_dense_features(mixed: Pool, encoding: str) -> None:
+def test_gates_can_read_encoded_dense_features(mixed: Pool, encoding: str) -> None:
     inputs = replace(INPUTS, edges=((0.0, 1.0), (0.5,), ()))
     told = {"pool": mixed.describe(), "dense_encoding": encoding}
     model = EMM(inputs, 2, variant="aligned", embedding_dim=2, **told)

@@ -6,7 +6,7 @@ from tests.fusion.fused import build, mean_logits, moved, rows, states
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_it_is_the_mean_of_each_tasks_members(any_pool: Pool, count: int) -> None:
+def test_it_is_the_mean_of_the_members_of_each_task(any_pool: Pool, count: int) -> None:
     dense, sparse = rows(count)
     dense = dense.double()
     model = build(any_pool, "ensemble").double().eval()

@@ -13,7 +13,7 @@ def test_a_trusted_factory_builds_its_model() -> None:
     assert type(model).__name__ == "Shallow"
 
 
-def test_a_factory_that_params_yaml_does_not_name_is_not_imported() -> None:
+def test_a_factory_that_is_not_trusted_is_not_imported() -> None:
     with (
         trusting(["tests.fusion.outside:Deep"]),
         pytest.raises(ModelFileError, match=r"wants to run tests\.fusion\.outside:Shallow"),
@@ -29,6 +29,6 @@ def test_trust_ends_with_its_block() -> None:
 
 
 @pytest.mark.parametrize("name", ["tests.fusion.outside:Nothing", "no.such:thing", "text"])
-def test_a_factory_that_does_not_exist_is_an_error(name: str) -> None:
+def test_a_missing_factory_is_an_error(name: str) -> None:
     with trusting([name]), pytest.raises(ParamsError, match="there is no factory"):
         load_factory(name)

@@ -36,14 +36,14 @@ def test_frozen_modules_keep_weights_and_statistics_in_train_mode() -> None:
     assert not modules[0].training
 
 
-def test_a_frozen_part_of_a_module_stays_in_eval_mode() -> None:
+def test_a_frozen_submodule_stays_in_eval_mode() -> None:
     outer = nn.ModuleDict({"frozen": FreezableList([block()]).freeze(), "free": block()})
     outer.train()
     assert not outer["frozen"][0][1].training
     assert outer["free"][1].training
 
 
-def test_thawed_modules_learn_again() -> None:
+def test_unfrozen_modules_learn_again() -> None:
     modules = FreezableList([block()]).freeze()
     modules.unfreeze()
     before = states(modules)
@@ -51,7 +51,7 @@ def test_thawed_modules_learn_again() -> None:
     assert set(moved(modules, before)) == set(before)
 
 
-def test_networks_run_one_component_of_one_network_and_are_frozen() -> None:
+def test_networks_run_one_component_and_are_frozen() -> None:
     levels = [nn.ModuleList([nn.Linear(2, 3), nn.Linear(3, 4)]) for _ in range(2)]
     networks = Networks(levels)
     x = torch.rand(5, 3)
@@ -59,7 +59,7 @@ def test_networks_run_one_component_of_one_network_and_are_frozen() -> None:
     assert not any(weight.requires_grad for weight in networks.parameters())
 
 
-def test_trees_give_each_levels_share_in_the_type_of_the_rows() -> None:
+def test_trees_return_the_share_of_each_level_in_the_type_of_the_rows() -> None:
     ensembles = [random_ensemble(count, 9, count, INPUTS) for count in (3, 7)]
     dense, sparse = rows(5)
     shares: Tensor = Trees(ensembles, 3)(dense, sparse)
@@ -68,9 +68,9 @@ def test_trees_give_each_levels_share_in_the_type_of_the_rows() -> None:
         torch.testing.assert_close(shares[:, number], ensemble.shares(dense, sparse, 3).float())
 
 
-def test_without_trees_there_is_a_share_of_none() -> None:
+def test_without_trees_there_are_no_shares() -> None:
     assert Trees([], 3)(*rows(5)).shape == (5, 0, 3)
 
 
-def test_nothing_of_the_trees_learns() -> None:
+def test_trees_have_no_parameters() -> None:
     assert list(Trees([random_ensemble(3, 9, 0, INPUTS)], 2).parameters()) == []

@@ -7,7 +7,7 @@ from emm.nn.embedding import FeatureFront
 from tests.fusion.conftest import INPUTS, STRUCTURES
 
 
-def test_a_models_layers_come_in_execution_order_with_their_shapes() -> None:
+def test_layers_are_in_execution_order_with_their_shapes() -> None:
     model = SingleTask(INPUTS, **{**STRUCTURES["wide"], "blocks": [[16, 8]]})
     layers = trace_layers(model, INPUTS)
     trunk, tower = [f"blocks.0.{n}" for n in range(8)], [f"tower.{n}" for n in range(5)]
@@ -61,23 +61,23 @@ class Skip(nn.Module):
         return x + self.inner(x)
 
 
-def test_attributes_called_in_turn_and_nested_sequentials_are_unfolded() -> None:
+def test_attributes_called_in_turn_and_nested_sequentials_become_layers() -> None:
     names = [layer.name for layer in trace_layers(Outside(), INPUTS)]
     assert names == ["embed", "one", "act", "rest.0", "act", "rest.1.1"]
 
 
-def test_a_functional_call_between_layers_leaves_the_model_whole() -> None:
+def test_a_model_with_a_functional_call_is_one_layer() -> None:
     assert [layer.name for layer in trace_layers(Functional(), INPUTS)] == [""]
 
 
-def test_a_branch_stays_one_layer() -> None:
+def test_a_module_with_branches_is_one_layer() -> None:
     outer = Outside()
     outer.one = nn.Sequential(nn.Linear(9, 8), Skip(8), Skip(8))
     names = [layer.name for layer in trace_layers(outer, INPUTS)]
     assert names == ["embed", "one.0", "one.1", "one.2", "act", "rest.0", "act", "rest.1.1"]
 
 
-def test_the_model_is_left_as_it_was() -> None:
+def test_the_model_is_not_changed() -> None:
     model = SingleTask(INPUTS, **STRUCTURES["narrow"]).train()
     before = {key: value.clone() for key, value in model.state_dict().items()}
     trace_layers(model, INPUTS)

@@ -10,15 +10,15 @@ LAYOUT = Layout(
 ROWS = 6
 
 
-def test_a_tasks_members_are_its_networks_and_its_trees() -> None:
+def test_the_members_of_a_task_are_its_networks_and_trees() -> None:
     assert LAYOUT.counts == [2, 2, 2]
 
 
-def test_a_level_is_as_wide_as_its_widest_component() -> None:
+def test_a_level_has_the_width_of_its_widest_component() -> None:
     assert LAYOUT.level_widths == [4, 5]
 
 
-def test_each_tree_ensemble_knows_its_task() -> None:
+def test_each_tree_ensemble_has_a_task() -> None:
     assert LAYOUT.task_of_tree == [2, 1, 1]
 
 
@@ -30,7 +30,7 @@ def test_members_are_stacked_by_task_networks_first() -> None:
     assert [own[0, :, 0].tolist() for own in stacked] == [[2, 0], [11, 12], [1, 10]]
 
 
-def test_a_task_without_trees_needs_none() -> None:
+def test_a_task_may_have_no_trees() -> None:
     layout = Layout(networks=((0,), (1,)), trees=((), ()), widths=((3,), (3,)))
     found = [torch.rand(ROWS, 3) for _ in range(2)]
     lift = Lift(layout, 0)
@@ -39,7 +39,7 @@ def test_a_task_without_trees_needs_none() -> None:
     assert all(torch.equal(own[:, 0], made) for own, made in zip(lifted, found, strict=True))
 
 
-def test_a_lift_adapts_narrow_networks_and_gives_each_tree_a_line() -> None:
+def test_lift_adapts_narrow_networks_and_maps_each_tree_to_a_vector() -> None:
     torch.manual_seed(0)
     lift = Lift(LAYOUT, 0)
     found = [torch.rand(ROWS, own[0]) for own in LAYOUT.widths]
@@ -57,7 +57,7 @@ def test_a_lift_adapts_narrow_networks_and_gives_each_tree_a_line() -> None:
         torch.testing.assert_close(own, torch.stack(members, dim=1))
 
 
-def test_an_adapter_is_linear_and_nothing_where_widths_are_equal() -> None:
+def test_an_adapter_is_linear_or_the_identity_if_widths_are_equal() -> None:
     x = torch.rand(ROWS, 3)
     assert adapter(3, 3)(x) is x
     assert adapter(3, 5)(x).shape == (ROWS, 5)

@@ -53,7 +53,7 @@ def fold_of_rows() -> list[int]:
     return folds_of(ROWS, FOLDS, SEED).tolist()
 
 
-def test_trees_say_their_shares_and_networks_nothing() -> None:
+def test_in_sample_there_are_shares_of_trees_and_no_offsets() -> None:
     data = table()
     both = [trees(0), trees(1, "lightgbm/t0")]
     said = in_sample_predictions(both, LEVELS, data)
@@ -63,7 +63,7 @@ def test_trees_say_their_shares_and_networks_nothing() -> None:
         assert torch.equal(said[each.name], expected)
 
 
-def test_each_rows_values_are_those_of_its_own_folds_trees() -> None:
+def test_shares_are_those_of_the_trees_of_the_rows_fold() -> None:
     data = table()
     folds = [([], [trees(seed)]) for seed in range(FOLDS)]
     said = out_of_fold_predictions([], folds, LEVELS, data, SEED)
@@ -73,14 +73,14 @@ def test_each_rows_values_are_those_of_its_own_folds_trees() -> None:
     assert torch.equal(said["gbdt/t1"], expected.float())
 
 
-def test_an_offset_is_the_logit_of_the_folds_network_less_its_own() -> None:
+def test_an_offset_is_the_logit_of_the_folds_network_minus_its_own() -> None:
     folds = [([network(10.0 + fold)], []) for fold in range(FOLDS)]
     said = out_of_fold_predictions([network(3.0)], folds, LEVELS, table(), SEED)
     expected = [[(10.0 + fold - 3.0) * row] for row, fold in enumerate(fold_of_rows())]
     assert said["tm/t0"].tolist() == expected
 
 
-def test_a_row_is_never_told_of_by_a_model_that_learned_on_it() -> None:
+def test_no_prediction_comes_from_a_model_that_learned_on_the_row() -> None:
     data = table()
     folds = [([network(10.0 + fold)], []) for fold in range(FOLDS)]
     said = out_of_fold_predictions([network(0.0)], folds, LEVELS, data, SEED)["tm/t0"][:, 0]
@@ -91,14 +91,14 @@ def test_a_row_is_never_told_of_by_a_model_that_learned_on_it() -> None:
         assert not {*learned} & {*told}
 
 
-def test_networks_are_asked_in_eval_mode() -> None:
+def test_networks_predict_in_eval_mode() -> None:
     own = network(1.0)
     own.model.train()
     folds = [([network(2.0)], []) for _ in range(FOLDS)]
     assert out_of_fold_predictions([own], folds, LEVELS, table(), SEED)["tm/t0"].shape == (ROWS, 1)
 
 
-def test_what_is_said_does_not_depend_on_how_many_rows_are_asked_at_a_time(
+def test_predictions_do_not_depend_on_the_batch_size(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folds = [([network(10.0 + fold)], [trees(fold)]) for fold in range(FOLDS)]
@@ -109,7 +109,7 @@ def test_what_is_said_does_not_depend_on_how_many_rows_are_asked_at_a_time(
     assert all(torch.equal(parts[name], whole[name]) for name in whole)
 
 
-def test_an_aligned_model_given_them_starts_as_the_ensemble_of_each_rows_fold(
+def test_an_aligned_model_with_them_starts_as_the_ensemble_of_each_rows_fold(
     tmp_path: Path,
 ) -> None:
     data = table()

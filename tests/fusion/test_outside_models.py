@@ -25,7 +25,7 @@ PARTS = ["seed-0", "seed-0/fold-1"]
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_own_networks_are_those_of_a_part(tmp_path: Path, part: str) -> None:
+def test_own_networks_are_those_of_a_run(tmp_path: Path, part: str) -> None:
     for seed, name in enumerate(PARTS):
         folders = save_trained(tmp_path, 2, ("narrow", "wide"), name, seed)
     found = pipeline_networks(folders, TASKS, SCHEMA, part)
@@ -44,7 +44,7 @@ def test_own_networks_are_those_of_a_part(tmp_path: Path, part: str) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_own_trees_are_those_of_a_part(tmp_path: Path, part: str) -> None:
+def test_own_trees_are_those_of_a_run(tmp_path: Path, part: str) -> None:
     for seed, name in enumerate(PARTS):
         folders = save_boosted(tmp_path, 2, part=name, seed=10 * seed)
     found = pipeline_trees(folders, TASKS, SCHEMA, part)
@@ -55,21 +55,21 @@ def test_own_trees_are_those_of_a_part(tmp_path: Path, part: str) -> None:
     assert found[0].source_sha256 == sha256(tmp_path / "gbdt" / part / "model.safetensors")
 
 
-def test_a_row_that_is_no_tree_ensemble_is_refused(tmp_path: Path) -> None:
+def test_a_model_without_trees_is_rejected(tmp_path: Path) -> None:
     save_trained(tmp_path, 1, ("narrow",))
     folder = {"narrow": tmp_path / "narrow" / "seed-0"}
     with pytest.raises(ModelFileError, match=r"(?s)no tree ensemble.*got: single_task of t0"):
         pipeline_trees(folder, ["t0"], SCHEMA, "t0")
 
 
-def test_trees_of_other_tasks_are_refused(tmp_path: Path) -> None:
+def test_trees_of_other_tasks_are_rejected(tmp_path: Path) -> None:
     folders = save_boosted(tmp_path, 2)
     with pytest.raises(ModelFileError, match=r"(?s)gbdt of t0, t1.*expected: gbdt of t1, t0"):
         pipeline_trees(folders, ["t1", "t0"], SCHEMA, "seed-0")
 
 
 @pytest.mark.parametrize("load", [pipeline_networks, pipeline_trees])
-def test_own_models_of_another_encoding_are_refused(tmp_path: Path, load: object) -> None:
+def test_own_models_of_another_encoding_are_rejected(tmp_path: Path, load: object) -> None:
     save = save_trained if load is pipeline_networks else save_boosted
     folders = save(tmp_path, 2, *([("narrow",)] if load is pipeline_networks else []))
     with pytest.raises(ModelFileError, match="another encoding"):
@@ -77,7 +77,7 @@ def test_own_models_of_another_encoding_are_refused(tmp_path: Path, load: object
 
 
 @pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
-def test_trees_from_outside_say_what_their_library_says(tmp_path: Path, library: str) -> None:
+def test_outside_trees_predict_like_their_library(tmp_path: Path, library: str) -> None:
     path = save_native(tmp_path, library)
     entries = [OutsideModel("t1", trees=str(path))]
     networks, (grown,) = outside_models(entries, TASKS, INPUTS, COLUMNS)
@@ -96,38 +96,38 @@ def test_trees_from_outside_say_what_their_library_says(tmp_path: Path, library:
     ],
     ids=["nothing", "a factory alone", "weights alone"],
 )
-def test_an_entry_of_neither_kind_is_an_error(entry: OutsideModel) -> None:
+def test_an_entry_that_is_neither_network_nor_trees_is_an_error(entry: OutsideModel) -> None:
     error = pytest.raises(ParamsError, match="neither a network nor trees")
     with trusting([DEEP]), error:
         outside_models([entry], TASKS, INPUTS, COLUMNS)
 
 
 @pytest.mark.parametrize("key", ["trees", "weights"])
-def test_a_file_that_is_not_there_is_an_error(tmp_path: Path, key: str) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path, key: str) -> None:
     entry = OutsideModel("t0", **{"factory": DEEP, key: str(tmp_path / "absent")})
     with trusting([DEEP]), pytest.raises(ModelFileError, match="can't be read"):
         outside_models([entry], TASKS, INPUTS, COLUMNS)
 
 
-def test_weights_of_another_model_are_refused(weights: dict[str, Path]) -> None:
-    error = pytest.raises(ModelFileError, match=r"doesn't fit what .*:Deep builds")
+def test_weights_of_another_model_are_rejected(weights: dict[str, Path]) -> None:
+    error = pytest.raises(ModelFileError, match=r"doesn't fit the model that .*:Deep builds")
     with trusting([DEEP]), error:
         outside_models([OutsideModel("t0", DEEP, str(weights[SHALLOW]))], TASKS, INPUTS, COLUMNS)
 
 
-def test_a_task_that_does_not_exist_is_an_error(weights: dict[str, Path]) -> None:
+def test_an_unknown_task_is_an_error(weights: dict[str, Path]) -> None:
     entry = OutsideModel("t9", DEEP, str(weights[DEEP]))
     with trusting([DEEP]), pytest.raises(ParamsError, match="no task is called 't9'"):
         outside_models([entry], TASKS, INPUTS, COLUMNS)
 
 
-def test_trees_from_outside_are_for_binary_tasks(tmp_path: Path) -> None:
+def test_outside_trees_are_only_for_binary_tasks(tmp_path: Path) -> None:
     entry = OutsideModel("t1", trees=str(save_native(tmp_path, "lightgbm")))
-    with pytest.raises(ParamsError, match="binary tasks only"):
+    with pytest.raises(ParamsError, match="only join binary tasks"):
         outside_models([entry], TASKS, INPUTS, COLUMNS, regressions=["t1"])
 
 
-def test_a_trained_model_that_was_altered_is_refused(tmp_path: Path) -> None:
+def test_an_altered_model_is_rejected(tmp_path: Path) -> None:
     folders = save_trained(tmp_path, 2, ("narrow",))
     file = tmp_path / "narrow" / "seed-0" / "t1" / "model.safetensors"
     content = bytearray(file.read_bytes())

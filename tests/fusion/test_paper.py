@@ -40,7 +40,7 @@ def plain_paper(model: EMM, pool: Pool, dense: Tensor, sparse: Tensor) -> Tensor
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_it_equals_a_plain_restatement_of_algorithm_2(any_pool: Pool, count: int) -> None:
+def test_it_equals_a_direct_implementation_of_algorithm_2(any_pool: Pool, count: int) -> None:
     model = build(any_pool, "paper").double().eval()
     dense, sparse = rows(count)
     dense = dense.double()
@@ -48,7 +48,7 @@ def test_it_equals_a_plain_restatement_of_algorithm_2(any_pool: Pool, count: int
     torch.testing.assert_close(model(dense, sparse), expected)
 
 
-def test_without_merge_each_task_keeps_what_its_gates_fuse(mixed: Pool) -> None:
+def test_without_merge_each_task_keeps_the_output_of_its_gates(mixed: Pool) -> None:
     model = build(mixed, "paper", merge=False).double().eval()
     dense, sparse = rows(5)
     dense = dense.double()
@@ -56,7 +56,7 @@ def test_without_merge_each_task_keeps_what_its_gates_fuse(mixed: Pool) -> None:
     torch.testing.assert_close(model(dense, sparse), expected)
 
 
-def test_trees_change_what_their_task_says(mixed: Pool) -> None:
+def test_trees_change_the_logit_of_their_task(mixed: Pool) -> None:
     model = build(mixed, "paper").eval()
     dense, sparse = rows(5)
     networks, trees = len(mixed.members.networks), len(mixed.members.trees)
@@ -68,7 +68,7 @@ def test_trees_change_what_their_task_says(mixed: Pool) -> None:
     assert gap[:, 0].abs().min() > 0
 
 
-def test_gradients_reach_all_that_learns(any_pool: Pool) -> None:
+def test_gradients_reach_everything_that_learns(any_pool: Pool) -> None:
     model = build(any_pool, "paper")
     step(model)
     assert without_gradient(model) == []

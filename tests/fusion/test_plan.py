@@ -9,7 +9,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from emm.config import load_params
+from emm.config.project import load_project
 from emm.core.errors import DataError, DecompositionError, ParamsError
 from emm.data.tables.schema import FORMAT, DenseColumn, Schema, SparseColumn, write_schema
 from emm.fusion.plan import decomposition_plan
@@ -21,6 +21,7 @@ CENSUS = "census-income"
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "conf" / CENSUS, tmp_path / "conf" / CENSUS)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -49,24 +50,24 @@ def encoded(project: Path) -> Path:
 
 
 def planned(**changes: Any) -> str:
-    """The plan of the paper's recipe, with ``changes`` to its sections' keys."""
-    path = Path("params.yaml")
+    """The plan of the paper's recipe, with ``changes`` to its sections."""
+    path = Path("conf") / CENSUS / "paper.yaml"
     tree = yaml.safe_load(path.read_text())
-    tree["recipe"] = "paper"
     for section, keys in changes.items():
-        tree[CENSUS]["paper"][section].update(keys)
+        tree[section].update(keys)
     path.write_text(yaml.safe_dump(tree))
     text = io.StringIO()
-    Console(width=200, file=text).print(decomposition_plan(load_params(), CENSUS))
+    project = load_project(recipe="paper")
+    Console(width=200, file=text).print(decomposition_plan(project, CENSUS))
     return text.getvalue()
 
 
 def with_blocks(structure: str, blocks: list[list[int]]) -> dict[str, Any]:
-    tree = yaml.safe_load(Path("params.yaml").read_text())
-    return {structure: {**tree[CENSUS]["paper"]["pretrain"][structure], "blocks": blocks}}
+    tree = yaml.safe_load((Path("conf") / CENSUS / "paper.yaml").read_text())
+    return {structure: {**tree["pretrain"][structure], "blocks": blocks}}
 
 
-def test_it_shows_every_model_and_level_and_where_it_cuts(encoded: Path) -> None:
+def test_it_shows_every_model_its_levels_and_the_cuts(encoded: Path) -> None:
     shown = planned()
     for name in ("tm-1/income", "tm-2/never-married", "level 3", "blocks.2.0 to blocks.2.7"):
         assert name in shown
@@ -74,7 +75,7 @@ def test_it_shows_every_model_and_level_and_where_it_cuts(encoded: Path) -> None
     assert "Dropout [8] -> [8]" in shown
 
 
-def test_networks_of_other_widths_are_cut_alike_with_an_adapter_alone(encoded: Path) -> None:
+def test_networks_of_different_widths_can_only_be_cut_with_an_adapter(encoded: Path) -> None:
     other = with_blocks("tm-2", [[20, 5]])
     with pytest.raises(DecompositionError, match="share no layer"):
         planned(pretrain=other)
@@ -83,7 +84,7 @@ def test_networks_of_other_widths_are_cut_alike_with_an_adapter_alone(encoded: P
     assert "level 1" in shown
 
 
-def test_trees_have_no_layers_to_be_cut(encoded: Path) -> None:
+def test_trees_are_not_part_of_the_plan(encoded: Path) -> None:
     quiet = {"objective": "binary", "verbosity": -1, "num_threads": 1}
     rows = np.stack([np.arange(100) / 100, np.arange(100) % 4], axis=1)
     data = lightgbm.Dataset(rows, rows[:, 1] > 1, feature_name=["x", "id"], params=quiet)
@@ -92,11 +93,11 @@ def test_trees_have_no_layers_to_be_cut(encoded: Path) -> None:
     assert planned(fusion={"pool": [{"task": "income", "trees": "trees.txt"}]}) == plain
 
 
-def test_an_entry_of_the_pool_that_is_no_model_is_an_error(encoded: Path) -> None:
+def test_a_pool_entry_that_is_neither_network_nor_trees_is_an_error(encoded: Path) -> None:
     with pytest.raises(ParamsError, match="neither a network nor trees"):
         planned(fusion={"pool": [{"task": "income"}]})
 
 
-def test_before_preprocessing_it_names_the_next_step(project: Path) -> None:
+def test_without_preprocessed_data_the_error_names_the_next_step(project: Path) -> None:
     with pytest.raises(DataError, match="dvc repro preprocess"):
-        decomposition_plan(load_params(), CENSUS)
+        decomposition_plan(load_project(), CENSUS)

@@ -13,14 +13,14 @@ from tests.fusion.conftest import INPUTS, SCHEMA
 from tests.fusion.fused import build, mean_logits, rows
 
 
-def test_members_are_laid_out_by_task(mixed: Pool) -> None:
+def test_the_layout_groups_members_by_task(mixed: Pool) -> None:
     layout = mixed.members.layout(2)
     assert layout.networks == ((0, 2), (1, 3))
     assert layout.trees == ((1,), (0, 2))
     assert layout.widths == ((8, 8, 8),) * 4
 
 
-def test_a_pool_comes_back_as_it_was_saved(any_pool: Pool, tmp_path: Path) -> None:
+def test_a_loaded_pool_equals_the_saved_one(any_pool: Pool, tmp_path: Path) -> None:
     save_pool(any_pool, tmp_path)
     again = load_pool(tmp_path, SCHEMA)
     assert again.members == any_pool.members
@@ -43,7 +43,7 @@ def test_the_description_is_plain_json(any_pool: Pool) -> None:
     assert errors == []
 
 
-def test_a_part_is_not_mixed_up_with_one_whose_number_begins_alike(mixed: Pool) -> None:
+def test_a_part_is_not_confused_with_one_whose_number_has_the_same_prefix(mixed: Pool) -> None:
     tensors = {f"trees.{n}.value": torch.tensor(n) for n in (1, 10, 11)}
     pool = Pool(mixed.members, tensors, mixed.tasks, SCHEMA, 0)
     assert pool.tensors_of("trees.1") == {"value": torch.tensor(1)}
@@ -58,7 +58,7 @@ def test_a_part_is_not_mixed_up_with_one_whose_number_begins_alike(mixed: Pool) 
         (["wide/t0", "wide"], ["wide/t0", "wide/t1"], []),
     ],
 )
-def test_only_some_members_are_kept_by_structure_or_whole_name(
+def test_members_are_selected_by_structure_or_full_name(
     mixed: Pool, names: list[str], networks: list[str], trees: list[str]
 ) -> None:
     kept = mixed.select(names)
@@ -66,7 +66,7 @@ def test_only_some_members_are_kept_by_structure_or_whole_name(
     assert [member.name for member in kept.members.trees] == trees
 
 
-def test_kept_members_keep_their_tensors(mixed: Pool) -> None:
+def test_selected_members_keep_their_tensors(mixed: Pool) -> None:
     kept = mixed.select(["wide", "trees-1", "trees-2"])
     for new, old in (
         ("networks.0", "networks.2"),
@@ -81,35 +81,37 @@ def test_kept_members_keep_their_tensors(mixed: Pool) -> None:
     assert len({".".join(key.split(".")[:2]) for key in kept.tensors}) == 4
 
 
-def test_kept_members_alone_make_the_fused_model(mixed: Pool) -> None:
+def test_only_selected_members_make_the_fused_model(mixed: Pool) -> None:
     kept = mixed.select(["wide", "trees-1"])
     x = rows(5)
     torch.testing.assert_close(build(kept).eval()(*x), mean_logits(kept, *x))
 
 
-def test_without_a_name_all_members_stay(mixed: Pool) -> None:
+def test_without_names_all_members_are_selected(mixed: Pool) -> None:
     assert mixed.select([]) is mixed
 
 
 @pytest.mark.parametrize(
     ("name", "near"), [("wied", "wide"), ("wide/t3", "wide/t"), ("trees1", "trees-1")]
 )
-def test_a_name_that_nobody_has_names_the_nearest(mixed: Pool, name: str, near: str) -> None:
+def test_the_error_for_an_unknown_member_names_the_nearest(
+    mixed: Pool, name: str, near: str
+) -> None:
     with pytest.raises(ParamsError, match=f"called '{name}'; did you mean '{near}"):
         mixed.select(["narrow", name])
 
 
 @pytest.mark.parametrize("cut", [0, 10, -1])
-def test_truncated_components_are_refused(mixed: Pool, tmp_path: Path, cut: int) -> None:
+def test_truncated_components_are_rejected(mixed: Pool, tmp_path: Path, cut: int) -> None:
     save_pool(mixed, tmp_path)
     file = tmp_path / COMPONENTS
     file.write_bytes(file.read_bytes()[:cut])
-    with pytest.raises(ModelFileError, match="were altered or cut off"):
+    with pytest.raises(ModelFileError, match="were altered or truncated"):
         load_pool(tmp_path, SCHEMA)
 
 
 @pytest.mark.parametrize("cut", [0, 10, -5])
-def test_a_truncated_description_is_refused(mixed: Pool, tmp_path: Path, cut: int) -> None:
+def test_a_truncated_description_is_rejected(mixed: Pool, tmp_path: Path, cut: int) -> None:
     save_pool(mixed, tmp_path)
     file = tmp_path / DESCRIPTION
     file.write_bytes(file.read_bytes()[:cut])
@@ -124,17 +126,17 @@ def without(key: str) -> Callable[[dict[str, Any]], object]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda about: about.update(format=1), "is not of format 2"),
+        (lambda about: about.update(format=1), "don't have format 2"),
         (without("members"), "members: got None"),
         (lambda about: about["members"].pop("trees"), "members.trees: missing"),
         (lambda about: about["members"]["trees"][0].update(sizes=[]), r"trees\[0\].sizes: got"),
         (without("tasks"), "tasks: got None"),
         (without("seed"), "seed: got None"),
-        (without("components_sha256"), "altered or cut off"),
+        (without("components_sha256"), "altered or truncated"),
         (without("schema_sha256"), "another encoding"),
     ],
 )
-def test_a_damaged_description_is_refused(
+def test_a_damaged_description_is_rejected(
     mixed: Pool, tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
 ) -> None:
     save_pool(mixed, tmp_path)
@@ -146,18 +148,18 @@ def test_a_damaged_description_is_refused(
         load_pool(tmp_path, SCHEMA)
 
 
-def test_components_of_another_encoding_are_refused(mixed: Pool, tmp_path: Path) -> None:
+def test_components_of_another_encoding_are_rejected(mixed: Pool, tmp_path: Path) -> None:
     save_pool(mixed, tmp_path)
     with pytest.raises(ModelFileError, match="another encoding"):
         load_pool(tmp_path, "1" * 64)
 
 
-def test_an_absent_pool_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_pool_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="can't be read"):
         load_pool(tmp_path, SCHEMA)
 
 
-def test_a_member_is_built_with_fresh_weights_of_its_parts(mixed: Pool) -> None:
+def test_a_member_is_built_with_fresh_weights(mixed: Pool) -> None:
     for number, member in enumerate(mixed.members.networks):
         shapes = {k: v.shape for k, v in member.build(INPUTS).state_dict().items()}
         assert shapes == {k: v.shape for k, v in mixed.tensors_of(f"networks.{number}").items()}

@@ -1,4 +1,4 @@
-"""Every byte of stored components: cut off there or another one, they are refused or the same."""
+"""Stored components are rejected, or unchanged, if any byte is missing or changed."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def flipped(content: bytes, place: float, bit: int) -> bytes:
 
 @EXAMPLES
 @given(st.sampled_from([COMPONENTS, DESCRIPTION]), PLACES)
-def test_a_file_cut_off_anywhere_is_refused(folder: Path, name: str, place: float) -> None:
+def test_a_truncated_file_is_rejected(folder: Path, name: str, place: float) -> None:
     content = (folder / name).read_bytes()
     # Without the last line break a description says the same.
     with pytest.raises(ModelFileError):
@@ -51,15 +51,17 @@ def test_a_file_cut_off_anywhere_is_refused(folder: Path, name: str, place: floa
 
 @EXAMPLES
 @given(PLACES, st.integers(0, 7))
-def test_any_other_bit_of_the_components_is_refused(folder: Path, place: float, bit: int) -> None:
+def test_any_flipped_bit_of_the_components_is_rejected(
+    folder: Path, place: float, bit: int
+) -> None:
     content = (folder / COMPONENTS).read_bytes()
-    with pytest.raises(ModelFileError, match="altered or cut off"):
+    with pytest.raises(ModelFileError, match="altered or truncated"):
         altered(folder, COMPONENTS, flipped(content, place, bit))
 
 
 @EXAMPLES
 @given(PLACES, st.integers(0, 7))
-def test_any_other_bit_of_the_description_is_refused_or_leaves_the_tensors(
+def test_any_flipped_bit_of_the_description_is_rejected_or_keeps_the_tensors(
     folder: Path, mixed: Pool, place: float, bit: int
 ) -> None:
     content = (folder / DESCRIPTION).read_bytes()

@@ -31,7 +31,7 @@ def learns(module: nn.Module) -> set[bool]:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_everything_trained_is_taken_over(mixed: Pool, variant: str) -> None:
+def test_all_trained_weights_are_loaded(mixed: Pool, variant: str) -> None:
     model = build(mixed, variant)
     assert all(unlike(levels, expected) == set() for levels, expected in each(model, mixed))
     for number, trees in enumerate(model.trees.members):
@@ -47,7 +47,7 @@ def test_networks_are_frozen_and_towers_learn(mixed: Pool) -> None:
     assert learns(model.fusion.towers) == {True}
 
 
-def test_fresh_networks_are_drawn_anew_and_learn(mixed: Pool) -> None:
+def test_fresh_networks_have_new_weights_and_learn(mixed: Pool) -> None:
     model = build(mixed, start=Start(networks="fresh"))
     for levels, expected in each(model, mixed):
         drawn = {name for name, value in expected.items() if value.dim() == 2}
@@ -58,7 +58,7 @@ def test_fresh_networks_are_drawn_anew_and_learn(mixed: Pool) -> None:
     assert any(name.endswith("running_mean") for name in moved(model.networks, before))
 
 
-def test_fresh_networks_bring_no_towers_but_their_trees(mixed: Pool) -> None:
+def test_with_fresh_networks_towers_are_fresh_and_trees_are_trained(mixed: Pool) -> None:
     model = build(mixed, start=Start(networks="fresh"))
     for number, tower in enumerate(model.fusion.towers):
         assert "layers.0.weight" in unlike(tower, mixed.tensors_of(f"networks.{number}.tower"))
@@ -66,7 +66,7 @@ def test_fresh_networks_bring_no_towers_but_their_trees(mixed: Pool) -> None:
         assert unlike(trees, mixed.tensors_of(f"trees.{number}")) == set()
 
 
-def test_fresh_embeddings_alone_are_drawn_anew_and_learn(mixed: Pool) -> None:
+def test_fresh_embeddings_have_new_weights_and_learn(mixed: Pool) -> None:
     model = build(mixed, start=Start(embeddings="fresh"))
     table = "0.layers.0.table.weight"
     for levels, expected in each(model, mixed):
@@ -93,7 +93,7 @@ def test_fresh_embeddings_have_the_spread_of_the_trained_ones(mixed: Pool) -> No
         torch.testing.assert_close(drawn.std().item(), 5.0, rtol=0.1, atol=0)
 
 
-def test_fresh_towers_are_drawn_anew_and_learn(mixed: Pool) -> None:
+def test_fresh_towers_have_new_weights_and_learn(mixed: Pool) -> None:
     model = build(mixed, start=Start(towers="fresh"))
     assert all(unlike(levels, expected) == set() for levels, expected in each(model, mixed))
     for number, tower in enumerate(model.fusion.towers):
@@ -102,7 +102,7 @@ def test_fresh_towers_are_drawn_anew_and_learn(mixed: Pool) -> None:
     assert learns(model.fusion.towers) == {True}
 
 
-def test_frozen_towers_are_the_pools_and_stay_so(mixed: Pool) -> None:
+def test_frozen_towers_keep_the_weights_of_the_pool(mixed: Pool) -> None:
     model = build(mixed, start=Start(towers="frozen"))
     for _ in range(2):
         step(model)
@@ -112,7 +112,7 @@ def test_frozen_towers_are_the_pools_and_stay_so(mixed: Pool) -> None:
 
 
 @pytest.mark.parametrize("kind", ["networks", "trees"])
-def test_tensors_that_do_not_fit_are_refused(mixed: Pool, kind: str) -> None:
+def test_tensors_of_wrong_shape_are_rejected(mixed: Pool, kind: str) -> None:
     model = EMM(INPUTS, 2, variant="aligned", pool=mixed.describe())
     key = next(key for key in mixed.tensors if key.startswith(kind))
     broken = replace(mixed, tensors={**mixed.tensors, key: torch.zeros(1, 1, 1)})
@@ -120,14 +120,14 @@ def test_tensors_that_do_not_fit_are_refused(mixed: Pool, kind: str) -> None:
         load_pool_into(model, broken, Start())
 
 
-def test_tensors_that_are_lacking_are_refused(mixed: Pool) -> None:
+def test_missing_tensors_are_rejected(mixed: Pool) -> None:
     model = EMM(INPUTS, 2, variant="aligned", pool=mixed.describe())
     tensors = {k: v for k, v in mixed.tensors.items() if not k.startswith("networks.0.tower")}
     with pytest.raises(ModelFileError, match=r"(?s)don't fit.*Missing"):
         load_pool_into(model, replace(mixed, tensors=tensors), Start())
 
 
-def test_the_pool_stays_as_it_was(mixed: Pool) -> None:
+def test_training_does_not_change_the_pool(mixed: Pool) -> None:
     before = {key: value.clone() for key, value in mixed.tensors.items()}
     model = build(mixed)
     model.unfreeze()

@@ -46,7 +46,7 @@ def test_epoch_0_is_the_ensemble_of_the_pool(tmp_path: Path, components: Path) -
     assert list(run["epochs"][0]["auc"].values()) == pytest.approx(expected, abs=2e-3)
 
 
-def test_what_is_stored_has_the_auc_of_the_best_epoch(tmp_path: Path, components: Path) -> None:
+def test_the_stored_model_has_the_auc_of_the_best_epoch(tmp_path: Path, components: Path) -> None:
     protocol = training(max_epochs=4, patience=9, ema_decay=0.9, lr_schedule="one-cycle")
     model, run = train(tmp_path, components, settings(learning_rate=0.05), protocol=protocol)
     best = run["epochs"][run["best_epoch"]]
@@ -55,24 +55,24 @@ def test_what_is_stored_has_the_auc_of_the_best_epoch(tmp_path: Path, components
     )
 
 
-def test_averaged_weights_leave_the_trees_as_they_were(
-    tmp_path: Path, components: Path, pool: Pool
+def test_averaging_weights_does_not_change_trees(
+    tmp_path: Path, components: Path, tiny_pool: Pool
 ) -> None:
     protocol = training(ema_decay=0.9, max_epochs=3, patience=9)
     model, run = train(tmp_path, components, settings(learning_rate=0.1), protocol=protocol)
     assert len(run["epochs"]) > 1
     for number, tree in enumerate(model.trees.members):
-        expected = pool.tensors_of(f"trees.{number}")
+        expected = tiny_pool.tensors_of(f"trees.{number}")
         assert all(torch.equal(value, expected[key]) for key, value in tree.state_dict().items())
 
 
-def test_one_phase_leaves_the_networks_frozen(
-    tmp_path: Path, components: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+def test_in_the_first_phase_the_networks_are_frozen(
+    tmp_path: Path, components: Path, tiny_pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rising(monkeypatch)
     model, run = train(tmp_path, components, settings())
     assert run["best_epoch"] == 2
-    assert not networks_moved(model, pool)
+    assert not networks_moved(model, tiny_pool)
 
 
 def rising(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,20 +87,20 @@ def rising(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_in_the_second_phase_the_networks_learn_too(
-    tmp_path: Path, components: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, components: Path, tiny_pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rising(monkeypatch)
     how = settings(max_epochs=1, second=Phase(learning_rate=0.001, max_epochs=2))
     model, run = train(tmp_path, components, how)
     assert numbers(run) == [0, 1, 2, 3]
     assert run["best_epoch"] == 3
-    assert networks_moved(model, pool)
+    assert networks_moved(model, tiny_pool)
 
 
 Call = tuple[Schedule, tuple[str, ...], list[int], bool]
 
 
-def test_each_phase_has_a_schedule_of_its_own(
+def test_each_phase_has_its_own_schedule(
     tmp_path: Path, components: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Call] = []
@@ -130,16 +130,16 @@ def test_each_phase_has_a_schedule_of_its_own(
     assert told_second == [("emm", "second"), [0, 1], True]
 
 
-def test_by_default_a_phase_is_as_long_as_every_models(tmp_path: Path, components: Path) -> None:
+def test_by_default_a_phase_has_max_epochs_of_the_recipe(tmp_path: Path, components: Path) -> None:
     protocol = training(max_epochs=3, patience=9)
     _, run = train(tmp_path, components, settings(), protocol=protocol)
     assert numbers(run) == [0, 1, 2, 3]
 
 
-def test_the_ensemble_trains_nothing(tmp_path: Path, components: Path, pool: Pool) -> None:
+def test_the_ensemble_trains_nothing(tmp_path: Path, components: Path, tiny_pool: Pool) -> None:
     model, run = train(tmp_path, components, settings(), arguments={"variant": "ensemble"})
     assert (numbers(run), run["best_epoch"]) == ([0], 0)
-    assert not networks_moved(model, pool)
+    assert not networks_moved(model, tiny_pool)
     with torch.inference_mode():
         found = model(CONTEXT.validation.dense, CONTEXT.validation.sparse)
     torch.testing.assert_close(found, mean_logits(components.parent, CONTEXT.validation))
@@ -153,10 +153,10 @@ def test_only_the_named_members_are_fused(tmp_path: Path, components: Path) -> N
     assert [member["name"] for member in described["trees"]] == ["gbdt/t1"]
 
 
-def test_the_start_is_followed(tmp_path: Path, components: Path, pool: Pool) -> None:
+def test_the_start_settings_are_used(tmp_path: Path, components: Path, tiny_pool: Pool) -> None:
     how = settings(start=Start(networks="fresh"))
     model, _ = train(tmp_path, components, how)
-    assert networks_moved(model, pool)
+    assert networks_moved(model, tiny_pool)
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path, components: Path) -> None:

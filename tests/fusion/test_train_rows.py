@@ -1,4 +1,4 @@
-"""The rows that a fused model learns on, and what it hears of the pool."""
+"""The rows on which a fusion learns, with the cached predictions of the pool."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 from emm.data.tables.rows import fold_only, folds_of
 from emm.fusion.cached_predictions import load_cached_predictions
 from emm.fusion.pool import Pool
-from emm.fusion.train import tables
+from emm.fusion.train import fusion_rows
 from tests.fusion.fusing import CONTEXT, settings, train
 from tests.training.tiny import fusion
 
@@ -24,11 +24,12 @@ FIT_ON = ("out-of-fold", "train")
         ("out-of-fold", "train", "train"),
     ],
 )
-def test_tables_hold_what_the_pool_says_of_each_row(
-    components: Path, pool: Pool, fit_on: str, own: str | None, said: str
+def test_rows_have_the_cached_predictions_of_the_pool(
+    components: Path, tiny_pool: Pool, fit_on: str, own: str | None, said: str
 ) -> None:
     folder = components / "seed-0"
-    train, validation = tables(CONTEXT, folder, pool, fusion(fit_on), settings(fit_on=own))
+    how, own_settings = fusion(fit_on), settings(fit_on=own)
+    train, validation = fusion_rows(CONTEXT, folder, tiny_pool, how, own_settings)
     for split, context, table in (
         (said, CONTEXT.train, train),
         ("validation", CONTEXT.validation, validation),
@@ -36,21 +37,22 @@ def test_tables_hold_what_the_pool_says_of_each_row(
         assert table.cached_predictions is not None
         assert torch.equal(
             table.cached_predictions,
-            load_cached_predictions(folder, pool.members, split, len(context)),
+            load_cached_predictions(folder, tiny_pool.members, split, len(context)),
         )
         assert torch.equal(table.labels, context.labels)
 
 
-def test_what_unseen_models_say_is_something_else(components: Path, pool: Pool) -> None:
-    found = [tables(CONTEXT, components / "seed-0", pool, fusion(f), settings()) for f in FIT_ON]
+def test_out_of_fold_and_in_sample_predictions_differ(components: Path, tiny_pool: Pool) -> None:
+    folder = components / "seed-0"
+    found = [fusion_rows(CONTEXT, folder, tiny_pool, fusion(f), settings()) for f in FIT_ON]
     assert not torch.equal(found[0][0].inputs[2], found[1][0].inputs[2])
     assert torch.equal(found[0][1].inputs[2], found[1][1].inputs[2])
 
 
-def test_held_out_tables_are_the_first_fold(components: Path, pool: Pool) -> None:
+def test_held_out_rows_are_the_first_fold(components: Path, tiny_pool: Pool) -> None:
     folder = components / "seed-0"
-    rows, validation = tables(CONTEXT, folder, pool, fusion("held-out"), settings())
-    whole = load_cached_predictions(folder, pool.members, "train", len(CONTEXT.train))
+    rows, validation = fusion_rows(CONTEXT, folder, tiny_pool, fusion("held-out"), settings())
+    whole = load_cached_predictions(folder, tiny_pool.members, "train", len(CONTEXT.train))
     first = folds_of(len(CONTEXT.train), 3, seed=0) == 0
     assert rows.cached_predictions is not None
     assert torch.equal(rows.dense, fold_only(CONTEXT.train, 0, 3, seed=0).dense)
@@ -59,7 +61,7 @@ def test_held_out_tables_are_the_first_fold(components: Path, pool: Pool) -> Non
 
 
 @pytest.mark.parametrize(("fit_on", "blind"), [("held-out", True), ("train", False)])
-def test_held_out_learns_nothing_of_the_other_rows(
+def test_held_out_ignores_the_labels_of_other_folds(
     tmp_path: Path, components: Path, fit_on: str, blind: bool
 ) -> None:
     labels = CONTEXT.train.labels.clone()

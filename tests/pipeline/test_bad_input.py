@@ -183,7 +183,7 @@ def test_modified_model_file(done: Workspace) -> None:
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
-    assert "altered or cut off" in failure(done, "evaluate", CENSUS, "mmoe")
+    assert "altered or truncated" in failure(done, "evaluate", CENSUS, "mmoe")
 
 
 def test_leaking_column_stops_the_pipeline(untouched: Workspace) -> None:

@@ -79,7 +79,7 @@ def predictions(trained: Path, name: str, out: Path) -> Tensor:
 
 
 @pytest.mark.parametrize(("name", "reads"), [("wide", True), ("aligned", True), ("gbdt", False)])
-def test_networks_and_their_fusion_read_bags_and_trees_do_without(
+def test_networks_and_their_fusion_read_bags_but_trees_do_not(
     trained: Path, tmp_path: Path, name: str, reads: bool
 ) -> None:
     whole = predictions(trained, name, tmp_path / "whole")
@@ -92,7 +92,7 @@ def test_networks_and_their_fusion_read_bags_and_trees_do_without(
     assert torch.equal(whole, emptied) is not reads
 
 
-def test_the_stores_bags_are_those_of_the_file(trained: Path) -> None:
+def test_the_store_holds_the_bags_of_the_file(trained: Path) -> None:
     processed = trained / "processed"
     store = load_bags(processed, load_schema(processed / "schema.json"), torch.device("cpu"))
     assert store is not None

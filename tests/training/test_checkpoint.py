@@ -35,7 +35,7 @@ def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     assert not tensors
 
 
-def test_runs_are_kept_apart(tmp_path: Path) -> None:
+def test_each_run_has_its_own_checkpoint(tmp_path: Path) -> None:
     stage = Checkpoint("", tmp_path, ORIGIN)
     runs = [stage.of("a", "b+c"), stage.of("a+b", "c"), stage.of("a", "../b"), stage.of("a/b")]
     for number, run in enumerate(runs):
@@ -44,7 +44,7 @@ def test_runs_are_kept_apart(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 4
 
 
-def test_without_a_folder_nothing_is_kept() -> None:
+def test_without_a_folder_nothing_is_saved() -> None:
     nowhere = Checkpoint()
     nowhere.write(TENSORS, ABOUT)
     assert nowhere.read() is None
@@ -60,7 +60,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_no_flipped_bit_goes_unseen(
+def test_any_flipped_bit_is_noticed(
     whole: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     at = data.draw(st.integers(0, len(whole) * 8 - 1))
@@ -74,7 +74,7 @@ def test_no_flipped_bit_goes_unseen(
 
 
 @pytest.mark.parametrize("kept", [0, 1, 8, 100, -1])
-def test_a_truncated_file_is_passed_over_with_a_line(
+def test_a_truncated_file_is_ignored_with_a_message(
     tmp_path: Path, whole: bytes, capsys: pytest.CaptureFixture[str], kept: int
 ) -> None:
     (tmp_path / "run.safetensors").write_bytes(whole[:kept])
@@ -93,7 +93,7 @@ def cramped() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_leaves_the_checkpoint_before_and_stops_nothing(
+def test_with_a_full_disk_training_continues_and_the_previous_checkpoint_stays(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place(tmp_path).write(TENSORS, 1)
@@ -104,7 +104,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_stops_nothing(
     assert [file.name for file in tmp_path.iterdir()] == ["run.safetensors"]
 
 
-def test_a_folder_that_cannot_be_made_stops_nothing(
+def test_training_continues_if_the_folder_cannot_be_created(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
@@ -145,7 +145,7 @@ def interrupted(root: Path) -> None:
         stage(root, fails=True)
 
 
-def test_they_stay_when_the_stage_is_interrupted_and_go_when_it_ends(tmp_path: Path) -> None:
+def test_checkpoints_stay_after_an_interruption_and_are_removed_at_the_end(tmp_path: Path) -> None:
     assert kept(tmp_path) == []
     interrupted(tmp_path)
     assert kept(tmp_path) == ["run.safetensors"]
@@ -153,7 +153,7 @@ def test_they_stay_when_the_stage_is_interrupted_and_go_when_it_ends(tmp_path: P
     assert kept(tmp_path) == []
 
 
-def test_what_has_another_origin_goes_with_a_line_that_says_which(
+def test_checkpoints_with_another_fingerprint_are_removed_with_a_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     interrupted(tmp_path)
@@ -162,7 +162,9 @@ def test_what_has_another_origin_goes_with_a_line_that_says_which(
     assert f"{OUT} are removed: other code and other data" in said
 
 
-def test_a_damaged_one_goes_with_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_checkpoint_is_removed_with_a_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     interrupted(tmp_path)
     file = tmp_path / ".emm/checkpoints" / OUT / "run.safetensors"
     file.write_bytes(file.read_bytes()[:20])
@@ -170,7 +172,7 @@ def test_a_damaged_one_goes_with_a_line(tmp_path: Path, capsys: pytest.CaptureFi
     assert "are removed: damaged" in capsys.readouterr().err
 
 
-def test_they_stay_for_who_waits_to_make_the_same(tmp_path: Path) -> None:
+def test_checkpoints_stay_for_a_process_that_waits_for_the_stage(tmp_path: Path) -> None:
     paths = Paths("tiny", "paper", tmp_path)
     mark = paths.lock(paths.model("mmoe")).with_name("mmoe.lock.awaited")
     mark.parent.mkdir(parents=True)
@@ -181,7 +183,7 @@ def test_they_stay_for_who_waits_to_make_the_same(tmp_path: Path) -> None:
     assert kept(tmp_path) == []
 
 
-def test_folders_are_kept_file_by_file(tmp_path: Path) -> None:
+def test_folders_are_saved_file_by_file(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "deep" / "target"
     source.mkdir()
     (source / "a.json").write_text(json.dumps(ABOUT))

@@ -48,12 +48,12 @@ def test_never_and_always(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(Steps(monkeypatch, 1, 0.5).run("always", 10**6, 99)) == {"compiled"}
 
 
-def test_batches_of_another_size_stay_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_of_another_size_are_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(Steps(monkeypatch, 1, 0.5).run("always", 10**6, 9, ODD)) == {"plain"}
 
 
 @pytest.mark.parametrize(("steps", "later"), [(2000 + DECIDED, "compiled"), (1500, "plain")])
-def test_a_run_too_short_to_win_it_back_stays_plain(
+def test_a_run_that_is_too_short_to_pay_off_is_not_compiled(
     monkeypatch: pytest.MonkeyPatch, steps: int, later: str
 ) -> None:
     # Plain steps take 10 ms, compiling 10 s, so that it takes 2000 steps if half can be saved.
@@ -61,19 +61,19 @@ def test_a_run_too_short_to_win_it_back_stays_plain(
     assert taken == ["plain"] * (WARM_UP + TIMED) + [later] * (len(taken) - WARM_UP - TIMED)
 
 
-def test_compiled_steps_that_are_slower_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slower_compiled_steps_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = Steps(monkeypatch, 0.01, 0.02).run("auto", 10**6, DECIDED + 9)
     assert taken[-9:] == ["plain"] * 9
     assert taken[-10] == "compiled"
 
 
-def test_the_measured_cost_counts_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_measured_cost_is_used_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = Steps(monkeypatch, 0.01, 0.004)
     steps.run("auto", 10**6, DECIDED + 1)
     assert compiling._cost.seconds == pytest.approx(0.004 * WARM_UP)
 
 
-def test_without_a_compiler_training_goes_on_with_a_line(
+def test_without_a_compiler_training_continues_with_a_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     steps = Steps(monkeypatch, 1, 1)

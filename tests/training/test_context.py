@@ -22,7 +22,7 @@ def test_the_schedule_takes_its_settings_from_both_sections() -> None:
     assert found.weighting == rule
 
 
-def test_without_a_word_it_is_plain_adam_and_equal_weights() -> None:
+def test_the_defaults_are_adam_and_equal_weights() -> None:
     found = schedule_of(training(), OptimiserSettings(0.03, 0.2))
     assert found.optimisation == Optimisation(0.03, 0.2, "adam", "constant", 0.0)
     assert found.weighting == {"rule": "equal"}
@@ -42,7 +42,7 @@ def processed(tmp_path: Path) -> Path:
     return tmp_path / "processed"
 
 
-def test_train_and_validation_are_loaded_and_test_is_not_needed(processed: Path) -> None:
+def test_train_and_validation_are_loaded_without_test(processed: Path) -> None:
     context, own = open_context(processed, "paper", training()), make_context()
     for found, table in ((context.train, own.train), (context.validation, own.validation)):
         assert torch.equal(found.dense, table.dense)
@@ -54,7 +54,7 @@ def test_train_and_validation_are_loaded_and_test_is_not_needed(processed: Path)
     assert context.recipe == "paper"
 
 
-def test_train_rows_alone_are_weighed_and_only_if_that_is_wanted(processed: Path) -> None:
+def test_only_train_rows_are_weighted_and_only_on_request(processed: Path) -> None:
     assert open_context(processed, "paper", training()).train.weights is None
     context = open_context(processed, "paper", training(sample_weights=True))
     assert context.train.weights is not None

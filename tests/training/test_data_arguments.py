@@ -21,16 +21,16 @@ def rows(labels: list[list[int]]) -> RowTensors:
     return replace(table(len(labels), 0), labels=torch.tensor(labels).byte())
 
 
-def test_a_model_of_a_funnel_is_told_its_steps_and_the_names_of_the_fields() -> None:
+def test_a_funnel_model_gets_its_steps_and_the_names_of_the_fields() -> None:
     train = rows([[0, 0], [0, 1], [1, 1]])
     assert arguments_of_data(ESMM, FUNNEL, train) == {"funnel": [1, 0], "fields": ["id"]}
 
 
-def test_most_models_need_nothing() -> None:
+def test_most_models_need_no_arguments_from_data() -> None:
     assert arguments_of_data(MMoE, SCHEMA, rows([[1, 0]])) == {}
 
 
-def test_tasks_that_are_not_declared_a_funnel_are_refused() -> None:
+def test_tasks_not_declared_as_a_funnel_are_rejected() -> None:
     with pytest.raises(ParamsError) as error:
         arguments_of_data(ESMM, SCHEMA, rows([[1, 1]]))
     assert str(error.value).splitlines() == [
@@ -43,14 +43,14 @@ def test_tasks_that_are_not_declared_a_funnel_are_refused() -> None:
     ]
 
 
-def test_a_conversion_without_a_click_is_refused() -> None:
+def test_a_conversion_without_a_click_is_rejected() -> None:
     with pytest.raises(DataError) as error:
         arguments_of_data(ESMM, FUNNEL, rows([[1, 0], [1, 1], [0, 1], [1, 0]]))
     assert "the tasks of tiny aren't one" in str(error.value)
     assert "got: t0 without t1 in 2 of 4 rows" in str(error.value)
 
 
-def test_labels_that_are_streamed_are_looked_at_too(tmp_path: Path) -> None:
+def test_streamed_labels_are_checked(tmp_path: Path) -> None:
     save_processed(tmp_path / "processed")
     context = open_context(tmp_path / "processed", "paper", training(), memory_gib=1e-6)
     assert not isinstance(context.train, RowTensors)

@@ -5,14 +5,14 @@ from emm.core.errors import ParamsError
 from emm.training.devices import resolve_device, use_device
 
 
-def test_auto_takes_cuda_when_present(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_cuda_if_present(monkeypatch: pytest.MonkeyPatch) -> None:
     for present, kind in ((True, "cuda"), (False, "cpu")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda present=present: present)
         assert resolve_device("auto").type == kind
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", ""])
-def test_a_device_that_is_not_there_is_an_error(name: str) -> None:
+def test_a_missing_device_is_an_error(name: str) -> None:
     with pytest.raises(ParamsError, match="can't be used here"):
         resolve_device(name)
 

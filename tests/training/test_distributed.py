@@ -38,7 +38,7 @@ def found(processes: int, *words: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("words", [(), ("weighted",)])
-def test_two_processes_train_as_one_does(words: tuple[str, ...]) -> None:
+def test_two_processes_train_like_one(words: tuple[str, ...]) -> None:
     (single,) = found(1, *words)
     first, second = found(2, *words)
     assert first == second
@@ -59,12 +59,12 @@ def second_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("second_of_three")
 @pytest.mark.parametrize(("rows", "part", "share"), [(9, 3, 1.0), (8, 3, 9 / 8), (1, 1, 0.0)])
-def test_a_part_counts_as_its_rows_do(rows: int, part: int, share: float) -> None:
+def test_a_part_counts_by_its_rows(rows: int, part: int, share: float) -> None:
     (own,) = together.local_parts(iter([TRAIN.part(0, rows)]))
     assert (len(own), own.piece) == (part, (share, rows / 3))
 
 
-def test_the_parts_of_a_batch_are_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_parts_of_a_batch_make_up_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "3")
     monkeypatch.setattr(together, "single_process", lambda: False)
     parts: list[RowTensors] = []
@@ -76,7 +76,7 @@ def test_the_parts_of_a_batch_are_the_batch(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.usefixtures("second_of_three")
-def test_only_the_first_process_writes_and_speaks(
+def test_only_the_first_process_writes_and_prints(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_text(tmp_path / "file", "text")
@@ -87,7 +87,7 @@ def test_only_the_first_process_writes_and_speaks(
     assert capsys.readouterr().err == ""
 
 
-def test_rules_that_compare_gradients_want_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_that_compare_gradients_require_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("emm.training.fit.single_process", lambda: False)
     with pytest.raises(ParamsError, match="compares whole gradients"):
         run(mmoe(), weighting={"rule": "pcgrad"})

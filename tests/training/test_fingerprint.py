@@ -24,7 +24,7 @@ def of(folder: Path, **changes: object) -> dict[str, str]:
     return fingerprint(CPU, settings, data, [folder / "pool"])
 
 
-def test_the_same_things_have_the_same_fingerprint(folder: Path) -> None:
+def test_equal_content_has_the_same_fingerprint(folder: Path) -> None:
     assert of(folder) == of(folder)
     assert set(of(folder)) == {"settings", "data", "code", "versions"}
 
@@ -33,7 +33,7 @@ def differing(folder: Path, before: dict[str, str], **changes: object) -> list[s
     return [part for part, digest in of(folder, **changes).items() if before[part] != digest]
 
 
-def test_each_part_tells_of_a_change(folder: Path) -> None:
+def test_each_part_shows_its_changes(folder: Path) -> None:
     before = of(folder)
     assert differing(folder, before, batch_size=65) == ["settings"]
     assert differing(folder, before, seeds=(0, 1)) == ["settings"]
@@ -47,14 +47,16 @@ def test_each_part_tells_of_a_change(folder: Path) -> None:
     assert differing(folder, before) == ["code"]
 
 
-def test_compiled_files_are_no_code(folder: Path) -> None:
+def test_compiled_files_do_not_count_as_code(folder: Path) -> None:
     before = of(folder)
     (folder / "pool/__pycache__").mkdir()
     (folder / "pool/__pycache__/risk.pyc").write_bytes(b"x")
     assert of(folder) == before
 
 
-def test_a_library_of_another_version_shows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_of_a_library_changes_the_fingerprint(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = of(folder)
     monkeypatch.setattr(torch, "__version__", "0.1")
     assert differing(folder, before) == ["versions"]

@@ -63,7 +63,7 @@ def test_another_seed_changes_the_run() -> None:
     assert not torch.equal(first.front.table.weight, other.front.table.weight)
 
 
-def test_what_is_frozen_stays_bit_identical() -> None:
+def test_frozen_weights_stay_bit_identical() -> None:
     model = mmoe()
     model.experts.requires_grad_(requires_grad=False)
     before = {k: v.clone() for k, v in model.named_parameters() if not v.requires_grad}
@@ -85,7 +85,7 @@ def test_one_epoch_equals_a_plain_loop_with_plain_adam() -> None:
         torch.testing.assert_close(left, right, msg=lambda m, name=name: f"{name}: {m}")
 
 
-def test_a_models_penalty_joins_the_loss() -> None:
+def test_the_penalty_of_a_model_is_added_to_the_loss() -> None:
     model, twin = Linear(), Linear()
     model.penalty = lambda logits: 0.3 * logits.square().mean()
     history = run(model, max_epochs=1, batch_size=len(TRAIN))
@@ -99,7 +99,7 @@ def test_a_models_penalty_joins_the_loss() -> None:
         torch.testing.assert_close(left, right)
 
 
-def test_a_penalty_may_take_the_labels_and_weights_of_the_rows() -> None:
+def test_a_penalty_can_use_labels_and_row_weights() -> None:
     class Labelled(Linear):
         def logits_and_penalty(
             self, inputs: tuple[Tensor, ...], labels: Tensor, weights: Tensor
@@ -119,7 +119,7 @@ def test_a_penalty_may_take_the_labels_and_weights_of_the_rows() -> None:
         torch.testing.assert_close(left, right)
 
 
-def test_whole_row_weights_equal_repeated_rows() -> None:
+def test_integer_row_weights_equal_repeated_rows() -> None:
     weights = torch.arange(len(TRAIN)) % 3
     repeated = TRAIN.rows(torch.arange(len(TRAIN)).repeat_interleave(weights))
     found = []
@@ -130,7 +130,7 @@ def test_whole_row_weights_equal_repeated_rows() -> None:
     torch.testing.assert_close(*found)
 
 
-def test_what_is_given_reaches_the_model() -> None:
+def test_cached_predictions_reach_the_model() -> None:
     class Given(Linear):
         def forward(self, dense: Tensor, sparse: Tensor, given: Tensor) -> Tensor:
             return super().forward(dense, sparse) + given
@@ -144,13 +144,13 @@ def test_what_is_given_reaches_the_model() -> None:
     torch.testing.assert_close(predict(model, validation), model.layer(VALIDATION.dense) + offset)
 
 
-def test_a_loss_that_is_no_number_is_an_error() -> None:
+def test_a_loss_that_is_not_a_number_is_an_error() -> None:
     broken = RowTensors(TRAIN.dense * torch.nan, TRAIN.sparse, TRAIN.labels)
     with pytest.raises(DataError, match="loss is not a number"):
         fit(mmoe(), broken, VALIDATION, schedule(), seed=0)
 
 
-def test_prediction_in_pieces_equals_prediction_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prediction_in_batches_equals_prediction_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     model = mmoe().eval()
     whole = predict(model, VALIDATION)
     monkeypatch.setattr("emm.training.fit.EVALUATION_ROWS", 37)

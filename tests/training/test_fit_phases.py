@@ -14,13 +14,13 @@ from emm.training.weighting.uncertainty import Uncertainty
 from tests.training.fitting import TRAIN, VALIDATION, Constant, Linear, mmoe, run, schedule
 
 
-def test_what_is_kept_is_the_averaged_model_that_was_evaluated() -> None:
+def test_the_averaged_model_that_was_evaluated_is_kept() -> None:
     model = mmoe()
     history = run(model, ema_decay=0.9, learning_rate=0.05)
     assert validation_scores(model, VALIDATION) == history[best_epoch(history) - 1].scores
 
 
-def test_averaged_weights_are_the_moving_mean_of_the_steps() -> None:
+def test_averaged_weights_are_the_moving_average_of_the_steps() -> None:
     model, twin = Linear(), Linear()
     run(model, max_epochs=1, batch_size=100, ema_decay=0.8)
     optimiser = torch.optim.Adam(twin.parameters(), lr=0.01)
@@ -108,7 +108,7 @@ def continued(
         ([0.9], [0.9, 0.9], 9, 3, 0, 0),
     ],
 )
-def test_a_phase_goes_on_from_the_epochs_before_it(
+def test_a_phase_continues_from_the_epochs_before_it(
     monkeypatch: pytest.MonkeyPatch,
     start: list[float],
     aucs: list[float],
@@ -125,7 +125,7 @@ def test_a_phase_goes_on_from_the_epochs_before_it(
     assert not model.training
 
 
-def test_epoch_0_is_the_model_as_it_stands() -> None:
+def test_epoch_0_is_the_untrained_model() -> None:
     model = mmoe().train()
     weights = torch.rand(len(TRAIN)) + 0.5
     epoch = epoch_before_training(model, replace(TRAIN, weights=weights), VALIDATION)

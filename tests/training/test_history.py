@@ -7,7 +7,7 @@ from emm.training.history import named_scores, run_record, write_history
 EPOCHS = [Epoch(1, 0.5, (0.6, 0.1)), Epoch(2, 0.4, (0.7, 0.2))]
 
 
-def test_binary_tasks_have_an_auc_alone() -> None:
+def test_binary_tasks_have_only_an_auc() -> None:
     assert named_scores(["a", "b"], [0.6, 0.7]) == {"auc": {"a": 0.6, "b": 0.7}}
 
 

@@ -8,7 +8,7 @@ from tests.training.interrupted import contents
 from tests.training.killing import start
 
 
-def test_training_that_is_killed_ends_with_the_same_files(tmp_path: Path) -> None:
+def test_killed_training_ends_with_the_same_files(tmp_path: Path) -> None:
     began = start(tmp_path / "undisturbed")
     while not (tmp_path / "undisturbed").exists():  # torch is loaded once, before the first
         began.join(0.01)

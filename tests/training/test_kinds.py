@@ -141,7 +141,7 @@ def test_the_ensemble_averages_predicted_values(evaluated: Path) -> None:
     torch.testing.assert_close(found, (narrow + wide + gbdt) / 3)
 
 
-def test_the_rows_can_be_reported(evaluated: Path, tmp_path: Path) -> None:
+def test_the_models_can_be_reported(evaluated: Path, tmp_path: Path) -> None:
     write_report(
         [(name, evaluated / "evaluation" / name) for name in ("narrow", "aitm", "aligned")],
         facts := facts_of("tiny", load_schema(evaluated / "processed/schema.json")),
@@ -158,7 +158,7 @@ def test_the_rows_can_be_reported(evaluated: Path, tmp_path: Path) -> None:
     assert found["mean_score"] == pytest.approx(mean, abs=1e-7)
 
 
-def test_a_penalty_is_given_the_binary_tasks_logits() -> None:
+def test_a_penalty_gets_the_logits_of_the_binary_tasks() -> None:
     train = replace(binary_table(50, 0), kinds=("regression", "binary"))
     train = replace(train, labels=torch.stack([train.dense[:, 0], train.labels[:, 1].float()], 1))
     model, shapes = Linear(), []
@@ -167,7 +167,7 @@ def test_a_penalty_is_given_the_binary_tasks_logits() -> None:
     assert shapes == [(50, 1)]
 
 
-def test_a_linear_model_finds_a_linear_value() -> None:
+def test_a_linear_model_learns_a_linear_target() -> None:
     rows = table(400, 3)
     value = 2 * rows.dense[:, 0] - rows.dense[:, 1]
     labels = torch.stack([rows.labels[:, 0].float(), value], dim=1)

@@ -31,7 +31,7 @@ def steps(
     return model.weight.detach()
 
 
-def test_where_every_row_is_in_every_batch_it_is_adam() -> None:
+def test_lazy_adam_equals_adam_if_every_batch_contains_every_row() -> None:
     lazy, plain = table(), table()
     found = steps(lazy, stepper(lazy), [ALL_ROWS] * 8)
     expected = steps(plain, stepper(plain, optimiser="adam"), [ALL_ROWS] * 8)
@@ -39,7 +39,7 @@ def test_where_every_row_is_in_every_batch_it_is_adam() -> None:
     torch.testing.assert_close(found, expected, atol=5e-4, rtol=0)
 
 
-def test_rows_that_a_batch_lacks_stay_as_they_are() -> None:
+def test_rows_missing_from_the_batch_do_not_change() -> None:
     model = table()
     moving = stepper(model, weight_decay=0.1)
     steps(model, moving, [ALL_ROWS] * 3)  # with moments, which would move them on
@@ -48,7 +48,7 @@ def test_rows_that_a_batch_lacks_stay_as_they_are() -> None:
     assert (after != before).any(dim=1).tolist() == [False, True, False, True, False]
 
 
-def test_it_goes_on_from_its_state() -> None:
+def test_it_continues_from_its_state() -> None:
     whole, half, other = table(), table(), table()
     batches = [ALL_ROWS[:2], ALL_ROWS, ALL_ROWS[1:], ALL_ROWS[2:], ALL_ROWS]
     expected = steps(whole, stepper(whole, lr_schedule="one-cycle"), [*batches, *batches])
@@ -59,12 +59,12 @@ def test_it_goes_on_from_its_state() -> None:
     assert torch.equal(steps(other, again, batches, first=len(batches)), expected)
 
 
-def test_a_model_learns_with_it() -> None:
+def test_a_model_learns_with_lazy_adam() -> None:
     history = run(mmoe(), max_epochs=15, optimiser="lazy-adam")
     assert max(epoch.mean_score for epoch in history) > 0.75
 
 
 @pytest.mark.parametrize("rule", ["pcgrad", "gradnorm"])
-def test_rules_that_compare_whole_gradients_are_refused(rule: str) -> None:
+def test_rules_that_compare_whole_gradients_are_rejected(rule: str) -> None:
     with pytest.raises(ParamsError, match="compares whole gradients"):
         run(mmoe(), optimiser="lazy-adam", weighting={"rule": rule})

@@ -46,7 +46,7 @@ def test_single_task_models_are_written_for_every_seed_and_task(tmp_path: Path) 
     assert epochs[runs[3]["best_epoch"]] == {"t1": own}
 
 
-def test_out_of_fold_adds_models_of_each_fold_and_leaves_the_main_ones(tmp_path: Path) -> None:
+def test_out_of_fold_adds_models_of_each_fold_and_keeps_the_main_ones(tmp_path: Path) -> None:
     for fit_on in ("train", "out-of-fold"):
         train_structure(tmp_path / fit_on, CONTEXT, "narrow", fusion(fit_on), training())
     names = ["fold-0", "fold-1", "fold-2"]
@@ -60,7 +60,7 @@ def test_out_of_fold_adds_models_of_each_fold_and_leaves_the_main_ones(tmp_path:
     assert histories[0].read_bytes() == histories[1].read_bytes()
 
 
-def test_held_out_models_ignore_the_first_fold(tmp_path: Path) -> None:
+def test_held_out_models_do_not_learn_on_the_first_fold(tmp_path: Path) -> None:
     how = fusion("held-out", folds=3)
     train_structure(tmp_path, CONTEXT, "narrow", how, training(max_epochs=1))
     model, _ = fresh_network(
@@ -112,7 +112,7 @@ def losses(folder: Path) -> list[tuple[int, str, float]]:
 
 
 @pytest.mark.parametrize("fit_on", ["train", "out-of-fold"])
-def test_at_once_the_same_models_come_about(tmp_path: Path, fit_on: str) -> None:
+def test_vectorised_training_gives_the_same_models(tmp_path: Path, fit_on: str) -> None:
     """The first epoch's losses are compared: later ones carry rounding that Adam enlarges."""
     for folder, vectorised in (("alone", False), ("many", True)):
         how = training(seeds=(0, 2), vectorised=vectorised)
@@ -127,7 +127,7 @@ def test_at_once_the_same_models_come_about(tmp_path: Path, fit_on: str) -> None
         assert other[2] == pytest.approx(own[2], abs=1e-4)
 
 
-def test_what_can_not_train_at_once_says_why(
+def test_a_message_says_why_models_can_not_be_vectorised(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     how = training(seeds=(0, 2), vectorised=True, ema_decay=0.9)

@@ -30,13 +30,13 @@ def pull(model: nn.Module, step: int) -> None:
 
 def train(model: nn.Module, stepper: Stepper, steps: int = STEPS) -> list[torch.Tensor]:
     """All weights as one vector, before and after each step."""
-    course = [flat(model)]
+    path = [flat(model)]
     for step in range(steps):
         stepper.zero_grad()
         pull(model, step)
         stepper.step()
-        course.append(flat(model))
-    return course
+        path.append(flat(model))
+    return path
 
 
 def flat(model: nn.Module) -> torch.Tensor:
@@ -46,27 +46,27 @@ def flat(model: nn.Module) -> torch.Tensor:
 def by_torch(name: str) -> list[torch.Tensor]:
     model, kinds = line(), {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     optimiser = kinds[name](model.parameters(), lr=0.05, weight_decay=0.3)
-    course = [flat(model)]
+    path = [flat(model)]
     for step in range(STEPS):
         optimiser.zero_grad()
         pull(model, step)
         optimiser.step()
-        course.append(flat(model))
-    return course
+        path.append(flat(model))
+    return path
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])
-def test_the_steps_are_those_of_torch(name: str) -> None:
+def test_the_steps_equal_those_of_torch(name: str) -> None:
     model = line()
     found = train(model, Stepper(model, [], how(optimiser=name), STEPS))
     torch.testing.assert_close(torch.stack(found), torch.stack(by_torch(name)))
 
 
-def test_adamw_decays_otherwise_than_adam() -> None:
+def test_adamw_and_adam_decay_weights_differently() -> None:
     assert not torch.allclose(by_torch("adam")[-1], by_torch("adamw")[-1], atol=1e-3)
 
 
-def test_frozen_weights_are_no_part_of_it() -> None:
+def test_frozen_weights_are_not_updated() -> None:
     model = line()
     model.bias.requires_grad_(requires_grad=False)
     before = model.bias.clone()
@@ -87,10 +87,10 @@ def test_others_learn_without_weight_decay(name: str) -> None:
     assert other[1] == 1
 
 
-def sizes(course: str) -> list[float]:
+def sizes(lr_schedule: str) -> list[float]:
     """How far each step goes along a constant gradient of Adam, which is the learning rate."""
     weight = nn.Linear(1, 1, bias=False)
-    stepper = Stepper(weight, [], how(weight_decay=0.0, lr_schedule=course), STEPS)
+    stepper = Stepper(weight, [], how(weight_decay=0.0, lr_schedule=lr_schedule), STEPS)
     places = [float(weight.weight.detach())]
     for _ in range(STEPS):
         weight.weight.grad = torch.ones(1, 1)
@@ -110,15 +110,15 @@ def test_one_cycle_rises_to_the_learning_rate_and_falls_to_nearly_zero() -> None
     assert all(old > new for old, new in pairwise(found[top:]))
 
 
-def test_a_constant_course_keeps_the_learning_rate() -> None:
+def test_the_constant_schedule_keeps_the_learning_rate() -> None:
     assert sizes("constant") == pytest.approx([0.05] * STEPS, rel=1e-3)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
 @pytest.mark.parametrize("lr_schedule", LR_SCHEDULES)
-def test_a_course_is_as_long_as_its_steps(course: str, steps: int) -> None:
+def test_a_schedule_has_the_length_of_its_steps(lr_schedule: str, steps: int) -> None:
     model = line()
-    found = train(model, Stepper(model, [], how(lr_schedule=course), steps), steps)
+    found = train(model, Stepper(model, [], how(lr_schedule=lr_schedule), steps), steps)
     assert all(not torch.equal(old, new) for old, new in pairwise(found))
 
 
@@ -127,7 +127,7 @@ def test_without_an_average_the_model_itself_is_kept() -> None:
     assert Stepper(model, [], how(), STEPS).kept is model
 
 
-def test_the_average_begins_with_the_first_step_and_moves_by_the_decay() -> None:
+def test_the_average_starts_after_the_first_step_and_follows_by_the_decay() -> None:
     model = line()
     stepper = Stepper(model, [], how(ema_decay=0.7), STEPS)
     _, first, *others = train(model, stepper)
@@ -138,7 +138,7 @@ def test_the_average_begins_with_the_first_step_and_moves_by_the_decay() -> None
     assert torch.equal(flat(model), others[-1])
 
 
-def test_the_average_takes_in_the_statistics_of_batch_norm() -> None:
+def test_the_average_includes_batch_norm_statistics() -> None:
     model = nn.Sequential(line(), nn.BatchNorm1d(1))
     stepper = Stepper(model, [], how(ema_decay=0.7), STEPS)
     expected: list[torch.Tensor] = []
@@ -169,7 +169,7 @@ class Mixed(nn.Module):
         return self.line(x) + self.bins(x[:, :2]).sum(1, keepdim=True)
 
 
-def test_the_average_leaves_trees_and_the_bounds_of_bins_as_they_are() -> None:
+def test_the_average_does_not_change_trees_and_bounds_of_bins() -> None:
     model = Mixed()
     stepper = Stepper(model, [], how(ema_decay=0.99), STEPS)
     train(model, stepper)

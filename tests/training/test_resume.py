@@ -65,7 +65,7 @@ def test_interrupted_once(
     assert_the_same_bits(how, [step], tmp_path, monkeypatch)
 
 
-def test_patience_counts_the_epochs_before_the_interruption(
+def test_patience_counts_epochs_before_the_interruption(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     how = schedule(max_epochs=20, patience=2, learning_rate=0.3)
@@ -74,7 +74,7 @@ def test_patience_counts_the_epochs_before_the_interruption(
 
 
 @pytest.mark.parametrize("steps", [[4, 3, 9], [7, 2, 2, 6]])
-def test_interrupted_while_data_is_streamed(
+def test_interrupted_with_streamed_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[int]
 ) -> None:
     data = stream(TRAIN, tmp_path / "train.parquet", window=90, block=20)
@@ -82,7 +82,7 @@ def test_interrupted_while_data_is_streamed(
     assert_the_same_bits(how, steps, tmp_path / "kept", monkeypatch, data)
 
 
-def test_a_run_that_has_ended_is_not_trained_again(
+def test_a_finished_run_is_not_trained_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = Checkpoint("", tmp_path, ORIGIN)
@@ -93,7 +93,7 @@ def test_a_run_that_has_ended_is_not_trained_again(
     assert all(torch.equal(again[1][name], value) for name, value in first[1].items())
 
 
-def test_a_checkpoint_of_batches_in_another_order_is_passed_over(
+def test_a_checkpoint_with_another_order_of_batches_is_ignored(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stage = Checkpoint("", tmp_path / "kept", ORIGIN)
@@ -104,7 +104,7 @@ def test_a_checkpoint_of_batches_in_another_order_is_passed_over(
     assert found[0] == run(schedule(max_epochs=1), data)[0]
 
 
-def test_an_interrupted_run_says_where_it_goes_on(
+def test_an_interrupted_run_says_where_it_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     always(monkeypatch)

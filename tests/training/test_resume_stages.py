@@ -110,7 +110,7 @@ def test_a_fused_model_in_both_phases(
     assert_the_same_files(tmp_path, work, [5, 6, 3], monkeypatch)
 
 
-def test_trees_go_on_with_the_next_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trees_resume_with_the_next_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     boosted: list[int] = []
     real = trees.grow
 
@@ -134,7 +134,7 @@ def test_trees_go_on_with_the_next_model(tmp_path: Path, monkeypatch: pytest.Mon
     assert contents(tmp_path / "out") == contents(tmp_path / "at-once")
 
 
-def test_decomposition_goes_on_with_the_next_seed(
+def test_decomposition_resumes_with_the_next_seed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     how, seeds = fusion(), (0, 2)

@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_model_comes_back_with_its_outputs_in_eval_mode(folder: Path) -> None:
+def test_a_loaded_model_is_in_eval_mode_and_has_the_same_outputs(folder: Path) -> None:
     torch.manual_seed(0)
     model = SingleTask(ABOUT.inputs, **ABOUT.arguments).eval()
     loaded, about = load_model(folder, SCHEMA)
@@ -53,16 +53,16 @@ def test_saving_twice_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None
     assert before == [(folder / name).read_bytes() for name in (WEIGHTS, DESCRIPTION)]
 
 
-def test_another_encoding_is_refused(folder: Path) -> None:
+def test_a_model_of_another_encoding_is_rejected(folder: Path) -> None:
     with pytest.raises(ModelFileError, match="another encoding"):
         load_model(folder, "1" * 64)
 
 
 @pytest.mark.parametrize("size", [0, 20, -1])
-def test_truncated_weights_are_refused(folder: Path, size: int) -> None:
+def test_truncated_weights_are_rejected(folder: Path, size: int) -> None:
     content = (folder / WEIGHTS).read_bytes()
     (folder / WEIGHTS).write_bytes(content[:size])
-    with pytest.raises(ModelFileError, match="altered or cut off"):
+    with pytest.raises(ModelFileError, match="altered or truncated"):
         load_model(folder, SCHEMA)
 
 
@@ -77,9 +77,7 @@ def test_truncated_weights_are_refused(folder: Path, size: int) -> None:
         (lambda t: t["description"]["arguments"].update(embedding_dim="two"), "doesn't fit"),
     ],
 )
-def test_a_description_that_is_out_of_place_is_refused(
-    folder: Path, change: object, message: str
-) -> None:
+def test_an_invalid_description_is_rejected(folder: Path, change: object, message: str) -> None:
     tree = json.loads((folder / DESCRIPTION).read_text())
     change(tree)
     (folder / DESCRIPTION).write_text(json.dumps(tree))
@@ -88,7 +86,7 @@ def test_a_description_that_is_out_of_place_is_refused(
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, DESCRIPTION])
-def test_an_absent_file_is_an_error(folder: Path, name: str) -> None:
+def test_a_missing_file_is_an_error(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ModelFileError, match="can't be read"):
         load_description(folder)

@@ -1,4 +1,4 @@
-"""Every byte of a stored model: cut off there or another one, it is refused or changes nothing."""
+"""A stored model is rejected, or unchanged, if any byte is missing or changed."""
 
 import json
 from pathlib import Path
@@ -74,7 +74,7 @@ def flipped(content: bytes, place: float, bit: int) -> bytes:
 
 @settings(deadline=None, max_examples=40)
 @given(st.sampled_from([WEIGHTS, DESCRIPTION]), PLACES)
-def test_a_file_cut_off_anywhere_is_refused(folder: Path, name: str, place: float) -> None:
+def test_a_truncated_file_is_rejected(folder: Path, name: str, place: float) -> None:
     content = (folder / name).read_bytes()
     # Without the last line break a description says the same.
     with pytest.raises(ModelFileError):
@@ -83,15 +83,15 @@ def test_a_file_cut_off_anywhere_is_refused(folder: Path, name: str, place: floa
 
 @settings(deadline=None, max_examples=40)
 @given(PLACES, st.integers(0, 7))
-def test_any_other_bit_of_the_weights_is_refused(folder: Path, place: float, bit: int) -> None:
+def test_any_flipped_bit_of_the_weights_is_rejected(folder: Path, place: float, bit: int) -> None:
     content = (folder / WEIGHTS).read_bytes()
-    with pytest.raises(ModelFileError, match="altered or cut off"):
+    with pytest.raises(ModelFileError, match="altered or truncated"):
         altered(folder, WEIGHTS, flipped(content, place, bit))
 
 
 @settings(deadline=None, max_examples=100)
 @given(PLACES, st.integers(0, 7))
-def test_any_other_bit_of_the_description_is_refused_or_changes_no_output(
+def test_any_flipped_bit_of_the_description_is_rejected_or_changes_no_output(
     folder: Path, place: float, bit: int
 ) -> None:
     expected, about = load(folder)
@@ -120,7 +120,7 @@ def test_any_other_bit_of_the_description_is_refused_or_changes_no_output(
         lambda about: about.update(newer=1),
     ],
 )
-def test_a_description_of_another_version_or_other_data_is_refused(
+def test_a_description_of_another_format_or_other_data_is_rejected(
     folder: Path, change: Any
 ) -> None:
     tree = json.loads((folder / DESCRIPTION).read_text())

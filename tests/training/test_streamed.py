@@ -38,7 +38,7 @@ def data(tmp_path: Path) -> Stream:
     return stream(WEIGHTED, tmp_path / "train.parquet", window=90, block=20)
 
 
-def test_whole_batches_lead_to_the_same_weights(data: Stream) -> None:
+def test_full_batches_lead_to_the_same_weights(data: Stream) -> None:
     found = []
     for rows in (WEIGHTED, data):
         model = Linear()
@@ -50,7 +50,7 @@ def test_whole_batches_lead_to_the_same_weights(data: Stream) -> None:
     torch.testing.assert_close(weights, others)
 
 
-def test_another_order_of_rows_learns_as_much(data: Stream) -> None:
+def test_another_order_of_rows_learns_equally_well(data: Stream) -> None:
     best = []
     for rows in (WEIGHTED, data):
         history = fit(mmoe(), rows, VALIDATION, schedule(max_epochs=15, patience=15), seed=0)
@@ -80,7 +80,7 @@ def test_predictions_and_scores_are_the_same_bits(
     )
 
 
-def test_a_fold_is_left_out_of_a_stream_too(data: Stream) -> None:
+def test_a_fold_is_left_out_of_a_stream(data: Stream) -> None:
     model, twin = Linear(), Linear()
     for one, rows in ((model, data), (twin, WEIGHTED)):
         part = without_fold(rows, 1, 3, seed=0)
@@ -120,7 +120,7 @@ def streamed(processed: Path) -> TrainingContext:
     return context
 
 
-def test_a_pool_says_the_same_of_streamed_rows(processed: Path, tmp_path: Path) -> None:
+def test_a_pool_predicts_the_same_for_streamed_rows(processed: Path, tmp_path: Path) -> None:
     held, how = open_context(processed, "tuned", training()), fusion("out-of-fold")
     members = train_members(tmp_path, held, how)
     for name, context in (("held", held), ("streamed", streamed(processed))):
@@ -133,7 +133,7 @@ def test_a_pool_says_the_same_of_streamed_rows(processed: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("fit_on", ["out-of-fold", "held-out"])
-def test_a_fusion_learns_on_a_stream_with_what_is_said_of_its_rows(
+def test_a_fusion_learns_on_a_stream_with_cached_predictions(
     processed: Path, tmp_path: Path, fit_on: str
 ) -> None:
     held, how = replace(make_context(), schema_sha256=IDENTITY), fusion(fit_on)
@@ -147,7 +147,7 @@ def test_a_fusion_learns_on_a_stream_with_what_is_said_of_its_rows(
     assert runs[0]["epochs"][0] == runs[1]["epochs"][0]
 
 
-def test_a_row_is_scored_the_same(processed: Path, tmp_path: Path) -> None:
+def test_a_model_gets_the_same_scores(processed: Path, tmp_path: Path) -> None:
     context = open_context(processed, "tuned", training())
     train_members(tmp_path, context, fusion())
     for name, gib in (("held", None), ("streamed", TINY)):
@@ -169,7 +169,7 @@ def test_a_row_is_scored_the_same(processed: Path, tmp_path: Path) -> None:
         assert contents[0] == contents[1]
 
 
-def test_trees_that_have_the_memory_are_the_same(tmp_path: Path) -> None:
+def test_trees_with_enough_memory_are_the_same(tmp_path: Path) -> None:
     held = make_context()
     path = tmp_path / "train.parquet"
     rows = replace(held, train=stream(held.train, path, window=300, block=20))
@@ -180,7 +180,7 @@ def test_trees_that_have_the_memory_are_the_same(tmp_path: Path) -> None:
         assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_trees_without_the_memory_learn_on_a_sample_and_say_so(
+def test_trees_without_enough_memory_report_that_they_learn_on_a_sample(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     context = make_context()

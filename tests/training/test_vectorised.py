@@ -51,7 +51,7 @@ def assert_as_alone(many: list[StackedModel], alone: list[nn.Module], how: Sched
 
 @pytest.mark.parametrize("make", [mmoe, aitm])
 @pytest.mark.parametrize("weighting", [{"rule": "equal"}, {"rule": "fixed", "weights": [1, 3]}])
-def test_several_seeds_at_once_are_those_seeds_one_by_one(
+def test_several_seeds_in_one_pass_equal_the_seeds_one_by_one(
     make: Any, weighting: Mapping[str, Any]
 ) -> None:
     how = schedule(max_epochs=4, weight_decay=0.01, lr_schedule="one-cycle", weighting=weighting)
@@ -59,7 +59,7 @@ def test_several_seeds_at_once_are_those_seeds_one_by_one(
     assert_as_alone(members(many), alone, how)
 
 
-def test_each_stops_and_is_best_on_its_own() -> None:
+def test_each_model_has_its_own_best_epoch_and_stop() -> None:
     how = schedule(max_epochs=12, patience=2, learning_rate=0.05)
     many, alone = ([mmoe(seed) for seed in range(4)] for _ in range(2))
     assert_as_alone(members(many), alone, how)
@@ -67,7 +67,7 @@ def test_each_stops_and_is_best_on_its_own() -> None:
     assert len(lengths) > 1
 
 
-def test_weighted_rows_and_tasks_of_their_own() -> None:
+def test_each_model_has_its_own_rows_and_weights() -> None:
     weights = torch.linspace(0.5, 2.0, len(ROWS), dtype=torch.float64)
     many, alone = ([mmoe(seed) for seed in range(2)] for _ in range(2))
     own = members(many, weights=weights)
@@ -83,13 +83,13 @@ def test_weighted_rows_and_tasks_of_their_own() -> None:
         ({"weighting": {"rule": "uncertainty"}}, "rule learns"),
     ],
 )
-def test_what_stands_in_the_way_of_the_schedule(change: dict[str, Any], reason: str) -> None:
+def test_obstacles_in_the_schedule(change: dict[str, Any], reason: str) -> None:
     found = obstacle(members([mmoe(0), mmoe(1)]), schedule(**change))
     assert found is not None
     assert reason in found
 
 
-def test_what_stands_in_the_way_of_models_and_rows(tmp_path: Path) -> None:
+def test_obstacles_in_models_and_rows(tmp_path: Path) -> None:
     how, pair = schedule(), [mmoe(0), mmoe(1)]
     assert obstacle(members(pair), how) is None
     assert "dropout" in str(obstacle(members([mmoe(0, dropout=0.1)] * 2), how))

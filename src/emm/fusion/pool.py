@@ -194,7 +194,7 @@ def load_pool(folder: Path, schema_sha256: str) -> Pool:
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise _refused(folder, f"don't have format {FORMAT}")
     if about.get("components_sha256") != found:
-        raise _refused(folder, "were changed or truncated")
+        raise _refused(folder, "were altered or truncated")
     if about.get("schema_sha256") != schema_sha256:
         raise _refused(folder, "were trained on data with another encoding")
     errors: list[str] = []

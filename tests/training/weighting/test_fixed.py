@@ -26,12 +26,12 @@ def test_equal_weights_are_the_mean() -> None:
 
 
 @pytest.mark.parametrize("weights", [(1.0,), (1.0, 1.0, 1.0), ()])
-def test_another_count_than_tasks_is_an_error(weights: tuple[float, ...]) -> None:
+def test_a_wrong_number_of_weights_is_an_error(weights: tuple[float, ...]) -> None:
     with pytest.raises(ParamsError, match="expected: 2 positive numbers, one per task"):
         Fixed(2, weights=weights)
 
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, float("inf"), float("nan")])
-def test_a_weight_that_is_not_positive_is_an_error(weight: float) -> None:
+def test_a_non_positive_weight_is_an_error(weight: float) -> None:
     with pytest.raises(ParamsError, match=r"where: weighting\.weights"):
         Fixed(2, weights=(1.0, weight))

@@ -42,7 +42,7 @@ def with_losses(x: nn.Parameter, *values: float) -> Tensor:
     return (x - x.detach()).flatten() + torch.tensor(values)
 
 
-def test_the_first_step_by_hand() -> None:
+def test_the_first_step_computed_by_hand() -> None:
     # W is x: y doesn't reach the second loss. G = (3, 4) around their mean 3.5, r = (1, 1).
     parameters, losses = toy()
     weighting = GradNorm(2, learning_rate=0.1)
@@ -50,7 +50,7 @@ def test_the_first_step_by_hand() -> None:
     assert weighting.weights.tolist() == pytest.approx([2 * 1.3 / 1.9, 2 * 0.6 / 1.9])
 
 
-def test_the_second_step_follows_the_moved_weights() -> None:
+def test_the_second_step_uses_the_updated_weights() -> None:
     weighting = GradNorm(2, learning_rate=0.1)
     parameters, losses = toy()
     weighting.backward(losses, parameters)
@@ -139,7 +139,7 @@ def test_a_model_that_shares_nothing_is_an_error() -> None:
         weighting.backward(losses_of(model), parameters)
 
 
-def test_the_shared_weight_is_kept_in_the_state_dict(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shared_weight_is_stored_in_the_state_dict(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = GradNorm(2), GradNorm(2)
     parameters, losses = toy()
     first.backward(losses, parameters)
@@ -151,7 +151,7 @@ def test_the_shared_weight_is_kept_in_the_state_dict(monkeypatch: pytest.MonkeyP
     assert second.weights.tolist() == first.weights.tolist()
 
 
-def test_the_search_goes_on_from_the_state_dict() -> None:
+def test_the_search_for_it_continues_from_the_state_dict() -> None:
     model, weighting = nn.Linear(3, 2), GradNorm(2)
     weighting.set_extra_state(torch.tensor([-1, SEARCH_STEPS - 1]))
     with pytest.raises(ParamsError, match="learns from every task"):

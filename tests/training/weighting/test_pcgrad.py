@@ -30,7 +30,7 @@ def plain(gradients: np.ndarray, orders: list[list[int]]) -> np.ndarray:
     return projected
 
 
-def test_a_conflicting_pair_by_hand() -> None:
+def test_a_conflicting_pair_computed_by_hand() -> None:
     # g_1 = (1, 0) -> (1/2, 1/2), g_2 = (-1, 1) -> (0, 1)
     assert backward(PCGrad(2), [1.0, 0.0], [-1.0, 1.0]) == pytest.approx([0.25, 0.75])
 
@@ -44,13 +44,13 @@ def test_a_conflicting_pair_is_orthogonal_after_the_projection() -> None:
     assert projected.norm(dim=1).min() > 0.1
 
 
-def test_an_agreeing_pair_is_untouched() -> None:
+def test_an_agreeing_pair_is_unchanged() -> None:
     gradients = torch.tensor([[3.0, -1.0], [2.0, 4.0]])
     assert torch.equal(project(gradients @ gradients.T, [[0, 1], [0, 1]]), torch.eye(2))
     assert backward(PCGrad(2), [3.0, -1.0], [2.0, 4.0]) == [2.5, 1.5]
 
 
-def test_opposite_gradients_leave_nothing() -> None:
+def test_opposite_gradients_cancel() -> None:
     assert backward(PCGrad(2), [1.0, -2.0], [-2.0, 4.0]) == pytest.approx([0.0, 0.0], abs=1e-6)
 
 
@@ -92,7 +92,7 @@ def test_all_parameters_count_as_one_vector() -> None:
     assert second.grad.flatten().tolist() == pytest.approx(expected[1:])
 
 
-def test_a_parameter_no_task_reaches_keeps_no_gradient() -> None:
+def test_a_parameter_that_no_task_uses_has_no_gradient() -> None:
     shared, own, unused = (nn.Parameter(torch.tensor(1.0)) for _ in range(3))
     PCGrad(2).backward(torch.stack([shared * own, shared * 2]), [shared, own, unused])
     assert (shared.grad.item(), own.grad.item()) == (1.5, 0.5)
@@ -119,7 +119,7 @@ def test_orders_differ_from_step_to_step() -> None:
     assert len({tuple(found) for found in steps(0)}) > 1
 
 
-def test_orders_go_on_from_the_state_dict() -> None:
+def test_orders_continue_from_the_state_dict() -> None:
     whole, rest = PCGrad(3), PCGrad(3)
     for _ in range(3):
         backward(whole, *ORDER_MATTERS)

@@ -24,7 +24,7 @@ class NoReading(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-def test_without_a_rule_it_is_equal() -> None:
+def test_the_default_rule_is_equal() -> None:
     assert type(make_weighting(2)) is WEIGHTINGS["equal"]
 
 
@@ -33,12 +33,12 @@ def test_arguments_reach_the_rule() -> None:
     assert (weighting.alpha, weighting.learning_rate) == (0.5, 1e-3)
 
 
-def test_an_unknown_rule_names_the_nearest() -> None:
+def test_the_error_for_an_unknown_rule_names_the_nearest() -> None:
     with pytest.raises(ParamsError, match="did you mean 'gradnorm'"):
         make_weighting(2, "gradnrom")
 
 
-def test_all_misfits_of_the_arguments_are_told() -> None:
+def test_all_invalid_arguments_are_reported() -> None:
     with pytest.raises(ParamsError, match="2 things") as error:
         make_weighting(2, "dwa", temperature=0, temprature=2)
     assert "weighting.temperature: got 0, expected more than 0" in str(error.value)
@@ -50,7 +50,7 @@ def test_an_argument_called_tasks_is_unknown() -> None:
         make_weighting(2, "equal", tasks=3)
 
 
-def test_a_missing_argument_is_told() -> None:
+def test_a_missing_argument_is_reported() -> None:
     with pytest.raises(ParamsError, match=r"weighting\.weights: missing"):
         make_weighting(2, "fixed")
 
@@ -66,7 +66,7 @@ def test_a_penalty_is_added_unweighted(rule: str) -> None:
 
 
 @pytest.mark.parametrize("rule", WEIGHTINGS)
-def test_gradients_are_added_to_those_at_hand(rule: str) -> None:
+def test_gradients_are_added_to_existing_ones(rule: str) -> None:
     parameters, losses = toy()
     rule_named(rule).backward(losses, parameters)
     fresh = gradients(parameters)
@@ -78,14 +78,14 @@ def test_gradients_are_added_to_those_at_hand(rule: str) -> None:
 
 
 @pytest.mark.parametrize("rule", ["equal", "uncertainty", "dwa", "gradnorm", "pcgrad"])
-def test_the_first_step_is_the_means(rule: str) -> None:
+def test_the_first_step_equals_that_of_the_mean(rule: str) -> None:
     parameters, losses = toy()
     rule_named(rule).backward(losses, parameters)
     assert gradients(parameters) == pytest.approx([3.5, 1.0])
 
 
 @pytest.mark.parametrize("rule", WEIGHTINGS)
-def test_a_step_reads_no_value_back(rule: str) -> None:
+def test_a_step_does_not_wait_for_the_device(rule: str) -> None:
     weighting = rule_named(rule)
     parameters, losses = toy()
     weighting.backward(losses, parameters)  # gradnorm looks for its weight in the first step
@@ -95,7 +95,7 @@ def test_a_step_reads_no_value_back(rule: str) -> None:
 
 
 @pytest.mark.parametrize("rule", WEIGHTINGS)
-def test_training_goes_on_from_the_state_dict(rule: str) -> None:
+def test_training_continues_from_the_state_dict(rule: str) -> None:
     def epoch(weighting: Weighting, scale: float) -> list[float]:
         parameters, losses = toy()
         weighting.backward(losses * torch.tensor([scale, 1.0]), parameters)
@@ -111,7 +111,7 @@ def test_training_goes_on_from_the_state_dict(rule: str) -> None:
 
 
 @pytest.mark.parametrize("rule", ["equal", "uncertainty", "dwa", "gradnorm", "pcgrad"])
-def test_with_one_task_its_own_gradient_is_followed(rule: str) -> None:
+def test_with_one_task_the_gradient_is_that_of_its_loss(rule: str) -> None:
     parameters, losses = toy()
     weighting = make_weighting(1, rule)
     weighting.end_epoch(losses[:1].detach())

@@ -31,14 +31,14 @@ def test_the_gradient_of_the_log_variances(log_variances: tuple[float, ...]) -> 
     assert weighting.log_variances.grad.tolist() == pytest.approx(expected)
 
 
-def test_a_log_variance_rests_where_the_weight_is_half_the_inverse_loss() -> None:
+def test_a_log_variance_settles_where_the_weight_is_half_the_inverse_loss() -> None:
     parameters, losses = toy()
     weighting = weighting_at(*(log(2 * x) for x in LOSSES))
     weighting.backward(losses, parameters)
     assert weighting.log_variances.grad.tolist() == pytest.approx([0.0, 0.0], abs=1e-6)
 
 
-def test_it_is_the_only_parameter() -> None:
+def test_the_log_variances_are_the_only_parameter() -> None:
     weighting = Uncertainty(3)
     (parameter,) = weighting.parameters()
     assert parameter.tolist() == [0.0, 0.0, 0.0]
