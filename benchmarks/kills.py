@@ -82,15 +82,7 @@ def _run(
     """
     while True:
         log = workspace.root.with_suffix(f".{seen['kills']}.log")
-        with log.open("w") as file:
-            process = subprocess.Popen(
-                ["dvc", "repro", *options.targets],
-                cwd=workspace.root,
-                env=workspace.environment(),
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        process = _start(workspace, options.targets, log)
         delay = draw.uniform(0, 2 * mean) if seen["kills"] < options.kills else None
         try:
             code = process.wait(delay)
@@ -111,6 +103,18 @@ def _run(
         if code == 0:
             return
         _remedy(workspace.root, log.read_text(), seen)
+
+
+def _start(workspace: Workspace, targets: list[str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("w") as file:
+        return subprocess.Popen(
+            ["dvc", "repro", *targets],
+            cwd=workspace.root,
+            env=workspace.environment(),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
 
 def _count(text: str, seen: Counter[str]) -> None:

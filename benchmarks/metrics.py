@@ -122,14 +122,14 @@ def _peak() -> int:
 
 def _table(runs: list[Measured]) -> Table:
     table = Table("rows", "metric", "program", "seconds", "ratio", "extra GiB", "value")
-    own = {(run.rows, run.metric): run.seconds for run in runs if run.program == "emm"}
+    ours = {(run.rows, run.metric): run.seconds for run in runs if run.program == "emm"}
     for run in runs:
         table.add_row(
             f"{run.rows:,}",
             run.metric,
             run.program,
             f"{run.seconds:.3f}",
-            f"{run.seconds / own[run.rows, run.metric]:.1f}",
+            f"{run.seconds / ours[run.rows, run.metric]:.1f}",
             f"{run.extra_gib:.2f}",
             f"{run.value:.12f}",
         )

@@ -54,12 +54,12 @@ def _make_answer(options: argparse.Namespace) -> Callable[[list[str]], object]:
     phases = _phases(runner, setting, options)
 
     def answer(words: list[str]) -> object:
-        asked = " ".join(words).strip()
-        if asked == "parameters":
+        request = " ".join(words).strip()
+        if request == "parameters":
             return {"parameters": runner.parameters, "phases": list(phases)}
         if words[0] == "auc":
             return _auc(options.library, read(int(words[2])), int(words[1]))
-        timed, rows = phases[asked]
+        timed, rows = phases[request]
         start = time.perf_counter()
         timed()
         return rows / (time.perf_counter() - start)

@@ -94,9 +94,11 @@ def _compare(model: str, options: argparse.Namespace) -> Found:
     """Let the libraries take turns, so that a slower phase of the machine affects all of them."""
     Console(stderr=True).print(_MODELS[model])
     with ExitStack() as stack:
-        asked = {each: stack.enter_context(_measurer(each, model, options)) for each in _LIBRARIES}
+        measurers = {
+            each: stack.enter_context(_measurer(each, model, options)) for each in _LIBRARIES
+        }
         found: Found = {}
-        for library, ask in asked.items():
+        for library, ask in measurers.items():
             about = ask("parameters")
             found[library] = {
                 "parameters": about["parameters"],
@@ -104,14 +106,14 @@ def _compare(model: str, options: argparse.Namespace) -> Found:
             }
         for _ in range(options.repeats):
             for phase in found[_OURS]["rows_per_second"]:
-                for library, ask in asked.items():
+                for library, ask in measurers.items():
                     rate = round(ask(phase))
                     found[library]["rows_per_second"][phase].append(rate)
         if options.epochs:
             for library in (_OURS, _PEER):
                 seeds = range(options.seeds)
                 found[library]["auc"] = [
-                    asked[library](f"auc {options.epochs} {seed}") for seed in seeds
+                    measurers[library](f"auc {options.epochs} {seed}") for seed in seeds
                 ]
     return found
 

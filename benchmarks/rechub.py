@@ -27,16 +27,7 @@ def rechub_runner(setting: Setting) -> Runner:
     torch.manual_seed(setting.seed)
     context, schema = setting.context, setting.context.schema
     model = _MODELS[setting.model](_features(schema, setting), schema, setting.arguments)
-    optimisation = setting.schedule.optimisation
-    trainer = MTLTrainer(
-        model,
-        task_types=["classification"] * _heads(setting),
-        optimizer_params={
-            "lr": optimisation.learning_rate,
-            "weight_decay": optimisation.weight_decay,
-        },
-        device="cpu",
-    )
+    trainer = _trainer(model, setting)
     x, y = _columns(context.train, schema), _labels(context.train, setting)
     x_validation = _columns(context.validation, schema)
     y_validation = _labels(context.validation, setting)
@@ -65,6 +56,19 @@ def rechub_runner(setting: Setting) -> Runner:
         return [float(score) for score in found[-len(schema.tasks) :]]
 
     return Runner(count_parameters(model), train, predict, scores)
+
+
+def _trainer(model: nn.Module, setting: Setting) -> MTLTrainer:
+    optimisation = setting.schedule.optimisation
+    return MTLTrainer(
+        model,
+        task_types=["classification"] * _heads(setting),
+        optimizer_params={
+            "lr": optimisation.learning_rate,
+            "weight_decay": optimisation.weight_decay,
+        },
+        device="cpu",
+    )
 
 
 def _features(schema: Schema, setting: Setting) -> list[object]:

@@ -65,9 +65,11 @@ def test_the_metrics_of_a_regression_task_are_in_the_labels_own_units(
     mean, std = 500.0, 20.0
     standardised, truth = predictions[:, :, 1], labels[:, 1]
     found = task_metrics("regression", standardised, truth, bins=7, std=std)
-    own = [mean + std * one.double() for one in standardised]
+    rescaled = [mean + std * one.double() for one in standardised]
     true = mean + std * truth.double()
     assert list(found) == ["r2", "rmse", "mae"]
-    assert found["r2"] == pytest.approx([r2_score(true, one) for one in own], rel=1e-9)
-    assert found["rmse"] == pytest.approx([root_mean_squared_error(true, x) for x in own], rel=1e-9)
-    assert found["mae"] == pytest.approx([mean_absolute_error(true, x) for x in own], rel=1e-9)
+    assert found["r2"] == pytest.approx([r2_score(true, one) for one in rescaled], rel=1e-9)
+    assert found["rmse"] == pytest.approx(
+        [root_mean_squared_error(true, x) for x in rescaled], rel=1e-9
+    )
+    assert found["mae"] == pytest.approx([mean_absolute_error(true, x) for x in rescaled], rel=1e-9)

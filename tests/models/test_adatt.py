@@ -19,8 +19,8 @@ def fusion(level, inputs, experts, plain):
         for row in range(len(value)):
             gate = plain.softmax(level.gates.linear.weight[task] @ value[row])
             gated = sum(g * output[row] for g, output in zip(gate, outputs, strict=True))
-            own = outputs[task * experts : (task + 1) * experts]
-            rows.append(gated + sum(level.native[task, j] * own[j][row] for j in range(experts)))
+            native = outputs[task * experts : (task + 1) * experts]
+            rows.append(gated + sum(level.native[task, j] * native[j][row] for j in range(experts)))
         fused.append(torch.stack(rows))
     return fused
 

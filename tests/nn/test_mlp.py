@@ -81,8 +81,8 @@ def test_grouped_networks_equal_plain_ones(shape: tuple[int, ...], training: boo
     copy_into_groups(plain, grouped)
     x = torch.randn(ROWS, *shape, dtype=torch.double)
     output = grouped.train(training)(x)
-    alone = [net.train(training)(input_of(x, g, GROUPS)) for g, net in enumerate(plain)]
-    torch.testing.assert_close(output, torch.stack(alone, dim=1))
+    separate = [net.train(training)(input_of(x, g, GROUPS)) for g, net in enumerate(plain)]
+    torch.testing.assert_close(output, torch.stack(separate, dim=1))
 
 
 def test_running_statistics_equal_the_plain_ones():
@@ -106,8 +106,8 @@ def test_towers_equal_plain_ones(rows: int, shape: tuple[int, ...], widths: list
     towers = Towers(GROUPS, IN, widths, 0.0).double().eval()
     copy_into_groups(plain, towers.layers)
     x = torch.randn(rows, *shape, dtype=torch.double)
-    alone = [tower.eval()(input_of(x, task, GROUPS)) for task, tower in enumerate(plain)]
-    torch.testing.assert_close(towers(x), torch.cat(alone, dim=1))
+    separate = [tower.eval()(input_of(x, task, GROUPS)) for task, tower in enumerate(plain)]
+    torch.testing.assert_close(towers(x), torch.cat(separate, dim=1))
 
 
 def test_grouped_layers_have_the_positions_of_plain_ones():

@@ -106,10 +106,10 @@ def test_a_regression_task_does_not_change_a_binary_task(trained: Trained):
     binary_only = [
         replace(rows, labels=rows.labels[:, :1].byte(), kinds=()) for rows in (TRAIN, VALIDATION)
     ]
-    alone, histories = fit(binary_only[0], binary_only[1], INPUTS, BOOSTING, seed=0)
+    single, histories = fit(binary_only[0], binary_only[1], INPUTS, BOOSTING, seed=0)
     model, mixed_histories = trained
     assert histories == mixed_histories[:1]
-    assert torch.equal(outputs(alone, VALIDATION)[:, 0], outputs(model, VALIDATION)[:, 0])
+    assert torch.equal(outputs(single, VALIDATION)[:, 0], outputs(model, VALIDATION)[:, 0])
 
 
 def test_a_binary_task_next_to_it_is_scored_by_the_auc(trained: Trained):

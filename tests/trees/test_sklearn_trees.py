@@ -96,8 +96,8 @@ def test_values_at_a_threshold_go_to_the_same_side():
     values = np.random.default_rng(0).random((ROWS, 1)).astype(np.float32)
     estimator = fitted(inputs, values.astype(np.float64), (values[:, 0] > 0.5).astype(np.uint8))
     edges = estimator._bin_mapper.bin_thresholds_[0].astype(np.float32)
-    beside = [np.nextafter(edges, np.float32(side)) for side in (0, 1)]
-    columns = np.concatenate([edges, *beside]).astype(np.float64)[:, None]
+    neighbours = [np.nextafter(edges, np.float32(side)) for side in (0, 1)]
+    columns = np.concatenate([edges, *neighbours]).astype(np.float64)[:, None]
     ours = decision(from_sklearn(estimator, inputs, 12), inputs, columns)
     np.testing.assert_allclose(ours, estimator.decision_function(columns), rtol=0, atol=1e-12)
 

@@ -43,8 +43,8 @@ def task_metrics(
         predictions: [S, N], logits for a binary task.
         labels: [N].
         bins: number of bins of the calibration error.
-        std: factor of rmse and mae; the standard deviation that a standardised label was divided
-            by gives them in the label's own units.
+        std: standard deviation by which a standardised label was divided; rmse and mae are
+            multiplied by it and so in the label's original units.
         groups: group of each row, [N] (`emm.metrics.group_ranking.gauc`).
     """
     if kind == "regression":

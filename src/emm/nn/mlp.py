@@ -3,7 +3,7 @@
 A grouped block computes G equal networks (experts, bottoms or towers) with one batched matmul per
 layer. It reads one input for all groups, [B, in], or S inputs, [B, S, in], each of which feeds G/S
 consecutive groups. With S = T tasks and G = T*n experts, input t feeds the n experts of task t;
-with S = G, each group has an input of its own.
+with S = G, each group has its own input.
 """
 
 from collections.abc import Sequence

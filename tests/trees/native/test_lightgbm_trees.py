@@ -83,8 +83,8 @@ def test_values_at_a_threshold_go_to_the_same_side(
     values = np.random.default_rng(0).normal(size=(ROWS, 1)).astype(np.float32)
     booster = lightgbm_booster(values, (np.sin(4 * values[:, 0]) > 0).astype(np.uint8))
     edges = np.float32(read(booster, inputs, ("x",)).threshold.numpy())
-    beside = [np.nextafter(edges, np.float32(side)) for side in (-9, 9)]
-    columns = np.concatenate([edges, *beside])[:, None]
+    neighbours = [np.nextafter(edges, np.float32(side)) for side in (-9, 9)]
+    columns = np.concatenate([edges, *neighbours])[:, None]
     ours = decision(read(booster, inputs, ("x",)), columns, inputs)
     assert_equal(ours, expected(booster, columns))
 

@@ -119,8 +119,8 @@ def test_values_at_a_threshold_go_to_the_same_side(
     values = np.random.default_rng(0).normal(size=(ROWS, 1)).astype(np.float32)
     booster = xgboost_booster(xgboost_matrix(values, np.sin(4 * values[:, 0]) > 0))
     edges = np.float32(read(booster, inputs, ("x",)).threshold.numpy())
-    beside = [np.nextafter(edges, np.float32(side)) for side in (-9, 9)]
-    columns = np.concatenate([edges, *beside, [[0, -0.0, np.nan]]], axis=None)[:, None]
+    neighbours = [np.nextafter(edges, np.float32(side)) for side in (-9, 9)]
+    columns = np.concatenate([edges, *neighbours, [[0, -0.0, np.nan]]], axis=None)[:, None]
     ours = decision(read(booster, inputs, ("x",)), columns, inputs)
     assert_equal(ours, expected(booster, xgboost_matrix(columns)))
 
