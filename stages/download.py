@@ -7,7 +7,7 @@ from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.errors import choose
 from emm.core.locks import hold
 from emm.data.custom.files import custom_source
-from emm.data.custom.settings import CustomDataSettings
+from emm.data.custom.settings import read_custom
 from emm.data.datasets.dataset import DATASETS, load_dataset
 from emm.data.datasets.source import Source, SourceSettings
 from emm.data.fetch.download import fetch
@@ -33,7 +33,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
 def _source(project: Project, dataset: str) -> Source:
     """The source of the raw files: custom data or a registered dataset."""
     name, data = project.source(dataset), project.data(dataset)
-    custom = data.read_optional("custom", CustomDataSettings)
+    custom = read_custom(data, tasks=())  # the download doesn't depend on the choice of tasks
     if custom is not None:
         return custom_source(name, custom.patterns)
     choose("dataset", name, DATASETS, data.path, "choose one of the known datasets")

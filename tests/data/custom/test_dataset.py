@@ -1,18 +1,18 @@
-"""From a block of params.yaml with a table to its raw files and its dataset."""
+"""From conf/<dataset>/data.yaml with a section `custom` to its raw files and its dataset."""
 
 import gzip
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from emm.config import CustomDataSettings, Params, SplitSettings, load_params
+from emm.config.project import load_project
 from emm.core.errors import DownloadError, ParamsError
-from emm.data.custom.dataset import dataset_of, split_of
-from emm.data.datasets.dataset import load_dataset
+from emm.data.custom.dataset import split_of
+from emm.data.custom.settings import CustomDataSettings, SplitSettings
+from emm.data.datasets.dataset import Dataset, load_dataset
 from emm.data.datasets.split_rules import (
     AsPublished,
     ByColumn,
@@ -23,46 +23,49 @@ from emm.data.datasets.split_rules import (
     Randomly,
     Split,
 )
+from emm.data.prepare.dataset import dataset_of
 from stages.download import main as download
+from tests.configuration import CENSUS, Change, copy_conf, edit
 from tests.data.custom.custom_files import make_table, put_csv
 
-ROOT = Path(__file__).parents[3]
-CENSUS = "census-income"
 SHOP = """
-like: census-income
+base: ../census-income/data.yaml
 source: {path: mine}
 tasks: [visit, purchase]
-table:
+custom:
   tasks: {visit: visited, purchase: "orders > 0", spend: {expression: amount, kind: regression}}
   bags: {genres: "|"}
   split: {by: time, column: day, validation: 0.1, test: 0.1}
 """
-Change = Callable[[dict[str, Any]], object]
 
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's root with params.yaml and own data in the folder `mine`."""
+    """A project's root with params.yaml, conf/ and custom data in the folder `mine`."""
     monkeypatch.chdir(tmp_path)
     put_csv(tmp_path / "mine", "visits.csv", make_table())
-    write_params(lambda tree: None)
+    copy_conf(tmp_path)
+    edit(tmp_path / "conf/shop/data.yaml", lambda tree: tree.update(yaml.safe_load(SHOP)))
     return tmp_path
 
 
-def write_params(change: Change) -> None:
-    tree = yaml.safe_load((ROOT / "params.yaml").read_text())
-    tree["shop"] = yaml.safe_load(SHOP)
-    change(tree["shop"])
-    Path("params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+def change(settings: Change, dataset: str = "shop") -> None:
+    edit(Path(f"conf/{dataset}/data.yaml"), settings)
 
 
-def fetched() -> Params:
+def described(dataset: str = "shop") -> Dataset:
+    """The dataset that a folder of conf/ describes."""
+    project = load_project()
+    return dataset_of(project.data(dataset), project.source(dataset), project.paths(dataset).raw)
+
+
+def fetched(dataset: str = "shop") -> Dataset:
     download("shop")
-    return load_params()
+    return described(dataset)
 
 
-def test_own_data_is_fetched_pinned_and_described(project: Path) -> None:
-    dataset = dataset_of(fetched(), "shop")
+def test_custom_data_is_fetched_pinned_and_described(project: Path) -> None:
+    dataset = fetched()
     assert [path.name for path in (project / "data/raw/shop").iterdir()] == ["visits.csv"]
     assert [*json.loads((project / "pins/shop.json").read_text())] == ["visits.csv"]
     assert dataset.name == "shop"
@@ -70,87 +73,95 @@ def test_own_data_is_fetched_pinned_and_described(project: Path) -> None:
     assert dataset.bags == ("genres",)
 
 
-def test_packed_own_data_is_unpacked(project: Path) -> None:
+def test_compressed_custom_data_is_unpacked(project: Path) -> None:
     plain = project / "mine/visits.csv"
     (project / "mine/visits.csv.gz").write_bytes(gzip.compress(plain.read_bytes()))
     plain.unlink()
-    assert dataset_of(fetched(), "shop").dense == ("price", "views")
+    assert fetched().dense == ("price", "views")
 
 
-def test_own_data_without_a_path_is_looked_for_in_its_place(project: Path) -> None:
-    write_params(lambda block: block.update(source={"path": None}))
+def test_custom_data_without_a_path_is_looked_for_in_placed(project: Path) -> None:
+    change(lambda tree: tree.update(source={"path": None}))
     with pytest.raises(DownloadError) as error:
         download("shop")
     assert str(error.value).splitlines()[-1] == (
-        "  next: put them into placed/shop/, or set shop.source.path in params.yaml to their "
+        "  next: put them into placed/shop/, or set source.path in conf/shop/data.yaml to their "
         "folder, file or archive, then run: dvc repro"
     )
     (project / "placed").mkdir()
     (project / "mine").rename(project / "placed/shop")
-    assert dataset_of(fetched(), "shop").name == "shop"
+    assert fetched().name == "shop"
 
 
 def test_the_samples_key_is_read_too() -> None:
-    write_params(lambda block: block.update(preprocess={"sample": {"key": "zip", "fraction": 0.5}}))
-    assert "zip" in dataset_of(fetched(), "shop").sparse
+    change(lambda tree: tree.update(preprocess={"sample": {"key": "zip", "fraction": 0.5}}))
+    assert "zip" in fetched().sparse
 
 
-def test_blocks_may_share_own_data() -> None:
-    tree = yaml.safe_load(Path("params.yaml").read_text())
-    tree["small"] = {"like": "shop", "dataset": "shop", "tasks": ["visit"]}
-    Path("params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
-    params = fetched()
-    assert params.paths("small").raw == params.paths("shop").raw
-    assert dataset_of(params, "small").name == "shop"
+def test_datasets_may_share_custom_data() -> None:
+    small = {"base": "../shop/data.yaml", "dataset": "shop", "tasks": ["visit"]}
+    change(lambda tree: tree.update(small), "small")
+    dataset, project = fetched("small"), load_project()
+    assert project.paths("small").raw == project.paths("shop").raw
+    assert dataset.name == "shop"
 
 
-def test_faults_of_a_table_are_those_of_params_yaml() -> None:
-    write_params(lambda block: block["table"].update(separator="::"))
-    with pytest.raises(ParamsError, match=r"shop\.table\.separator"):
-        load_params()
+def test_faults_of_the_section_are_found_before_files_are_fetched(project: Path) -> None:
+    change(lambda tree: tree["custom"].update(separator="::", files=["2024/*.csv"]))
+    with pytest.raises(ParamsError, match=r"custom\.separator: got '::'") as error:
+        download("shop")
+    assert "conf/shop/data.yaml" in str(error.value)
+    assert "custom: got '2024/*.csv', expected a name or glob" in str(error.value)
+    assert not (project / "data").exists()
+    with pytest.raises(ParamsError, match=r"custom\.separator: got '::'"):
+        described()
 
 
-def test_a_block_without_a_table_is_a_registered_dataset() -> None:
-    params = load_params()
-    assert dataset_of(params, CENSUS) is load_dataset(CENSUS)
-    write_params(lambda block: block.pop("table"))
-    with pytest.raises(ParamsError, match="no dataset is called 'shop'"):
-        dataset_of(load_params(), "shop")
+def test_a_dataset_without_the_section_is_a_registered_one() -> None:
+    assert described(CENSUS) is load_dataset(CENSUS)
+    change(lambda tree: tree.update(custom=None))
+    for use in (described, download):
+        with pytest.raises(ParamsError, match="no dataset is called 'shop'"):
+            use("shop")
 
 
-def test_a_registered_datasets_tasks_are_checked() -> None:
-    tree = yaml.safe_load(Path("params.yaml").read_text())
-    tree[CENSUS]["tasks"] = ["incom"]
-    Path("params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+def test_the_tasks_of_a_registered_dataset_are_checked() -> None:
+    change(lambda tree: tree.update(tasks=["incom"]), CENSUS)
     with pytest.raises(ParamsError, match="did you mean 'income'"):
-        dataset_of(load_params(), CENSUS)
+        described(CENSUS)
 
 
-def table(**keys: Any) -> CustomDataSettings:
+def test_the_tasks_of_custom_data_are_checked() -> None:
+    change(lambda tree: tree.update(tasks=["visits"]))
+    with pytest.raises(ParamsError, match="tasks: no task is called 'visits'; did you mean 'visit"):
+        described()
+
+
+def section(**keys: Any) -> CustomDataSettings:
     return CustomDataSettings(tasks={}, **keys)
 
 
 def by(rule: str, **keys: Any) -> CustomDataSettings:
-    return table(split=SplitSettings(rule, **keys), key="user")
+    return section(split=SplitSettings(rule, **keys), key="user")
 
 
 FILES = {"train": ("a",), "test": ("b",)}
 
 
 @pytest.mark.parametrize(
-    ("section", "rule"),
+    ("custom", "rule"),
     [
         (by("time", column="day", validation=0.1, test=0.2), ByTime("day", 0.1, 0.2)),
         (by("key", validation=0.1, test=0.2), ByKey("user", 0.1, 0.2)),
         (by("key", column="shop", validation=0.1, test=0.2), ByKey("shop", 0.1, 0.2)),
         (by("column", column="year", validation=1, test=[2]), ByColumn("year", ("1",), ("2",))),
         (by("random", validation=0.1, test=0.2), Randomly(0.1, 0.2)),
-        (table(**FILES), Halved()),
-        (table(**FILES, split=SplitSettings("file")), Halved()),
-        (table(**FILES, split=SplitSettings("file", None, 0.1)), HeldOut(0.1)),
-        (table(**FILES, split=SplitSettings("file", "user", 0.1)), HeldOut(0.1, "user")),
-        (table(**FILES, validation=("c",)), AsPublished()),
+        (section(**FILES), Halved()),
+        (section(**FILES, split=SplitSettings("file")), Halved()),
+        (section(**FILES, split=SplitSettings("file", None, 0.1)), HeldOut(0.1)),
+        (section(**FILES, split=SplitSettings("file", "user", 0.1)), HeldOut(0.1, "user")),
+        (section(**FILES, validation=("c",)), AsPublished()),
     ],
 )
-def test_a_tables_split_is_a_rule(section: CustomDataSettings, rule: Split) -> None:
-    assert split_of(section) == rule
+def test_the_split_of_the_section_is_a_rule(custom: CustomDataSettings, rule: Split) -> None:
+    assert split_of(custom) == rule

@@ -1,14 +1,15 @@
+"""The section `custom` of conf/<dataset>/data.yaml."""
+
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
 
-from emm.config import CustomDataSettings, CustomTaskSettings
 from emm.config.binding import bind
-from emm.config.own import custom_faults
+from emm.data.custom.settings import CustomDataSettings, CustomTaskSettings, custom_faults
 
-TABLE = """
+CUSTOM = """
 files: [visits.csv]
 tasks: {visit: visited, spend: {expression: amount, kind: regression}}
 split: {by: random, validation: 0.1, test: 0.1}
@@ -17,34 +18,34 @@ Change = Callable[[dict[str, Any]], object]
 
 
 def faults_of(change: Change, tasks: tuple[str, ...] = ("visit",)) -> list[str]:
-    tree = yaml.safe_load(TABLE)
+    tree = yaml.safe_load(CUSTOM)
     change(tree)
     errors: list[str] = []
-    table = bind(CustomDataSettings, tree, "shop.table", errors)
-    return errors or custom_faults("shop", table, tasks)
+    custom = bind(CustomDataSettings, tree, "custom", errors)
+    return errors or custom_faults(custom, tasks)
 
 
-def table_of(text: str) -> CustomDataSettings:
+def settings_of(text: str) -> CustomDataSettings:
     errors: list[str] = []
-    table: CustomDataSettings = bind(CustomDataSettings, yaml.safe_load(text), "", errors)
+    settings: CustomDataSettings = bind(CustomDataSettings, yaml.safe_load(text), "", errors)
     assert errors == []
-    return table
+    return settings
 
 
 def test_a_task_is_an_expression_or_keys() -> None:
-    assert table_of(TABLE).custom_tasks == {
+    assert settings_of(CUSTOM).custom_tasks == {
         "visit": CustomTaskSettings("visited"),
         "spend": CustomTaskSettings("amount", "regression"),
     }
 
 
 def test_a_bare_null_is_text_among_the_missing_values() -> None:
-    table = table_of('{tasks: {a: b}, missing: ["", NA, NULL, -1, 2.5]}')
-    assert table.missing_texts == ("", "NA", "NULL", "null", "Null", "-1", "2.5")
+    custom = settings_of('{tasks: {a: b}, missing: ["", NA, NULL, -1, 2.5]}')
+    assert custom.missing_texts == ("", "NA", "NULL", "null", "Null", "-1", "2.5")
 
 
 def test_values_of_a_column_are_text() -> None:
-    split = table_of(
+    split = settings_of(
         "{tasks: {a: b}, split: {by: column, validation: 2019, test: [2020, x]}}"
     ).split
     assert split is not None
@@ -59,10 +60,10 @@ def test_values_of_a_column_are_text() -> None:
         ("{tasks: {}, test: [b], train: [a]}", {"train": ("a",), "test": ("b",)}),
     ],
 )
-def test_files_lie_in_one_part_or_in_several(text: str, parts: object) -> None:
-    table = table_of(text)
-    assert table.parts == parts
-    assert list(table.parts) == list(parts)  # type: ignore[call-overload]
+def test_files_are_of_one_part_or_of_several(text: str, parts: object) -> None:
+    custom = settings_of(text)
+    assert custom.parts == parts
+    assert list(custom.parts) == list(parts)  # type: ignore[call-overload]
 
 
 def split(**keys: Any) -> Change:
@@ -94,7 +95,7 @@ TRAIN_TEST = {"train": ["a.csv"], "test": ["b.csv"]}
         parts(**TRAIN_TEST, validation=["c.csv"], split={"by": "file"}),
     ],
 )
-def test_a_sound_table_has_no_faults(change: Change) -> None:
+def test_a_valid_section_has_no_faults(change: Change) -> None:
     assert faults_of(change) == []
 
 
@@ -103,96 +104,96 @@ def test_a_sound_table_has_no_faults(change: Change) -> None:
     [
         (
             lambda tree: tree["tasks"].update(visit={"expression": "a", "knid": "binary"}),
-            "shop.table.tasks.visit.knid: unknown key; did you mean 'kind'?",
+            "custom.tasks.visit.knid: unknown key; did you mean 'kind'?",
         ),
         (
             lambda tree: tree["tasks"].update(visit=3),
-            "shop.table.tasks.visit: got 3, expected the keys expression, kind, made_from",
+            "custom.tasks.visit: got 3, expected the keys expression, kind, made_from",
         ),
         (
             lambda tree: tree["tasks"]["spend"].update(kind="count"),
-            "shop.table.tasks.spend.kind: got 'count', expected binary or regression",
+            "custom.tasks.spend.kind: got 'count', expected binary or regression",
         ),
         (
             lambda tree: tree.update(TRAIN_TEST, split={"by": "file"}),
-            "shop.table.files: got files and train, test, expected either",
+            "custom.files: got files and train, test, expected either",
         ),
         (
             parts(train=["a.csv"]),
-            "shop.table: got files of train alone, expected those of train and test",
+            "custom: got only files of train, expected those of train and test",
         ),
         (
             parts(train=["a.csv"], test=["a.csv"]),
-            "shop.table: the same files stand there twice",
+            "custom: the same files are named twice",
         ),
         (
             lambda tree: tree.update(files=["2024/*.csv"]),
-            "shop.table: got '2024/*.csv', expected a name or glob; folders go into source.path",
+            "custom: got '2024/*.csv', expected a name or glob; folders go into source.path",
         ),
         (
             lambda tree: tree.update(files=["a.csv.gz"]),
-            "shop.table: got 'a.csv.gz', expected the name without .gz; it is unpacked",
+            "custom: got 'a.csv.gz', expected the name without .gz; it is unpacked",
         ),
         (
             lambda tree: tree.update(separator="::"),
-            "shop.table.separator: got '::', expected one character",
+            "custom.separator: got '::', expected one character",
         ),
         (
             lambda tree: tree.pop("split"),
-            "shop.table.split: missing; expected how to split the rows, such as "
+            "custom.split: missing; expected how to split the rows, such as "
             "{by: random, validation: 0.1, test: 0.1}",
         ),
         (
             split(by="date"),
-            "shop.table.split.by: got 'date', expected time or key or column or random or file",
+            "custom.split.by: got 'date', expected time or key or column or random or file",
         ),
         (
             split(by="time", **SHARES),
-            "shop.table.split.column: missing; expected the column that holds the time",
+            "custom.split.column: missing; expected the column that holds the time",
         ),
         (
             split(by="key", **SHARES),
-            "shop.table.split.column: missing; expected the column whose values stay together",
+            "custom.split.column: missing; expected the column whose values stay together",
         ),
         (
             split(by="column", validation="a", test="b"),
-            "shop.table.split.column: missing; expected the column that tells the split",
+            "custom.split.column: missing; expected the column whose values name the split",
         ),
         (
             split(by="column", column="part", test="b"),
-            "shop.table.split.validation: missing; expected values of the column",
+            "custom.split.validation: missing; expected values of the column",
         ),
         (
             split(by="column", column="part", validation="b", test=["a", "b"]),
-            "shop.table.split: a value stands for validation and for test",
+            "custom.split: a value marks both validation and test",
         ),
         (
             split(by="random", validation=10, test=0.1),
-            "shop.table.split.validation: got 10, expected a share between 0 and 1",
+            "custom.split.validation: got 10, expected a share between 0 and 1",
         ),
         (
             split(by="random", validation=0.1),
-            "shop.table.split.test: got None, expected a share between 0 and 1",
+            "custom.split.test: got None, expected a share between 0 and 1",
         ),
         (
             split(by="random", validation=0.5, test=0.5),
-            "shop.table.split: validation and test take 1, expected less than all",
+            "custom.split: validation and test take 1, expected less than all",
         ),
         (
             split(by="file"),
-            "shop.table.split.by: got file, expected the keys train and test with their files",
+            "custom.split.by: got file, expected the keys train and test with their files",
         ),
         (
             parts(**TRAIN_TEST, split={"by": "random", **SHARES}),
-            "shop.table.split.by: got random, expected file, as each part has its files",
+            "custom.split.by: got random, expected file, as each split has its files",
         ),
         (
             parts(**TRAIN_TEST, split={"by": "file", "test": 0.1}),
-            "shop.table.split.test: got 0.1, expected none: test has its files",
+            "custom.split.test: got 0.1, expected none: test has its files",
         ),
         (
             parts(**TRAIN_TEST, validation=["c"], split={"by": "file", "validation": 0.1}),
-            "shop.table.split.validation: got a share, expected none: validation has its files",
+            "custom.split.validation: got a share, expected none: validation has its files",
         ),
     ],
 )
@@ -202,5 +203,5 @@ def test_a_fault_is_named(change: Change, fault: str) -> None:
 
 def test_a_chosen_task_must_be_described() -> None:
     assert faults_of(lambda tree: None, tasks=("visit", "spent")) == [
-        "shop.tasks: no task is called 'spent'; did you mean 'spend'?"
+        "tasks: no task is called 'spent'; did you mean 'spend'?"
     ]
