@@ -67,7 +67,7 @@ def plainly(base: Stages, ours: Stages, theirs: Stages) -> tuple[Stages, set[str
 
 
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.parent.name)
-def test_a_lock_in_pieces_is_the_same_file(path: Path) -> None:
+def test_the_pieces_of_a_lock_make_up_the_file(path: Path) -> None:
     lock = read_lock(path)
     assert lock.text() == path.read_text()
     assert len(lock.stages) > 20
@@ -85,7 +85,7 @@ def test_the_merge_is_what_dvc_writes_for_the_merged_stages(
     assert set(merged.dropped) == dropped
 
 
-def test_a_lock_that_both_sides_began(tmp_path: Path) -> None:
+def test_a_lock_that_both_sides_added(tmp_path: Path) -> None:
     ours, theirs = {"a": entry("x", {}, 1)}, {"b": entry("y", {}, 1)}
     paths = write(tmp_path, "", dumped(ours), dumped(theirs))
     merge_lock_files(*paths)
@@ -162,7 +162,7 @@ def test_readmes_merge_around_our_table(tmp_path: Path) -> None:
     assert paths[1].read_text() == readme("b", "0.2", "y")
 
 
-def test_readmes_with_the_same_table_have_nothing_to_tell(tmp_path: Path) -> None:
+def test_readmes_with_the_same_table_merge_without_a_note(tmp_path: Path) -> None:
     paths = write(tmp_path, readme("a", "0", "z"), readme("b", "1", "z"), readme("a", "1", "y"))
     assert not merge_readmes(*paths)
 

@@ -80,6 +80,12 @@ def accept(
     return [Accepted(each.stage.name, each.proof) for each in changes]
 
 
+def changed_stages(folder: Path) -> set[str]:
+    """Stages whose command, code or settings aren't those in dvc.lock; data isn't looked at."""
+    with open_project(folder) as project:
+        return {change.stage.name for change in _changes(project, [])}
+
+
 def _changes(project: Project, names: Sequence[str]) -> list[_Change]:
     """The stages whose entries in dvc.lock aren't what they would be now."""
     entries = read_entries(project.folder / "dvc.lock")

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from emm.core.errors import EmmError, choose
 from emm_dvc.accept.history import History, git_root
 
@@ -76,10 +74,9 @@ def open_project(folder: Path, since: str | None = None) -> Iterator[Project]:
 
 def read_entries(lock: Path) -> dict[str, Entry]:
     """The entries of a dvc.lock by stage; none where there is no file."""
-    if not lock.exists():
-        return {}
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    tree = yaml.load(lock.read_text(encoding="utf-8"), Loader=loader) or {}
+    from dvc.utils.serialize import load_yaml  # unlike PyYAML, it reads 1e-06 as a number
+
+    tree = (load_yaml(str(lock)) if lock.exists() else None) or {}
     return dict(tree.get("stages") or {})
 
 

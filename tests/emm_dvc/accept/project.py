@@ -73,7 +73,7 @@ FILES = {
     "stages/rows.txt": "rows\n",
     "stages/train.py": TRAIN,
     "stages/report.py": REPORT,
-    "conf/set/paper.yaml": "training:\n  seeds: [3, 4]\n  epochs: 1\n",
+    "conf/set/paper.yaml": "training:\n  seeds: [3, 4]\n  epochs: 1\n  rate: 0.000001\n",
     "dvc.yaml": yaml.safe_dump({"stages": STAGES}, sort_keys=False),
 }
 

@@ -1,4 +1,4 @@
-"""Small real DVC repositories, whose stages wait for each other's marks, not for the clock."""
+"""Small real DVC repositories, whose stages wait for each other's marks and not for a time."""
 
 import atexit
 import os
@@ -161,7 +161,7 @@ def _empty_repository() -> Path:
 
 
 def eventually(happens: Callable[[], object]) -> None:
-    """Wait until it does."""
+    """Wait until a condition holds."""
     for _ in range(PATIENCE * 20):
         if happens():
             return

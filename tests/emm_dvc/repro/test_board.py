@@ -33,14 +33,14 @@ def test_a_stage_is_ready_once_all_that_it_reads_is_up_to_date() -> None:
     assert board.ready() == ["c"]
 
 
-def test_those_that_most_others_wait_for_come_first() -> None:
+def test_stages_with_the_most_stages_behind_them_come_first() -> None:
     board = make_board(a="", b="", c="b", d="c", e="")
     assert board.ready() == ["b", "a", "e"]
     assert board.plan.downstream["b"] == {"c", "d"}
 
 
 @pytest.mark.parametrize("state", [State.DONE, State.FAILED, State.LEFT_OUT])
-def test_a_stage_that_is_only_kept_apart_runs_whatever_came_of_the_other(state: State) -> None:
+def test_a_stage_that_only_may_not_overlap_runs_however_the_other_ended(state: State) -> None:
     board = make_board(a="", b="A")
     assert board.ready() == ["a"]
     board.set("a", State.RUNNING)
@@ -49,7 +49,7 @@ def test_a_stage_that_is_only_kept_apart_runs_whatever_came_of_the_other(state: 
     assert board.ready() == ["b"]
 
 
-def test_it_is_open_until_the_last_stage_has_come_to_an_end() -> None:
+def test_a_run_is_open_until_the_last_stage_has_ended() -> None:
     board = make_board(a="", b="a")
     board.set("a", State.FAILED)
     assert board.open()

@@ -39,7 +39,7 @@ def worker(repository: Repository, out: str) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_all_children_and_names_what_was_under_way(
+def test_a_signal_ends_all_children_and_names_the_stopped_stages(
     repository: Repository, number: signal.Signals
 ) -> None:
     with repository.started(*EMM, "repro", "--jobs", "2") as process:
@@ -48,12 +48,12 @@ def test_a_signal_ends_all_children_and_names_what_was_under_way(
         workers = [worker(repository, out) for out in ("held.txt", "other.txt")]
         assert all(alive(one) for one in workers)
         process.send_signal(number)
-        _, said = process.communicate(timeout=PATIENCE)
+        _, output = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert not any(alive(one) for one in workers)
     assert still_at_it(repository) == []
-    assert "stopped stages:\n  - held: .dvc/tmp/emm-repro/held.log\n  - other: " in said
-    assert "interrupted; run the same command again to continue" in said
+    assert "stopped stages:\n  - held: .dvc/tmp/emm-repro/held.log\n  - other: " in output
+    assert "interrupted; run the same command again to continue" in output
     repository.mark("go")
     assert "4 stages: 1 unchanged, 3 done" in repository.emm()
 
@@ -75,9 +75,9 @@ def test_a_stage_that_another_process_runs_is_waited_for(repository: Repository)
             busy = next(line for line in lines if "busy elsewhere" in line)
             assert f"(process {other.pid} uses its files)" in busy
             repository.mark("go")
-            said = process.stderr.read()
+            output = process.stderr.read()
             assert process.wait() == 0
-    assert "2 stages: 2 unchanged" in said
+    assert "2 stages: 2 unchanged" in output
     assert other.returncode == 0
 
 
@@ -101,8 +101,8 @@ def test_another_command_of_dvc_is_waited_for(repository: Repository) -> None:
         with repository.started(*EMM, "repro") as waiting:
             eventually(psutil.Process(waiting.pid).children)
             process.stdin.close()
-            _, said = waiting.communicate(timeout=PATIENCE)
-    assert "4 stages: 4 done" in said
+            _, output = waiting.communicate(timeout=PATIENCE)
+    assert "4 stages: 4 done" in output
 
 
 def test_a_command_that_ignores_the_signal_is_killed(

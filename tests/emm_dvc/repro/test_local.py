@@ -26,9 +26,7 @@ from emm_dvc.repro.local import log_of, outcome
         ),
     ],
 )
-def test_what_came_of_a_stage(
-    tmp_path: Path, code: int, words: str, state: State, note: str
-) -> None:
+def test_how_a_stage_ended(tmp_path: Path, code: int, words: str, state: State, note: str) -> None:
     log = tmp_path / "a.log"
     log.write_text(words)
     process = subprocess.Popen([sys.executable, "-c", f"raise SystemExit({code})"])
@@ -37,6 +35,6 @@ def test_what_came_of_a_stage(
     assert (ended.state, ended.note) == (state, note)
 
 
-def test_logs_of_stages_of_several_files_lie_in_one_folder() -> None:
+def test_the_logs_of_several_dvc_yaml_files_are_in_one_folder() -> None:
     first = log_of(Path("/r"), "study/dvc.yaml:train@a-b")
     assert first == Path("/r/.dvc/tmp/emm-repro/study_dvc.yaml_train@a-b.log")

@@ -89,9 +89,9 @@ def test_the_files_are_those_of_a_serial_run(repository: Repository, tmp_path: P
     for mark in ("first", "second"):
         serial.mark(mark)
     serial.serial()
-    said = repository.emm("--engine", "ray")
+    output = repository.emm("--engine", "ray")
     assert repository.files() == serial.files()
-    assert "5 stages: 4 cached, 1 done" in said
+    assert "5 stages: 4 cached, 1 done" in output
     assert {path.stem for path in repository.marks.glob("*.pid")} == {
         "source.txt",
         "first.txt",
@@ -121,24 +121,24 @@ def test_ctrl_c_ends_the_tasks_on_their_nodes(repository: Repository) -> None:
         workers = [int((repository.marks / f"{name}.txt.pid").read_text()) for name in graph]
         assert all(alive(one) for one in workers)
         process.terminate()
-        _, said = process.communicate(timeout=PATIENCE)
+        _, output = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    assert "stopped stages:\n  - one: " in said
+    assert "stopped stages:\n  - one: " in output
     eventually(lambda: not any(alive(one) for one in workers))
 
 
 def test_files_that_differ_from_the_commit_are_named(repository: Repository) -> None:
     (repository.root / "work.py").write_text("other code")
-    said = repository.emm("--engine", "ray", check=False)
+    output = repository.emm("--engine", "ray", check=False)
     assert (
         "error: a cluster runs the stages of a commit, and these files differ from it: work.py"
-        in (said)
+        in (output)
     )
 
 
 def test_without_a_cluster_the_error_says_how_to_start_one(repository: Repository) -> None:
     lost = Repository(repository.root, repository.marks, {"RAY_ADDRESS": "127.0.0.1:1"})
-    said = lost.emm("--engine", "ray", check=False)
-    assert "error: no Ray cluster answers" in said
-    assert "next: ray start --head, or set RAY_ADDRESS" in said
-    assert "Traceback" not in said
+    output = lost.emm("--engine", "ray", check=False)
+    assert "error: no Ray cluster answers" in output
+    assert "next: ray start --head, or set RAY_ADDRESS" in output
+    assert "Traceback" not in output

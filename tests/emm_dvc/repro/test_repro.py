@@ -1,4 +1,4 @@
-"""`emm repro` on small real graphs, beside `dvc repro`."""
+"""`emm repro` on small real graphs, compared with `dvc repro`."""
 
 from pathlib import Path
 
@@ -15,19 +15,21 @@ MEETING = {
 }
 
 
-def test_independent_stages_run_at_once_and_all_is_as_after_a_serial_run(tmp_path: Path) -> None:
+def test_independent_stages_run_at_the_same_time_with_the_files_of_a_serial_run(
+    tmp_path: Path,
+) -> None:
     serial = make_repository(tmp_path / "serial", MEETING)
     for mark in ("first", "second-done"):
         serial.mark(mark)
     serial.serial()
     parallel = make_repository(tmp_path / "parallel", MEETING)
-    said = parallel.emm("--jobs", "2")
+    output = parallel.emm("--jobs", "2")
     assert parallel.files() == serial.files()
-    assert "4 stages: 4 done" in said
+    assert "4 stages: 4 done" in output
     assert parallel.logs() == set(MEETING)
 
 
-def test_one_slot_is_a_serial_run(tmp_path: Path) -> None:
+def test_one_slot_runs_the_stages_in_series(tmp_path: Path) -> None:
     graph = {
         "slow": stage("slow.txt", "!other-is-done"),
         "other": stage("other.txt", "+other-is-done"),
@@ -36,7 +38,7 @@ def test_one_slot_is_a_serial_run(tmp_path: Path) -> None:
     assert "2 stages: 2 done" in repository.emm("--jobs", "1")
 
 
-def test_nothing_to_do_starts_no_process_for_any_stage(tmp_path: Path) -> None:
+def test_unchanged_stages_start_no_process(tmp_path: Path) -> None:
     repository = make_repository(tmp_path, {"a": stage("a.txt"), "b": stage("b.txt", "a.txt")})
     repository.serial()
     before = repository.files()
@@ -45,7 +47,7 @@ def test_nothing_to_do_starts_no_process_for_any_stage(tmp_path: Path) -> None:
     assert repository.files() == before
 
 
-def test_a_stage_that_makes_the_same_again_leaves_the_rest_alone(tmp_path: Path) -> None:
+def test_a_stage_that_writes_the_same_bytes_reruns_nothing_else(tmp_path: Path) -> None:
     rest = {name: stage(f"{name}.txt", "source.txt") for name in "abc"}
     gather = stage("gathered.txt", *(f"{name}.txt" for name in "abc"))
     repository = make_repository(
@@ -87,10 +89,10 @@ def failing(tmp_path: Path) -> Repository:
 
 
 def test_a_failure_names_the_stage_and_its_log_and_starts_no_others(failing: Repository) -> None:
-    said = failing.emm("--jobs", "1", check=False)
-    assert "error: 1 of 5 stages failed, 4 were left out:" in said
-    assert "- bad (exit status 1): .dvc/tmp/emm-repro/bad.log" in said
-    assert "Traceback" not in said
+    output = failing.emm("--jobs", "1", check=False)
+    assert "error: 1 of 5 stages failed, 4 were left out:" in output
+    assert "- bad (exit status 1): .dvc/tmp/emm-repro/bad.log" in output
+    assert "Traceback" not in output
     assert "told to fail" in (failing.root / LOGS / "bad.log").read_text()
     assert failing.logs() == {"bad"}
 

@@ -23,11 +23,11 @@ def test_counts_name_only_the_states_that_there_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "output"),
     [(0.04, "0.0 s"), (59.94, "59.9 s"), (60, "1:00"), (3599.6, "1:00:00"), (3723, "1:02:03")],
 )
-def test_durations(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
+def test_durations(seconds: float, output: str) -> None:
+    assert duration(seconds) == output
 
 
 def test_where_not_all_rows_fit_the_running_and_failed_ones_stay() -> None:

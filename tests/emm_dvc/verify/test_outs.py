@@ -36,7 +36,7 @@ def out(path: str, md5: str = MD5) -> dict[str, Any]:
     return {"path": path, "hash": "md5", "md5": md5, "size": 3}
 
 
-def test_outs_are_those_of_the_lock_and_git_keeps_some(tmp_path: Path) -> None:
+def test_outs_are_read_from_the_lock_and_some_are_kept_by_git(tmp_path: Path) -> None:
     root = project(tmp_path, out("data/a", f"{MD5}.dir"), out("metrics/a/paper"))
     assert read_outs(root) == [
         Out("train@a", Path("data/a"), f"{MD5}.dir", cached=True),
@@ -44,7 +44,7 @@ def test_outs_are_those_of_the_lock_and_git_keeps_some(tmp_path: Path) -> None:
     ]
 
 
-def test_a_lock_in_a_folder_of_its_own_counts_from_the_stages_working_folder(
+def test_paths_of_a_lock_in_a_subfolder_start_at_the_working_folder_of_the_stage(
     tmp_path: Path,
 ) -> None:
     stages = {"train": {"wdir": "..", "cmd": "x", "outs": ["study/data"]}, "b": {"cmd": "x"}}
@@ -52,6 +52,14 @@ def test_a_lock_in_a_folder_of_its_own_counts_from_the_stages_working_folder(
     project(tmp_path / "study", out("study/data"), graph={"stages": stages})
     (found,) = read_outs(tmp_path)
     assert (found.stage, found.path) == ("study/dvc.yaml:train@a", Path("study/data"))
+
+
+def test_a_folder_that_is_a_dvc_project_is_left_out(tmp_path: Path) -> None:
+    root = project(tmp_path, out("data/a"))
+    (tmp_path / "study/.dvc").mkdir(parents=True)
+    project(tmp_path / "study", out("data/b"))
+    assert [found.path for found in read_outs(root)] == [Path("data/a")]
+    assert [found.path for found in read_outs(root / "study")] == [Path("data/b")]
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../secret", "data/../../secret", "..", "a\\b"])
@@ -75,7 +83,7 @@ def test_an_out_without_an_md5_is_refused(tmp_path: Path, md5: str) -> None:
 @pytest.mark.parametrize(
     "text", ["stages: 3\n", "a: [\n", "", "stages:\n  s: 1\n", "stages:\n  s:\n    outs: [1]\n"]
 )
-def test_a_lock_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_no_lock_is_refused(tmp_path: Path, text: str) -> None:
     project(tmp_path)
     (tmp_path / "dvc.lock").write_text(text)
     with pytest.raises(VerifyError, match="can't be used"):
@@ -94,7 +102,7 @@ FILES = st.dictionaries(NAMES, st.sampled_from([MD5, MD5[::-1]]))
 
 
 @given(FILES)
-def test_a_folders_md5_and_list_are_dvcs(files: dict[str, str]) -> None:
+def test_the_md5_and_the_list_of_a_folder_are_those_of_dvc(files: dict[str, str]) -> None:
     tree = Tree.from_list(
         [{"relpath": path, "md5": md5} for path, md5 in files.items()], hash_name="md5"
     )
@@ -127,7 +135,7 @@ def test_an_altered_list_is_not_read() -> None:
         3,
     ],
 )
-def test_a_list_from_a_stranger_leads_nowhere(entries: Any) -> None:
+def test_a_list_with_paths_outside_of_its_folder_is_refused(entries: Any) -> None:
     with pytest.raises(VerifyError, match="the list of a folder's files"):
         read_list(*listed(entries))
 
