@@ -134,34 +134,44 @@ class Repository:
 
 def make_project(folder: Path) -> Repository:
     """The project, in the repository's root, with all stages up to date and committed."""
-    root = folder / "project"
-    shutil.copytree(_finished(False), root, symlinks=True)
-    return Repository(root, root)
+    return _copied(folder, "root")
 
 
 def make_subproject(folder: Path) -> Repository:
-    """The same in the folder study/ of a repository, which has links to the code."""
+    """The same in the folder study/ of a repository, whose stages name the code above."""
+    return _copied(folder, "above")
+
+
+def make_linked(folder: Path) -> Repository:
+    """The same in the folder study/ of a repository, with links to the code."""
+    return _copied(folder, "linked")
+
+
+def _copied(folder: Path, layout: str) -> Repository:
     root = folder / "project"
-    shutil.copytree(_finished(True), root, symlinks=True)
-    return Repository(root, root / "study")
+    shutil.copytree(_finished(layout), root, symlinks=True)
+    return Repository(root, root if layout == "root" else root / "study")
 
 
 @cache
-def _finished(nested: bool) -> Path:
+def _finished(layout: str) -> Path:
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder)
-    project = folder / "study" if nested else folder
+    project = folder if layout == "root" else folder / "study"
     repository = Repository(folder, project)
     for path, text in FILES.items():
         shared = path.startswith(("src", "stages", ".gitignore"))
         file = (folder if shared else project) / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    if nested:
+    if layout == "above":
+        text = FILES["dvc.yaml"].replace("src/lib", "../src/lib").replace("stages/", "../stages/")
+        (project / "dvc.yaml").write_text(text)
+    if layout == "linked":
         for name in ("src", "stages"):
             (project / name).symlink_to(f"../{name}")
     Repository(folder, folder).run("git", "init", "--quiet", "--initial-branch=main")
-    repository.run(*DVC, "init", "--quiet", *(["--subdir"] if nested else []))
+    repository.run(*DVC, "init", "--quiet", *([] if layout == "root" else ["--subdir"]))
     (project / ".dvcignore").write_text(FILES[".dvcignore"])
     repository.run(*DVC, "repro", "--quiet")
     repository.commit()

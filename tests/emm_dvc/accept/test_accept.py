@@ -10,7 +10,12 @@ import yaml
 
 from emm_dvc.accept.accept import accept
 from emm_dvc.accept.lock import AcceptError, read_entries, relock
-from tests.emm_dvc.accept.project import Repository, make_project, make_subproject
+from tests.emm_dvc.accept.project import (
+    Repository,
+    make_linked,
+    make_project,
+    make_subproject,
+)
 
 VALUES = "src/lib/values.py"
 
@@ -24,7 +29,7 @@ def test_nothing_has_changed(repository: Repository) -> None:
     assert accept(repository.folder) == []
 
 
-@pytest.mark.parametrize("make", [make_project, make_subproject])
+@pytest.mark.parametrize("make", [make_project, make_subproject, make_linked])
 def test_comments_docstrings_and_renames_are_accepted_without_data(
     make: Callable[[Path], Repository], tmp_path: Path
 ) -> None:
@@ -121,7 +126,7 @@ def test_data_that_the_stage_did_not_read_is_refused(repository: Repository) -> 
         accept(repository.folder)
 
 
-@pytest.mark.parametrize("make", [make_project, make_subproject])
+@pytest.mark.parametrize("make", [make_project, make_subproject, make_linked])
 def test_a_rerun_with_the_first_seed_proves_other_code(
     make: Callable[[Path], Repository], tmp_path: Path
 ) -> None:
@@ -187,7 +192,7 @@ def test_a_parameter_may_go_to_another_file(repository: Repository) -> None:
 
 
 def test_entries_are_rewritten_for_a_project_that_moved(tmp_path: Path) -> None:
-    repository, moved = make_project(tmp_path / "a"), make_subproject(tmp_path / "b")
+    repository, moved = make_project(tmp_path / "a"), make_linked(tmp_path / "b")
     moved.edit(VALUES, ("STEP = 3", "STEP = 1 + 2"))
     recorded = {
         f"{name}-old": {
