@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
+from emm.config.project import load_project
 from emm.core.errors import ParamsError
 from emm.report.study_settings import load_study
+from tests.configuration import ROOT
 
-ROOT = Path(__file__).parents[2]
 TABLE = {
     "title": "One",
     "dataset": "census-income",
@@ -52,8 +53,9 @@ def test_notes_keep_their_order(tmp_path: Path) -> None:
     ],
 )
 def test_an_invalid_setting_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
-    with pytest.raises(ParamsError, match=message):
+    with pytest.raises(ParamsError, match=message) as error:
         load(tmp_path, **change)
+    assert str(tmp_path / "tables.yaml") in str(error.value)
 
 
 def test_a_file_of_other_settings_is_rejected(tmp_path: Path) -> None:
@@ -65,3 +67,16 @@ def test_a_file_of_other_settings_is_rejected(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["tables.yaml", "automtl_tables.yaml"])
 def test_the_projects_own_tables_are_valid(name: str) -> None:
     assert load_study(ROOT / "study" / name).tables
+
+
+@pytest.mark.parametrize(
+    ("tables", "params"),
+    [("tables.yaml", "params.yaml"), ("automtl_tables.yaml", "automtl.yaml")],
+)
+def test_the_tables_are_of_models_that_the_study_trains(tables: str, params: str) -> None:
+    active = load_project(ROOT / "study" / params).active
+    known = {*active.trained, *active.baselines, *active.fused, *active.searched, "gbdt"}
+    for table in load_study(ROOT / "study" / tables).tables.values():
+        for dataset, model, _ in table.sources:
+            assert dataset in active.datasets
+            assert model in known
