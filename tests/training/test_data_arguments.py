@@ -35,7 +35,7 @@ def test_tasks_not_declared_as_a_funnel_are_rejected() -> None:
         arguments_of_data(ESMM, SCHEMA, rows([[1, 1]]))
     assert str(error.value).splitlines() == [
         "ESMM needs a funnel, and the tasks of tiny aren't declared as one",
-        "  where: tiny.preprocess.funnel in params.yaml",
+        "  where: conf/tiny/data.yaml: preprocess.funnel",
         "  got: no funnel among t0, t1",
         "  expected: two tasks in their order, such as [click, purchase]",
         "  next: name them there if every row with the second has the first; else take ESMM out of"

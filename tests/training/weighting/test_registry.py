@@ -29,7 +29,7 @@ def test_the_default_rule_is_equal() -> None:
 
 
 def test_arguments_reach_the_rule() -> None:
-    weighting = make_weighting(2, "gradnorm", alpha=0.5, learning_rate="1e-3")
+    weighting = make_weighting(2, "gradnorm", alpha=0.5, learning_rate=1e-3)
     assert (weighting.alpha, weighting.learning_rate) == (0.5, 1e-3)
 
 
@@ -39,7 +39,7 @@ def test_the_error_for_an_unknown_rule_names_the_nearest() -> None:
 
 
 def test_all_invalid_arguments_are_reported() -> None:
-    with pytest.raises(ParamsError, match="2 things") as error:
+    with pytest.raises(ParamsError, match="2 settings") as error:
         make_weighting(2, "dwa", temperature=0, temprature=2)
     assert "weighting.temperature: got 0, expected more than 0" in str(error.value)
     assert "weighting.temprature: unknown key; did you mean 'temperature'" in str(error.value)
