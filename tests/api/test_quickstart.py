@@ -24,5 +24,8 @@ def test_the_fused_model_is_better_than_its_members(
     runpy.run_path(str(EXAMPLE))
     found = LINE.findall(capsys.readouterr().out)
     auc = {(model, task): float(value) for model, task, value in found}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = {(model, task): float(value) for model, task, value in LINE.findall(readme)}
+    assert shown == pytest.approx(auc, abs=0.02)
     assert auc["fused", "click"] > auc["click", "click"]
     assert auc["fused", "purchase"] > max(auc["purchase", "purchase"], auc["trees", "purchase"])
