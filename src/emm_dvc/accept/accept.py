@@ -19,6 +19,7 @@ from emm_dvc.accept.rerun import rerun_fault
 from emm_dvc.accept.syntax import first_difference
 
 Files = Mapping[str, bytes]
+_NAMED = 3  # stages of one fault in a message
 
 
 @dataclass(frozen=True)
@@ -67,17 +68,24 @@ def accept(
                 change.fault = rerun_fault(project, change.stage, change.recorded, change.entry)
                 change.proof = "a rerun wrote the same bytes"
         write(project, [change.stage for change in changes if change.fault is None])
-    refused = [change for change in changes if change.fault is not None]
+    refused = {change.stage.name: change.fault for change in changes if change.fault is not None}
     if refused:
         raise AcceptError(
-            "results may differ:\n"
-            + "\n".join(f"  - {each.stage.name}: {each.fault}" for each in refused),
+            f"results may differ:\n{_by_fault(refused)}",
             got=f"{len(refused)} of {len(changes)} changed stages that can't be accepted",
-            next_step="emm accept --rerun, or dvc repro"
-            if not rerun
-            else "dvc repro, which records the new results",
+            next_step="dvc repro" if rerun else "emm accept --rerun, or dvc repro",
         )
     return [Accepted(each.stage.name, each.proof) for each in changes]
+
+
+def _by_fault(refused: Mapping[str, str]) -> str:
+    """One line for each fault, with the stages that have it."""
+    lines = []
+    for fault in dict.fromkeys(refused.values()):
+        names = [name for name, each in refused.items() if each == fault]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        lines.append(f"  - {', '.join(names[:_NAMED])}{more}: {fault}")
+    return "\n".join(lines)
 
 
 def changed_stages(folder: Path) -> set[str]:

@@ -25,12 +25,19 @@ class History:
     root: Path
     project: Path
     since: str | None = None
+    _found: dict[tuple[tuple[str, str], ...], str | None] = field(default_factory=dict)
     _blobs: dict[str, bytes] = field(default_factory=dict)
     _hashes: dict[str, str] = field(default_factory=dict)
     _trees: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def find(self, recorded: Mapping[str, str]) -> str | None:
         """The newest commit in which every path has the recorded md5; None if there is none."""
+        key = tuple(recorded.items())
+        if key not in self._found:
+            self._found[key] = self._search(recorded)
+        return self._found[key]
+
+    def _search(self, recorded: Mapping[str, str]) -> str | None:
         paths = [self._in_git(path) for path in recorded]
         commits = self._commits(paths)
         objects = self._objects([f"{commit}:{path}" for commit in commits for path in paths])
