@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.committed import copy_committed
 from tests.configuration import ROOT, copy_conf
 
 MAIN = "from emm.commands.cli import main; main()"
@@ -20,9 +21,9 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     copy_conf(tmp_path)
-    for name in ("dvc.yaml", "tuning.yaml", "README.md"):
+    for name in ("dvc.yaml", "tuning.yaml"):
         shutil.copy(ROOT / name, tmp_path)
-    shutil.copytree(ROOT / "metrics", tmp_path / "metrics")
+    copy_committed(tmp_path, "README.md", "metrics")
     return tmp_path
 
 
@@ -85,7 +86,7 @@ def test_check_reports_a_row_that_dvc_yaml_does_not_wait_for_and_fixes_it(projec
 def test_results_prints_the_table_of_the_readme(project: Path) -> None:
     found = run(project, "results")
     assert found.returncode == 0
-    assert found.stdout.strip() in (ROOT / "README.md").read_text()
+    assert found.stdout.strip() in (project / "README.md").read_text()
 
 
 def test_readme_restores_the_table(project: Path) -> None:
