@@ -164,7 +164,7 @@ def test_settings_next_to_a_signature_may_have_a_factory_default(
 ) -> None:
     errors: list[str] = []
     value = {"widths": [1], "rate": 0, "given": 1, "pace": "slow", **given}
-    bound = bind_keywords(Model, value, "m", errors, beside=Chosen)
+    bound = bind_keywords(Model, value, "m", errors, settings=Chosen)
     assert errors == []
     assert bound["inner"] == inner
 

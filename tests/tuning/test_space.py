@@ -15,7 +15,7 @@ SPACE = Space(
     trials=2,
     seed=3,
     networks={**NETWORKS, "embedding_dim": [2], "dense_encoding": ["piecewise", "binned"]},
-    alone=("gbdt",),
+    independent=("gbdt",),
     models={
         "tm-1": {"blocks": [[[4, 3], [4, 3]], [[3, 3], [3, 3]]], "tower": [[3]]},
         "shared_bottom": {"bottom": [[4]], "tower": [[3], [4]]},
@@ -32,7 +32,7 @@ SPACE = Space(
 
 
 def lists(space: Space, model: str) -> dict[str, list[Any]]:
-    shared = {} if model in space.alone else space.networks
+    shared = {} if model in space.independent else space.networks
     return {key: list(values) for key, values in {**shared, **space.models[model]}.items()}
 
 
@@ -59,9 +59,9 @@ def test_the_seed_determines_the_sections() -> None:
     assert many.sections("tm-1") != replace(many, seed=4).sections("tm-1")
 
 
-def test_a_model_that_stands_alone_shares_no_lists() -> None:
+def test_an_independent_model_shares_no_lists() -> None:
     assert "dropout" not in SPACE.sections("gbdt")[0]
-    assert "dropout" in replace(SPACE, alone=()).sections("gbdt")[0]
+    assert "dropout" in replace(SPACE, independent=()).sections("gbdt")[0]
 
 
 def test_a_model_without_lists_is_an_error() -> None:
@@ -83,11 +83,11 @@ def test_the_projects_own_spaces_have_the_same_number_of_trials_for_every_model(
     [
         ("a: [", "can't be read"),
         ("other: {}", "no dataset is called 'census-income'"),
-        ("census-income: {trials: 0, seed: 0, networks: {}, alone: [], models: {}}", "trials"),
-        ("census-income: {trials: 1, seed: 0, networks: {}, alone: []}", "models: missing"),
+        ("census-income: {trials: 0, seed: 0, networks: {}, independent: [], models: {}}", "trials"),
+        ("census-income: {trials: 1, seed: 0, networks: {}, independent: []}", "models: missing"),
         ("", "no dataset is called 'census-income'"),
         (
-            "census-income: {trials: 1, seed: 0, networks: {a: []}, alone: [], models: {}}",
+            "census-income: {trials: 1, seed: 0, networks: {a: []}, independent: [], models: {}}",
             r"networks\.a: got \[\], expected at least one value",
         ),
     ],

@@ -48,14 +48,14 @@ def bind_keywords(
     errors: list[str],
     *,
     given: Sequence[str] = (),
-    beside: type | None = None,
+    settings: type | None = None,
 ) -> dict[str, Any]:
     """Validate ``value`` as the keyword-only arguments of ``target``.
 
     Args:
         target: a class or function, or a class named ``module:Class``.
         given: arguments that the caller supplies, so that ``value`` may not.
-        beside: a dataclass whose fields are wanted, too; they come first in the result.
+        settings: a dataclass whose fields are wanted, too; they come first in the result.
 
     Returns all arguments in the order of the signature, with defaults, or an empty dict after
     appending every fault to ``errors``.
@@ -106,12 +106,12 @@ def _is_closed(kind: type) -> bool:
 
 @cache
 def _arguments(
-    target: Callable[..., Any] | str, given: tuple[str, ...], beside: type | None
+    target: Callable[..., Any] | str, given: tuple[str, ...], settings: type | None
 ) -> Any:
     """The keyword-only arguments of ``target`` as a dataclass."""
     wanted = dict[str, tuple[str, Any, Any]]()
-    hints = get_type_hints(beside, include_extras=True) if beside else {}
-    for field in dataclasses.fields(beside) if beside else ():
+    hints = get_type_hints(settings, include_extras=True) if settings else {}
+    for field in dataclasses.fields(settings) if settings else ():
         wanted[field.name] = (field.name, hints[field.name], _default_of(field))
     for name, (hint, default) in keywords_of(target).items():
         if name not in given:

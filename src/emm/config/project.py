@@ -132,7 +132,7 @@ def split_section(
     """A plain section as ``settings`` and keyword arguments of ``model``; see `ConfigFile`."""
     errors: list[str] = []
     section = {} if section is None else section
-    bound = bind_keywords(model, section, key, errors, given=given, beside=settings)
+    bound = bind_keywords(model, section, key, errors, given=given, settings=settings)
     raise_all(errors, file)
     kind: Any = settings
     return kind(**{field.name: bound.pop(field.name) for field in fields(kind)}), bound

@@ -21,21 +21,21 @@ class Space:
     """What is tried on one dataset: lists of values by key.
 
     Those of all ``networks`` go with those of each of ``models``, but not with those of the models
-    that stand ``alone``; ``seed`` draws the ``trials``, and each is trained with as many ``seeds``,
+    that are ``independent``; ``seed`` draws the ``trials``, and each is trained with as many ``seeds``,
     from that one on.
     """
 
     trials: Count
     seed: Annotated[int, Field(ge=0)]
     networks: Mapping[str, Sequence[Any]]
-    alone: tuple[str, ...]
+    independent: tuple[str, ...]
     models: Mapping[str, Mapping[str, Sequence[Any]]]
     seeds: Count = 1
 
     def sections(self, model: str) -> list[dict[str, Any]]:
         """The sections to try for ``model``, the starting point first."""
         choose("model", model, self.models, SPACES, "add its lists there")
-        shared = {} if model in self.alone else self.networks
+        shared = {} if model in self.independent else self.networks
         lists = {**shared, **self.models[model]}
         start = {key: values[0] for key, values in lists.items()}
         drawn = [section for section in _drawn(lists, self.trials, self.seed) if section != start]
