@@ -18,25 +18,11 @@ from emm.config.binding import bind
 from emm.core.errors import DataError, ParamsError
 from emm.core.files import sha256, write_json
 from emm.data.datasets.source import Source
+from fewshot.omniglot import Character
 
 ARRAY = "images.safetensors"
 INDEX = "images.json"
 FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Character:
-    """A character and its drawings [D, P, P], True where there is ink, in the order of drawers."""
-
-    part: str
-    alphabet: str
-    name: str
-    drawings: NDArray[np.bool_]
-
-    @property
-    def path(self) -> str:
-        """part/alphabet/name, which identifies the character."""
-        return f"{self.part}/{self.alphabet}/{self.name}"
 
 
 @dataclass(frozen=True)
@@ -144,5 +130,5 @@ def _error(path: Path, got: str, expected: str | None = None) -> DataError:
         f"{path} can't be used",
         got=got,
         expected=expected,
-        next_step="dvc repro prepare-images",
+        next_step="dvc repro fewshot-prepare",
     )

@@ -20,7 +20,6 @@ from PIL import Image
 
 from emm.core.errors import DataError, choose
 from emm.data.datasets.source import RawFile, Source
-from fewshot.images import Character
 
 DRAWERS = 20
 SIDE = 105
@@ -29,7 +28,22 @@ _MAX_MEMBERS = 40_000
 _NAME = re.compile(r"images_(\w+)/([^/\\]+)/(character\d\d)/\d{4}_(\d\d)\.png")
 _Key = tuple[str, str, str]  # part, alphabet, name
 _READ_ERRORS = (OSError, EOFError, RuntimeError, ValueError, SyntaxError, zipfile.BadZipFile)
-_NEXT_STEP = "check the raw files, then run: dvc repro --force download-images@omniglot"
+_NEXT_STEP = "check the raw files, then run: dvc repro --force fewshot-download@omniglot"
+
+
+@dataclass(frozen=True)
+class Character:
+    """A character and its drawings [D, P, P], True where there is ink, in the order of drawers."""
+
+    part: str
+    alphabet: str
+    name: str
+    drawings: NDArray[np.bool_]
+
+    @property
+    def path(self) -> str:
+        """part/alphabet/name, which identifies the character."""
+        return f"{self.part}/{self.alphabet}/{self.name}"
 
 
 @dataclass(frozen=True)

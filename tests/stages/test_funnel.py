@@ -1,16 +1,13 @@
-"""A tiny funnel of own data, from its file to the report, through the stages' own commands."""
+"""A tiny funnel of custom data, from its file to the report, by the stages' own functions."""
 
 import json
-from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
-import yaml
 from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 
@@ -21,8 +18,8 @@ from stages.evaluate import main as evaluate
 from stages.preprocess import main as preprocess
 from stages.report import main as report
 from stages.train import main as train
+from tests.configuration import CENSUS, Change, Tree, copy_conf, edit
 
-ROOT = Path(__file__).parents[2]
 ROWS = 900
 MODELS = ["mmoe", "esmm", "escm2", "stem"]
 NETWORK = {"learning_rate": 0.01, "weight_decay": 0.0, "embedding_dim": 2, "dropout": 0.0}
@@ -33,7 +30,20 @@ SECTIONS = {
     | {"global_weight": 1.0, "least_propensity": 0.05},
     "stem": {**NETWORK, "specific_experts": 1, "shared_experts": 1, "expert": [4], "tower": [3]},
 }
-Change = Callable[[dict[str, Any]], object]
+DATA = {
+    "source": {"path": "mine"},
+    "tasks": ["order", "click"],
+    "check-data": {"max_column_auc": 0.999, "rate_tolerance": 9.0},
+    "preprocess": {"funnel": ["click", "order"]},
+    "evaluate": {"gauc_key": "user"},
+    "custom": {
+        "tasks": {"click": "click", "order": "order"},
+        "sparse": ["user", "country"],
+        "split": {"by": "random", "validation": 0.3, "test": 0.3},
+    },
+}
+TRAINING = {"seeds": [0], "batch_size": 128, "max_epochs": 3, "device": "cpu"}
+LISTS = {"datasets": ["shop"], "baselines": MODELS, "table": MODELS, "trained": [], "fused": []}
 
 
 def impressions() -> pl.DataFrame:
@@ -53,36 +63,17 @@ def impressions() -> pl.DataFrame:
     )
 
 
-def settings(tree: dict[str, Any]) -> None:
-    """A block for the shop, small models, and no other rows."""
-    census = deepcopy(tree["census-income"])
-    block = {key: census[key] for key in ("preprocess", "evaluate", "paper")}
-    block["paper"]["training"].update(batch_size=128, max_epochs=3, device="cpu")
-    block["paper"]["train"] = SECTIONS
-    block["preprocess"]["funnel"] = ["click", "order"]
-    block["evaluate"]["gauc_key"] = "user"
-    tree["shop"] = {
-        **block,
-        "source": {"path": "mine"},
-        "tasks": ["order", "click"],
-        "check-data": {"max_column_auc": 0.999, "rate_tolerance": 9.0},
-        "table": {
-            "tasks": {"click": "click", "order": "order"},
-            "sparse": ["user", "country"],
-            "split": {"by": "random", "validation": 0.3, "test": 0.3},
-        },
-    }
-    tree.update(datasets=["shop"], baselines=MODELS, table=MODELS, trained=[], fused=[])
-
-
 def prepare(root: Path, rows: pl.DataFrame, change: Change = lambda tree: None) -> None:
-    """Processed data in ``root``, as the stages make it."""
+    """Processed data in ``root``, as the stages make it; ``change``: of data.yaml."""
     (root / "mine").mkdir()
     rows.write_csv(root / "mine/shop.csv")
-    tree = yaml.safe_load((ROOT / "params.yaml").read_text())
-    settings(tree)
-    change(tree["shop"])
-    (root / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+    edit(copy_conf(root), lambda tree: tree.update(LISTS))
+    base = f"../{CENSUS}"
+    data, paper = root / "conf/shop/data.yaml", root / "conf/shop/paper.yaml"
+    edit(data, lambda tree: tree.update(deepcopy(DATA), base=f"{base}/data.yaml"))
+    edit(data, change)
+    training = {"base": f"{base}/paper.yaml", "training": TRAINING, "train": SECTIONS}
+    edit(paper, lambda tree: tree.update(training))
     download("shop")
     preprocess("shop")
     check_data("shop")
@@ -130,13 +121,13 @@ def test_cvr_and_gauc_are_those_of_the_stored_predictions(done: Path, model: str
     assert found["click"]["gauc"] == pytest.approx(float(total / weights), abs=1e-7)
 
 
-def test_a_stored_model_knows_its_funnel(done: Path) -> None:
+def test_a_stored_model_holds_its_funnel(done: Path) -> None:
     stored = done / "data/models/shop/paper/esmm/seed-0/model.json"
     arguments = json.loads(stored.read_text())["description"]["arguments"]
     assert (arguments["funnel"], arguments["fields"]) == ([1, 0], ["user", "country"])
 
 
-def test_the_report_tells_of_both(done: Path) -> None:
+def test_the_report_has_both_tables(done: Path) -> None:
     text = (done / "reports/shop.md").read_text()
     assert "## Funnel" in text
     assert "| ESCM² |" in text.split("## Funnel")[1]
@@ -155,11 +146,11 @@ def test_tasks_that_are_no_funnel_are_refused_before_training(
     train("shop", "mmoe")
 
 
-def test_so_are_tasks_that_are_not_declared_one(
+def test_tasks_that_are_not_declared_a_funnel_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    prepare(tmp_path, impressions(), lambda block: block["preprocess"].pop("funnel"))
+    prepare(tmp_path, impressions(), lambda tree: tree["preprocess"].pop("funnel"))
     assert "funnel" not in (tmp_path / "data/processed/shop/schema.json").read_text()
     with pytest.raises(ParamsError, match="ESCM2 needs a funnel"):
         train("shop", "escm2")
@@ -170,10 +161,10 @@ def test_a_column_that_is_no_feature_may_group_rows(
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    def visits(block: dict[str, Any]) -> None:
-        block["table"]["drop"] = ["visit"]
-        block["preprocess"]["keep"] = ["visit"]
-        block["evaluate"]["gauc_key"] = "visit"
+    def visits(tree: Tree) -> None:
+        tree["custom"]["drop"] = ["visit"]
+        tree["preprocess"]["keep"] = ["visit"]
+        tree["evaluate"]["gauc_key"] = "visit"
 
     numbers = pl.Series("visit", [f"v{number // 9}" for number in range(ROWS)])
     prepare(tmp_path, impressions().with_columns(numbers), visits)
@@ -188,8 +179,8 @@ def test_a_column_that_is_no_feature_may_group_rows(
 def test_a_step_must_be_binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
-    def valued(block: dict[str, Any]) -> None:
-        block["table"]["tasks"]["order"] = {"expression": "order", "kind": "regression"}
+    def valued(tree: Tree) -> None:
+        tree["custom"]["tasks"]["order"] = {"expression": "order", "kind": "regression"}
 
     with pytest.raises(ParamsError, match="the funnel's step 'order' isn't a binary task"):
         prepare(tmp_path, impressions(), valued)

@@ -1,4 +1,4 @@
-"""What a stage loads before it starts."""
+"""What a stage imports."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 from emm_dvc.graph import imported_files
 
 ROOT = Path(__file__).parents[2]
-WITHOUT_TORCH = ["download", "preprocess", "check_data", "meta_download"]
+WITHOUT_TORCH = ["download", "preprocess", "check_data", "fewshot_download"]
 LOADED = """
 import runpy, sys
 script = sys.argv[1]
@@ -23,7 +23,7 @@ sys.stderr.write(" ".join({"torch", "sklearn", "scipy", "matplotlib", "dvc"} & {
 
 
 @pytest.mark.parametrize("name", WITHOUT_TORCH)
-def test_a_stage_of_data_alone_loads_no_models_library(name: str) -> None:
+def test_a_data_stage_imports_no_library_of_models(name: str) -> None:
     command = [sys.executable, "-c", LOADED, str(ROOT / "stages" / f"{name}.py")]
     found = subprocess.run(command, capture_output=True, text=True)
     assert (found.returncode, found.stderr) == (0, "")
@@ -31,8 +31,8 @@ def test_a_stage_of_data_alone_loads_no_models_library(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WITHOUT_TORCH)
-def test_nor_does_any_module_that_it_can_reach(name: str) -> None:
-    """Also those that are imported only once the work runs."""
+def test_no_module_that_a_data_stage_may_import_uses_torch(name: str) -> None:
+    """Includes modules that are imported only while the stage runs."""
     files = imported_files(Path("stages", f"{name}.py"), ROOT)
     texts = {file: (ROOT / file).read_text(encoding="utf-8") for file in files}
     assert texts
