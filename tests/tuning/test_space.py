@@ -83,7 +83,10 @@ def test_the_projects_own_spaces_have_the_same_number_of_trials_for_every_model(
     [
         ("a: [", "can't be read"),
         ("other: {}", "no dataset is called 'census-income'"),
-        ("census-income: {trials: 0, seed: 0, networks: {}, independent: [], models: {}}", "trials"),
+        (
+            "census-income: {trials: 0, seed: 0, networks: {}, independent: [], models: {}}",
+            "trials",
+        ),
         ("census-income: {trials: 1, seed: 0, networks: {}, independent: []}", "models: missing"),
         ("", "no dataset is called 'census-income'"),
         (

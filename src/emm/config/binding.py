@@ -60,7 +60,7 @@ def bind_keywords(
     Returns all arguments in the order of the signature, with defaults, or an empty dict after
     appending every fault to ``errors``.
     """
-    kind = _arguments(target, tuple(given), beside)
+    kind = _arguments(target, tuple(given), settings)
     bound = bind(kind, value, where, errors)
     if bound is None:
         return {}

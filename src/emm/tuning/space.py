@@ -18,11 +18,15 @@ LOGS = Path("tuning")
 
 @dataclass(frozen=True)
 class Space:
-    """What is tried on one dataset: lists of values by key.
+    """The values that are tried on one dataset.
 
-    Those of all ``networks`` go with those of each of ``models``, but not with those of the models
-    that are ``independent``; ``seed`` draws the ``trials``, and each is trained with as many ``seeds``,
-    from that one on.
+    Attributes:
+        trials: number of trials per model.
+        seed: of the draws, and the first seed of training.
+        networks: lists of values by key, shared by all models that aren't independent.
+        independent: models that have only lists of their own.
+        models: each model's own lists.
+        seeds: trainings per trial; a trial's score is their mean.
     """
 
     trials: Count
