@@ -23,7 +23,7 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
     sources = [*paths.training_data, *job.sources]
     origin = fingerprint(context.device, job.settings, sources, [Path(__file__), *job.code])
     with checkpoints(paths, out, origin) as checkpoint, atomic_folder(out) as folder:
-        job.train(context, folder, checkpoint)
+        job.train(folder, context, checkpoint)
 
 
 if __name__ == "__main__":

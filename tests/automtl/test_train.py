@@ -40,8 +40,8 @@ def train(out: Path, searched: Path, arguments: Any = ARGUMENTS, **changes: Any)
     train_searched(
         out,
         CONTEXT,
-        "automtl",
-        searched,
+        name="automtl",
+        searched=searched,
         training=training(seeds=(0, 1)),
         settings=settings,
         arguments=arguments,
@@ -64,10 +64,8 @@ def first_weights(searched: Path, start: str, monkeypatch: pytest.MonkeyPatch) -
     """The weights that training would begin with."""
     begun = {}
 
-    def keep(
-        _out: Any, context: Any, name: str, _kind: Any, build: Any, *_: Any, **_more: Any
-    ) -> None:
-        model, _ = fresh_network(build, 0, context, name)
+    def keep(_out: Any, context: Any, _checkpoint: Any, *, name: str, build: Any, **_: Any) -> None:
+        model, _ = fresh_network(build, context, 0, name)
         begun.update(model.state_dict())
 
     monkeypatch.setattr("emm.automtl.train.train_networks", keep)
@@ -109,8 +107,8 @@ def test_an_architecture_of_other_data_is_refused(searched: Path, tmp_path: Path
         train_searched(
             tmp_path,
             other,
-            "automtl",
-            searched,
+            name="automtl",
+            searched=searched,
             training=training(),
             settings=SearchedSettings(0.01, 0.0),
             arguments=ARGUMENTS,

@@ -35,8 +35,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         train_fused(
             folder / name,
             context,
-            name,
-            folder / "pool",
+            name=name,
+            components=folder / "pool",
             training=training(),
             fusion=how,
             settings=settings(),

@@ -53,8 +53,8 @@ def train(
     train_fused(
         out,
         context,
-        "emm",
-        components,
+        name="emm",
+        components=components,
         training=protocol or training(),
         fusion=rows or fusion("out-of-fold"),
         settings=how,

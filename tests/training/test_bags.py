@@ -52,8 +52,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train_fused(
         folder / "aligned",
         context,
-        "aligned",
-        folder / "pool",
+        name="aligned",
+        components=folder / "pool",
         training=training(),
         fusion=how,
         settings=settings(),

@@ -69,10 +69,18 @@ def save_mixed(folder: Path) -> None:
 
 
 def train_aitm(folder: Path, context: TrainingContext) -> None:
-    def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
+    def build(context: TrainingContext) -> tuple[nn.Module, Mapping[str, Any]]:
         return AITM(context.inputs, 2, **KNOBS), KNOBS
 
-    train_networks(folder / "aitm", context, "aitm", "aitm", build, training(), OPTIMISER)
+    train_networks(
+        folder / "aitm",
+        context,
+        name="aitm",
+        architecture="aitm",
+        build=build,
+        training=training(),
+        optimiser=OPTIMISER,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +94,8 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         train_fused(
             folder / name,
             context,
-            name,
-            folder / "pool",
+            name=name,
+            components=folder / "pool",
             training=training(),
             fusion=how,
             settings=settings(),

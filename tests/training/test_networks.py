@@ -1,5 +1,7 @@
 import json
+import traceback
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,10 +10,11 @@ from torch import Tensor
 
 from emm.data.tables.rows import without_fold
 from emm.models.single_task import SingleTask
-from emm.training.context import schedule_of
+from emm.training.context import TrainingContext, schedule_of
 from emm.training.fit import fit, validation_scores
 from emm.training.networks import fresh_network, train_networks
 from emm.training.store import load_model
+from emm.training.weighting import Weighting
 from tests.training.tiny import (
     IDENTITY,
     OPTIMISER,
@@ -64,7 +67,7 @@ def test_held_out_models_do_not_learn_on_the_first_fold(tmp_path: Path) -> None:
     how = fusion("held-out", folds=3)
     train_structure(tmp_path, CONTEXT, "narrow", how, training(max_epochs=1))
     model, _ = fresh_network(
-        lambda _: (SingleTask(CONTEXT.inputs, **ARGUMENTS), {}), 0, CONTEXT, "narrow", "t0"
+        lambda _: (SingleTask(CONTEXT.inputs, **ARGUMENTS), {}), CONTEXT, 0, "narrow", "t0"
     )
     rows = without_fold(CONTEXT.train, 0, 3, seed=0).task(0)
     schedule = schedule_of(training(max_epochs=1), OPTIMISER)
@@ -77,11 +80,19 @@ def test_held_out_models_do_not_learn_on_the_first_fold(tmp_path: Path) -> None:
 def test_a_model_of_all_tasks_is_written_for_every_seed(
     tmp_path: Path, seeds: tuple[int, ...]
 ) -> None:
-    def build(_seed: int) -> tuple[SingleTask, dict]:
-        return SingleTask(CONTEXT.inputs, 2, **ARGUMENTS), dict(ARGUMENTS)
+    def build(context: TrainingContext) -> tuple[SingleTask, dict]:
+        return SingleTask(context.inputs, 2, **ARGUMENTS), dict(ARGUMENTS)
 
     protocol = training(seeds=seeds)
-    train_networks(tmp_path, CONTEXT, "both", "single_task", build, protocol, OPTIMISER)
+    train_networks(
+        tmp_path,
+        CONTEXT,
+        name="both",
+        architecture="single_task",
+        build=build,
+        training=protocol,
+        optimiser=OPTIMISER,
+    )
     runs = json.loads((tmp_path / "history.json").read_text())["runs"]
     assert [run["seed"] for run in runs] == list(seeds)
     for run in runs:
@@ -97,7 +108,7 @@ def test_first_weights_depend_on_the_seed_and_the_names() -> None:
     def first(seed: int, *names: str) -> Tensor:
         torch.rand(3)
         model, _ = fresh_network(
-            lambda _: (SingleTask(CONTEXT.inputs, **ARGUMENTS), {}), seed, CONTEXT, *names
+            lambda _: (SingleTask(CONTEXT.inputs, **ARGUMENTS), {}), CONTEXT, seed, *names
         )
         return model.get_parameter("tower.0.weight")
 
@@ -134,3 +145,19 @@ def test_a_message_says_why_models_can_not_be_vectorised(
     train_structure(tmp_path, CONTEXT, "narrow", fusion("train"), how)
     told = "train one after another: their weights are averaged"
     assert told in capsys.readouterr().err
+
+
+def test_few_frames_lead_from_the_stage_to_the_backward_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths: list[list[str]] = []
+    backward = Weighting.backward
+
+    def record(self: Weighting, *arguments: Any) -> None:
+        names = [frame.name for frame in traceback.extract_stack()]
+        paths.append(names[names.index("train_structure") + 1 : -1])
+        backward(self, *arguments)
+
+    monkeypatch.setattr(Weighting, "backward", record)
+    train_structure(tmp_path, CONTEXT, "narrow", fusion(), training(max_epochs=1))
+    assert paths[0] == ["train_networks", "fit", "train_epoch"]

@@ -14,6 +14,7 @@ from emm.fusion.train import train_fused
 from emm.models.mmoe import MMoE
 from emm.models.single_task import SingleTask
 from emm.training.checkpoint import Checkpoint
+from emm.training.context import TrainingContext
 from emm.training.networks import train_networks
 from emm.training.settings import TrainingSettings
 from emm.trees import train as trees
@@ -37,31 +38,40 @@ PROTOCOL = training(
 def single(out: Path, checkpoint: Checkpoint | None, protocol: TrainingSettings = PROTOCOL) -> None:
     arguments = {**STRUCTURES["narrow"], "dropout": 0.2}
 
-    def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
-        return SingleTask(CONTEXT.inputs, **arguments), arguments
+    def build(context: TrainingContext) -> tuple[nn.Module, Mapping[str, Any]]:
+        return SingleTask(context.inputs, **arguments), arguments
 
     how = fusion("out-of-fold", folds=2)
     train_networks(
         out,
         CONTEXT,
-        "narrow",
-        "single_task",
-        build,
-        protocol,
-        OPTIMISER,
+        checkpoint,
+        name="narrow",
+        architecture="single_task",
+        build=build,
+        training=protocol,
+        optimiser=OPTIMISER,
         per_task=True,
         folds=how,
-        checkpoint=checkpoint,
     )
 
 
 def together(out: Path, checkpoint: Checkpoint | None) -> None:
     knobs = {"embedding_dim": 2, "experts": 2, "expert": [4], "tower": [4], "dropout": 0.2}
 
-    def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
-        return MMoE(CONTEXT.inputs, 2, **knobs), knobs
+    def build(context: TrainingContext) -> tuple[nn.Module, Mapping[str, Any]]:
+        return MMoE(context.inputs, 2, **knobs), knobs
 
-    train_networks(out, CONTEXT, "mmoe", "mmoe", build, PROTOCOL, OPTIMISER, checkpoint=checkpoint)
+    train_networks(
+        out,
+        CONTEXT,
+        checkpoint,
+        name="mmoe",
+        architecture="mmoe",
+        build=build,
+        training=PROTOCOL,
+        optimiser=OPTIMISER,
+    )
 
 
 def assert_the_same_files(
@@ -97,13 +107,13 @@ def test_a_fused_model_in_both_phases(
         train_fused(
             out,
             CONTEXT,
-            "emm",
-            components,
+            checkpoint,
+            name="emm",
+            components=components,
             training=training(ema_decay=0.9),
             fusion=fusion("out-of-fold"),
             settings=how,
             arguments={"tower": [3], "dropout": 0.1, **arguments},
-            checkpoint=checkpoint,
         )
 
     # The first loss of each attempt is that of epoch 0: 3 steps an epoch, 2 epochs a phase.

@@ -96,17 +96,17 @@ def train_structure(
     how: FusionSettings,
     protocol: TrainingSettings,
 ) -> None:
-    def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
+    def build(context: TrainingContext) -> tuple[nn.Module, Mapping[str, Any]]:
         return SingleTask(context.inputs, **STRUCTURES[structure]), STRUCTURES[structure]
 
     train_networks(
         out,
         context,
-        structure,
-        "single_task",
-        build,
-        protocol,
-        OPTIMISER,
+        name=structure,
+        architecture="single_task",
+        build=build,
+        training=protocol,
+        optimiser=OPTIMISER,
         per_task=True,
         folds=how if how.takes(structure) else None,
     )

@@ -1,7 +1,8 @@
-"""Training of a row whose architecture was searched for."""
+"""Training of searched architectures."""
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,33 +25,42 @@ from emm.training.store import load_weights
 def train_searched(
     out: Path,
     context: TrainingContext,
+    checkpoint: Checkpoint | None = None,
+    *,
     name: str,
     searched: Path,
-    *,
     training: TrainingSettings,
     settings: SearchedSettings,
     arguments: Mapping[str, Any],
-    checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Train the architecture in the folder ``searched`` with every seed; writes ``out``/seed-S,
-    history.json and a copy of architecture.json.
+    """Train the architecture in the folder ``searched`` with every seed; write the models,
+    history.json and architecture.json to ``out``.
 
-    ``arguments``: those of `AutoMTL` but the architecture; ``checkpoint``: see `train_networks`.
-    Raises ModelFileError for an architecture, or weights, that don't fit the data or the arguments.
+    ``arguments``: those of `AutoMTL` except the architecture; for the others see `train_networks`.
+    Raises ModelFileError if the architecture or its weights don't fit the data or the arguments.
     """
     fields, tasks = field_names(context.schema), context.schema.tasks
     architecture = read_architecture(searched / ARCHITECTURE, fields, tasks)
-    whole = {"architecture": plain(architecture), **arguments}
+    every_argument = {"architecture": plain(architecture), **arguments}
 
-    def build(_seed: int) -> tuple[nn.Module, Mapping[str, Any]]:
-        model = AutoMTL(context.inputs, len(tasks), **whole)
+    def build(context: TrainingContext) -> tuple[nn.Module, Mapping[str, Any]]:
+        model = AutoMTL(context.inputs, len(tasks), **every_argument)
         if settings.start == "search":
             _load(model, searched / WEIGHTS)
-        return model, whole
+        return model, every_argument
 
     if settings.max_epochs is not None:
         training = replace(training, max_epochs=settings.max_epochs)
-    train_networks(out, context, name, "automtl", build, training, settings, checkpoint=checkpoint)
+    train_networks(
+        out,
+        context,
+        checkpoint,
+        name=name,
+        architecture="automtl",
+        build=build,
+        training=training,
+        optimiser=settings,
+    )
     write_architecture(out / ARCHITECTURE, architecture, fields, tasks)
 
 
@@ -61,8 +71,8 @@ def _load(model: nn.Module, weights: Path) -> None:
         raise ModelFileError(
             f"the search's weights don't fit the model: {str(error).splitlines()[-1].strip()}",
             where=weights,
-            expected="embedding_dim, dense_encoding and tower of `train` as in `search`",
-            next_step="make them alike, or take `start: scratch`",
+            expected="the same embedding_dim, dense_encoding and tower in `train` and `search`",
+            next_step="make them equal, or set `start: scratch`",
         ) from error
 
 
@@ -73,18 +83,14 @@ def searched_job(project: Project, dataset: str, model: str) -> Job:
     settings, arguments = recipe.read_model(key, AutoMTL, SearchedSettings, ("architecture",))
     searched = project.paths(dataset).architecture(model)
 
-    def train(context: TrainingContext, out: Path, checkpoint: Checkpoint) -> None:
-        train_searched(
-            out,
-            context,
-            model,
-            searched,
-            training=training,
-            settings=settings,
-            arguments=arguments,
-            checkpoint=checkpoint,
-        )
-
+    train = partial(
+        train_searched,
+        name=model,
+        searched=searched,
+        training=training,
+        settings=settings,
+        arguments=arguments,
+    )
     return Job(
         training,
         {"training": training, "section": recipe.section(key)},

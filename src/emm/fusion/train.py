@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,14 @@ from emm.training.store import save_model
 def train_fused(
     out: Path,
     context: TrainingContext,
+    checkpoint: Checkpoint | None = None,
+    *,
     name: str,
     components: Path,
-    *,
     training: TrainingSettings,
     fusion: FusionSettings,
     settings: FusedSettings,
     arguments: Mapping[str, Any],
-    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Fuse the pool of every seed; write the models and history.json to ``out``.
 
@@ -46,17 +47,18 @@ def train_fused(
     for seed in training.seeds:
         folder = components / f"seed-{seed}"
         pool = load_pool(folder, context.schema_sha256).select(settings.members)
-        model, epochs = fuse(
-            context,
-            name,
-            folder,
-            pool,
-            training=training,
-            fusion=fusion,
-            settings=settings,
-            arguments=arguments,
-            checkpoint=checkpoint,
-        )
+        with trusting(fusion.factories):
+            model, epochs = fuse(
+                context,
+                name,
+                folder,
+                pool,
+                training=training,
+                fusion=fusion,
+                settings=settings,
+                arguments=arguments,
+                checkpoint=checkpoint,
+            )
         kinds = context.schema.task_kinds
         records.append(run_record(seed, context.schema.tasks, epochs, kinds=kinds))
         every_argument = {"pool": pool.describe(), **arguments}
@@ -148,20 +150,15 @@ def fused_job(project: Project, dataset: str, model: str) -> Job:
     settings, arguments = recipe.read_model(key, EMM, FusedSettings, ("pool",))
     components = project.paths(dataset).components
 
-    def train(context: TrainingContext, out: Path, checkpoint: Checkpoint) -> None:
-        with trusting(fusion.factories):
-            train_fused(
-                out,
-                context,
-                model,
-                components,
-                training=training,
-                fusion=fusion,
-                settings=settings,
-                arguments=arguments,
-                checkpoint=checkpoint,
-            )
-
+    train = partial(
+        train_fused,
+        name=model,
+        components=components,
+        training=training,
+        fusion=fusion,
+        settings=settings,
+        arguments=arguments,
+    )
     return Job(
         training,
         {"training": training, "section": recipe.section(key), "fusion": fusion},

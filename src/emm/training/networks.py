@@ -24,8 +24,8 @@ from emm.training.vectorised import StackedModel, fit_vectorised, obstacle
 
 # A network, and its arguments for model.json.
 Built = tuple[nn.Module, Mapping[str, Any]]
-# Builds a network with fresh weights for a seed.
-Build = Callable[[int], Built]
+# Builds a network with fresh weights.
+Build = Callable[[TrainingContext], Built]
 
 
 @dataclass(frozen=True)
@@ -48,22 +48,23 @@ class Run:
 def train_networks(
     out: Path,
     context: TrainingContext,
+    checkpoint: Checkpoint | None = None,
+    *,
     name: str,
     architecture: str,
     build: Build,
     training: TrainingSettings,
     optimiser: OptimiserSettings,
-    *,
     per_task: bool = False,
     folds: FoldSettings | None = None,
-    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Train a network with every seed; write the models and history.json to ``out``.
 
     The network of a seed is stored in ``out``/seed-S. With ``per_task`` there is a network for each
     task, stored in ``out``/seed-S/TASK. ``folds``: given for networks of the pool, see
     `emm.training.folds`; the networks trained without a fold are stored in ``out``/seed-S/fold-K.
-    ``checkpoint``: that of the stage, from which an interrupted training resumes.
+    ``checkpoint``: that of the stage, from which an interrupted training resumes; ``name``: that of
+    the model in the configuration; ``architecture``: its key in MODELS.
     """
     schedule, records = schedule_of(training, optimiser), []
     for fold, seeds in _passes(fold_runs(folds), training):
@@ -115,7 +116,7 @@ def _runs(
     """The runs of these seeds, seed by seed, of a network or of one network per task."""
     for seed in seeds:
         rows = fold.rows(context.train, seed)
-        make = partial(fresh_network, build, seed, context, name)
+        make = partial(fresh_network, build, context, seed, name)
         if not per_task:
             names = (name, *fold.names)
             yield Run(make, rows, context.validation, seed, names, None, fold)
@@ -133,10 +134,10 @@ def _runs(
             )
 
 
-def fresh_network(build: Build, seed: int, context: TrainingContext, *names: str) -> Built:
+def fresh_network(build: Build, context: TrainingContext, seed: int, *names: str) -> Built:
     """A network on the device with the first weights of this seed, and its arguments."""
     seed_init(seed, *names)
-    model, arguments = build(seed)
+    model, arguments = build(context)
     attach_bags(model, context.bags)
     return model.to(context.device), arguments
 

@@ -88,7 +88,10 @@ def load_description(folder: Path) -> Description:
         raise _refused(folder, "is of another format", expected=f"format {FORMAT}")
     if weights_hash != about.get("weights_sha256"):
         raise _refused(
-            folder, "was altered or truncated", got=weights_hash, expected=about.get("weights_sha256")
+            folder,
+            "was altered or truncated",
+            got=weights_hash,
+            expected=about.get("weights_sha256"),
         )
     errors: list[str] = []
     description: Description = bind(Description, about.get("description"), "description", errors)

@@ -137,7 +137,7 @@ def trees_job(project: Project, dataset: str, model: str) -> Job:
     folds = FoldSettings(pool.fit_on, pool.folds) if model in pool.trees else None
     boosting = recipe.read(f"train.{model}", BoostingSettings)
 
-    def train(context: TrainingContext, out: Path, checkpoint: Checkpoint) -> None:
+    def train(out: Path, context: TrainingContext, checkpoint: Checkpoint) -> None:
         train_trees(out, context, boosting, training.seeds, folds, checkpoint)
 
     return Job(training, {"training": training, "section": boosting, "pool": pool}, train)
