@@ -52,8 +52,8 @@ class History:
 
     def unknown(self, recorded: Mapping[str, str]) -> str:
         """The first path whose recorded md5 is in no commit, or all if only their mixture isn't."""
-        alone = (path for path, md5 in recorded.items() if self.find({path: md5}) is None)
-        return next(alone, ", ".join(recorded))
+        unmatched = (path for path, md5 in recorded.items() if self.find({path: md5}) is None)
+        return next(unmatched, ", ".join(recorded))
 
     def files(self, commit: str, paths: Iterable[str]) -> dict[str, bytes]:
         """The content of all files that the paths had at a commit, by their path in git."""

@@ -151,12 +151,7 @@ def relock(
             entry = entries.get(former_name(stage.name))
             if entry is None:
                 raise AcceptError(f"no entry is recorded for {former_name(stage.name)}")
-            own = {**shared, **hashes([entry])}
-            known = {
-                path: {**own[former_path(path)], "path": path}
-                for path in _paths(stage)
-                if former_path(path) in own
-            }
+            known = _by_present_path(stage, {**shared, **hashes([entry])}, former_path)
             if resolve(project, stage, known) != present.get(stage.name):
                 changed.append(stage.name)
         write(project, stages, prune)
@@ -176,8 +171,14 @@ def _names(stage: Any) -> set[str]:
     return {stage.name, stage.name.partition("@")[0]}
 
 
-def _paths(stage: Any) -> list[str]:
-    return [item.def_path for item in [*stage.deps, *stage.outs]]
+def _by_present_path(
+    stage: Any, recorded: Mapping[str, Entry], former_path: Callable[[str], str]
+) -> dict[str, Entry]:
+    paths = [item.def_path for item in [*stage.deps, *stage.outs]]
+    former = {path: former_path(path) for path in paths}
+    return {
+        path: {**recorded[old], "path": path} for path, old in former.items() if old in recorded
+    }
 
 
 def _fill(stage: Any, item: Any, known: Mapping[str, Entry]) -> None:

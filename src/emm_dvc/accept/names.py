@@ -104,7 +104,7 @@ def bindings(
 def steps(body: Sequence[ast.stmt], docstrings: bool) -> list[Any]:
     """The statements that do something; imports in a row are one list, in any order.
 
-    ``docstrings`` says whether text that stands as a statement does something.
+    ``docstrings`` says whether a string as a statement does something.
     """
     found: list[Any] = []
     for statement in body:

@@ -1,4 +1,4 @@
-"""What is known of a whole program's names, and which renames can't alter what it computes."""
+"""The names of a program, and which renames can't alter what it computes."""
 
 import ast
 import re
@@ -55,7 +55,7 @@ class Program:
             yield from (module.old, module.new)
 
     def is_module(self, origin: Origin) -> str | None:
-        """The name of the module that an imported name stands for, if it is one of these."""
+        """The name of the module that an imported name refers to, if it is one of these."""
         full = f"{origin.module}.{origin.name}" if origin.name else origin.module
         return full if full in self.modules else None
 
@@ -79,7 +79,7 @@ class Program:
         return None
 
 
-def program(old: Mapping[str, str], new: Mapping[str, str]) -> Program:
+def parse_program(old: Mapping[str, str], new: Mapping[str, str]) -> Program:
     """Parse both versions of all files, given by path."""
     modules = {}
     for path in sorted(old):
@@ -98,27 +98,27 @@ def module_name(path: str) -> tuple[str, str]:
     return ".".join(parts), ".".join(parts[:-1])
 
 
-def check_renames(whole: Program) -> None:
+def check_renames(program: Program) -> None:
     """Raise Difference for a rename that may alter results, or that isn't done everywhere."""
-    for where, key, old, new in whole.keywords:
-        signature = whole.signatures.get(key) if key else None
+    for where, key, old, new in program.keywords:
+        signature = program.signatures.get(key) if key else None
         if (signature.renamed if signature else {}).get(old, old) != new:
             raise Difference(f"{where}: the argument {old!r} became {new!r}")
-    for key, signature in whole.signatures.items():
-        plain = whole.references[key] == whole.calls[key] and not signature.decorated
+    for key, signature in program.signatures.items():
+        plain = program.references[key] == program.calls[key] and not signature.decorated
         if signature.renamed and not plain:
             renamed = ", ".join(f"{old} to {new}" for old, new in signature.renamed.items())
             raise Difference(
                 f"{signature.where}: parameters were renamed ({renamed}), and not all uses of the "
                 "function are plain calls"
             )
-    _check_imports(whole)
-    _check_modules(whole)
+    _check_imports(program)
+    _check_modules(program)
 
 
-def reads_docstrings(whole: Program) -> bool:
+def reads_docstrings(program: Program) -> bool:
     """Whether code looks at docstrings, which makes them more than comments."""
-    return any(_name_in(node) in _DOCSTRINGS_READ for node in _nodes(whole))
+    return any(_name_in(node) in _DOCSTRINGS_READ for node in _nodes(program))
 
 
 def reads_frames(tree: ast.Module) -> bool:
@@ -147,30 +147,30 @@ def exported_names(node: ast.stmt) -> set[str] | None:
     return {str(item.value) for item in constants}
 
 
-def _check_imports(whole: Program) -> None:
-    for where, scope, old, new in whole.imports:
+def _check_imports(program: Program) -> None:
+    for where, scope, old, new in program.imports:
         mapped = set()
         for origin, local in old:
-            pairs = whole.pairs_of(origin)
+            pairs = program.pairs_of(origin)
             name = pairs.forward.get(origin.name, origin.name) if pairs and origin.name else None
             here = Origin(origin.module, name or origin.name)
             mapped.add((here, scope.pairs.forward.get(local, local)))
         if mapped != new:
             names = sorted(str(origin.name or origin.module) for origin, _ in mapped ^ new)
             raise Difference(f"{where}: other imports: {', '.join(dict.fromkeys(names))}")
-    for where, pairs, before, after in whole.exported:
+    for where, pairs, before, after in program.exported:
         if {pairs.forward.get(name, name) for name in before} != after:
             raise Difference(f"{where}: __all__ has other names")
 
 
-def _check_modules(whole: Program) -> None:
-    if not any(module.scope.pairs.renamed() for module in whole.modules.values()):
+def _check_modules(program: Program) -> None:
+    if not any(module.scope.pairs.renamed() for module in program.modules.values()):
         return
-    mentioned = {word for tree in whole.trees() for word in _mentioned(tree)}
+    mentioned = {word for tree in program.trees() for word in _mentioned(tree)}
     names_read = any(
-        isinstance(node, ast.Attribute) and node.attr in _NAMES_READ for node in _nodes(whole)
+        isinstance(node, ast.Attribute) and node.attr in _NAMES_READ for node in _nodes(program)
     )
-    for module in whole.modules.values():
+    for module in program.modules.values():
         for old, new in module.scope.pairs.renamed().items():
             if fault := _fault(module, old, new, mentioned, names_read):
                 raise Difference(f"{module.path}: {old!r} became {new!r}, {fault}")
@@ -202,8 +202,8 @@ def _mentioned(tree: ast.Module) -> Iterator[str]:
             yield from re.findall(r"\w+", text)
 
 
-def _nodes(whole: Program) -> Iterator[ast.AST]:
-    for tree in whole.trees():
+def _nodes(program: Program) -> Iterator[ast.AST]:
+    for tree in program.trees():
         yield from ast.walk(tree)
 
 

@@ -9,8 +9,8 @@ from emm_dvc.accept.renames import Key, Module, Program, reads_frames
 class Names:
     """The stack of scopes at one place of both versions of a module."""
 
-    def __init__(self, whole: Program, name: str, module: Module) -> None:
-        self.whole, self.name = whole, name
+    def __init__(self, program: Program, name: str, module: Module) -> None:
+        self.program, self.name = program, name
         self.scopes = [module.scope]
         self.local_renames = not (reads_frames(module.old) or reads_frames(module.new))
 
@@ -42,23 +42,23 @@ class Names:
     def pair_attributes(self, old: ast.Attribute, new: ast.Attribute) -> None:
         """Note that an attribute became another: only the names of a module may."""
         module = self._module_of(old.value)
-        pairs = self.whole.pairs_of(Origin(module, old.attr)) if module else None
+        pairs = self.program.pairs_of(Origin(module, old.attr)) if module else None
         if pairs is not None:
             pairs.add(old.attr, new.attr)
         elif old.attr != new.attr:
             raise Difference(f"the attribute {old.attr!r} became {new.attr!r}")
 
     def key(self, node: ast.expr) -> Key | None:
-        """The function of the program that an expression of the old version stands for."""
+        """The function of the program that an expression of the old version refers to."""
         if isinstance(node, ast.Attribute):
             module = self._module_of(node.value)
-            return self.whole.key_of(Origin(module, node.attr)) if module else None
+            return self.program.key_of(Origin(module, node.attr)) if module else None
         if not isinstance(node, ast.Name):
             return None
         scope = self._resolve(node.id, new=False)
         origin = scope.old.imports.get(node.id) if scope else None
         if origin:
-            return self.whole.key_of(origin)
+            return self.program.key_of(origin)
         return self.own_key(scope, node.id) if scope else None
 
     def own_key(self, scope: Scope, name: str) -> Key:
@@ -68,7 +68,7 @@ class Names:
     def refer(self, node: ast.expr) -> None:
         """Count a use of a function."""
         if key := self.key(node):
-            self.whole.references[key] += 1
+            self.program.references[key] += 1
 
     def _resolve(self, name: str, new: bool) -> Scope | None:
         for depth, scope in enumerate(reversed(self.scopes)):
@@ -78,18 +78,18 @@ class Names:
         return None
 
     def _pair_imported(self, old: Origin, new: Origin) -> None:
-        pairs = self.whole.pairs_of(old)
+        pairs = self.program.pairs_of(old)
         if old.module != new.module or (pairs is None and old != new):
             raise Difference(f"{old.module}.{old.name} became {new.module}.{new.name}")
         if pairs is not None and old.name and new.name:
             pairs.add(old.name, new.name)
 
     def _module_of(self, node: ast.expr) -> str | None:
-        """The module of the program that an expression of the old version stands for."""
+        """The module of the program that an expression of the old version refers to."""
         if isinstance(node, ast.Name):
             scope = self._resolve(node.id, new=False)
             origin = scope.old.imports.get(node.id) if scope else None
-            return self.whole.is_module(origin) if origin else None
+            return self.program.is_module(origin) if origin else None
         if isinstance(node, ast.Attribute) and (parent := self._module_of(node.value)):
-            return self.whole.is_module(Origin(parent, node.attr))
+            return self.program.is_module(Origin(parent, node.attr))
         return None

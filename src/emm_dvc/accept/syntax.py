@@ -1,6 +1,6 @@
 """Whether two versions of a program are the same but for docstrings, comments and renames.
 
-Both syntax trees are walked together. A name may have become another one if it did so in its whole
+Both syntax trees are walked together. A name may have become another one if it did so in its entire
 scope, across modules. Attributes, methods, parameters of methods, keyword-only parameters of public
 functions, strings and numbers have to be equal: they may come from the configuration or be stored
 with a model.
@@ -29,7 +29,7 @@ from emm_dvc.accept.renames import (
     exported_names,
     is_transparent,
     module_name,
-    program,
+    parse_program,
     reads_docstrings,
 )
 from emm_dvc.accept.resolve import Names
@@ -46,11 +46,11 @@ def first_difference(old: Mapping[str, str], new: Mapping[str, str]) -> str | No
     for path in sorted({*old} ^ {*new}):
         return f"{path} was {'added' if path in new else 'removed'}"
     try:
-        whole = program(old, new)
-        docstrings = reads_docstrings(whole)
-        for name, module in whole.modules.items():
-            _Walk(whole, name, module, docstrings).run()
-        check_renames(whole)
+        program = parse_program(old, new)
+        docstrings = reads_docstrings(program)
+        for name, module in program.modules.items():
+            _Walk(program, name, module, docstrings).run()
+        check_renames(program)
     except Difference as found:
         return str(found)
     return None
@@ -59,10 +59,10 @@ def first_difference(old: Mapping[str, str], new: Mapping[str, str]) -> str | No
 class _Walk:
     """Compare the two versions of one module."""
 
-    def __init__(self, whole: Program, name: str, module: Module, docstrings: bool) -> None:
-        self.whole, self.module, self.docstrings = whole, module, docstrings
+    def __init__(self, program: Program, name: str, module: Module, docstrings: bool) -> None:
+        self.program, self.module, self.docstrings = program, module, docstrings
         self.package = module_name(module.path)[1]
-        self.names = Names(whole, name, module)
+        self.names = Names(program, name, module)
         self.line = 1
 
     def run(self) -> None:
@@ -165,26 +165,26 @@ class _Walk:
         )
         if modules != others:
             raise Difference(f"other imports: {', '.join(sorted(modules ^ others))}")
-        self.whole.imports.append((self._where(), self.names.here, before, after))
+        self.program.imports.append((self._where(), self.names.here, before, after))
 
     def _assign(self, old: ast.Assign, new: ast.Assign) -> None:
         before, after = exported_names(old), exported_names(new)
         if before is not None and after is not None and self.names.here.kind == "module":
-            self.whole.exported.append((self._where(), self.names.here.pairs, before, after))
+            self.program.exported.append((self._where(), self.names.here.pairs, before, after))
         else:
             self._fields(old, new)
 
     def _call(self, old: ast.Call, new: ast.Call) -> None:
         key = self.names.key(old.func)
         if key and all(word.arg for word in old.keywords):
-            self.whole.calls[key] += 1
+            self.program.calls[key] += 1
         self._fields(old, new, "keywords")
         if [bool(word.arg) for word in old.keywords] != [bool(word.arg) for word in new.keywords]:
             raise became(old, new)
         for before, after in zip(old.keywords, new.keywords, strict=True):
             self._same(before.value, after.value)
             if before.arg and after.arg:
-                self.whole.keywords.append((self._where(), key, before.arg, after.arg))
+                self.program.keywords.append((self._where(), key, before.arg, after.arg))
 
     def _function(self, old: Any, new: Any) -> None:
         scope = self.names.pair(old.name, new.name)
@@ -196,7 +196,7 @@ class _Walk:
         if scope is not None:
             decorated = not all(map(is_transparent, old.decorator_list))
             key = self.names.own_key(scope, old.name)
-            self.whole.signatures[key] = Signature(self._where(), renamed, decorated)
+            self.program.signatures[key] = Signature(self._where(), renamed, decorated)
         self._inside("function", old, new, lambda: self._statements(old.body, new.body))
 
     def _parameters(self, old: ast.arguments, new: ast.arguments, free: str) -> dict[str, str]:

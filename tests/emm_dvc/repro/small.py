@@ -45,7 +45,7 @@ for word in words:
             sys.exit("no mark " + word)
     elif word[0] == "!":
         if mark.exists():
-            sys.exit("told to fail")
+            sys.exit("asked to fail")
     else:
         text += "(" + Path(word).read_text() + ")"
 Path(out).write_text(text)

@@ -18,14 +18,14 @@ GRAPH = {
 }
 
 
-def told(repository: Repository, *targets: str) -> dict[str, tuple[str, dict[str, list[str]]]]:
+def forecasts(repository: Repository, *targets: str) -> dict[str, tuple[str, dict[str, list[str]]]]:
     """The verdict about each stage, and its reasons."""
     answer = json.loads(repository.run(*SIDE, *targets).stdout)
     return {each["stage"]: (each["verdict"], each["reasons"]) for each in answer}
 
 
 def verdicts(repository: Repository, *targets: str) -> list[str]:
-    return [verdict for verdict, _ in told(repository, *targets).values()]
+    return [verdict for verdict, _ in forecasts(repository, *targets).values()]
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_nothing_to_do(repository: Repository) -> None:
 
 def test_a_stage_that_runs_and_those_that_may_follow(repository: Repository) -> None:
     repository.write({**GRAPH, "a": stage("a.txt", "+mark")})
-    assert told(repository) == {
+    assert forecasts(repository) == {
         "a": ("runs", {"another command": []}),
         "b": ("may run", {"waits for": ["a"]}),
         "page": ("may run", {"waits for": ["b"]}),
@@ -62,7 +62,7 @@ def test_an_earlier_result_is_in_the_run_cache(repository: Repository) -> None:
     repository.write({**GRAPH, "a": stage("a.txt", "+mark")})
     repository.serial()
     repository.write(GRAPH)
-    assert told(repository)["a"] == ("from the run-cache", {"another command": []})
+    assert forecasts(repository)["a"] == ("from the run-cache", {"another command": []})
     # The second run of "a" wrote the same bytes, so that nothing follows.
     assert verdicts(repository) == ["from the run-cache", "unchanged", "unchanged"]
 
@@ -70,7 +70,7 @@ def test_an_earlier_result_is_in_the_run_cache(repository: Repository) -> None:
 def test_a_workspace_without_data_and_lock_beside_a_full_cache(repository: Repository) -> None:
     remove(repository, "a.txt", "b.txt", "dvc.lock")
     assert verdicts(repository, "b") == ["from the run-cache"] * 2
-    assert told(repository)["b"][1] == {"not in dvc.lock": []}
+    assert forecasts(repository)["b"][1] == {"not in dvc.lock": []}
     assert repository.run(*DVC, "repro", "--dry", "b", check=False).returncode != 0
     repository.serial("b")
     assert verdicts(repository, "b") == ["unchanged"] * 2
@@ -78,7 +78,7 @@ def test_a_workspace_without_data_and_lock_beside_a_full_cache(repository: Repos
 
 def test_a_workspace_without_data_beside_a_full_cache(repository: Repository) -> None:
     remove(repository, "a.txt", "b.txt", "page.md")
-    assert told(repository) == {
+    assert forecasts(repository) == {
         "a": ("from the cache", {"not as recorded": ["a.txt"]}),
         "b": ("from the cache", {"not as recorded": ["b.txt"]}),
         "page": ("runs", {"not as recorded": ["page.md"]}),
@@ -87,7 +87,7 @@ def test_a_workspace_without_data_beside_a_full_cache(repository: Repository) ->
 
 def test_a_clone_without_any_data(repository: Repository) -> None:
     remove(repository, "a.txt", "b.txt", ".dvc/cache")
-    assert told(repository) == {
+    assert forecasts(repository) == {
         "a": ("runs", {"not in the cache": ["a.txt"]}),
         "b": ("may run", {"waits for": ["a"]}),
         "page": ("may run", {"waits for": ["b"]}),
@@ -96,8 +96,8 @@ def test_a_clone_without_any_data(repository: Repository) -> None:
 
 def test_a_project_that_never_ran(tmp_path: Path) -> None:
     repository = make_repository(tmp_path, GRAPH)
-    assert told(repository)["a"] == ("runs", {"not in dvc.lock": []})
-    assert told(repository)["b"] == ("runs", {"not in dvc.lock": [], "waits for": ["a"]})
+    assert forecasts(repository)["a"] == ("runs", {"not in dvc.lock": []})
+    assert forecasts(repository)["b"] == ("runs", {"not in dvc.lock": [], "waits for": ["a"]})
 
 
 def test_changes_of_code_settings_deps_and_outs_are_named(tmp_path: Path) -> None:
@@ -106,11 +106,11 @@ def test_changes_of_code_settings_deps_and_outs_are_named(tmp_path: Path) -> Non
     (repository.root / "params.yaml").write_text("{x: 1, y: 1}")
     repository.serial()
     (repository.root / "params.yaml").write_text("{x: 1, y: 2}")
-    assert told(repository)["a"] == ("runs", {"settings of params.yaml": ["y"]})
+    assert forecasts(repository)["a"] == ("runs", {"settings of params.yaml": ["y"]})
     (repository.root / "work.py").write_text("pass")
     (repository.root / "more.py").write_text("pass")
     repository.write({"a": {**graph["a"], "deps": ["work.py", "more.py"], "outs": ["b.txt"]}})
-    assert told(repository)["a"][1] == {
+    assert forecasts(repository)["a"][1] == {
         "no longer outs": ["a.txt"],
         "changed": ["work.py"],
         "new deps": ["more.py"],
@@ -125,7 +125,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     }
     repository = make_repository(tmp_path, graph)
     (repository.root / "params.yaml").write_text("{z: 1}")
-    assert told(repository) == {
+    assert forecasts(repository) == {
         "a": ("fails", {"missing": ["none.txt, which no stage writes"]}),
         "b": ("fails", {"missing": ["x in params.yaml", "other.yaml"]}),
     }

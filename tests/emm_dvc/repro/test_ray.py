@@ -107,7 +107,7 @@ def test_a_failure_on_a_node_has_its_log_here(repository: Repository) -> None:
     found = repository.run(*EMM, "repro", "--engine", "ray", check=False)
     assert found.returncode == 1
     assert "- second (on the cluster): .dvc/tmp/emm-repro/second.log" in found.stderr
-    assert "told to fail" in (repository.root / LOGS / "second.log").read_text()
+    assert "asked to fail" in (repository.root / LOGS / "second.log").read_text()
     assert (repository.root / "first.txt").exists()
 
 

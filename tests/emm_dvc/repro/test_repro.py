@@ -93,7 +93,7 @@ def test_a_failure_names_the_stage_and_its_log_and_starts_no_others(failing: Rep
     assert "error: 1 of 5 stages failed, 4 were left out:" in output
     assert "- bad (exit status 1): .dvc/tmp/emm-repro/bad.log" in output
     assert "Traceback" not in output
-    assert "told to fail" in (failing.root / LOGS / "bad.log").read_text()
+    assert "asked to fail" in (failing.root / LOGS / "bad.log").read_text()
     assert failing.logs() == {"bad"}
 
 
