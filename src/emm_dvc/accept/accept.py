@@ -110,7 +110,7 @@ def _changes(project: Project, names: Sequence[str]) -> list[_Change]:
         try:
             entry = resolve(project, stage, hashes([recorded]))
         except AcceptError as error:
-            found.append(_Change(stage, recorded, {}, str(error).replace("\n", ";")))
+            found.append(_Change(stage, recorded, {}, str(error).partition("\n")[0]))
             continue
         if entry != recorded:
             found.append(_Change(stage, recorded, entry, _unprovable(recorded, entry)))
