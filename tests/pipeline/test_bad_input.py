@@ -6,11 +6,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.pipeline.workspace import CENSUS, Workspace, pin_raw
+from tests.configuration import Change, Tree
+from tests.pipeline.workspace import CENSUS, DATA, PAPER, Workspace, pin_raw
 
 
 def failure(workspace: Workspace, script: str, *words: str, code: int = 1) -> str:
@@ -60,7 +60,7 @@ def test_wrong_hash(untouched: Workspace) -> None:
 
 
 def test_nonexistent_source_path(untouched: Workspace) -> None:
-    untouched.change_params(lambda tree: tree[CENSUS]["source"].update(path="nowhere"))
+    untouched.change(DATA, lambda tree: tree["source"].update(path="nowhere"))
     assert "nowhere" in failure(untouched, "download", CENSUS)
 
 
@@ -83,32 +83,33 @@ def test_missing_column_or_field(
     assert "41 fields instead of 42" in message
 
 
-def set_unknown_key(tree: dict[str, Any]) -> None:
-    tree[CENSUS]["preprocess"]["sed"] = 1
+def set_unknown_key(tree: Tree) -> None:
+    tree["preprocess"]["sed"] = 1
 
 
-def set_unknown_model_key(tree: dict[str, Any]) -> None:
-    tree[CENSUS]["paper"]["train"]["mmoe"]["learning_rat"] = 1
+def set_unknown_model_key(tree: Tree) -> None:
+    tree["train"]["mmoe"]["learning_rat"] = 1
 
 
 @pytest.mark.parametrize(
-    ("change", "stage", "expected"),
+    ("file", "change", "stage", "expected"),
     [
-        (set_unknown_key, ("preprocess", CENSUS), "did you mean 'seed'?"),
-        (set_unknown_model_key, ("train", CENSUS, "mmoe"), "did you mean 'learning_rate'?"),
+        (DATA, set_unknown_key, ("preprocess", CENSUS), "did you mean 'seed'?"),
+        (PAPER, set_unknown_model_key, ("train", CENSUS, "mmoe"), "did you mean 'learning_rate'?"),
     ],
 )
 def test_unknown_key(
-    untouched: Workspace, change: Callable[[Any], object], stage: tuple[str, ...], expected: str
+    untouched: Workspace, file: str, change: Change, stage: tuple[str, ...], expected: str
 ) -> None:
-    untouched.change_params(change)
+    untouched.change(file, change)
     message = failure(untouched, *stage, code=2)
     assert expected in message
+    assert file in message
     assert "emm check" in message
 
 
 def test_unknown_task(untouched: Workspace) -> None:
-    untouched.change_params(lambda tree: tree[CENSUS].update(tasks=["incom"]))
+    untouched.change(DATA, lambda tree: tree.update(tasks=["incom"]))
     message = failure(untouched, "preprocess", CENSUS, code=2)
     assert "no task is called 'incom'; did you mean 'income'?" in message
 
@@ -154,9 +155,7 @@ def test_full_disk(done: Workspace, command: tuple[str, ...], out: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_and_termination(done: Workspace, number: signal.Signals) -> None:
-    done.change_params(
-        lambda tree: tree[CENSUS]["paper"]["training"].update(max_epochs=100_000, patience=100_000)
-    )
+    done.change(PAPER, lambda tree: tree["training"].update(max_epochs=100_000, patience=100_000))
     models = done.root / "data" / "models" / CENSUS / "paper"
     before = sorted(path.name for path in models.iterdir())
     process = subprocess.Popen(
@@ -172,7 +171,7 @@ def test_interrupt_and_termination(done: Workspace, number: signal.Signals) -> N
     process.send_signal(number)
     _, message = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "interrupted; run it again" in message
+    assert "interrupted; run the same command again" in message
     assert "Traceback" not in message
     assert sorted(path.name for path in models.iterdir()) == before
 

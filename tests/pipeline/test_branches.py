@@ -1,14 +1,13 @@
 """Branches of the real pipeline: merges, comparisons and DVC experiments."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from tests.pipeline.workspace import CENSUS, ROOT, Workspace
+from tests.configuration import CENSUS, ROOT, Change
+from tests.pipeline.workspace import PAPER, Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -25,15 +24,15 @@ def shared(done: Workspace) -> Workspace:
     return done
 
 
-def train(model: str, **changes: object) -> Callable[[dict[str, Any]], object]:
-    return lambda tree: tree[CENSUS]["paper"]["train"][model].update(changes)
+def train(model: str, **changes: object) -> Change:
+    return lambda tree: tree["train"][model].update(changes)
 
 
-def branch(workspace: Workspace, name: str, change: Callable[[dict[str, Any]], object]) -> None:
-    """Create a branch from main with a change of params.yaml and the results of it."""
+def branch(workspace: Workspace, name: str, change: Change) -> None:
+    """Create a branch from main with a change of the recipe and the results of it."""
     workspace.run("git", "switch", "--quiet", "--create", name, "main")
     workspace.run("dvc", "checkout", "--quiet")
-    workspace.change_params(change)
+    workspace.change(PAPER, change)
     workspace.repro()
     workspace.run("emm", "readme")
     workspace.run("git", "commit", "--quiet", "--all", f"--message={name}")
@@ -71,22 +70,22 @@ def test_model_changed_on_both_branches_comes_from_the_run_cache(shared: Workspa
     found = shared.run("git", "merge", "three", check=False)
     assert found.returncode == 1
     assert found.stdout.count("CONFLICT") == 1
-    assert "Merge conflict in params.yaml" in found.stdout
-    shared.run("git", "checkout", "--theirs", "params.yaml")
+    assert f"Merge conflict in {PAPER}" in found.stdout
+    shared.run("git", "checkout", "--theirs", PAPER)
     assert shared.repro() == {f"report@{CENSUS}"}
     path = f"{METRICS}/mmoe.json"
     assert (shared.root / path).read_text() == content(shared, "three", path)
 
 
 def test_experiment_runs_only_the_affected_stages(done: Workspace) -> None:
-    value = f"{CENSUS}.paper.train.emm.learning_rate=0.003"
+    value = f"{PAPER}:train.emm.learning_rate=0.003"
     ran = done.run("dvc", "exp", "run", "--name", "faster", "--set-param", value).stdout
     assert ran.count("Running stage") == 3
-    tree = yaml.safe_load((done.root / "params.yaml").read_text())
-    assert tree[CENSUS]["paper"]["train"]["emm"]["learning_rate"] == 0.003
+    tree = yaml.safe_load((done.root / PAPER).read_text())
+    assert tree["train"]["emm"]["learning_rate"] == 0.003
     shown = done.run("dvc", "exp", "diff", "HEAD", "faster", "--md").stdout
     assert f"{METRICS}/emm.json" in shown
-    assert f"{CENSUS}.paper.train.emm.learning_rate" in shown
+    assert "train.emm.learning_rate" in shown
 
 
 def test_changes_of_a_branch_are_shown_as_tables_and_curves(shared: Workspace) -> None:
@@ -95,7 +94,7 @@ def test_changes_of_a_branch_are_shown_as_tables_and_curves(shared: Workspace) -
     assert "| Path" in metrics
     assert {line.split()[1] for line in metrics.splitlines()[2:] if line} == {f"{METRICS}/emm.json"}
     params = shared.run("dvc", "params", "diff", "main", "--md").stdout
-    assert f"| params.yaml | {CENSUS}.paper.train.emm.learning_rate | 0.001  | 0.002" in params
+    assert f"| {PAPER} | train.emm.learning_rate | 0.001  | 0.002" in params
     plots = json.loads(shared.run("dvc", "plots", "diff", "main", "--json").stdout)
     assert plots.keys() == {"data"}
     names = {path.relative_to(shared.root).as_posix() for path in shared.root.glob(f"{PLOTS}/*")}

@@ -1,13 +1,14 @@
 """Custom data: the pipeline runs from a CSV file and a few lines of YAML to the report."""
 
 import json
-from typing import Any
+import shutil
 
 import numpy as np
 import polars as pl
 
 from emm.data.tables.schema import BAGS, load_schema
-from tests.pipeline.workspace import CENSUS, Workspace
+from tests.configuration import Tree
+from tests.pipeline.workspace import CENSUS, PARAMS, Workspace
 
 ROWS = 600
 
@@ -35,22 +36,18 @@ def visits() -> pl.DataFrame:
     )
 
 
-def add_shop(tree: dict[str, Any]) -> None:
-    tree["datasets"] = ["shop"]
-    tree["shop"] = {
-        **tree[CENSUS],
-        "source": {"path": "mine"},
-        "tasks": ["visit", "purchase", "spend"],
-        "check-data": {"max_column_auc": 0.999, "rate_tolerance": 9.0},
-        "table": {
-            "tasks": {
-                "visit": "visited",
-                "purchase": "orders > 0",
-                "spend": {"expression": "amount", "kind": "regression"},
-            },
-            "bags": {"genres": "|"},
-            "split": {"by": "time", "column": "day", "validation": 0.2, "test": 0.2},
+def describe_shop(data: Tree) -> None:
+    data["source"] = {"path": "mine"}
+    data["tasks"] = ["visit", "purchase", "spend"]
+    data["check-data"] = {"max_column_auc": 0.999, "rate_tolerance": 9.0}
+    data["custom"] = {
+        "tasks": {
+            "visit": "visited",
+            "purchase": "orders > 0",
+            "spend": {"expression": "amount", "kind": "regression"},
         },
+        "bags": {"genres": "|"},
+        "split": {"by": "time", "column": "day", "validation": 0.2, "test": 0.2},
     }
 
 
@@ -58,7 +55,11 @@ def test_custom_data_runs_from_csv_to_report(untouched: Workspace) -> None:
     folder = untouched.root / "mine"
     folder.mkdir()
     visits().write_csv(folder / "visits.csv")
-    untouched.change_params(add_shop)
+    conf = untouched.root / "conf"
+    shutil.copytree(conf / CENSUS, conf / "shop")
+    untouched.change("conf/shop/data.yaml", describe_shop)
+    untouched.change(PARAMS, lambda tree: tree.update(datasets=["shop"]))
+    assert untouched.run("emm", "check").stderr.startswith("params.yaml, conf/ and dvc.yaml")
     assert "report@shop" in untouched.repro()
     processed = untouched.root / "data/processed/shop"
     schema = load_schema(processed / "schema.json")

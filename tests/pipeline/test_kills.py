@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.pipeline.workspace import CENSUS, Workspace
+from tests.configuration import Tree
+from tests.pipeline.workspace import CENSUS, PAPER, Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -23,10 +24,10 @@ LOCK = f".emm/locks/{OUT}.lock"
 def workspace(untouched: Workspace) -> Workspace:
     """A repository in which training takes some seconds and saves every checkpoint."""
 
-    def lengthen(tree: dict[str, Any]) -> None:
-        tree[CENSUS]["paper"]["training"].update(max_epochs=60, patience=60)
+    def lengthen(tree: Tree) -> None:
+        tree["training"].update(max_epochs=60, patience=60)
 
-    untouched.change_params(lengthen)
+    untouched.change(PAPER, lengthen)
     untouched.replace("src/emm/training/checkpoint.py", "EVERY_SECONDS = 20", "EVERY_SECONDS = 0")
     return untouched
 

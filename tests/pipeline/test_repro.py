@@ -1,9 +1,7 @@
 """`dvc repro` of the real pipeline in a temporary repository: which stages run."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from safetensors.torch import save_file
@@ -11,12 +9,13 @@ from safetensors.torch import save_file
 from emm.data.tables.schema import load_schema
 from emm.training.store import inputs_of
 from emm_dvc.graph import read_stages, scripts_of
+from tests.configuration import CENSUS, ROOT, Change, Tree
 from tests.fusion import outside
-from tests.pipeline.workspace import CENSUS, ROOT, Workspace
+from tests.pipeline.workspace import DATA, PAPER, Workspace
 
 BASELINES = ("gbdt", "shared_bottom", "mmoe", "ple", "aitm", "adatt")
+STAGES = read_stages(ROOT / "dvc.yaml")
 ROWS = ("tm-1", "tm-2", *BASELINES, "ensemble", "emm_paper", "emm")
-Change = Callable[[dict[str, Any]], object]
 
 
 def test_first_run_runs_every_stage(first_run: tuple[Workspace, set[str]]) -> None:
@@ -47,27 +46,28 @@ def test_second_run_runs_nothing(done: Workspace) -> None:
     assert done.run("git", "status", "--porcelain").stdout == ""
 
 
-def emm_learning_rate(tree: dict[str, Any]) -> None:
-    tree[CENSUS]["paper"]["train"]["emm"]["learning_rate"] = 0.002
+def emm_learning_rate(tree: Tree) -> None:
+    tree["train"]["emm"]["learning_rate"] = 0.002
 
 
-def second_structure(tree: dict[str, Any]) -> None:
-    tree[CENSUS]["paper"]["pretrain"]["tm-2"]["blocks"] = [[12, 8]] * 3
+def second_structure(tree: Tree) -> None:
+    tree["pretrain"]["tm-2"]["blocks"] = [[12, 8]] * 3
 
 
-def one_baseline(tree: dict[str, Any]) -> None:
-    tree[CENSUS]["paper"]["train"]["mmoe"]["experts"] = 3
+def one_baseline(tree: Tree) -> None:
+    tree["train"]["mmoe"]["experts"] = 3
 
 
-def tolerance(tree: dict[str, Any]) -> None:
-    tree[CENSUS]["check-data"]["rate_tolerance"] = 0.8
+def tolerance(tree: Tree) -> None:
+    tree["check-data"]["rate_tolerance"] = 0.8
 
 
 @pytest.mark.parametrize(
-    ("change", "expected"),
+    ("file", "change", "expected"),
     [
-        (emm_learning_rate, {"train-emm-emm", "evaluate-emm", "report"}),
+        (PAPER, emm_learning_rate, {"train-emm-emm", "evaluate-emm", "report"}),
         (
+            PAPER,
             second_structure,
             {
                 "pretrain-tm-2",
@@ -82,14 +82,14 @@ def tolerance(tree: dict[str, Any]) -> None:
                 "report",
             },
         ),
-        (one_baseline, {"train-mmoe", "evaluate-mmoe", "report"}),
-        (tolerance, {"check-data"}),
+        (PAPER, one_baseline, {"train-mmoe", "evaluate-mmoe", "report"}),
+        (DATA, tolerance, {"check-data"}),
     ],
 )
 def test_change_of_settings_runs_only_the_affected_stages(
-    done: Workspace, change: Change, expected: set[str]
+    done: Workspace, file: str, change: Change, expected: set[str]
 ) -> None:
-    done.change_params(change)
+    done.change(file, change)
     ran = done.repro()
     assert {name.replace(f"@{CENSUS}", "") for name in ran} == expected
 
@@ -111,7 +111,7 @@ def test_forced_rerun_gives_the_same_bytes(done: Workspace) -> None:
 
 
 def test_dvc_shows_metrics_as_tables(done: Workspace) -> None:
-    done.change_params(emm_learning_rate)
+    done.change(PAPER, emm_learning_rate)
     done.repro()
     done.run("git", "commit", "--quiet", "--all", "--message=other rate")
     shown = done.run("dvc", "metrics", "show", "--md").stdout
@@ -131,8 +131,8 @@ def test_outside_models_need_only_configuration(done: Workspace) -> None:
         name = model.__name__.lower()
         save_file(model(inputs).state_dict(), done.root / f"pool/{name}.safetensors")
 
-    def change(tree: dict[str, Any]) -> None:
-        tree[CENSUS]["paper"]["fusion"]["pool"] = [
+    def change(tree: Tree) -> None:
+        tree["fusion"]["pool"] = [
             {
                 "task": "income",
                 "factory": "pool.outside:Deep",
@@ -146,7 +146,7 @@ def test_outside_models_need_only_configuration(done: Workspace) -> None:
             },
         ]
 
-    done.change_params(change)
+    done.change(PAPER, change)
     ran = done.repro()
     assert {f"decompose@{CENSUS}", f"train-emm@{CENSUS}-emm", f"evaluate@{CENSUS}-emm"} <= ran
     assert not any(name.startswith(("pretrain", "train@", "train-gbdt")) for name in ran)
@@ -172,14 +172,13 @@ print("\\n".join(file for file in files if file and "/src/emm/" in file))
 
 
 # Not active by default; test_searched.py and test_few_shot.py run them.
-IDLE = ("search", "train-searched", "download-images", "prepare-images", "meta-train")
-IDLE += ("meta-test", "meta-report")
+IDLE = {"search", "train-searched"} | {name for name in STAGES if name.startswith("fewshot-")}
 
 
-@pytest.mark.parametrize("name", sorted(set(read_stages(ROOT / "dvc.yaml")) - set(IDLE)))
+@pytest.mark.parametrize("name", sorted(set(STAGES) - IDLE))
 def test_stage_depends_on_all_code_that_it_loads(done: Workspace, name: str) -> None:
     """Includes modules imported by name at run time, which a scan of imports misses."""
-    stage = read_stages(ROOT / "dvc.yaml")[name]
+    stage = STAGES[name]
     row = {"pretrain": "tm-1", "train": "mmoe", "train-emm": "emm", "evaluate": "emm"}.get(name)
     words = [str(scripts_of(stage)[0]), CENSUS, *([row] if row else [])]
     (done.root / "recorder.py").write_text(RECORDER)

@@ -1,22 +1,19 @@
 """The stages of searched models in the real pipeline: when they exist and when they run."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.pipeline.workspace import CENSUS, Workspace
+from tests.configuration import Change, Tree
+from tests.pipeline.workspace import CENSUS, PAPER, PARAMS, Workspace
 
 pytestmark = pytest.mark.slow
 
 SEARCH, TRAIN = f"search@{CENSUS}-automtl", f"train-searched@{CENSUS}-automtl"
 
 
-def searched(tree: dict[str, Any]) -> None:
-    """Activate one searched model with a very short search."""
-    tree["searched"] = ["automtl"]
-    tree[CENSUS]["paper"]["search"]["automtl"].update(
+def short_search(tree: Tree) -> None:
+    tree["search"]["automtl"].update(
         embedding_dim=2,
         tower=[4],
         experts=2,
@@ -27,7 +24,7 @@ def searched(tree: dict[str, Any]) -> None:
         warm_up=1,
         joint=1,
     )
-    tree[CENSUS]["paper"]["train"]["automtl"].update(embedding_dim=2, tower=[4])
+    tree["train"]["automtl"].update(embedding_dim=2, tower=[4])
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +33,8 @@ def trained(
 ) -> tuple[Workspace, set[str]]:
     """A repository with a trained searched model, and the stages that ran."""
     workspace = fresh.copy(tmp_path_factory.mktemp("searched") / "project")
-    workspace.change_params(searched)
+    workspace.change(PARAMS, lambda tree: tree.update(searched=["automtl"]))
+    workspace.change(PAPER, short_search)
     return workspace, workspace.repro(TRAIN)
 
 
@@ -62,16 +60,16 @@ def test_architecture_is_searched_and_then_trained(
     assert not list(workspace.root.glob(".emm/checkpoints/**/*.safetensors"))
 
 
-def learning_rate(tree: dict[str, Any]) -> None:
-    tree[CENSUS]["paper"]["train"]["automtl"]["learning_rate"] = 0.002
+def learning_rate(tree: Tree) -> None:
+    tree["train"]["automtl"]["learning_rate"] = 0.002
 
 
-def epochs(tree: dict[str, Any]) -> None:
-    tree[CENSUS]["paper"]["training"]["max_epochs"] = 1
+def epochs(tree: Tree) -> None:
+    tree["training"]["max_epochs"] = 1
 
 
-def search_seed(tree: dict[str, Any]) -> None:
-    tree[CENSUS]["paper"]["search"]["automtl"]["seed"] = 1
+def search_seed(tree: Tree) -> None:
+    tree["search"]["automtl"]["seed"] = 1
 
 
 @pytest.mark.parametrize(
@@ -85,9 +83,9 @@ def search_seed(tree: dict[str, Any]) -> None:
 def test_change_of_settings_runs_only_the_affected_stages(
     trained: tuple[Workspace, set[str]],
     tmp_path: Path,
-    change: Callable[[dict[str, Any]], None],
+    change: Change,
     expected: set[str],
 ) -> None:
     workspace = trained[0].copy(tmp_path / "project")
-    workspace.change_params(change)
+    workspace.change(PAPER, change)
     assert workspace.repro(TRAIN) == expected

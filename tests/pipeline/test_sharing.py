@@ -3,12 +3,12 @@
 import hashlib
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.configuration import CENSUS, ROOT, Tree
 from tests.pipeline.test_repro import emm_learning_rate
-from tests.pipeline.workspace import CENSUS, ROOT, Workspace
+from tests.pipeline.workspace import DATA, PAPER, Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -65,10 +65,10 @@ def test_results_pushed_before_the_lock_is_committed_are_found(
 ) -> None:
     """Only the report runs again, because its files are in git and not on the remote."""
     worker = shared.copy(tmp_path / "worker")
-    worker.change_params(emm_learning_rate)
+    worker.change(PAPER, emm_learning_rate)
     worker.repro()
     worker.run("dvc", "push", "--run-cache")
-    worker.run("git", "commit", "--quiet", "--message=other rate", "params.yaml")
+    worker.run("git", "commit", "--quiet", "--message=other rate", PAPER)
     clone = clone_of(worker, tmp_path / "clone")
     assert clone.repro(*PULL) == {f"report@{CENSUS}"}
     for made in ("dvc.lock", f"metrics/{CENSUS}/paper/emm.json", f"reports/{CENSUS}.md"):
@@ -86,10 +86,10 @@ def test_without_a_lock_nothing_is_trained(shared: Workspace, tmp_path: Path) ->
 def test_change_of_preprocessing_needs_the_raw_data(shared: Workspace, tmp_path: Path) -> None:
     clone = clone_of(shared, tmp_path / "clone")
 
-    def rare(tree: dict[str, Any]) -> None:
-        tree[CENSUS]["preprocess"]["rare_below"] = 2
+    def rare(tree: Tree) -> None:
+        tree["preprocess"]["rare_below"] = 2
 
-    clone.change_params(rare)
+    clone.change(DATA, rare)
     lacking = clone.run("dvc", "repro", *PULL, f"preprocess@{CENSUS}", check=False)
     assert lacking.returncode != 0
     assert f"data/raw/{CENSUS}" in lacking.stderr

@@ -5,23 +5,20 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from emm.core.files import sha256
 from emm.data.datasets.census_income import SOURCE
 from tests.census import write_raw
+from tests.configuration import CENSUS, ROOT, Change, Tree, edit
 
-ROOT = Path(__file__).parents[2]
-CENSUS = "census-income"
+PARAMS, DATA, PAPER = "params.yaml", f"conf/{CENSUS}/data.yaml", f"conf/{CENSUS}/paper.yaml"
 COPIED = (
     "stages",
     "src",
     "pool",
+    "conf",
     "dvc.yaml",
     "params.yaml",
     "Makefile",
@@ -53,11 +50,9 @@ class Workspace:
         output = self.run("dvc", "repro", *words).stdout
         return set(re.findall(r"Running stage '(.+?)'", output))
 
-    def change_params(self, change: Callable[[dict[str, Any]], object]) -> None:
-        path = self.root / "params.yaml"
-        tree = yaml.safe_load(path.read_text())
-        change(tree)
-        path.write_text(yaml.safe_dump(tree, sort_keys=False))
+    def change(self, file: str, change: Change) -> None:
+        """Change the settings in a YAML file: ``PARAMS``, ``DATA``, ``PAPER``, ..."""
+        edit(self.root / file, change)
 
     def replace(self, path: str, old: str, new: str) -> None:
         text = (self.root / path).read_text()
@@ -100,7 +95,8 @@ def make_workspace(root: Path) -> Workspace:
     shutil.copytree(ROOT / ".dvc/plots", root / ".dvc/plots")
     write_raw(workspace.root / "given")
     pin_raw(workspace)
-    workspace.change_params(_make_small)
+    workspace.change(DATA, _use_given)
+    workspace.change(PAPER, _make_small)
     workspace.run("git", "add", "--all")
     workspace.run("git", "commit", "--quiet", "--message=start")
     return workspace
@@ -118,11 +114,13 @@ def pin_raw(workspace: Workspace) -> None:
     manifest.write_text(text)
 
 
-def _make_small(tree: dict[str, Any]) -> None:
-    block = tree[CENSUS]
-    block["source"]["path"] = "given"
-    block["preprocess"]["max_rejected"] = 0.0
-    block["check-data"]["rate_tolerance"] = 0.9
-    block["paper"]["training"].update(batch_size=128, max_epochs=2, device="cpu")
-    block["paper"]["train"]["gbdt"].update(max_iterations=5, min_samples_leaf=5)
-    block["paper"]["fusion"].update(trees=["gbdt"], fit_on="out-of-fold", folds=2)
+def _use_given(data: Tree) -> None:
+    data["source"]["path"] = "given"
+    data["preprocess"]["max_rejected"] = 0.0
+    data["check-data"]["rate_tolerance"] = 0.9
+
+
+def _make_small(paper: Tree) -> None:
+    paper["training"].update(batch_size=128, max_epochs=2, device="cpu")
+    paper["train"]["gbdt"].update(max_iterations=5, min_samples_leaf=5)
+    paper["fusion"].update(trees=["gbdt"], fit_on="out-of-fold", folds=2)
