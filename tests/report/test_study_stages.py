@@ -1,4 +1,4 @@
-"""The study's tables and the study's graph name the same rows."""
+"""The study's tables and the study's graph name the same models."""
 
 import itertools
 import re
@@ -11,7 +11,7 @@ from emm_dvc.graph import read_stages, uncovered
 
 ROOT = Path(__file__).parents[2]
 STAGES = read_stages(ROOT / "study/dvc.yaml")
-EVALUATION = "study/data/evaluation/"
+EVALUATION = "data/evaluation/"
 
 
 def outs(stage: Mapping[str, Any]) -> Iterator[str]:
@@ -26,39 +26,39 @@ def outs(stage: Mapping[str, Any]) -> Iterator[str]:
                 yield found.replace("${item}", str(cell.get("")))
 
 
-def rows_of_the_tables() -> set[str]:
+def models_of_the_tables() -> set[str]:
     return {
         f"{EVALUATION}{dataset}/{table.recipe}/{row}"
-        for table in load_study(ROOT / "study/params.yaml").tables.values()
+        for table in load_study(ROOT / "study/tables.yaml").tables.values()
         for dataset, row, _ in table.sources
     }
 
 
-def rows_of_the_report() -> set[str]:
+def models_of_the_report() -> set[str]:
     return {dep for dep in STAGES["report"]["deps"] if dep.startswith(EVALUATION)}
 
 
-def test_the_report_waits_for_the_rows_of_the_tables_and_no_others() -> None:
-    assert rows_of_the_report() == rows_of_the_tables()
+def test_the_report_waits_for_the_models_of_the_tables_and_no_others() -> None:
+    assert models_of_the_report() == models_of_the_tables()
 
 
-def test_every_row_of_the_tables_is_made() -> None:
-    made = {out for stage in STAGES.values() for out in outs(stage)}
-    assert rows_of_the_tables() - made == set()
+def test_a_stage_evaluates_every_model_of_the_tables() -> None:
+    outputs = {out for stage in STAGES.values() for out in outs(stage)}
+    assert models_of_the_tables() - outputs == set()
 
 
-def test_every_evaluation_but_those_of_borrowed_pools_stands_in_a_table() -> None:
-    made = {out for stage in STAGES.values() for out in outs(stage) if out.startswith(EVALUATION)}
-    unused = made - rows_of_the_tables()
+def test_every_evaluation_except_of_borrowed_pools_is_in_a_table() -> None:
+    outputs = {out for stage in STAGES.values() for out in outs(stage) if out.startswith(EVALUATION)}
+    unused = outputs - models_of_the_tables()
     pool = ("gbdt", "tm-2", "tm-3")
     assert unused == {f"{EVALUATION}census-income-held-out/tuned/{row}" for row in pool}
 
 
 def test_the_report_waits_for_the_schemas_of_its_datasets() -> None:
-    datasets = {t.dataset for t in load_study(ROOT / "study/params.yaml").tables.values()}
+    datasets = {t.dataset for t in load_study(ROOT / "study/tables.yaml").tables.values()}
     schemas = {dep for dep in STAGES["report"]["deps"] if dep.endswith("schema.json")}
-    assert schemas == {f"study/data/processed/{dataset}/schema.json" for dataset in datasets}
+    assert schemas == {f"data/processed/{dataset}/schema.json" for dataset in datasets}
 
 
-def test_the_report_depends_on_all_the_code_it_imports() -> None:
+def test_the_report_depends_on_all_the_code_that_it_imports() -> None:
     assert uncovered(Path("stages/report_study.py"), STAGES["report"]["deps"], ROOT) == []
