@@ -48,7 +48,9 @@ def test_a_stage_evaluates_every_model_of_the_tables() -> None:
 
 
 def test_every_evaluation_except_of_borrowed_pools_is_in_a_table() -> None:
-    outputs = {out for stage in STAGES.values() for out in outs(stage) if out.startswith(EVALUATION)}
+    outputs = {
+        out for stage in STAGES.values() for out in outs(stage) if out.startswith(EVALUATION)
+    }
     unused = outputs - models_of_the_tables()
     pool = ("gbdt", "tm-2", "tm-3")
     assert unused == {f"{EVALUATION}census-income-held-out/tuned/{row}" for row in pool}
