@@ -63,7 +63,7 @@ def library_table(metrics: Path, recipe: str) -> str:
         f"| {_ours(metrics, entry, recipe)} |"
         for entry in ENTRIES
     ]
-    title = f"Beside {_LIBRARY}'s table; on Census-Income its task is *never-married*:"
+    title = f"Next to {_LIBRARY}'s table; on Census-Income its task is *never-married*:"
     return "\n".join([f"{title}\n", head, *lines])
 
 
