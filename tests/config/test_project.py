@@ -108,8 +108,10 @@ def test_a_recipe_that_a_dataset_lacks_is_an_error(tmp_path: Path) -> None:
 def test_a_dataset_that_does_not_exist_names_those_that_do(
     tmp_path: Path, name: str, hint: str
 ) -> None:
-    with pytest.raises(ParamsError, match=f"no dataset is called '{name}'; {hint}"):
-        load(tmp_path).data(name)
+    project = load(tmp_path)
+    for read in (project.data, project.recipe, project.source, project.paths):
+        with pytest.raises(ParamsError, match=f"no dataset is called '{name}'; {hint}"):
+            read(name)
 
 
 def test_outputs_are_next_to_the_file(tmp_path: Path) -> None:

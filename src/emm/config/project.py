@@ -164,7 +164,8 @@ class Project:
         return self._file(dataset, "data")
 
     def recipe(self, dataset: str) -> ConfigFile:
-        """The active recipe of a dataset; ParamsError if the dataset has none of that name."""
+        """The active recipe of a dataset; ParamsError if there is no such dataset or recipe."""
+        self.data(dataset)
         name = self.active.recipe
         known = sorted({path.stem for path in (self.conf / dataset).glob("*.yaml")} - {"data"})
         where = f"recipe of {self.file}"
