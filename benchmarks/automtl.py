@@ -15,8 +15,8 @@ from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
 from emm.automtl.discretise import open_choices
-from emm.automtl.run import Run, fix_until, move, start
 from emm.automtl.settings import SearchSettings
+from emm.automtl.state import SearchState, fix_until, start, take_step
 from emm.data.tables.rows import RowTensors
 from emm.data.tables.schema import FORMAT, Schema, SparseColumn
 from emm.nn.mlp import count_parameters
@@ -63,22 +63,22 @@ def _stages(rows: int, steps: int) -> Iterator[tuple[str, ...]]:
         yield str(still_open), f"{size:,}", *(f"{each:.1f}" for each in gflop), speed
 
 
-def _gflop(run: Run, name: str, batch: RowTensors) -> float:
+def _gflop(run: SearchState, name: str, batch: RowTensors) -> float:
     with FlopCounterMode(display=False) as counter:
-        move(run, name, batch)
+        take_step(run, name, batch)
     return counter.get_total_flops() / 1e9
 
 
-def _rate(run: Run, batch: RowTensors, steps: int) -> float:
+def _rate(run: SearchState, batch: RowTensors, steps: int) -> float:
     """Rows/s of alternating steps of the weights and the architecture."""
     start = time.perf_counter()
     for _ in range(steps):
-        move(run, "weights", batch)
-        move(run, "architecture", batch)
+        take_step(run, "weights", batch)
+        take_step(run, "architecture", batch)
     return 2 * steps * len(batch) / (time.perf_counter() - start)
 
 
-def _run(rows: int) -> Run:
+def _run(rows: int) -> SearchState:
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(0, CARDINALITY, (2 * rows, FIELDS), generator=generator).int()
     labels = torch.randint(0, 2, (2 * rows, TASKS), generator=generator).byte()

@@ -26,9 +26,7 @@ def one_hot(made: Supernet) -> None:
 
 @pytest.mark.parametrize("encoding", ["scaled", "binned"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_supernet_with_one_hot_alpha_says_what_the_exported_model_says(
-    seed: int, encoding: str
-) -> None:
+def test_a_supernet_with_one_hot_alpha_equals_the_exported_model(seed: int, encoding: str) -> None:
     made = supernet(seed, dense_encoding=encoding)
     one_hot(made)
     _, model = exported(made, dense_encoding=encoding)
@@ -37,7 +35,7 @@ def test_a_supernet_with_one_hot_alpha_says_what_the_exported_model_says(
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_supernet_with_fixed_choices_says_what_the_exported_model_says(seed: int) -> None:
+def test_a_supernet_with_fixed_choices_equals_the_exported_model(seed: int) -> None:
     made = supernet(seed)
     _, model = exported(made)
     for place, name in likeliest(made).items():
@@ -80,7 +78,7 @@ def settled(made: Supernet) -> Supernet:
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("meter_of", [parameter_meter, operation_meter])
-def test_without_doubt_the_expected_cost_is_the_exact_one(seed: int, meter_of) -> None:  # type: ignore[no-untyped-def]
+def test_without_uncertainty_the_expected_cost_is_exact(seed: int, meter_of) -> None:  # type: ignore[no-untyped-def]
     made = settled(supernet(seed, tasks=1, levels=1, experts=1))
     with torch.no_grad():
         made.beta_interactions.fill_(1e3)
@@ -92,7 +90,7 @@ def test_without_doubt_the_expected_cost_is_the_exact_one(seed: int, meter_of) -
     torch.testing.assert_close(meter.expected(made).item(), float(exact + gate))
 
 
-def test_the_expected_cost_falls_as_gates_close_and_identity_gains() -> None:
+def test_the_expected_cost_falls_as_gates_close_and_identity_becomes_likely() -> None:
     made = supernet(1)
     meter = parameter_meter(made)
     cost = meter.expected(made)
@@ -117,7 +115,7 @@ def test_an_exported_architecture_is_within_its_budget(seed: int, share: float, 
     assert meter.exact(found.architecture) <= limits[0][1]
 
 
-def test_a_budget_below_the_smallest_architecture_is_an_error_that_names_it() -> None:
+def test_the_error_for_an_impossible_budget_names_the_smallest_possible() -> None:
     made = supernet()
     meter = parameter_meter(made)
     smallest = meter.fixed + meter.linear(made.embedding_dim, made.width, True)
@@ -126,7 +124,7 @@ def test_a_budget_below_the_smallest_architecture_is_an_error_that_names_it() ->
         decide(made, places, [(meter, smallest - 1)])
 
 
-def test_what_the_supernet_lacks_no_exported_model_has() -> None:
+def test_an_exported_model_has_only_parts_of_the_supernet() -> None:
     _, model = exported(supernet(2))
     names = {type(module).__name__ for module in model.modules()}
     assert isinstance(model, AutoMTL)

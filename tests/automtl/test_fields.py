@@ -17,7 +17,7 @@ def test_fewer_than_two_fields_have_no_interaction() -> None:
     torch.testing.assert_close(interaction(torch.randn(3, 1, 4)), torch.zeros(3, 4))
 
 
-def test_each_experts_gates_choose_the_pairs() -> None:
+def test_the_gates_of_each_expert_select_the_pairs() -> None:
     vectors = torch.randn(3, 4, 2)
     gates = torch.tensor([[1.0, 1.0, 0.0, 1.0], [0.0, 0.0, 1.0, 0.0]])
     found = gated_interactions(vectors, gates)
@@ -25,7 +25,7 @@ def test_each_experts_gates_choose_the_pairs() -> None:
     torch.testing.assert_close(found[:, 1], torch.zeros(3, 2))
 
 
-def test_a_gates_gradient_is_its_fields_share_of_the_pairs() -> None:
+def test_the_gradient_of_a_gate_is_the_share_of_its_field_in_the_pairs() -> None:
     vectors = torch.randn(1, 3, 1)
     gates = torch.tensor([[1.0, 0.0, 1.0]], requires_grad=True)
     gated_interactions(vectors, gates).sum().backward()
@@ -52,7 +52,7 @@ def test_dense_fields_come_first_then_bags_then_sparse_ones() -> None:
     assert front.width == 10
 
 
-def test_an_encoding_adds_to_the_dense_fields_vectors() -> None:
+def test_an_encoding_is_added_to_the_vectors_of_dense_fields() -> None:
     front = FieldFront(Inputs(1, (2,), edges=((0.5,),)), 2, "binned")
     found = front(torch.tensor([[0.7]]), torch.zeros(1, 1, dtype=torch.int32))
     torch.testing.assert_close(found[0, 0], 0.7 * front.dense[0] + front.numeric.weight[0, 1])

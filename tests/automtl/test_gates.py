@@ -4,7 +4,7 @@ import torch
 from emm.automtl.gates import decided, drawn, never_empty, softmax_of_open
 
 
-def test_a_draw_is_zero_or_one_as_often_as_its_probability_says() -> None:
+def test_a_drawn_gate_is_open_with_its_probability() -> None:
     torch.manual_seed(0)
     logits = torch.tensor([-1.5, 0.0, 2.0])
     draws = torch.stack([drawn(logits) for _ in range(4000)])
@@ -12,7 +12,7 @@ def test_a_draw_is_zero_or_one_as_often_as_its_probability_says() -> None:
     torch.testing.assert_close(draws.mean(dim=0), logits.sigmoid(), atol=0.03, rtol=0)
 
 
-def test_backwards_a_draw_is_its_probability() -> None:
+def test_the_gradient_of_a_drawn_gate_is_that_of_its_probability() -> None:
     torch.manual_seed(0)
     logits = torch.tensor([-1.5, 0.0, 2.0], requires_grad=True)
     slopes = torch.tensor([3.0, -1.0, 0.5])
@@ -21,17 +21,17 @@ def test_backwards_a_draw_is_its_probability() -> None:
     torch.testing.assert_close(logits.grad, slopes * p * (1 - p))
 
 
-def test_decided_gates_are_open_where_that_is_likelier() -> None:
+def test_decided_gates_have_their_more_likely_value() -> None:
     assert decided(torch.tensor([-0.1, 0.0, 0.1])).tolist() == [0.0, 0.0, 1.0]
 
 
-def test_a_row_without_an_open_gate_opens_its_likeliest() -> None:
+def test_a_row_without_an_open_gate_opens_its_most_likely_one() -> None:
     logits = torch.tensor([[-3.0, -1.0, -2.0], [1.0, -1.0, 2.0]])
     gates = torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
     assert never_empty(gates, logits).tolist() == [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
 
 
-def test_softmax_is_over_the_open_ones_alone() -> None:
+def test_softmax_is_only_over_open_gates() -> None:
     scores = torch.randn(5, 2, 4)
     gates = torch.tensor([[1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 0.0]])
     found = softmax_of_open(scores, gates)
@@ -53,6 +53,6 @@ def test_a_closed_gate_has_the_gradient_of_opening_it() -> None:
 
 
 @pytest.mark.parametrize("gap", [200.0, 1e4])
-def test_an_open_gate_far_below_a_closed_one_is_no_nan(gap: float) -> None:
+def test_an_open_gate_far_below_a_closed_one_gives_no_nan(gap: float) -> None:
     found = softmax_of_open(torch.tensor([[[0.0, gap]]]), torch.tensor([[1.0, 0.0]]))
     assert bool(found.isfinite().all())

@@ -70,7 +70,7 @@ def restated(model, plain, chosen, dense, sparse):
     return torch.cat(logits, dim=1)
 
 
-def test_forward_is_the_architecture_read_out(tasks, case, plain, small):
+def test_forward_equals_a_direct_evaluation_of_the_architecture(tasks, case, plain, small):
     # The last level's readers: as many of the four as there are tasks.
     chosen = {**ARCHITECTURE, "tasks": ARCHITECTURE["tasks"][:tasks]}
     model = case.prepare(AutoMTL(small.inputs, tasks, architecture=chosen, **ARGUMENTS))

@@ -31,12 +31,12 @@ def test_a_choice_is_the_weighted_sum_of_its_candidates() -> None:
     torch.testing.assert_close(made(x), restated(made, x))
 
 
-def test_candidates_without_the_identity_mix_too() -> None:
+def test_candidates_without_the_identity_are_mixed() -> None:
     made, x = choice("mlp-16", "mlp-32"), torch.randn(9, 4)
     torch.testing.assert_close(made(x), restated(made, x))
 
 
-def test_fixing_leaves_the_named_candidate_and_takes_the_others_weights() -> None:
+def test_fixing_keeps_the_named_candidate_and_removes_the_others() -> None:
     made = choice(*WIDTHS)
     before = dict(made.named_parameters())
     gone = {id(each) for each in made.fix("mlp-128")}
@@ -46,19 +46,19 @@ def test_fixing_leaves_the_named_candidate_and_takes_the_others_weights() -> Non
     assert [id(each) for each in made.parameters()] == [id(before[name]) for name in left]
 
 
-def test_a_fixed_choice_is_its_candidate_alone() -> None:
+def test_a_fixed_choice_equals_its_candidate() -> None:
     made, x = choice("identity", "mlp-16").eval(), torch.randn(5, 4)
     alone = made.candidates["mlp-16"]
     made.fix("mlp-16")
     torch.testing.assert_close(made(x), alone(x))
 
 
-def test_identity_alone_changes_nothing() -> None:
+def test_a_choice_of_only_the_identity_changes_nothing() -> None:
     made, x = choice("identity", "mlp-16"), torch.randn(5, 4)
     made.fix("identity")
     assert made(x) is x
     assert list(made.parameters()) == []
 
 
-def test_a_choice_of_one_candidate_is_fixed_from_the_start() -> None:
+def test_a_choice_of_one_candidate_is_fixed() -> None:
     assert choice("mlp-16").alpha is None

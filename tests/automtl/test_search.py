@@ -14,9 +14,9 @@ import torch
 from emm.automtl import checkpoint
 from emm.automtl.discretise import likeliest, most_certain, open_choices
 from emm.automtl.network import AutoMTL
-from emm.automtl.run import Run, fix_until, move, rows_of, start
 from emm.automtl.search import Outcome, phases, search
 from emm.automtl.settings import Budget, SearchSettings
+from emm.automtl.state import SearchState, fix_until, rows_of, start, take_step
 from emm.core.errors import DataError, ParamsError
 from emm.training.store import load_model, save_model
 from tests.training.tiny import IDENTITY, make_context
@@ -37,23 +37,23 @@ ARGUMENTS: Mapping[str, Any] = {
 }
 
 
-def a_run(**changes: Any) -> Run:
+def a_search(**changes: Any) -> SearchState:
     return start(CONTEXT, replace(SETTINGS, **changes), ARGUMENTS)
 
 
-def first_batch(run: Run) -> Any:
-    return next(run.rows["weights"].in_order(32))
+def first_batch(state: SearchState) -> Any:
+    return next(state.rows["weights"].in_order(32))
 
 
-def values(run: Run) -> dict[str, torch.Tensor]:
-    return {name: each.detach().clone() for name, each in run.supernet.named_parameters()}
+def values(state: SearchState) -> dict[str, torch.Tensor]:
+    return {name: each.detach().clone() for name, each in state.supernet.named_parameters()}
 
 
-def moved(run: Run, name: str) -> set[str]:
+def moved(state: SearchState, name: str) -> set[str]:
     """Names of the parameters that a step changes."""
-    before = values(run)
-    move(run, name, first_batch(run))
-    return {key for key, value in values(run).items() if not torch.equal(value, before[key])}
+    before = values(state)
+    take_step(state, name, first_batch(state))
+    return {key for key, value in values(state).items() if not torch.equal(value, before[key])}
 
 
 def test_phases_follow_each_other_until_no_choice_is_open() -> None:
@@ -61,7 +61,7 @@ def test_phases_follow_each_other_until_no_choice_is_open() -> None:
     assert phases(settings, 24) == ["warm-up"] * 2 + ["joint"] * 3 + ["discretise"] * 3
 
 
-def test_weights_and_architecture_learn_on_rows_of_their_own() -> None:
+def test_weights_and_architecture_learn_on_different_rows() -> None:
     numbered = replace(CONTEXT.train, dense=torch.arange(2.0 * len(CONTEXT.train)).view(-1, 2))
     rows = rows_of(numbered, replace(SETTINGS, folds=3))
     own, other = (set(each.dense[:, 0].tolist()) for each in rows.values())
@@ -69,39 +69,39 @@ def test_weights_and_architecture_learn_on_rows_of_their_own() -> None:
     assert own.isdisjoint(other)
 
 
-def test_a_sample_is_that_share_of_train() -> None:
+def test_a_sample_is_a_share_of_train() -> None:
     rows = rows_of(CONTEXT.train, replace(SETTINGS, sample=0.4))
     assert sum(len(each) for each in rows.values()) == 60
 
 
-def test_a_step_of_the_weights_leaves_the_architecture() -> None:
-    changed = moved(a_run(), "weights")
+def test_a_step_of_the_weights_does_not_change_the_architecture() -> None:
+    changed = moved(a_search(), "weights")
     assert changed
     assert not any("beta" in name or "alpha" in name for name in changed)
 
 
-def test_a_step_of_the_architecture_leaves_the_weights() -> None:
-    run = a_run()
-    changed = moved(run, "architecture")
-    architecture = {id(each) for each in run.supernet.architecture_parameters()}
-    parameters = dict(run.supernet.named_parameters())
+def test_a_step_of_the_architecture_does_not_change_the_weights() -> None:
+    state = a_search()
+    changed = moved(state, "architecture")
+    architecture = {id(each) for each in state.supernet.architecture_parameters()}
+    parameters = dict(state.supernet.named_parameters())
     assert {id(parameters[name]) for name in changed} <= architecture
     assert any(name.endswith("alpha") for name in changed)
     assert "beta_fields" in changed
 
 
-def test_needless_gates_close_under_their_weight() -> None:
-    free, dear = a_run(), a_run(selection_weight=1e6)
-    for run in (free, dear):
+def test_selection_weight_closes_useless_gates() -> None:
+    free, dear = a_search(), a_search(selection_weight=1e6)
+    for state in (free, dear):
         for _ in range(5):
             torch.manual_seed(0)
-            move(run, "architecture", first_batch(run))
+            take_step(state, "architecture", first_batch(state))
     assert bool((dear.supernet.beta_fields < 0).all())
     assert not bool((free.supernet.beta_fields < 0).all())
 
 
-def test_the_most_certain_choice_is_fixed_to_its_likeliest_candidate() -> None:
-    supernet = a_run().supernet
+def test_the_most_certain_choice_is_fixed_to_its_most_likely_candidate() -> None:
+    supernet = a_search().supernet
     places = list(open_choices(supernet))
     with torch.no_grad():
         for number, choice in enumerate(open_choices(supernet).values()):
@@ -110,19 +110,19 @@ def test_the_most_certain_choice_is_fixed_to_its_likeliest_candidate() -> None:
     assert most_certain(supernet) == (places[1], "mlp-32")
 
 
-def test_fixing_takes_the_alternatives_of_that_choice_alone() -> None:
-    run = a_run()
+def test_fixing_removes_only_the_alternatives_of_that_choice() -> None:
+    state = a_search()
     for _ in range(2):
-        move(run, "weights", first_batch(run))
-        move(run, "architecture", first_batch(run))
-    before = {place: choice.names for place, choice in run.supernet.choices()}
-    place, name = most_certain(run.supernet)
-    fix_until(run, 1)
-    after = {other: choice.names for other, choice in run.supernet.choices()}
+        take_step(state, "weights", first_batch(state))
+        take_step(state, "architecture", first_batch(state))
+    before = {place: choice.names for place, choice in state.supernet.choices()}
+    place, name = most_certain(state.supernet)
+    fix_until(state, 1)
+    after = {other: choice.names for other, choice in state.supernet.choices()}
     assert after == before | {place: (name,)}
-    held = {id(p) for o in run.optimisers.values() for g in o.param_groups for p in g["params"]}
-    assert held == {id(each) for each in run.supernet.parameters()}
-    states = {id(each) for optimiser in run.optimisers.values() for each in optimiser.state}
+    held = {id(p) for o in state.optimisers.values() for g in o.param_groups for p in g["params"]}
+    assert held == {id(each) for each in state.supernet.parameters()}
+    states = {id(each) for optimiser in state.optimisers.values() for each in optimiser.state}
     assert states <= held
 
 
@@ -145,7 +145,7 @@ def whole() -> Outcome:
     return outcome()
 
 
-def test_the_history_tells_how_the_supernet_shrinks(whole: Outcome) -> None:
+def test_the_history_shows_how_the_supernet_shrinks(whole: Outcome) -> None:
     assert [epoch["phase"] for epoch in whole.history] == ["warm-up", "joint"] + ["discretise"] * 2
     assert [epoch["open_choices"] for epoch in whole.history] == [4, 4, 1, 0]
     assert [epoch["architecture_loss"] is None for epoch in whole.history] == [True] + [False] * 3
@@ -164,12 +164,12 @@ def test_the_found_model_can_be_stored_and_loaded(whole: Outcome, tmp_path: Path
     model.load_state_dict(dict(whole.weights))
     save_model(tmp_path, model, CONTEXT.describe("automtl", "automtl", arguments, 0))
     loaded, _ = load_model(tmp_path, IDENTITY)
-    rows = first_batch(a_run())
+    rows = first_batch(a_search())
     torch.testing.assert_close(loaded(*rows.inputs), model.eval()(*rows.inputs))
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
-def test_an_interrupted_search_ends_as_if_it_had_not_been(
+def test_an_interrupted_search_ends_with_the_same_result(
     epochs: int, whole: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save = checkpoint.save
@@ -187,11 +187,11 @@ def test_an_interrupted_search_ends_as_if_it_had_not_been(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_checkpoint_of_other_settings_is_not_taken(whole: Outcome, tmp_path: Path) -> None:
-    run = a_run(seed=5)
-    from emm.automtl.run import save
+def test_a_checkpoint_of_other_settings_is_not_used(whole: Outcome, tmp_path: Path) -> None:
+    state = a_search(seed=5)
+    from emm.automtl.state import save
 
-    save(run, tmp_path / "other")
+    save(state, tmp_path / "other")
     assert same(outcome(tmp_path), whole)
 
 
@@ -209,14 +209,14 @@ outcome(Path(sys.argv[1]))
 """
 
 
-def test_a_killed_search_goes_on_to_the_same_bits(whole: Outcome, tmp_path: Path) -> None:
+def test_a_killed_search_resumes_to_the_same_bits(whole: Outcome, tmp_path: Path) -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert len(list(tmp_path.iterdir())) == 1
     assert same(outcome(tmp_path), whole)
 
 
-def test_a_damaged_checkpoint_is_left_aside(whole: Outcome, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_ignored(whole: Outcome, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
     (folder,) = tmp_path.iterdir()
     (folder / checkpoint.TENSORS).write_bytes(b"cut")
@@ -234,16 +234,16 @@ def weights_of(found: Outcome) -> list[torch.Tensor]:
     return [value for key, value in found.weights.items() if not key.endswith(counted)]
 
 
-def test_a_budget_that_nothing_meets_is_an_error_before_anything_is_trained() -> None:
+def test_an_impossible_budget_is_an_error_before_training() -> None:
     with pytest.raises(ParamsError, match="no architecture"):
         outcome(budget=Budget(parameters=10))
 
 
-def test_a_loss_that_is_no_number_is_an_error() -> None:
+def test_a_loss_that_is_not_a_number_is_an_error() -> None:
     with pytest.raises(DataError, match="not a number"):
         outcome(learning_rate=1e30)
 
 
-def test_what_is_likeliest_is_decided_for_every_choice() -> None:
-    supernet = a_run().supernet
+def test_every_choice_has_a_most_likely_candidate() -> None:
+    supernet = a_search().supernet
     assert set(likeliest(supernet)) == {place for place, _ in supernet.choices()}

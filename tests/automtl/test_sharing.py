@@ -90,7 +90,7 @@ def test_the_search_chosen_on_validation_has_the_pattern(outcomes: list[Outcome]
     assert reached(best.found.architecture) == PATTERN
 
 
-def test_most_searches_have_it(outcomes: list[Outcome]) -> None:
+def test_most_searches_have_the_pattern(outcomes: list[Outcome]) -> None:
     # A search can end where all experts serve two tasks; its validation AUC tells: see above.
     found = [reached(outcome.found.architecture) == PATTERN for outcome in outcomes]
     assert sum(found) >= 2

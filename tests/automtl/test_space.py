@@ -44,7 +44,9 @@ def architectures(draw: st.DrawFn) -> Architecture:
 
 
 @given(architectures())
-def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, found: Any) -> None:
+def test_a_written_architecture_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, found: Any
+) -> None:
     path = tmp_path_factory.mktemp("space") / "architecture.json"
     write_architecture(path, found, FIELDS, TASKS)
     assert read_architecture(path, FIELDS, TASKS) == found
@@ -75,7 +77,7 @@ def test_fields_and_tasks_have_names_in_the_file(tmp_path: Path) -> None:
     assert found.receivers(1) == found.tasks == ((0,), (0,))
 
 
-def test_another_order_of_the_tasks_is_no_other_architecture(tmp_path: Path) -> None:
+def test_the_order_of_tasks_does_not_change_the_architecture(tmp_path: Path) -> None:
     swapped = tree()
     swapped["levels"][1].append({"experts": [0], "operators": ["mlp-32"]})
     swapped["tasks"] = {"like": [1], "click": [0]}
@@ -114,7 +116,7 @@ def set_at(keys: list[Any], value: Any) -> Any:
         (set_at(["depth"], 3), "depth: unknown key"),
     ],
 )
-def test_a_malformed_file_is_refused_with_what_is_wrong(
+def test_a_malformed_file_is_rejected_with_its_faults(
     tmp_path: Path, content: Any, said: str
 ) -> None:
     with pytest.raises(ModelFileError) as refused:
@@ -123,6 +125,6 @@ def test_a_malformed_file_is_refused_with_what_is_wrong(
     assert "dvc repro" in str(refused.value)
 
 
-def test_a_missing_file_is_refused_likewise(tmp_path: Path) -> None:
+def test_a_missing_file_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="can't be read"):
         read_architecture(tmp_path / "architecture.json", FIELDS, TASKS)

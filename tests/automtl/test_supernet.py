@@ -6,7 +6,7 @@ from tests.automtl.tiny import INPUTS, NETWORK, SPACE
 
 
 @pytest.mark.parametrize("chance", [0.5, 0.9])
-def test_every_gate_is_open_with_the_probability_that_it_is_given(chance: float) -> None:
+def test_every_gate_is_open_with_the_probability_open_at_start(chance: float) -> None:
     supernet = Supernet(INPUTS, 2, **NETWORK, **SPACE, open_at_start=chance)
     fields, interactions, experts = supernet.selection_logits()
     gates = torch.cat([each.flatten() for each in (fields, interactions, *experts)])

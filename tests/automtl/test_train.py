@@ -73,7 +73,7 @@ def first_weights(searched: Path, start: str, monkeypatch: pytest.MonkeyPatch) -
     return begun
 
 
-def test_fine_tuning_starts_with_the_searchs_weights(
+def test_start_search_uses_the_weights_of_the_search(
     searched: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = first_weights(searched, "search", monkeypatch)
@@ -81,27 +81,27 @@ def test_fine_tuning_starts_with_the_searchs_weights(
     assert all(torch.equal(begun[key], stored[key]) for key in stored)
 
 
-def test_from_scratch_they_are_not_read(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_start_scratch_uses_fresh_weights(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = first_weights(searched, "scratch", monkeypatch)
     stored = load_weights(searched / WEIGHTS)
     assert not torch.equal(begun["front.table.weight"], stored["front.table.weight"])
 
 
-def test_weights_of_other_sizes_are_an_error_that_names_the_keys(
+def test_the_error_for_weights_of_other_sizes_names_the_keys(
     searched: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ModelFileError, match="embedding_dim, dense_encoding and tower"):
         train(tmp_path / "model", searched, {**ARGUMENTS, "tower": (5,)}, start="search")
 
 
-def test_max_epochs_of_the_row_go_before_those_of_the_recipe(
+def test_max_epochs_of_the_model_override_those_of_the_recipe(
     searched: Path, tmp_path: Path
 ) -> None:
     out = train(tmp_path / "model", searched, max_epochs=1)
     assert (out / "history.json").read_text().count('"epoch": ') == 2  # one a seed
 
 
-def test_an_architecture_of_other_data_is_refused(searched: Path, tmp_path: Path) -> None:
+def test_an_architecture_of_other_data_is_rejected(searched: Path, tmp_path: Path) -> None:
     other = replace(CONTEXT, schema=replace(SCHEMA, dense=()))
     with pytest.raises(ModelFileError, match="no field is called"):
         train_searched(
@@ -115,11 +115,11 @@ def test_an_architecture_of_other_data_is_refused(searched: Path, tmp_path: Path
         )
 
 
-def test_fields_are_named_in_the_order_that_models_read_them() -> None:
+def test_fields_are_named_in_the_order_in_which_models_read_them() -> None:
     with_bags = replace(SCHEMA, bags=(BagColumn("tags", 3, 0, 9),))
     assert field_names(with_bags) == ["x", "y", "tags", "id"]
 
 
-def test_a_model_of_a_malformed_architecture_is_refused() -> None:
+def test_a_model_of_a_malformed_architecture_is_rejected() -> None:
     with pytest.raises(ModelFileError, match="levels: missing"):
         AutoMTL(CONTEXT.inputs, 2, architecture={"width": 3, "tasks": [[0], [0]]}, **ARGUMENTS)

@@ -46,7 +46,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("row", ["narrow", "gbdt", *FUSED])
-def test_a_row_is_scored_with_its_size(trained: Path, tmp_path: Path, row: str) -> None:
+def test_a_model_is_scored_with_its_size(trained: Path, tmp_path: Path, row: str) -> None:
     evaluate(
         trained / row,
         trained / "processed",

@@ -92,7 +92,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_every_model_has_the_scores_of_a_funnel(done: Path) -> None:
+def test_every_model_has_funnel_scores(done: Path) -> None:
     for model in MODELS:
         found = json.loads((done / f"metrics/shop/paper/{model}.json").read_text())
         assert list(found["funnel"]) == ["ctr", "ctcvr", "cvr"]
@@ -121,7 +121,7 @@ def test_cvr_and_gauc_are_those_of_the_stored_predictions(done: Path, model: str
     assert found["click"]["gauc"] == pytest.approx(float(total / weights), abs=1e-7)
 
 
-def test_a_stored_model_holds_its_funnel(done: Path) -> None:
+def test_a_stored_model_records_its_funnel(done: Path) -> None:
     stored = done / "data/models/shop/paper/esmm/seed-0/model.json"
     arguments = json.loads(stored.read_text())["description"]["arguments"]
     assert (arguments["funnel"], arguments["fields"]) == ([1, 0], ["user", "country"])
@@ -134,7 +134,7 @@ def test_the_report_has_both_tables(done: Path) -> None:
     assert "## GAUC" in text
 
 
-def test_tasks_that_are_no_funnel_are_refused_before_training(
+def test_tasks_that_are_not_a_funnel_are_rejected_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -146,7 +146,7 @@ def test_tasks_that_are_no_funnel_are_refused_before_training(
     train("shop", "mmoe")
 
 
-def test_tasks_that_are_not_declared_a_funnel_are_refused(
+def test_tasks_not_declared_as_a_funnel_are_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -156,7 +156,7 @@ def test_tasks_that_are_not_declared_a_funnel_are_refused(
         train("shop", "escm2")
 
 
-def test_a_column_that_is_no_feature_may_group_rows(
+def test_a_column_that_is_not_a_feature_can_group_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -23,7 +23,7 @@ sys.stderr.write(" ".join({"torch", "sklearn", "scipy", "matplotlib", "dvc"} & {
 
 
 @pytest.mark.parametrize("name", WITHOUT_TORCH)
-def test_a_data_stage_imports_no_library_of_models(name: str) -> None:
+def test_a_data_stage_imports_no_model_library(name: str) -> None:
     command = [sys.executable, "-c", LOADED, str(ROOT / "stages" / f"{name}.py")]
     found = subprocess.run(command, capture_output=True, text=True)
     assert (found.returncode, found.stderr) == (0, "")
@@ -31,7 +31,7 @@ def test_a_data_stage_imports_no_library_of_models(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WITHOUT_TORCH)
-def test_no_module_that_a_data_stage_may_import_uses_torch(name: str) -> None:
+def test_no_module_that_a_data_stage_can_import_uses_torch(name: str) -> None:
     """Includes modules that are imported only while the stage runs."""
     files = imported_files(Path("stages", f"{name}.py"), ROOT)
     texts = {file: (ROOT / file).read_text(encoding="utf-8") for file in files}

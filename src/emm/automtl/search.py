@@ -13,9 +13,9 @@ from emm.automtl import checkpoint
 from emm.automtl.cost import operation_meter, parameter_meter
 from emm.automtl.discretise import likeliest, open_choices
 from emm.automtl.export import Found, decide, exported_weights
-from emm.automtl.run import Run, fix_until, move, resume, save, start
 from emm.automtl.settings import SearchSettings
 from emm.automtl.space import IDENTITY
+from emm.automtl.state import SearchState, fix_until, resume, save, start, take_step
 from emm.automtl.supernet import Supernet
 from emm.core.errors import DataError
 from emm.core.progress import say
@@ -51,17 +51,17 @@ def search(
     checkpoint, from which an interrupted search resumes with the same result. Raises ParamsError if
     the budget can't be met, DataError if the loss is not a number.
     """
-    run = start(context, settings, arguments)
-    places = [place for place, _ in run.supernet.choices()]
-    decide(run.supernet, dict.fromkeys(places, IDENTITY), run.limits)
+    state = start(context, settings, arguments)
+    places = [place for place, _ in state.supernet.choices()]
+    decide(state.supernet, dict.fromkeys(places, IDENTITY), state.limits)
     plan = phases(settings, len(places))
     folder = None if checkpoints is None else checkpoints / _key(context, settings, arguments)
-    resume(run, folder)
-    for number in range(len(run.history) + 1, len(plan) + 1):
-        run.history.append(_epoch(run, context, number, plan[number - 1]))
-        save(run, folder)
-    found = decide(run.supernet, likeliest(run.supernet), run.limits)
-    outcome = Outcome(found, exported_weights(run.supernet, found), run.history)
+    resume(state, folder)
+    for number in range(len(state.history) + 1, len(plan) + 1):
+        state.history.append(_epoch(state, context, number, plan[number - 1]))
+        save(state, folder)
+    found = decide(state.supernet, likeliest(state.supernet), state.limits)
+    outcome = Outcome(found, exported_weights(state.supernet, found), state.history)
     if folder is not None:
         checkpoint.remove(folder)
     return outcome
@@ -73,35 +73,35 @@ def phases(settings: SearchSettings, choices: int) -> list[str]:
     return [WARM_UP] * settings.warm_up + [JOINT] * settings.joint + [DISCRETISE] * last
 
 
-def _epoch(run: Run, context: TrainingContext, number: int, phase: str) -> dict[str, Any]:
+def _epoch(state: SearchState, context: TrainingContext, number: int, phase: str) -> dict[str, Any]:
     """Run one epoch of a phase; returns its record as plain JSON."""
-    settings, supernet = run.settings, run.supernet
+    settings, supernet = state.settings, state.supernet
     seed_dropout(settings.seed, "search", number)
     orders = {
         name: order_generator(settings.seed, context.device, "search", name, number)
-        for name in run.rows
+        for name in state.rows
     }
-    steps = count_batches(len(run.rows["weights"]), settings.batch_size)
-    others = _endless(run.rows["architecture"], settings.batch_size, orders["architecture"])
+    steps = count_batches(len(state.rows["weights"]), settings.batch_size)
+    others = _endless(state.rows["architecture"], settings.batch_size, orders["architecture"])
     before = settings.discretised * max(0, number - 1 - settings.warm_up - settings.joint)
     losses = {
-        name: torch.zeros((), dtype=torch.float64, device=context.device) for name in run.rows
+        name: torch.zeros((), dtype=torch.float64, device=context.device) for name in state.rows
     }
     seen, began = 0, time.perf_counter()
     supernet.train()
-    own = run.rows["weights"].shuffled(settings.batch_size, orders["weights"])
+    own = state.rows["weights"].shuffled(settings.batch_size, orders["weights"])
     for step, batch in enumerate(own, start=1):
-        losses["weights"] += move(run, "weights", batch)
+        losses["weights"] += take_step(state, "weights", batch)
         seen += len(batch)
         if phase != WARM_UP:
             batch = next(others)
-            losses["architecture"] += move(run, "architecture", batch)
+            losses["architecture"] += take_step(state, "architecture", batch)
             seen += len(batch)
         if phase == DISCRETISE:
-            fix_until(run, before + settings.discretised * step // steps)
+            fix_until(state, before + settings.discretised * step // steps)
     rate = seen / (time.perf_counter() - began)
     return _record(
-        run, context, number, phase, {k: float(v) / steps for k, v in losses.items()}, rate
+        state, context, number, phase, {k: float(v) / steps for k, v in losses.items()}, rate
     )
 
 
@@ -111,7 +111,7 @@ def _endless(rows: Rows, batch_size: int, order: torch.Generator) -> Iterator[Ro
 
 
 def _record(
-    run: Run,
+    state: SearchState,
     context: TrainingContext,
     number: int,
     phase: str,
@@ -125,10 +125,10 @@ def _record(
             got=dict(losses),
             next_step="lower the learning rates of the search",
         )
-    found = decide(run.supernet, likeliest(run.supernet)).architecture
+    found = decide(state.supernet, likeliest(state.supernet)).architecture
     validation = context.validation
-    reached = scores(_predict(run.supernet, validation), validation.labels, validation.kinds)
-    left = len(open_choices(run.supernet))
+    reached = scores(_predict(state.supernet, validation), validation.labels, validation.kinds)
+    left = len(open_choices(state.supernet))
     mean = sum(reached) / len(reached)
     say(
         f"search epoch {number}, {phase}: loss {losses['weights']:.5f}  validation {mean:.5f}  "
@@ -140,8 +140,8 @@ def _record(
         "train_loss": losses["weights"],
         "architecture_loss": None if phase == WARM_UP else losses["architecture"],
         "open_choices": left,
-        "parameters": parameter_meter(run.supernet).exact(found),
-        "operations": operation_meter(run.supernet).exact(found),
+        "parameters": parameter_meter(state.supernet).exact(found),
+        "operations": operation_meter(state.supernet).exact(found),
         **named_scores(context.schema.tasks, reached, context.schema.task_kinds),
     }
 

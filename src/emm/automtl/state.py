@@ -1,0 +1,156 @@
+"""The state of a search: its steps, the fixing of operators, and its checkpoint."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from emm.automtl import checkpoint
+from emm.automtl.cost import meters
+from emm.automtl.discretise import most_certain, open_choices
+from emm.automtl.export import Limits, Place
+from emm.automtl.settings import SearchSettings
+from emm.automtl.supernet import Supernet
+from emm.core.progress import say
+from emm.data.tables.rows import Rows, RowTensors, fold_only, without_fold
+from emm.nn.bags import attach_bags
+from emm.nn.losses import task_losses
+from emm.training.context import TrainingContext
+from emm.training.seeds import derive, seed_init
+
+
+@dataclass(frozen=True)
+class SearchState:
+    """A search in progress.
+
+    ``optimisers``, ``rows``: one each for "weights" and "architecture"; ``history``: the finished
+    epochs.
+    """
+
+    supernet: Supernet
+    optimisers: Mapping[str, torch.optim.Optimizer]
+    rows: Mapping[str, Rows]
+    settings: SearchSettings
+    limits: Limits
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def start(
+    context: TrainingContext, settings: SearchSettings, arguments: Mapping[str, Any]
+) -> SearchState:
+    """A search before its first epoch; ``arguments``: those of `Supernet` but inputs and tasks."""
+    seed_init(settings.seed, "search")
+    supernet = Supernet(context.inputs, len(context.schema.tasks), **arguments)
+    attach_bags(supernet, context.bags)
+    supernet = supernet.to(context.device)
+    optimisers = {
+        "weights": torch.optim.Adam(
+            supernet.weights(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        ),
+        "architecture": torch.optim.Adam(
+            supernet.architecture_parameters(), lr=settings.architecture_learning_rate, fused=True
+        ),
+    }
+    limits = meters(supernet, settings.budget)
+    return SearchState(supernet, optimisers, rows_of(context.train, settings), settings, limits)
+
+
+def rows_of(train: Rows, settings: SearchSettings) -> dict[str, Rows]:
+    """The rows on which the weights learn, and those on which the architecture learns."""
+    if settings.sample < 1:
+        generator = torch.Generator().manual_seed(derive(settings.seed, "sample"))
+        order = torch.randperm(len(train), generator=generator)
+        kept = order[: round(settings.sample * len(train))].sort().values
+        train = train.rows(kept.to(train.labels.device))
+    part = (0, settings.folds, settings.seed)
+    return {"weights": without_fold(train, *part), "architecture": fold_only(train, *part)}
+
+
+def take_step(state: SearchState, name: str, batch: RowTensors) -> Tensor:
+    """One step of the weights or of the architecture; returns the loss before the step."""
+    for other, optimiser in state.optimisers.items():
+        for group in optimiser.param_groups:
+            for parameter in group["params"]:
+                parameter.requires_grad_(other == name)
+    logits = state.supernet(*batch.inputs)
+    loss = task_losses(logits, batch.labels.float(), batch.weights, batch.kinds).mean()
+    total = loss + _penalty(state) if name == "architecture" else loss
+    state.optimisers[name].zero_grad(set_to_none=True)
+    total.backward()  # type: ignore[no-untyped-call]
+    state.optimisers[name].step()
+    return loss.detach().double()
+
+
+def _penalty(state: SearchState) -> Tensor:
+    """The loss of the architecture besides that of the tasks: open gates, and the budget."""
+    fields, interactions, experts = state.supernet.selection_logits()
+    gates = torch.cat([each.flatten() for each in (fields, interactions, *experts)])
+    total = state.settings.selection_weight * gates.sigmoid().mean()
+    for meter, limit in state.limits:
+        assert state.settings.budget is not None
+        excess = (meter.expected(state.supernet) / limit - 1).clamp_min(0)
+        total = total + state.settings.budget.weight * excess
+    return total
+
+
+def fix_until(state: SearchState, count: int) -> None:
+    """Fix the most certain choices until ``count`` choices, or all, are fixed."""
+    choices = dict(state.supernet.choices())
+    fixed = len(choices) - len(open_choices(state.supernet))
+    for _ in range(min(count, len(choices)) - fixed):
+        place, name = most_certain(state.supernet, state.limits)
+        _fix(state, place, name)
+
+
+def _fix(state: SearchState, place: Place, name: str) -> None:
+    """Fix one choice, and remove the parameters of its other candidates from the optimisers."""
+    removed = {id(each) for each in dict(state.supernet.choices())[place].fix(name)}
+    for optimiser in state.optimisers.values():
+        for group in optimiser.param_groups:
+            for parameter in [each for each in group["params"] if id(each) in removed]:
+                optimiser.state.pop(parameter, None)
+            group["params"] = [each for each in group["params"] if id(each) not in removed]
+
+
+def _names(state: SearchState) -> dict[Tensor, str]:
+    return {parameter: name for name, parameter in state.supernet.named_parameters()}
+
+
+def save(state: SearchState, folder: Path | None) -> None:
+    """Save a checkpoint after an epoch; nothing without a folder."""
+    if folder is None:
+        return
+    tensors = {f"supernet/{key}": value for key, value in state.supernet.state_dict().items()}
+    for name, optimiser in state.optimisers.items():
+        own = checkpoint.optimiser_tensors(optimiser, _names(state))
+        tensors |= {f"{name}/{key}": value for key, value in own.items()}
+    left = [[*place, list(choice.names)] for place, choice in state.supernet.choices()]
+    checkpoint.save(folder, tensors, {"left": left, "history": state.history})
+
+
+def resume(state: SearchState, folder: Path | None) -> None:
+    """Restore a search that is about to start from its checkpoint, if there is one."""
+    saved = None if folder is None else checkpoint.load(folder)
+    if saved is None:
+        return
+    tensors, rest = saved
+    choices = dict(state.supernet.choices())
+    for *place, names in rest["left"]:
+        choice = choices[tuple(place)]
+        if len(names) < len(choice.names):
+            _fix(state, tuple(place), names[0])
+    parts: dict[str, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        part, _, rest_of_key = key.partition("/")
+        parts.setdefault(part, {})[rest_of_key] = value
+    state.supernet.load_state_dict(parts["supernet"])
+    for name, optimiser in state.optimisers.items():
+        checkpoint.restore_optimiser(optimiser, _names(state), parts.get(name, {}))
+    state.history.extend(rest["history"])
+    say(f"search resumes after epoch {len(state.history)}")
