@@ -24,7 +24,7 @@ PROTOCOL = TrainingSettings((0,), 128, 1, 1, "cpu", 1, optimiser="adamw", ema_de
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """The project's own, with a quick protocol; `scored` takes the place of training."""
     monkeypatch.setattr(module, "open_context", lambda *_: None)
-    monkeypatch.setattr(module, "_try", lambda *arguments: scored(*arguments[4:]))
+    monkeypatch.setattr(module, "train_trial", lambda *arguments: scored(*arguments[4:]))
     return quick(tmp_path)
 
 
@@ -85,7 +85,7 @@ def test_trials_of_a_log_are_not_repeated(
         tried.append(arguments[4])
         return scored(arguments[4])
 
-    monkeypatch.setattr(module, "_try", record)
+    monkeypatch.setattr(module, "train_trial", record)
     tune(project, CENSUS, "tm-1", replace(space, trials=3), log)
     assert tried == []
 

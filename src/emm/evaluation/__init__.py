@@ -1,1 +1,1 @@
-"""The only reader of the test split."""
+"""Evaluation of trained models on the test split, which no other room reads."""

@@ -1,4 +1,4 @@
-"""The one reader of the test split."""
+"""Evaluation of a trained model on the test split."""
 
 import json
 import shutil
@@ -44,10 +44,13 @@ def evaluate(
     memory_gib: float | None = None,
     gauc_key: str | None = None,
 ) -> None:
-    """Score one row of the table on test; writes metrics.json, predictions.safetensors, the runs'
-    history.json and, of a searched row, architecture.json to ``out``. ``memory_gib``: see
-    `emm.data.tables.memory.open_splits`; ``gauc_key``: the column that groups the rows of the
-    GAUC, None for no GAUC."""
+    """Score the model in the folder ``models`` on test, for every seed.
+
+    Writes metrics.json, predictions.safetensors, history.json and, for a searched model,
+    architecture.json to ``out``. ``bins``: of the calibration error; ``gauc_key``: the column that
+    groups the rows of the GAUC, None for no GAUC; ``memory_gib``: see
+    `emm.data.tables.memory.open_splits`.
+    """
     schema = load_schema(processed / "schema.json")
     where = use_device(device, threads, deterministic=deterministic)
     test = open_splits(processed, ("test",), schema, where, memory_gib=memory_gib)["test"]
@@ -56,8 +59,8 @@ def evaluate(
     bags = load_bags(processed, schema, where)
     logits, sizes = [], []
     for seed in seeds:
-        found, size = _predict_row(models / f"seed-{seed}", schema, identity, test, bags)
-        logits.append(found)
+        predicted, size = _predict(models / f"seed-{seed}", schema, identity, test, bags)
+        logits.append(predicted)
         sizes.append(size)
     predictions = {"logits": torch.stack(logits), "labels": test.labels.cpu()}  # [S, N, T], [N, T]
     save_file(predictions, out / "predictions.safetensors")
@@ -78,23 +81,23 @@ def evaluate(
 
 @dataclass(frozen=True)
 class Size:
-    """``parameters``: learned numbers; ``operations``: multiplications and additions of the matrix
-    products for one row's prediction."""
+    """``parameters``: number of learned parameters; ``operations``: multiplications and additions
+    of the matrix products that predict one row."""
 
     parameters: int
     operations: int
 
 
-def _predict_row(
+def _predict(
     folder: Path, schema: Schema, identity: str, test: Rows, bags: BagStore | None
 ) -> tuple[Tensor, Size]:
     """Logits [N, T] of the model in ``folder``, or of the single-task models in its subfolders."""
-    together = (folder / DESCRIPTION).exists()
-    folders = [folder] if together else [folder / task for task in schema.tasks]
+    multi_task = (folder / DESCRIPTION).exists()
+    folders = [folder] if multi_task else [folder / task for task in schema.tasks]
     columns, sizes = [], []
     for each in folders:
         model, description = load_model(each, identity, inputs_of(schema))
-        expected = schema.tasks if together else (each.name,)
+        expected = schema.tasks if multi_task else (each.name,)
         if description.tasks != expected:
             raise ModelFileError(
                 f"the stored model {each} is for other tasks",
@@ -112,11 +115,11 @@ def _predict_row(
 
 @torch.no_grad()
 def _size(model: torch.nn.Module, test: Rows) -> Size:
-    """Weights of networks, and of trees one number per node (a threshold or a value)."""
+    """The size of a model; the nodes of trees count as one parameter, a threshold or a value."""
     nodes = sum(len(value) for name, value in model.named_buffers() if name.endswith(".value"))
     first = torch.zeros(1, dtype=torch.int64, device=test.labels.device)
     row = next(test.rows(first).in_order(1))
-    model.requires_grad_(requires_grad=False)  # the counter looks for the gradient of what has one
+    model.requires_grad_(requires_grad=False)  # else the counter expects gradients
     with FlopCounterMode(display=False) as counter:
         model(*row.inputs)
     return Size(count_parameters(model) + nodes, counter.get_total_flops())
@@ -138,7 +141,7 @@ def scores_of(
 def _all_scores(
     schema: Schema, logits: Tensor, labels: Tensor, bins: int, groups: Tensor | None
 ) -> dict[str, Any]:
-    """Metrics of each task, and of the funnel, if there is one, one number a seed; logits
+    """Metrics of each task, and of the funnel if there is one, with one number per seed; logits
     [S, N, T], labels [N, T], groups [N]."""
     by_task = {
         task: scores_of(schema, task, logits[:, :, t], labels[:, t], bins, groups)

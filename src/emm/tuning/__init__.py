@@ -1,1 +1,1 @@
-"""Search over settings, judged on validation."""
+"""Tuning: the search for hyper-parameters on validation."""

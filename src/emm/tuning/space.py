@@ -1,4 +1,4 @@
-"""What a search for hyper-parameters tries, and the logs of its trials."""
+"""The spaces of hyper-parameters that tuning tries, and the logs of its trials."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,8 +48,15 @@ class Space:
 
 @dataclass(frozen=True)
 class Trial:
-    """One line of a log: the section tried, and the best validation AUC of each task, its mean over
-    seeds; ``by_seed``: of each seed the mean over tasks, in older logs of one seed left out."""
+    """One line of a log.
+
+    Attributes:
+        trial: its number, from 0.
+        section: the section that was tried.
+        auc: the best validation AUC of each task, as a mean over seeds.
+        mean_auc: the mean over tasks.
+        by_seed: for each seed the mean over tasks; () in older logs, which have one seed.
+    """
 
     trial: int
     section: Mapping[str, Any]
@@ -59,7 +66,7 @@ class Trial:
 
 
 def load_space(dataset: str, path: Path = SPACES) -> Space:
-    """The part of tuning.yaml for one dataset; ParamsError for everything wrong with it."""
+    """Read the part of tuning.yaml for one dataset. Raises one ParamsError for all its faults."""
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
@@ -82,7 +89,7 @@ def load_space(dataset: str, path: Path = SPACES) -> Space:
 
 
 def read_log(log: Path) -> list[Trial]:
-    """The trials of a log, in their order; DataError if a line is damaged."""
+    """Read the trials of a log. Raises DataError if a line is damaged."""
     errors: list[str] = []
     try:
         lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
@@ -100,12 +107,12 @@ def best_trial(trials: Sequence[Trial]) -> Trial:
 
 
 def log_of(dataset: str, model: str) -> Path:
-    """Where the log of one model's search is kept."""
+    """The path of one model's log."""
     return LOGS / dataset / f"{model}.jsonl"
 
 
 def _drawn(lists: Mapping[str, Sequence[Any]], trials: int, seed: int) -> Iterator[dict[str, Any]]:
-    # Imported late: it takes a second, which `emm --help` doesn't have.
+    # Imported here because it takes a second, too long for `emm --help`.
     from math import prod
 
     from sklearn.model_selection import ParameterSampler

@@ -1,0 +1,145 @@
+"""One trial: the training of a model with the settings that are tried."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from emm.automtl.fields import field_names
+from emm.automtl.network import AutoMTL
+from emm.automtl.space import ARCHITECTURE, plain, read_architecture
+from emm.config.binding import bind, raise_all
+from emm.config.project import FROM_DATA, Project, split_section
+from emm.core.errors import ModelFileError
+from emm.fusion.emm import EMM
+from emm.fusion.factories import trusting
+from emm.fusion.pool import load_pool
+from emm.fusion.settings import FusedSettings, FusionSettings
+from emm.fusion.train import fuse
+from emm.models import model_class
+from emm.models.single_task import SingleTask
+from emm.training.context import TrainingContext, schedule_of
+from emm.training.data_arguments import arguments_of_data
+from emm.training.epochs import best_epoch
+from emm.training.fit import fit
+from emm.training.networks import fresh_network
+from emm.training.settings import OptimiserSettings, TrainingSettings
+from emm.trees.gbdt import fit as boost
+from emm.trees.settings import BoostingSettings
+from emm.trees.train import in_memory
+from emm.tuning.space import SPACES
+
+Section = Mapping[str, Any]
+Scores = dict[str, float]
+
+
+def train_trial(
+    context: TrainingContext,
+    project: Project,
+    dataset: str,
+    model: str,
+    section: Section,
+    seed: int,
+) -> Scores:
+    """Train ``model`` with ``section``; returns the best validation AUC of each task."""
+    if model == "gbdt":
+        return _boost(context, model, section, seed)
+    if model in project.active.fused:
+        return _fuse(context, project, dataset, model, section, seed)
+    return _fit(context, project, dataset, model, section, seed)
+
+
+def _boost(context: TrainingContext, model: str, section: Section, seed: int) -> Scores:
+    errors: list[str] = []
+    boosting: BoostingSettings = bind(BoostingSettings, section, model, errors)
+    raise_all(errors, str(SPACES))
+    train = in_memory(context.train, "train", seed)
+    validation = in_memory(context.validation, "validation", seed)
+    _, histories = boost(train, validation, context.inputs, boosting, seed=seed)
+    best = [max(iteration.score for iteration in each.iterations) for each in histories]
+    return dict(zip(context.schema.tasks, best, strict=True))
+
+
+def _fit(
+    context: TrainingContext,
+    project: Project,
+    dataset: str,
+    model: str,
+    section: Section,
+    seed: int,
+) -> Scores:
+    """A network of all tasks, or the single-task networks of a structure."""
+    architecture = _class_of(model, project)
+    searched = _searched_architecture(context, project, dataset, model)
+    optimiser, arguments = split_section(
+        section, architecture, model, OptimiserSettings, (*FROM_DATA, *searched), str(SPACES)
+    )
+    arguments |= arguments_of_data(architecture, context.schema, context.train) | searched
+    schedule = schedule_of(project.recipe(dataset).read("training", TrainingSettings), optimiser)
+    tasks, per_task = context.schema.tasks, model in project.active.trained
+    scores: Scores = {}
+    for group in [(task,) for task in tasks] if per_task else [tasks]:
+
+        def build(context: TrainingContext, count: int = len(group)) -> tuple[nn.Module, Section]:
+            return architecture(context.inputs, count, **arguments), arguments
+
+        names = (model, *group) if per_task else (model,)
+        network, _ = fresh_network(build, context, seed, *names)
+        train, validation = context.train, context.validation
+        if per_task:
+            number = tasks.index(group[0])
+            train, validation = train.task(number), validation.task(number)
+        epochs = fit(network, train, validation, schedule, seed=seed, names=names)
+        scores |= dict(zip(group, epochs[best_epoch(epochs) - 1].scores, strict=True))
+    return scores
+
+
+def _class_of(model: str, project: Project) -> Any:
+    if model in project.active.trained:
+        return SingleTask
+    return AutoMTL if model in project.active.searched else model_class(model)
+
+
+def _searched_architecture(
+    context: TrainingContext, project: Project, dataset: str, model: str
+) -> dict[str, Any]:
+    """The argument of a searched model: the architecture that the stage `search` found."""
+    if model not in project.active.searched:
+        return {}
+    path = project.paths(dataset).architecture(model) / ARCHITECTURE
+    if not path.exists():
+        raise ModelFileError(
+            f"{model} has no architecture yet",
+            where=path,
+            next_step=f"search for it first: dvc repro search@{dataset}-{model}",
+        )
+    found = read_architecture(path, field_names(context.schema), context.schema.tasks)
+    return {"architecture": plain(found)}
+
+
+def _fuse(
+    context: TrainingContext,
+    project: Project,
+    dataset: str,
+    model: str,
+    section: Section,
+    seed: int,
+) -> Scores:
+    recipe = project.recipe(dataset)
+    fusion = recipe.read("fusion", FusionSettings)
+    settings, arguments = split_section(section, EMM, model, FusedSettings, ("pool",), str(SPACES))
+    folder = project.paths(dataset).components / f"seed-{seed}"
+    pool = load_pool(folder, context.schema_sha256).select(settings.members)
+    with trusting(fusion.factories):
+        _, epochs = fuse(
+            context,
+            model,
+            folder,
+            pool,
+            training=recipe.read("training", TrainingSettings),
+            fusion=fusion,
+            settings=settings,
+            arguments=arguments,
+        )
+    # Epoch 0 is the start of the fusion.
+    return dict(zip(context.schema.tasks, epochs[best_epoch(epochs)].scores, strict=True))
