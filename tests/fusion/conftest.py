@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from emm.fusion.build_pool import TrainedTrees, build_pool, pipeline_networks
+from emm.fusion.build_pool import build_pool
 from emm.fusion.pool import Pool
+from emm.fusion.trained_models import TrainedTrees, pipeline_networks
 from emm.models.single_task import SingleTask
 from emm.nn.inputs import Inputs
 from emm.training.store import Description, save_model

@@ -5,18 +5,18 @@ import torch
 from safetensors.torch import load_file
 
 from emm.core.errors import DecompositionError, ModelFileError
-from emm.fusion.build_pool import (
-    TrainedTrees,
-    build_pool,
-    outside_models,
-    pipeline_networks,
-    pipeline_trees,
-)
+from emm.fusion.build_pool import build_pool
 from emm.fusion.emm import EMM
 from emm.fusion.factories import trusting
 from emm.fusion.pool import Pool, load_pool, save_pool
 from emm.fusion.settings import OutsideModel, Start
 from emm.fusion.start import load_pool_into
+from emm.fusion.trained_models import (
+    TrainedTrees,
+    outside_models,
+    pipeline_networks,
+    pipeline_trees,
+)
 from emm.training.store import load_model
 from tests.fusion.conftest import (
     INPUTS,

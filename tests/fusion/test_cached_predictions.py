@@ -5,7 +5,6 @@ import torch
 
 from emm.core.errors import ModelFileError
 from emm.data.tables.rows import RowTensors
-from emm.fusion.build_pool import TrainedTrees
 from emm.fusion.cached_predictions import (
     CACHED_PREDICTIONS,
     load_cached_predictions,
@@ -13,6 +12,7 @@ from emm.fusion.cached_predictions import (
 )
 from emm.fusion.out_of_fold import in_sample_predictions
 from emm.fusion.pool import Pool
+from emm.fusion.trained_models import TrainedTrees
 from tests.fusion.fused import build, ensemble, rows
 
 ROWS, LEVELS = 6, 3

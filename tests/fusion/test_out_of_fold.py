@@ -5,16 +5,16 @@ import torch
 from torch import Tensor, nn
 
 from emm.data.tables.rows import RowTensors, folds_of, without_fold
-from emm.fusion import out_of_fold as sayings
-from emm.fusion.build_pool import (
+from emm.fusion import out_of_fold as module
+from emm.fusion.build_pool import build_pool
+from emm.fusion.cached_predictions import load_cached_predictions, save_cached_predictions
+from emm.fusion.out_of_fold import in_sample_predictions, out_of_fold_predictions
+from emm.fusion.trained_models import (
     TrainedNetwork,
     TrainedTrees,
-    build_pool,
     pipeline_networks,
     pipeline_trees,
 )
-from emm.fusion.cached_predictions import load_cached_predictions, save_cached_predictions
-from emm.fusion.out_of_fold import in_sample_predictions, out_of_fold_predictions
 from tests.fusion.conftest import INPUTS, SCHEMA, save_boosted, save_trained
 from tests.fusion.fused import build, rows
 from tests.trees.forest import random_ensemble
@@ -29,7 +29,7 @@ def table() -> RowTensors:
     return RowTensors(dense, sparse, torch.zeros(ROWS, 2, dtype=torch.uint8))
 
 
-class Says(nn.Module):
+class Scaled(nn.Module):
     """A network of one logit, which is ``slope`` times the row's number."""
 
     def __init__(self, slope: float) -> None:
@@ -42,7 +42,7 @@ class Says(nn.Module):
 
 
 def network(slope: float) -> TrainedNetwork:
-    return TrainedNetwork("tm/t0", 0, Says(slope), "", {}, None, "")
+    return TrainedNetwork("tm/t0", 0, Scaled(slope), "", {}, None, "")
 
 
 def trees(seed: int, name: str = "gbdt/t1") -> TrainedTrees:
@@ -103,7 +103,7 @@ def test_predictions_do_not_depend_on_the_batch_size(
 ) -> None:
     folds = [([network(10.0 + fold)], [trees(fold)]) for fold in range(FOLDS)]
     whole = out_of_fold_predictions([network(1.0)], folds, LEVELS, table(), SEED)
-    monkeypatch.setattr(sayings, "ROWS", 7)
+    monkeypatch.setattr(module, "ROWS", 7)
     parts = out_of_fold_predictions([network(1.0)], folds, LEVELS, table(), SEED)
     assert parts.keys() == whole.keys()
     assert all(torch.equal(parts[name], whole[name]) for name in whole)

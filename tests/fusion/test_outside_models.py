@@ -6,9 +6,9 @@ import torch
 
 from emm.core.errors import ModelFileError, ParamsError
 from emm.core.files import sha256
-from emm.fusion.build_pool import outside_models, pipeline_networks, pipeline_trees
 from emm.fusion.factories import trusting
 from emm.fusion.settings import OutsideModel
+from emm.fusion.trained_models import outside_models, pipeline_networks, pipeline_trees
 from emm.training.store import load_model
 from tests.fusion.conftest import (
     INPUTS,

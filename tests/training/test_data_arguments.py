@@ -10,8 +10,7 @@ from emm.core.errors import DataError, ParamsError
 from emm.data.tables.rows import RowTensors
 from emm.models.esmm import ESMM
 from emm.models.mmoe import MMoE
-from emm.training.context import open_context
-from emm.training.data_arguments import arguments_of_data
+from emm.training.context import arguments_of_data, open_context
 from tests.training.tiny import SCHEMA, TASKS, save_processed, table, training
 
 FUNNEL = replace(SCHEMA, funnel=(TASKS[1], TASKS[0]))

@@ -10,13 +10,14 @@ from emm.api.datasets import Dataset
 from emm.api.models import NATIVE, SINGLE_TASK, Model, names_of, training_settings
 from emm.config.project import split_section
 from emm.core.errors import ParamsError
-from emm.fusion.build_pool import TOWER, TrainedNetwork, TrainedTrees, build_pool
+from emm.fusion.build_pool import build_pool
 from emm.fusion.cached_predictions import save_cached_predictions
 from emm.fusion.emm import EMM
 from emm.fusion.out_of_fold import in_sample_predictions
 from emm.fusion.pool import Pool
 from emm.fusion.settings import FusedSettings, FusionSettings
 from emm.fusion.train import fuse as fuse_pool
+from emm.fusion.trained_models import TOWER, TrainedNetwork, TrainedTrees
 from emm.trees.forest import TreeEnsemble
 
 Trained = tuple[list[TrainedNetwork], list[TrainedTrees]]

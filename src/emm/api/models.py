@@ -14,8 +14,7 @@ from emm.core.errors import ModelFileError, ParamsError, choose
 from emm.evaluation.evaluate import scores_of
 from emm.models import MODELS, model_class
 from emm.nn.bags import attach_bags
-from emm.training.context import schedule_of
-from emm.training.data_arguments import arguments_of_data
+from emm.training.context import arguments_of_data, schedule_of
 from emm.training.epochs import Epoch
 from emm.training.fit import fit as fit_network
 from emm.training.fit import predict

@@ -22,7 +22,7 @@ UNLISTED = ("gbdt",)
 """Models of the table that no list of params.yaml names."""
 
 FROM_DATA = ("funnel", "fields")
-"""Arguments of a model that the data supplies: see `emm.training.data_arguments`."""
+"""Arguments of a model that the data supplies: see `emm.training.context.arguments_of_data`."""
 
 Kind = TypeVar("Kind")
 

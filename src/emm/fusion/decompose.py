@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from emm.core.progress import progress
-from emm.fusion.build_pool import (
-    TrainedNetwork,
-    TrainedTrees,
-    build_pool,
-    outside_models,
-    pipeline_networks,
-    pipeline_trees,
-)
+from emm.fusion.build_pool import build_pool
 from emm.fusion.cached_predictions import save_cached_predictions
 from emm.fusion.out_of_fold import in_sample_predictions, out_of_fold_predictions
 from emm.fusion.pool import save_pool
 from emm.fusion.settings import FusionSettings
+from emm.fusion.trained_models import (
+    TrainedNetwork,
+    TrainedTrees,
+    outside_models,
+    pipeline_networks,
+    pipeline_trees,
+)
 from emm.nn.bags import attach_bags
 from emm.training.checkpoint import Checkpoint
 from emm.training.context import TrainingContext

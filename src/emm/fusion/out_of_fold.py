@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from emm.data.tables.rows import Rows, folds_of
-from emm.fusion.build_pool import TrainedNetwork, TrainedTrees
 from emm.fusion.cached_predictions import Predictions
 from emm.fusion.frozen_modules import Trees
+from emm.fusion.trained_models import TrainedNetwork, TrainedTrees
 
 ROWS = 16_384  # per batch; more would only need more memory
 

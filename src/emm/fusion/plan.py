@@ -6,11 +6,12 @@ from rich.table import Table
 
 from emm.config.project import Project
 from emm.data.tables.schema import load_schema
-from emm.fusion.build_pool import TOWER, TrainedNetwork, build_pool, outside_models
+from emm.fusion.build_pool import build_pool
 from emm.fusion.factories import trusting
 from emm.fusion.layers import trace_layers
 from emm.fusion.pool import NetworkMember
 from emm.fusion.settings import FusionSettings
+from emm.fusion.trained_models import TOWER, TrainedNetwork, outside_models
 from emm.models.single_task import SingleTask
 from emm.nn.inputs import Inputs
 from emm.training.settings import OptimiserSettings

@@ -83,42 +83,36 @@ def fuse(
 
     Returns the model with the weights of its best epoch, and all epochs; epoch 0 is the start.
     """
-    seed_init(pool.seed, name)
-    model = EMM(context.inputs, len(context.schema.tasks), pool=pool.describe(), **arguments)
-    load_pool_into(model, pool, settings.start)
-    attach_bags(model, context.bags)
-    model = model.to(context.device)
+    model = _start(context, name, pool, settings, arguments)
     train, validation = fusion_rows(context, folder, pool, fusion, settings)
+    learn = partial(fit, model, train, validation, seed=pool.seed, checkpoint=checkpoint)
     epochs = [epoch_before_training(model, train, validation)]
     first = schedule_of(training, settings)
     if settings.max_epochs is not None:
         first = replace(first, max_epochs=settings.max_epochs)
     if any(weight.requires_grad for weight in model.parameters()):
-        epochs = fit(
-            model,
-            train,
-            validation,
-            first,
-            seed=pool.seed,
-            names=(name,),
-            history=epochs,
-            checkpoint=checkpoint,
-        )
+        epochs = learn(first, names=(name,), history=epochs)
     if settings.second is not None:
         model.unfreeze()
         slow = replace(first.optimisation, learning_rate=settings.second.learning_rate)
         second = replace(first, optimisation=slow, max_epochs=settings.second.max_epochs)
-        epochs = fit(
-            model,
-            train,
-            validation,
-            second,
-            seed=pool.seed,
-            names=(name, "second"),
-            history=epochs,
-            checkpoint=checkpoint,
-        )
+        epochs = learn(second, names=(name, "second"), history=epochs)
     return model, epochs
+
+
+def _start(
+    context: TrainingContext,
+    name: str,
+    pool: Pool,
+    settings: FusedSettings,
+    arguments: Mapping[str, Any],
+) -> EMM:
+    """The fused model before training, on the device."""
+    seed_init(pool.seed, name)
+    model = EMM(context.inputs, len(context.schema.tasks), pool=pool.describe(), **arguments)
+    load_pool_into(model, pool, settings.start)
+    attach_bags(model, context.bags)
+    return model.to(context.device)
 
 
 def fusion_rows(

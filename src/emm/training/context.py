@@ -1,12 +1,14 @@
-"""What all training stages set up: the data on its device, and the schedule."""
+"""What all training stages set up: data on its device, the schedule, arguments from data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from emm.core.errors import DataError
 from emm.core.process import keep_freed_memory
 from emm.data.tables.memory import open_splits
 from emm.data.tables.rows import Rows
@@ -18,7 +20,7 @@ from emm.training.devices import use_device
 from emm.training.distributed import join_processes
 from emm.training.fit import Schedule
 from emm.training.optimisers import Optimisation
-from emm.training.settings import OptimiserSettings, TrainingSettings
+from emm.training.settings import OptimiserSettings, TrainingSettings, no_funnel
 from emm.training.store import Description, inputs_of
 
 
@@ -106,3 +108,38 @@ def schedule_of(training: TrainingSettings, optimiser: OptimiserSettings) -> Sch
         compile=training.compile,
         precision=training.precision,
     )
+
+
+def arguments_of_data(architecture: Any, schema: Schema, train: Rows) -> dict[str, Any]:
+    """The keyword arguments of ``architecture`` that the data determines; {} for most models.
+
+    ``funnel``: indices of the two tasks, such as click and conversion; ``fields``: names of the
+    sparse fields. Raises ParamsError if the model needs a funnel and the dataset has none,
+    DataError if train has a conversion without a click.
+    """
+    wanted = signature(architecture).parameters
+    found: dict[str, Any] = {}
+    if "funnel" in wanted:
+        found["funnel"] = _funnel(architecture.__name__, schema, train)
+    if "fields" in wanted:
+        found["fields"] = schema.sparse_names
+    return found
+
+
+def _funnel(model: str, schema: Schema, train: Rows) -> list[int]:
+    if not schema.funnel:
+        raise no_funnel(model, schema.dataset, schema.tasks)
+    click, conversion = schema.steps
+    impossible = (train.labels[:, click] == 0) & (train.labels[:, conversion] == 1)
+    count = int(impossible.sum())
+    if count:
+        first, second = schema.funnel
+        raise DataError(
+            f"{model} needs a funnel, and the tasks of {schema.dataset} aren't one",
+            where="train.parquet",
+            got=f"{second} without {first} in {count:,} of {len(train):,} rows",
+            expected=f"no {second} without {first}",
+            next_step=f"leave these rows out, correct the order in {schema.dataset}.preprocess."
+            "funnel, or train another model",
+        )
+    return [click, conversion]

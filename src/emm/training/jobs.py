@@ -13,8 +13,7 @@ from emm.config.project import FROM_DATA, UNLISTED, Project
 from emm.core.errors import choose
 from emm.models import MODELS, model_class
 from emm.training.checkpoint import Checkpoint
-from emm.training.context import TrainingContext
-from emm.training.data_arguments import arguments_of_data
+from emm.training.context import TrainingContext, arguments_of_data
 from emm.training.networks import train_networks
 from emm.training.settings import FoldSettings, OptimiserSettings, PoolSettings, TrainingSettings
 

@@ -18,8 +18,7 @@ from emm.fusion.settings import FusedSettings, FusionSettings
 from emm.fusion.train import fuse
 from emm.models import model_class
 from emm.models.single_task import SingleTask
-from emm.training.context import TrainingContext, schedule_of
-from emm.training.data_arguments import arguments_of_data
+from emm.training.context import TrainingContext, arguments_of_data, schedule_of
 from emm.training.epochs import best_epoch
 from emm.training.fit import fit
 from emm.training.networks import fresh_network

@@ -1,0 +1,169 @@
+"""The trained models of which a pool is built: the pipeline's own, and outside models."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from emm.core.errors import ModelFileError, ParamsError, choose
+from emm.core.files import sha256
+from emm.fusion.factories import load_factory
+from emm.fusion.pool import FACTORY
+from emm.fusion.settings import OutsideModel
+from emm.nn.inputs import Inputs
+from emm.training.store import WEIGHTS, load_model, load_weights
+from emm.trees.forest import TreeEnsemble
+from emm.trees.native.load import load_native_trees
+
+# The module of the pipeline's own single-task networks in which the tower begins.
+TOWER = "tower"
+
+POOL = "fusion.pool in conf/<dataset>/<recipe>.yaml"
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A trained network before decomposition; for the fields see `NetworkMember`.
+
+    ``tower``: the module in which its tower begins, None for its last layer with weights.
+    """
+
+    name: str
+    task: int
+    model: nn.Module
+    architecture: str
+    arguments: Mapping[str, Any]
+    tower: str | None
+    source_sha256: str
+
+
+@dataclass(frozen=True)
+class TrainedTrees:
+    """A tree ensemble of one task; for the fields see `TrainedNetwork`."""
+
+    name: str
+    task: int
+    model: TreeEnsemble
+    source_sha256: str
+
+
+def pipeline_networks(
+    folders: Mapping[str, Path], tasks: Sequence[str], schema_sha256: str, run: str
+) -> list[TrainedNetwork]:
+    """Load the pipeline's own networks, one for each structure and task, from FOLDER/RUN/TASK.
+
+    ``folders``: by structure; ``run``: seed-S, or seed-S/fold-K. Raises ModelFileError.
+    """
+    networks = []
+    for structure, folder in folders.items():
+        for number, task in enumerate(tasks):
+            stored = folder / run / task
+            model, about = load_model(stored, schema_sha256)
+            networks.append(
+                TrainedNetwork(
+                    name=f"{structure}/{task}",
+                    task=number,
+                    model=model,
+                    architecture=about.architecture,
+                    arguments=about.arguments,
+                    tower=TOWER,
+                    source_sha256=sha256(stored / WEIGHTS),
+                )
+            )
+    return networks
+
+
+def pipeline_trees(
+    folders: Mapping[str, Path], tasks: Sequence[str], schema_sha256: str, run: str
+) -> list[TrainedTrees]:
+    """Load the pipeline's own boosted trees, one ensemble per task, from FOLDER/RUN.
+
+    Raises ModelFileError, also if a stored model doesn't consist of trees.
+    """
+    trees = []
+    for name, folder in folders.items():
+        stored = folder / run
+        model, about = load_model(stored, schema_sha256)
+        ensembles = getattr(model, "ensembles", None)
+        if ensembles is None or about.tasks != tuple(tasks):
+            raise ModelFileError(
+                f"{stored} holds no tree ensemble for each task",
+                where="fusion.trees in conf/<dataset>/<recipe>.yaml",
+                got=f"{about.architecture} of {', '.join(about.tasks)}",
+                expected=f"gbdt of {', '.join(tasks)}",
+                next_step="name a model of boosted trees",
+            )
+        source = sha256(stored / WEIGHTS)
+        trees += [
+            TrainedTrees(f"{name}/{task}", number, ensembles[number], source)
+            for number, task in enumerate(tasks)
+        ]
+    return trees
+
+
+def outside_models(
+    pool: Sequence[OutsideModel],
+    tasks: Sequence[str],
+    inputs: Inputs,
+    columns: Sequence[str],
+    *,
+    regressions: Collection[str] = (),
+) -> tuple[list[TrainedNetwork], list[TrainedTrees]]:
+    """Load the networks and trees that were trained elsewhere; factories must be trusted.
+
+    ``columns``: names of the D + F processed columns, by which trees find theirs. Raises
+    ParamsError for an unknown task, for an entry that is neither a network nor trees, and for trees
+    of one of the ``regressions``; ModelFileError if weights are damaged or don't fit their model.
+    """
+    for entry in pool:
+        choose("task", entry.task, tasks, POOL, "correct the entry")
+        if entry.trees is not None and entry.task in regressions:
+            raise ParamsError(
+                "outside trees can only join binary tasks",
+                where=POOL,
+                got=f"{entry.trees} for the regression task {entry.task!r}",
+                next_step="remove the entry, or train trees here: fusion.trees: [gbdt]",
+            )
+    networks = [_network(entry, tasks, inputs) for entry in pool if entry.trees is None]
+    trees = [
+        TrainedTrees(
+            entry.trees,
+            tasks.index(entry.task),
+            load_native_trees(Path(entry.trees), inputs, columns),
+            sha256(Path(entry.trees)),
+        )
+        for entry in pool
+        if entry.trees is not None
+    ]
+    return networks, trees
+
+
+def _network(entry: OutsideModel, tasks: Sequence[str], inputs: Inputs) -> TrainedNetwork:
+    if entry.factory is None or entry.weights is None:
+        raise ParamsError(
+            "an entry of the pool is neither a network nor trees",
+            where=POOL,
+            got=f"task {entry.task}, factory {entry.factory}, weights {entry.weights}",
+            expected="factory and weights of a network, or trees",
+            next_step="complete the entry",
+        )
+    model, weights = load_factory(entry.factory)(inputs), Path(entry.weights)
+    try:
+        model.load_state_dict(load_weights(weights))
+    except RuntimeError as error:
+        raise ModelFileError(
+            f"{weights} doesn't fit the model that {entry.factory} builds: {error}",
+            where=POOL,
+            next_step="name the factory and the weights of the same model",
+        ) from error
+    return TrainedNetwork(
+        name=entry.weights,
+        task=tasks.index(entry.task),
+        model=model.eval(),
+        architecture=FACTORY,
+        arguments={FACTORY: entry.factory},
+        tower=entry.tower,
+        source_sha256=sha256(weights),
+    )
