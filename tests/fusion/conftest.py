@@ -1,4 +1,4 @@
-"""Small trained models on disk, and the pools that they make."""
+"""Small trained models on disk, and pools of them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -41,14 +41,14 @@ COMMON = {"embedding_dim": 2, "tower": [4], "dropout": 0.1}
 STRUCTURES = {
     "narrow": {**COMMON, "blocks": [[8, 8]] * 3},
     "wide": {**COMMON, "blocks": [[16, 8]] * 3},
-    # No width in common with those above; of `odd`, no dropout either.
+    # These have no width in common with those above; `odd` has no dropout.
     "slim": {**COMMON, "blocks": [[6], [5], [7]]},
     "odd": {**COMMON, "blocks": [[5], [5]], "dropout": 0.0},
 }
 
 
 def unsettle(model: nn.Module) -> None:
-    """Batch-norm statistics that no fresh module has."""
+    """Set batch-norm statistics that differ from those of fresh modules."""
     for name, buffer in model.named_buffers():
         if name.endswith("running_mean"):
             buffer.uniform_(-0.3, 0.3)
@@ -59,7 +59,7 @@ def unsettle(model: nn.Module) -> None:
 def save_trained(
     folder: Path, tasks: int, structures: Sequence[str], part: str = "seed-0", seed: int = 0
 ) -> dict[str, Path]:
-    """Models of every structure and task, under folder/STRUCTURE/PART/TASK."""
+    """Save models of every structure and task in folder/STRUCTURE/RUN/TASK."""
     for structure in structures:
         for task in range(tasks):
             arguments = STRUCTURES[structure]
@@ -74,7 +74,7 @@ def save_trained(
 def save_boosted(
     folder: Path, tasks: int, name: str = "gbdt", part: str = "seed-0", seed: int = 0
 ) -> dict[str, Path]:
-    """Boosted trees of every task, under folder/NAME/PART."""
+    """Save boosted trees of every task in folder/NAME/RUN."""
     ensembles = [random_ensemble(5 + task, 9, seed + task, INPUTS) for task in range(tasks)]
     arguments = {"ensembles": [ensemble.sizes() for ensemble in ensembles]}
     model = GradientBoosting(INPUTS, tasks, **arguments)
@@ -95,8 +95,8 @@ def make_pool(
     without: Collection[str] = (),
     adapt: bool = False,
 ) -> Pool:
-    """A pool of the ``structures``' models of each task but those named in ``without``, and of a
-    tree ensemble for each task in ``grown``."""
+    """A pool of the networks of all ``structures`` and tasks except those named in ``without``, and
+    of one tree ensemble for each task in ``grown``."""
     names = [f"t{number}" for number in range(tasks)]
     folders = save_trained(folder, tasks, structures)
     networks = pipeline_networks(folders, names, SCHEMA, "seed-0")
@@ -108,24 +108,24 @@ def make_pool(
     return build_pool(kept, trees, INPUTS, names, SCHEMA, 0, adapt=adapt)
 
 
-# Tasks and kinds of pools: networks alone, trees for each task, unequal numbers of members with
-# trees, a task with trees alone, and networks without a width in common.
+# Numbers of tasks and kinds of pools: only networks, trees for each task, unequal numbers of
+# members with trees, a task with only trees, and networks without a common width.
 KINDS = (
     (2, "networks"),
     (4, "networks"),
     (3, "trees"),
     (3, "unequal"),
-    (2, "trees alone"),
-    (4, "trees alone"),
+    (2, "only trees"),
+    (4, "only trees"),
     (3, "adapted"),
 )
 
 
 @cache
 def pool_of_kind(tasks: int, kind: str) -> Pool:
-    """A pool that nobody changes."""
+    """A pool of one of KINDS, or a mixed one; tests don't change it."""
     grown = {"networks": [], "trees": [*range(tasks)], "adapted": [1]}.get(kind, [1, 0, 1])
-    without = {"unequal": ["wide/t0"], "trees alone": ["narrow/t1", "wide/t1"]}.get(kind, ())
+    without = {"unequal": ["wide/t0"], "only trees": ["narrow/t1", "wide/t1"]}.get(kind, ())
     structures = ("narrow", "slim" if kind == "adapted" else "wide")
     with TemporaryDirectory() as folder:
         return make_pool(

@@ -1,4 +1,4 @@
-"""Fused models of small pools, rows for them, and what their members say on their own."""
+"""Fused models of small pools, rows for them, and the predictions of single members."""
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ KNOBS = {"embedding_dim": 2, "tower": [4], "dropout": 0.0}
 def build(
     pool: Pool, variant: str = "aligned", start: Start | None = None, **settings: object
 ) -> EMM:
-    """A fused model that has taken over its pool."""
+    """A fused model with the weights of its pool."""
     torch.manual_seed(1)
     model = EMM(
         INPUTS, len(pool.tasks), variant=variant, pool=pool.describe(), **{**KNOBS, **settings}
@@ -35,7 +35,7 @@ def rows(count: int) -> tuple[Tensor, Tensor]:
 
 
 def step(model: EMM, count: int = 16, rate: float = 0.01) -> None:
-    """One optimiser step on random labels; the gradients stay."""
+    """One optimiser step on random labels; gradients are kept."""
     learning = [weight for weight in model.parameters() if weight.requires_grad]
     optimiser = torch.optim.Adam(learning, lr=rate)
     logits = model.train()(*rows(count))
@@ -46,8 +46,11 @@ def step(model: EMM, count: int = 16, rate: float = 0.01) -> None:
 
 
 def without_gradient(model: EMM) -> list[str]:
-    """Names of what learns but got no gradient, where there is anything to choose: with two tasks
-    there is one partner, and a gate over a single member always takes it."""
+    """Names of trainable weights without a gradient.
+
+    Gates without a choice are left out: with two tasks there is only one partner, and a gate over a
+    single member always selects it.
+    """
     counts = model.fusion.layout.counts
     fixed = [f"gates.{task}." for task, count in enumerate(counts) if count == 1]
     fixed += ["selection."] if len(counts) == 2 else []
@@ -66,7 +69,7 @@ def states(module: nn.Module) -> dict[str, Tensor]:
 
 
 def moved(module: nn.Module, before: dict[str, Tensor]) -> list[str]:
-    """Names of what differs from ``before``."""
+    """Names of weights and statistics that differ from ``before``."""
     after = module.state_dict()
     assert after.keys() == before.keys()
     return [key for key, value in after.items() if not torch.equal(value, before[key])]
@@ -78,7 +81,7 @@ def of_task(pool: Pool, kind: str, task: int) -> list[int]:
 
 
 def ensemble(pool: Pool, number: int) -> TreeEnsemble:
-    """A tree ensemble of the pool, by itself."""
+    """One tree ensemble of the pool."""
     model = TreeEnsemble(INPUTS, **pool.members.trees[number].sizes)
     model.load_state_dict(pool.tensors_of(f"trees.{number}"))
     return model
@@ -120,7 +123,7 @@ def plain_lift(lift: Lift, pool: Pool, found: list[Tensor], shares: Tensor) -> l
 
 
 def plain_adapter(adapter: nn.Module, x: Tensor) -> Tensor:
-    """A linear layer with or without a bias, or nothing."""
+    """A linear layer with or without a bias, or the identity."""
     if not list(adapter.parameters()):
         return x
     return torch.stack(

@@ -1,4 +1,4 @@
-"""Trees that other libraries boosted on rows of the small models, and what they say."""
+"""Trees boosted by other libraries, and their predictions."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def boosted_table() -> tuple[np.ndarray, np.ndarray]:
 
 
 def save_native(folder: Path, library: str) -> Path:
-    """Three trees, as their library saves them."""
+    """Save three trees in the format of their library."""
     columns, labels = boosted_table()
     if library == "lightgbm":
         quiet = {"objective": "binary", "verbosity": -1, "num_threads": 1}

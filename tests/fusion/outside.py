@@ -1,4 +1,4 @@
-"""Models as somebody else would have built them: other depths, other attribute layouts."""
+"""Models built outside this project, with other depths and attributes."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from emm.nn.inputs import Inputs
 
 
 class Embed(nn.Module):
-    """One table a field, concatenated: not this project's way."""
+    """One embedding table per field, concatenated."""
 
     def __init__(self, inputs: Inputs, width: int) -> None:
         super().__init__()

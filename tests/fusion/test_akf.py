@@ -65,10 +65,12 @@ def test_it_equals_a_direct_implementation_of_the_equations(tasks: int, rows: in
 @pytest.mark.parametrize("tasks", [2, 3])
 def test_without_merge_each_task_keeps_the_output_of_its_gate(tasks: int) -> None:
     akf, x, outputs = case(tasks, 5)
-    alone = AdaptiveKnowledgeFusion([len(own[0]) for own in outputs], IN, WIDTH, merge=False)
-    alone.double().gates.load_state_dict(akf.gates.state_dict())
-    assert torch.equal(alone(x, outputs), akf.fuse_within(x, outputs))
-    assert {name.split(".")[0] for name in alone.state_dict()} == {"gates"}
+    without_merge = AdaptiveKnowledgeFusion(
+        [len(own[0]) for own in outputs], IN, WIDTH, merge=False
+    )
+    without_merge.double().gates.load_state_dict(akf.gates.state_dict())
+    assert torch.equal(without_merge(x, outputs), akf.fuse_within(x, outputs))
+    assert {name.split(".")[0] for name in without_merge.state_dict()} == {"gates"}
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -64,7 +64,7 @@ def test_with_random_gates_or_merge_it_does_not_start_as_the_ensemble(
 
 
 def plain_paths(model: EMM, pool: Pool, x: Tensor, raw: tuple[Tensor, Tensor]) -> list[Tensor]:
-    """The members' logits by task [B, M] after all levels, restated."""
+    """The members' logits by task [B, M] after all levels, computed directly."""
     tasks = len(pool.tasks)
     read = torch.stack([x] * tasks, dim=1)
     shares = plain_shares(pool, model.trees.levels, *raw)
@@ -159,7 +159,7 @@ def test_constant_gates_learn_to_trust_the_member_that_knows_the_labels(tmp_path
     pool = make_pool(tmp_path, 2, ("narrow",), grown=[0, 1])
     model = build(pool, start=Start(towers="frozen"), merge=False, constant_gates=True)
     dense, sparse = rows(500)
-    # The trees rank the labels well; to what the networks say noise is added.
+    # The trees rank the labels well; noise is added to the networks.
     known, noise = 3 * torch.randn(500, 2), 3 * torch.randn(500, 2)
     labels = (known + torch.randn(500, 2) > 0).float()
     given = torch.cat([known, noise], dim=1)  # networks of one structure make one level

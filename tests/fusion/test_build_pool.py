@@ -37,8 +37,8 @@ TASKS = ["t0", "t1"]
 
 @pytest.fixture
 def pool(tmp_path: Path, weights: dict[str, Path]) -> Pool:
-    """Two of the pipeline's own networks of each task and its trees, two networks and one tree
-    ensemble from outside."""
+    """Two own networks for each task and own trees, and two networks and one tree ensemble from
+    outside."""
     folders = save_trained(tmp_path / "models", 2, ("narrow", "wide"))
     entries = [
         OutsideModel("t0", DEEP, str(weights[DEEP])),

@@ -18,8 +18,8 @@ from tests.fusion.fused import build, ensemble, rows
 ROWS, LEVELS = 6, 3
 
 
-def columns(pool: Pool, first: float = 0.0) -> dict[str, torch.Tensor]:
-    """Numbers for each tree ensemble, and for the last network."""
+def predictions(pool: Pool, first: float = 0.0) -> dict[str, torch.Tensor]:
+    """Predictions of each tree ensemble, and of the last network."""
     found = {
         member.name: first + 10 * number + torch.rand(ROWS, LEVELS)
         for number, member in enumerate(pool.members.trees)
@@ -28,32 +28,32 @@ def columns(pool: Pool, first: float = 0.0) -> dict[str, torch.Tensor]:
 
 
 def test_predictions_are_loaded_in_the_order_of_the_members(mixed: Pool, tmp_path: Path) -> None:
-    given = columns(mixed)
-    save_cached_predictions(tmp_path, {"train": dict(reversed(given.items()))})
+    cached = predictions(mixed)
+    save_cached_predictions(tmp_path, {"train": dict(reversed(cached.items()))})
     found = load_cached_predictions(tmp_path, mixed.members, "train", ROWS)
-    trees = torch.cat([given[member.name] for member in mixed.members.trees], dim=1)
+    trees = torch.cat([cached[member.name] for member in mixed.members.trees], dim=1)
     assert torch.equal(found[:, : 3 * LEVELS], trees)
     offsets = found[:, 3 * LEVELS :]
-    # Nothing is added to a network of which nothing is given.
+    # Networks without an offset get zero.
     assert not offsets[:, :3].any()
-    assert torch.equal(offsets[:, 3:], given["wide/t1"])
+    assert torch.equal(offsets[:, 3:], cached["wide/t1"])
 
 
 def test_each_split_has_its_own_predictions(mixed: Pool, tmp_path: Path) -> None:
-    splits = {"train": columns(mixed), "validation": columns(mixed, first=100.0)}
+    splits = {"train": predictions(mixed), "validation": predictions(mixed, first=100.0)}
     save_cached_predictions(tmp_path, splits)
-    for split, given in splits.items():
+    for split, cached in splits.items():
         found = load_cached_predictions(tmp_path, mixed.members, split, ROWS)
-        assert torch.equal(found[:, :LEVELS], given["trees-0/t1"])
-        assert torch.equal(found[:, -1:], given["wide/t1"])
+        assert torch.equal(found[:, :LEVELS], cached["trees-0/t1"])
+        assert torch.equal(found[:, -1:], cached["wide/t1"])
 
 
 def test_selected_members_get_only_their_predictions(mixed: Pool, tmp_path: Path) -> None:
-    given = columns(mixed)
-    save_cached_predictions(tmp_path, {"train": given})
+    cached = predictions(mixed)
+    save_cached_predictions(tmp_path, {"train": cached})
     kept = mixed.select(["wide", "trees-1"])
     found = load_cached_predictions(tmp_path, kept.members, "train", ROWS)
-    expected = [given["trees-1/t0"], torch.zeros(ROWS, 1), given["wide/t1"]]
+    expected = [cached["trees-1/t0"], torch.zeros(ROWS, 1), cached["wide/t1"]]
     assert torch.equal(found, torch.cat(expected, dim=1))
 
 
@@ -77,27 +77,27 @@ def test_in_sample_predictions_equal_what_the_model_computes(
         for number, member in enumerate(mixed.members.trees)
     ]
     save_cached_predictions(tmp_path, {"train": in_sample_predictions(trees, LEVELS, table)})
-    given = load_cached_predictions(tmp_path, mixed.members, "train", ROWS)
+    cached = load_cached_predictions(tmp_path, mixed.members, "train", ROWS)
     model = build(mixed, variant).eval()
-    assert torch.equal(model(dense, sparse, given), model(dense, sparse))
+    assert torch.equal(model(dense, sparse, cached), model(dense, sparse))
 
 
 def test_trees_without_cached_predictions_are_an_error(mixed: Pool, tmp_path: Path) -> None:
-    given = columns(mixed)
-    del given["trees-1/t0"]
-    save_cached_predictions(tmp_path, {"train": given})
+    cached = predictions(mixed)
+    del cached["trees-1/t0"]
+    save_cached_predictions(tmp_path, {"train": cached})
     with pytest.raises(ModelFileError, match="lacks train/trees-1/t0"):
         load_cached_predictions(tmp_path, mixed.members, "train", ROWS)
 
 
 def test_a_split_without_cached_predictions_is_an_error(mixed: Pool, tmp_path: Path) -> None:
-    save_cached_predictions(tmp_path, {"train": columns(mixed)})
+    save_cached_predictions(tmp_path, {"train": predictions(mixed)})
     with pytest.raises(ModelFileError, match="lacks validation/trees-0/t1"):
         load_cached_predictions(tmp_path, mixed.members, "validation", ROWS)
 
 
 def test_a_truncated_file_is_an_error(mixed: Pool, tmp_path: Path) -> None:
-    save_cached_predictions(tmp_path, {"train": columns(mixed)})
+    save_cached_predictions(tmp_path, {"train": predictions(mixed)})
     file = tmp_path / CACHED_PREDICTIONS
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(ModelFileError, match="can't be read"):

@@ -12,12 +12,12 @@ def layer(kind: str, number: int, width: int = 8, *, weighted: bool = True) -> L
 
 
 def model(kinds: str, width: int = 8) -> list[Layer]:
-    """A layer per letter; small letters are layers without weights."""
+    """One layer per letter; lower-case letters are layers without weights."""
     return [layer(kind, n, width, weighted=kind.isupper()) for n, kind in enumerate(kinds)]
 
 
 def parts(models: dict[str, str], *, adapt: bool = False) -> dict[str, list[str]]:
-    """The letters of each component; to adapt, each model is of a width of its own."""
+    """The letters of each component; with ``adapt`` each model has its own width."""
     built = {
         name: model(kinds, 8 + number * adapt)
         for number, (name, kinds) in enumerate(models.items())
@@ -58,7 +58,7 @@ def test_layers_after_the_last_cut_join_the_last_component_if_a_model_has_none()
 
 
 def test_a_component_without_weights_joins_its_neighbour() -> None:
-    # The activation r is common everywhere, also twice in a row in b.
+    # The activation r is common to all, and occurs twice in a row in b.
     assert parts({"a": "AXrAr", "b": "BXrrB"}) == {"a": ["AXr", "Ar"], "b": ["BXr", "rB"]}
     assert parts({"a": "rAXA", "b": "rBXB"}) == {"a": ["rAX", "A"], "b": ["rBX", "B"]}
 

@@ -20,7 +20,7 @@ LEVELS = 2
 def pools(
     folder: Path, how: FusionSettings, *structures: str, seeds: tuple[int, ...] = (0,)
 ) -> Path:
-    """Trains the members, and takes them apart."""
+    """Train the members, and decompose them."""
     members = train_members(folder / "models", CONTEXT, how, structures, seeds)
     decompose(folder / "pool", CONTEXT, *members, how, seeds)
     return folder / "pool"
@@ -32,7 +32,7 @@ def read(folder: Path, seed: int = 0) -> tuple[Pool, dict[str, Tensor]]:
 
 
 def shares(folder: Path, task: int, dense: Tensor, sparse: Tensor, levels: int = LEVELS) -> Tensor:
-    """What the stored trees of one task say of rows, level by level."""
+    """Shares of the stored trees of one task, by level."""
     model, _ = load_model(folder, IDENTITY)
     return model.get_submodule(f"ensembles.{task}").shares(dense, sparse, levels).float()
 
@@ -61,39 +61,39 @@ def test_a_pool_of_networks_and_trees_is_written_for_every_seed(tmp_path: Path) 
 
 @pytest.mark.parametrize("fit_on", ["train", "held-out"])
 def test_cached_predictions_of_trees_are_in_sample(tmp_path: Path, fit_on: str) -> None:
-    pool, given = read(pools(tmp_path, fusion(fit_on), "narrow"))
+    pool, cached = read(pools(tmp_path, fusion(fit_on), "narrow"))
     levels = len(pool.members.networks[0].levels)
     splits = {"train": CONTEXT.train, "validation": CONTEXT.validation}
-    assert set(given) == {f"{split}/gbdt/{task}" for split in splits for task in TASKS}
+    assert set(cached) == {f"{split}/gbdt/{task}" for split in splits for task in TASKS}
     for split, table in splits.items():
         for number, task in enumerate(TASKS):
             stored = tmp_path / "models/gbdt/seed-0"
             expected = shares(stored, number, table.dense, table.sparse, levels)
-            torch.testing.assert_close(given[f"{split}/gbdt/{task}"], expected)
+            torch.testing.assert_close(cached[f"{split}/gbdt/{task}"], expected)
 
 
 def test_without_trees_nothing_is_cached(tmp_path: Path) -> None:
     how = fusion("train", trees=())
     networks, _ = train_members(tmp_path / "models", CONTEXT, how, ("narrow",))
     decompose(tmp_path / "pool", CONTEXT, networks, {}, how, (0,))
-    pool, given = read(tmp_path / "pool")
-    assert (len(pool.members.networks), pool.members.trees, given) == (2, (), {})
+    pool, cached = read(tmp_path / "pool")
+    assert (len(pool.members.networks), pool.members.trees, cached) == (2, (), {})
 
 
 def test_out_of_fold_predictions_come_from_trees_that_have_not_seen_the_row(folds: Path) -> None:
-    _, given = read(folds)
+    _, cached = read(folds)
     fold = folds_of(len(CONTEXT.train), 3, seed=0)
     for number in range(3):
         rows = CONTEXT.train.rows((fold == number).nonzero().squeeze(1))
         for task, name in enumerate(TASKS):
             stored = folds.parent / f"models/gbdt/seed-0/fold-{number}"
             expected = shares(stored, task, rows.dense, rows.sparse)
-            found = given[f"out-of-fold/gbdt/{name}"][fold == number]
+            found = cached[f"out-of-fold/gbdt/{name}"][fold == number]
             torch.testing.assert_close(found, expected)
 
 
 def test_offsets_correct_networks_to_the_prediction_of_the_folds_network(folds: Path) -> None:
-    _, given = read(folds)
+    _, cached = read(folds)
     fold = folds_of(len(CONTEXT.train), 3, seed=0)
     for number in range(3):
         rows = CONTEXT.train.rows((fold == number).nonzero().squeeze(1))
@@ -102,21 +102,21 @@ def test_offsets_correct_networks_to_the_prediction_of_the_folds_network(folds: 
                 seed = folds.parent / f"models/{structure}/seed-0"
                 own = logits(seed / name, rows.dense, rows.sparse)
                 unseen = logits(seed / f"fold-{number}" / name, rows.dense, rows.sparse)
-                found = given[f"out-of-fold/{structure}/{name}"][fold == number]
+                found = cached[f"out-of-fold/{structure}/{name}"][fold == number]
                 torch.testing.assert_close(found, unseen - own)
                 assert found.any()
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_in_sample_predictions_are_cached_too(folds: Path, split: str) -> None:
-    _, given = read(folds)
-    own = {key for key in given if key.startswith(f"{split}/")}
+    _, cached = read(folds)
+    own = {key for key in cached if key.startswith(f"{split}/")}
     assert own == {f"{split}/gbdt/t0", f"{split}/gbdt/t1"}
     table = {"train": CONTEXT.train, "validation": CONTEXT.validation}[split]
     for number, name in enumerate(TASKS):
         stored = folds.parent / "models/gbdt/seed-0"
         expected = shares(stored, number, table.dense, table.sparse)
-        torch.testing.assert_close(given[f"{split}/gbdt/{name}"], expected)
+        torch.testing.assert_close(cached[f"{split}/gbdt/{name}"], expected)
 
 
 def test_the_pool_holds_the_weights_of_the_main_models(folds: Path) -> None:

@@ -26,8 +26,8 @@ def test_each_row_gets_one_logit_per_task(any_pool: Pool, variant: str, count: i
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_description_from_json_builds_the_same_model(any_pool: Pool, variant: str) -> None:
     model = build(any_pool, variant).eval()
-    told = json.loads(json.dumps(any_pool.describe()))
-    again = EMM(INPUTS, len(any_pool.tasks), variant=variant, pool=told, **KNOBS)
+    description = json.loads(json.dumps(any_pool.describe()))
+    again = EMM(INPUTS, len(any_pool.tasks), variant=variant, pool=description, **KNOBS)
     again.load_state_dict(model.state_dict())
     assert torch.equal(again.eval()(*rows(5)), model(*rows(5)))
 
@@ -65,7 +65,7 @@ def test_after_unfreezing_everything_learns_except_trees(any_pool: Pool, towers:
     for _ in range(2):
         step(model)
     assert moved(model.trees, trees) == []
-    # A bias before batch norm has no effect: what it is moved by is rounding.
+    # A bias before batch norm has no effect: only rounding changes it.
     for module, before in ((model.networks, networks), (model.fusion.towers, heads)):
         stayed = {*before} - {*moved(module, before)}
         assert {key for key in stayed if not key.endswith(".bias")} == set()
@@ -85,8 +85,8 @@ def test_cached_shares_without_offsets_give_the_same_logits(any_pool: Pool, vari
     model = build(any_pool, variant).eval()
     dense, sparse = rows(5)
     shares = model.trees(dense, sparse).flatten(1)  # [B, trees*C]
-    given = torch.cat([shares, torch.zeros(5, len(model.networks.members))], dim=1)
-    assert torch.equal(model(dense, sparse, given), model(dense, sparse))
+    cached = torch.cat([shares, torch.zeros(5, len(model.networks.members))], dim=1)
+    assert torch.equal(model(dense, sparse, cached), model(dense, sparse))
 
 
 def test_an_offset_is_added_to_the_logit_of_its_network(mixed: Pool) -> None:
@@ -102,8 +102,8 @@ def test_an_offset_is_added_to_the_logit_of_its_network(mixed: Pool) -> None:
 @pytest.mark.parametrize("encoding", ["scaled", "binned", "piecewise"])
 def test_gates_can_read_encoded_dense_features(mixed: Pool, encoding: str) -> None:
     inputs = replace(INPUTS, edges=((0.0, 1.0), (0.5,), ()))
-    told = {"pool": mixed.describe(), "dense_encoding": encoding}
-    model = EMM(inputs, 2, variant="aligned", embedding_dim=2, **told)
+    arguments = {"pool": mixed.describe(), "dense_encoding": encoding}
+    model = EMM(inputs, 2, variant="aligned", embedding_dim=2, **arguments)
     assert (model.front.numeric is None) == (encoding == "scaled")
     assert model.eval()(*rows(5)).shape == (5, 2)
 
@@ -119,7 +119,7 @@ def without(kind: str, *tasks: int) -> Callable[[dict[str, Any]], dict[str, Any]
         (without("networks", 0, 1), 2, "no network"),
         (lambda pool: without("trees", 1)(without("networks", 1)(pool)), 1, "1 task"),
     ],
-    ids=["a task without a member", "trees alone", "one task"],
+    ids=["a task without a member", "only trees", "one task"],
 )
 def test_a_pool_that_can_not_be_fused_is_an_error(
     mixed: Pool, change: Callable[[dict[str, Any]], dict[str, Any]], tasks: int, message: str

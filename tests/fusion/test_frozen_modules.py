@@ -12,7 +12,7 @@ def block() -> nn.Sequential:
 
 
 def learn(module: nn.Module, layers: nn.Module) -> None:
-    """One step in train mode, as far as anything learns."""
+    """One step in train mode, if anything is trainable."""
     module.train()
     loss = layers(torch.randn(8, 3)).square().sum()
     learning = [weight for weight in module.parameters() if weight.requires_grad]

@@ -30,7 +30,7 @@ def test_structures_differ_in_shape_and_hyper_parameters() -> None:
 
 
 class Outside(nn.Module):
-    """A model built elsewhere: other names, attributes called in turn, one activation reused."""
+    """An outside model: other names, attributes called in turn, a reused activation."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,14 +44,14 @@ class Outside(nn.Module):
 
 
 class Functional(Outside):
-    """The same with a call between its layers that is no module."""
+    """The same with a functional call between its layers."""
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
         return self.rest(self.one(self.embed(dense, sparse)).relu())
 
 
 class Skip(nn.Module):
-    """A branch: what goes in is added to what comes out."""
+    """A branch: the input is added to the output."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

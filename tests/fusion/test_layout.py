@@ -3,7 +3,7 @@ from torch import nn
 
 from emm.fusion.layout import Layout, Lift, adapter
 
-# Task 1 has no network, task 0 no trees; numbers are not in the tasks' order.
+# Task 1 has no network, task 0 no trees; numbers are not in the order of tasks.
 LAYOUT = Layout(
     networks=((2, 0), (), (1,)), trees=((), (1, 2), (0,)), widths=((3, 5), (4, 5), (3, 2))
 )

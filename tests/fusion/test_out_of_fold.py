@@ -25,12 +25,12 @@ TASKS = ["t0", "t1"]
 
 def table() -> RowTensors:
     dense, sparse = rows(ROWS)
-    dense[:, 0] = torch.arange(ROWS)  # by which a row is known
+    dense[:, 0] = torch.arange(ROWS)  # identifies the row
     return RowTensors(dense, sparse, torch.zeros(ROWS, 2, dtype=torch.uint8))
 
 
 class Scaled(nn.Module):
-    """A network of one logit, which is ``slope`` times the row's number."""
+    """A network whose logit is ``slope`` times the row number."""
 
     def __init__(self, slope: float) -> None:
         super().__init__()
@@ -56,39 +56,39 @@ def fold_of_rows() -> list[int]:
 def test_in_sample_there_are_shares_of_trees_and_no_offsets() -> None:
     data = table()
     both = [trees(0), trees(1, "lightgbm/t0")]
-    said = in_sample_predictions(both, LEVELS, data)
-    assert list(said) == ["gbdt/t1", "lightgbm/t0"]
+    predicted = in_sample_predictions(both, LEVELS, data)
+    assert list(predicted) == ["gbdt/t1", "lightgbm/t0"]
     for each in both:
         expected = each.model.shares(data.dense, data.sparse, LEVELS).float()
-        assert torch.equal(said[each.name], expected)
+        assert torch.equal(predicted[each.name], expected)
 
 
 def test_shares_are_those_of_the_trees_of_the_rows_fold() -> None:
     data = table()
     folds = [([], [trees(seed)]) for seed in range(FOLDS)]
-    said = out_of_fold_predictions([], folds, LEVELS, data, SEED)
-    assert list(said) == ["gbdt/t1"]
+    predicted = out_of_fold_predictions([], folds, LEVELS, data, SEED)
+    assert list(predicted) == ["gbdt/t1"]
     by_fold = [trees(seed).model.shares(data.dense, data.sparse, LEVELS) for seed in range(FOLDS)]
     expected = torch.stack([by_fold[fold][row] for row, fold in enumerate(fold_of_rows())])
-    assert torch.equal(said["gbdt/t1"], expected.float())
+    assert torch.equal(predicted["gbdt/t1"], expected.float())
 
 
 def test_an_offset_is_the_logit_of_the_folds_network_minus_its_own() -> None:
     folds = [([network(10.0 + fold)], []) for fold in range(FOLDS)]
-    said = out_of_fold_predictions([network(3.0)], folds, LEVELS, table(), SEED)
+    predicted = out_of_fold_predictions([network(3.0)], folds, LEVELS, table(), SEED)
     expected = [[(10.0 + fold - 3.0) * row] for row, fold in enumerate(fold_of_rows())]
-    assert said["tm/t0"].tolist() == expected
+    assert predicted["tm/t0"].tolist() == expected
 
 
 def test_no_prediction_comes_from_a_model_that_learned_on_the_row() -> None:
     data = table()
     folds = [([network(10.0 + fold)], []) for fold in range(FOLDS)]
-    said = out_of_fold_predictions([network(0.0)], folds, LEVELS, data, SEED)["tm/t0"][:, 0]
+    predicted = out_of_fold_predictions([network(0.0)], folds, LEVELS, data, SEED)["tm/t0"][:, 0]
     for fold in range(FOLDS):
         learned = without_fold(data, fold, FOLDS, SEED).dense[:, 0].tolist()
-        told = [row for row in range(1, ROWS) if said[row] == (10.0 + fold) * row]
-        assert told
-        assert not {*learned} & {*told}
+        rows_of_fold = [row for row in range(1, ROWS) if predicted[row] == (10.0 + fold) * row]
+        assert rows_of_fold
+        assert not {*learned} & {*rows_of_fold}
 
 
 def test_networks_predict_in_eval_mode() -> None:
@@ -127,8 +127,8 @@ def test_an_aligned_model_with_them_starts_as_the_ensemble_of_each_rows_fold(
     save_cached_predictions(
         tmp_path, {"train": out_of_fold_predictions(own[0], folds, levels, data, SEED)}
     )
-    given = load_cached_predictions(tmp_path, pool.members, "train", ROWS)
-    logits = build(pool).eval()(data.dense, data.sparse, given)
+    cached = load_cached_predictions(tmp_path, pool.members, "train", ROWS)
+    logits = build(pool).eval()(data.dense, data.sparse, cached)
     by_fold = []
     for trained, grown in folds:
         logits_of = [each.model(data.dense, data.sparse) for each in (*trained, *grown)]

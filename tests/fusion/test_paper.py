@@ -19,7 +19,7 @@ from tests.models.conftest import plain_chain, plain_front
 
 
 def plain_paper(model: EMM, pool: Pool, dense: Tensor, sparse: Tensor) -> Tensor:
-    """Algorithm 2, with the trees' lifted shares among each task's components."""
+    """Algorithm 2, with the lifted shares of trees among the components of each task."""
     tasks = len(pool.tasks)
     shares = plain_shares(pool, model.trees.levels, dense, sparse)
     z = torch.stack([plain_front(model.front, dense, sparse)] * tasks, dim=1)

@@ -12,7 +12,7 @@ from emm.fusion.pool import COMPONENTS, DESCRIPTION, Pool, load_pool, save_pool
 from tests.fusion.conftest import SCHEMA
 
 PLACES = st.floats(0, 1, exclude_max=True)
-# The folder is the same for all examples, and whole again after each.
+# All examples use the same folder, which each of them restores.
 EXAMPLES = settings(
     deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -25,7 +25,7 @@ def folder(mixed: Pool, tmp_path: Path) -> Path:
 
 
 def altered(folder: Path, name: str, content: bytes) -> Pool:
-    """What is loaded with other bytes in one of the files, which then gets back its own."""
+    """Load with other bytes in one of the files, which is restored afterwards."""
     good = (folder / name).read_bytes()
     (folder / name).write_bytes(content)
     try:
@@ -44,7 +44,7 @@ def flipped(content: bytes, place: float, bit: int) -> bytes:
 @given(st.sampled_from([COMPONENTS, DESCRIPTION]), PLACES)
 def test_a_truncated_file_is_rejected(folder: Path, name: str, place: float) -> None:
     content = (folder / name).read_bytes()
-    # Without the last line break a description says the same.
+    # A description without its last line break is equivalent.
     with pytest.raises(ModelFileError):
         altered(folder, name, content[: int(place * (len(content) - 1))])
 

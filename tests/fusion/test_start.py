@@ -19,7 +19,7 @@ def unlike(module: nn.Module, expected: dict[str, Tensor]) -> set[str]:
 
 
 def each(model: EMM, pool: Pool) -> list[tuple[nn.Module, dict[str, Tensor]]]:
-    """The networks' components, and what the pool has for them."""
+    """The components of each network, and their weights in the pool."""
     return [
         (levels, pool.tensors_of(f"networks.{number}.levels"))
         for number, levels in enumerate(model.networks.members)
@@ -86,7 +86,7 @@ def test_fresh_embeddings_have_the_spread_of_the_trained_ones(mixed: Pool) -> No
     model = EMM(
         replace(INPUTS, cardinalities=(597, 2, 1)), 2, variant="aligned", pool=mixed.describe()
     )
-    # Trees of other cardinalities are of no concern here.
+    # The changed cardinalities matter only to the networks.
     load_pool_into(model, replace(mixed, tensors=tensors), Start(embeddings="fresh"))
     for levels in model.networks.members:
         drawn = levels[0].layers[0].table.weight

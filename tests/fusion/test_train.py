@@ -76,11 +76,11 @@ def test_in_the_first_phase_the_networks_are_frozen(
 
 
 def rising(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every epoch is better than the one before, whatever the model says."""
-    course = iter(n / 1000 for n in range(1000))
+    """Make every epoch better than the one before, whatever the model predicts."""
+    values = iter(n / 1000 for n in range(1000))
 
     def aucs(*_: object) -> tuple[float, float]:
-        value = next(course)
+        value = next(values)
         return value, value
 
     monkeypatch.setattr("emm.training.fit.validation_scores", aucs)
@@ -122,12 +122,12 @@ def test_each_phase_has_its_own_schedule(
     monkeypatch.setattr(fused, "fit", record)
     how = settings(max_epochs=5, second=Phase(learning_rate=0.0005, max_epochs=3))
     train(tmp_path, components, how, protocol=training(optimiser="adamw"))
-    (first, *told), (second, *told_second) = calls
+    (first, *rest_of_first), (second, *rest_of_second) = calls
     assert (first.max_epochs, first.optimisation.learning_rate) == (5, 0.01)
     assert (second.max_epochs, second.optimisation.learning_rate) == (3, 0.0005)
     assert first.optimisation.optimiser == second.optimisation.optimiser == "adamw"
-    assert told == [("emm",), [0], False]
-    assert told_second == [("emm", "second"), [0, 1], True]
+    assert rest_of_first == [("emm",), [0], False]
+    assert rest_of_second == [("emm", "second"), [0, 1], True]
 
 
 def test_by_default_a_phase_has_max_epochs_of_the_recipe(tmp_path: Path, components: Path) -> None:

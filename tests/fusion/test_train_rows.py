@@ -17,7 +17,7 @@ FIT_ON = ("out-of-fold", "train")
 
 
 @pytest.mark.parametrize(
-    ("fit_on", "own", "said"),
+    ("fit_on", "own", "split_of_train"),
     [
         ("out-of-fold", None, "out-of-fold"),
         ("train", None, "train"),
@@ -25,13 +25,13 @@ FIT_ON = ("out-of-fold", "train")
     ],
 )
 def test_rows_have_the_cached_predictions_of_the_pool(
-    components: Path, tiny_pool: Pool, fit_on: str, own: str | None, said: str
+    components: Path, tiny_pool: Pool, fit_on: str, own: str | None, split_of_train: str
 ) -> None:
     folder = components / "seed-0"
     how, own_settings = fusion(fit_on), settings(fit_on=own)
     train, validation = fusion_rows(CONTEXT, folder, tiny_pool, how, own_settings)
     for split, context, table in (
-        (said, CONTEXT.train, train),
+        (split_of_train, CONTEXT.train, train),
         ("validation", CONTEXT.validation, validation),
     ):
         assert table.cached_predictions is not None

@@ -1,4 +1,4 @@
-"""Models to train in no time, and rows to train them on."""
+"""Models that train quickly, and rows for them."""
 
 from dataclasses import fields
 from typing import Any
@@ -47,7 +47,7 @@ def mmoe(dropout: float = 0.2) -> MMoE:
 
 
 class Linear(nn.Module):
-    """A logit of each task from the dense features, with the same first weights each time."""
+    """Linear logits of the dense features, always with the same first weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Linear(nn.Module):
 
 
 class Constant(nn.Module):
-    """A model whose validation AUC is a given number each epoch, and that counts its epochs."""
+    """A model that counts its epochs; its validation AUCs are patched to be ``aucs``."""
 
     def __init__(self, aucs: list[float]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Training that is interrupted again and again, at given steps, until it comes through."""
+"""Training that is interrupted at given steps, and resumed until it ends."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -14,17 +14,17 @@ ORIGIN = {"settings": "0", "data": "1", "code": "2", "versions": "3"}
 
 
 class KilledError(Exception):
-    """What stands for a kill: nothing of the run is cleared up after it but its temporary files."""
+    """Simulates a kill, after which only temporary files are cleaned up."""
 
 
 def always(patch: pytest.MonkeyPatch) -> None:
-    """Keep a checkpoint of every step."""
+    """Write a checkpoint after every step."""
     patch.setattr("emm.training.checkpoint.EVERY_SECONDS", 0.0)
     patch.setattr("emm.training.checkpoint.SHARE", float("inf"))
 
 
 def interrupt_at(step: int | None, patch: pytest.MonkeyPatch) -> None:
-    """Interrupt in the middle of the ``step``-th step from now on, counted from 1; None: never."""
+    """Interrupt in the middle of the ``step``-th step from now, counted from 1; None: never."""
     count = iter(range(1, 1_000_000))
     real = loop.task_losses.__dict__.get("real", loop.task_losses)
 
@@ -40,7 +40,10 @@ def interrupt_at(step: int | None, patch: pytest.MonkeyPatch) -> None:
 def through(
     work: Callable[[], object], steps: Iterable[int], patch: pytest.MonkeyPatch
 ) -> Iterator[int]:
-    """Call ``work`` with an interruption at each of ``steps``, then without; gives those taken."""
+    """Call ``work`` with an interruption at each of ``steps``, then without one.
+
+    Yields the steps that were interrupted.
+    """
     for step in steps:
         interrupt_at(step, patch)
         try:
@@ -54,7 +57,7 @@ def through(
 
 
 def stage(folder: Path, work: Callable[[Path, Checkpoint], object]) -> None:
-    """Let ``work`` write into ``folder``/out as a stage would, with checkpoints beside it."""
+    """Let ``work`` write to ``folder``/out as a stage does, with checkpoints."""
     paths = Paths("tiny", "paper", folder)
     with checkpoints(paths, folder / "out", ORIGIN) as checkpoint:
         work(folder / "out", checkpoint)

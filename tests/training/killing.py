@@ -1,4 +1,4 @@
-"""A training in processes of its own, to be killed. They are forked from one that has torch."""
+"""A training in a separate process, to be killed; it is forked from one that has loaded torch."""
 
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -18,7 +18,7 @@ CONTEXT.set_forkserver_preload([__name__])
 
 
 def train(root: Path) -> None:
-    """Make ``root``/out as the stage of single-task models would, keeping every step."""
+    """Write ``root``/out as the stage of single-task models does, with a checkpoint per step."""
     torch.set_num_threads(1)
     checkpoint.EVERY_SECONDS, checkpoint.SHARE = 0.0, float("inf")
     paths = Paths("tiny", "paper", root)

@@ -1,8 +1,8 @@
-"""One of several processes that train together; prints what it found as JSON.
+"""One of several processes that train one model; prints history and logits as JSON.
 
     python -m tests.training.ranked weighted
 
-With torchrun's variables in the environment it meets the others, without them it is alone.
+It joins the others if torchrun's variables are in the environment, and is the only one otherwise.
 """
 
 import json
@@ -19,7 +19,7 @@ from tests.training.fitting import TRAIN, VALIDATION, mmoe, schedule
 def main() -> None:
     torch.set_num_threads(1)
     join_processes(torch.device("cpu"))
-    # In float64: of what has no gradient but rounding, Adam's steps would be as large as others.
+    # In float64: Adam would turn rounding errors of zero gradients into full steps.
     train, validation = (replace(rows, dense=rows.dense.double()) for rows in (TRAIN, VALIDATION))
     if "weighted" in sys.argv:
         train = replace(train, weights=torch.linspace(0.5, 2.0, len(train)))

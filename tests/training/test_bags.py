@@ -21,7 +21,7 @@ from tests.training.tiny import SCHEMA, fusion, save_processed, train_members, t
 
 
 def save_with_bags(folder: Path) -> None:
-    """The tiny dataset with a bag of up to four items for each row."""
+    """Save the tiny dataset with a bag of up to four items for each row."""
     save_processed(folder)
     draw = torch.Generator().manual_seed(0)
     bags: list[list[int]] = []

@@ -69,7 +69,7 @@ def test_any_flipped_bit_is_noticed(
     folder = tmp_path_factory.mktemp("flipped")
     (folder / "run.safetensors").write_bytes(content)
     found = place(folder).read()
-    # Spaces that fill the header up to a round size are the one thing that means nothing.
+    # Only the spaces that pad the header have no meaning.
     assert found is None or found[1] == ABOUT
 
 
@@ -84,7 +84,7 @@ def test_a_truncated_file_is_ignored_with_a_message(
 
 @contextmanager
 def cramped() -> Iterator[None]:
-    """No file can grow past a few bytes, as on a full disk."""
+    """Limit the size of files to a few bytes, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))
     try:
@@ -130,7 +130,7 @@ def kept(root: Path) -> list[str]:
 
 
 def stage(root: Path, *, fails: bool = False, **changes: str) -> object:
-    """A stage that keeps one run; gives what had been kept of it."""
+    """A stage that saves one run; returns what was saved before."""
     paths = Paths("tiny", "paper", root)
     with checkpoints(paths, paths.model("mmoe"), ORIGIN | changes) as own:
         found = own.of("run").read()
@@ -158,8 +158,8 @@ def test_checkpoints_with_another_fingerprint_are_removed_with_a_message(
 ) -> None:
     interrupted(tmp_path)
     assert stage(tmp_path, data="x", code="y") is None
-    said = capsys.readouterr().err
-    assert f"{OUT} are removed: other code and other data" in said
+    message = capsys.readouterr().err
+    assert f"{OUT} are removed: other code and other data" in message
 
 
 def test_a_damaged_checkpoint_is_removed_with_a_message(

@@ -17,7 +17,7 @@ DECIDED = 2 * (WARM_UP + TIMED)
 
 
 class Steps:
-    """Plain and compiled steps that take so many seconds of a clock of their own."""
+    """Plain and compiled steps that take fixed times on a simulated clock."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, plain: float, faster: float) -> None:
         self.now, self.taken = 0.0, list[str]()
@@ -34,7 +34,7 @@ class Steps:
         return step
 
     def run(self, choice: str, steps: int, count: int, batch: RowTensors = FULL) -> list[str]:
-        """What kind of step each of ``count`` is."""
+        """The kind of each of ``count`` steps."""
         chosen = choose_forward(
             self.plain, choice, batch_size=8, steps=steps, device=CPU, make=lambda *_: self.faster
         )
@@ -56,7 +56,7 @@ def test_batches_of_another_size_are_not_compiled(monkeypatch: pytest.MonkeyPatc
 def test_a_run_that_is_too_short_to_pay_off_is_not_compiled(
     monkeypatch: pytest.MonkeyPatch, steps: int, later: str
 ) -> None:
-    # Plain steps take 10 ms, compiling 10 s, so that it takes 2000 steps if half can be saved.
+    # Plain steps take 10 ms and compiling 10 s: if half is saved, it pays off after 2000 steps.
     taken = Steps(monkeypatch, 0.01, 0.004).run("auto", steps, DECIDED + 9)
     assert taken == ["plain"] * (WARM_UP + TIMED) + [later] * (len(taken) - WARM_UP - TIMED)
 
@@ -88,9 +88,9 @@ def test_without_a_compiler_training_continues_with_a_message(
 
 @pytest.mark.filterwarnings("ignore")  # of what torch.compile imports
 def test_compiled_and_plain_training_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Within 1e-5 in losses and 1e-4 in logits, after four epochs without dropout. Logits by the
-    batch's own mean: before a batch norm a bias has rounding for its gradient, and Adam enlarges
-    it."""
+    """Within 1e-5 in losses and 1e-4 in logits after four epochs without dropout. Logits use the
+    batch's own statistics: the gradient of a bias before batch norm is rounding, which Adam
+    enlarges."""
     made: list[Forward] = []
 
     def traced(plain: Forward, device: torch.device) -> Forward:

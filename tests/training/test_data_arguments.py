@@ -1,4 +1,4 @@
-"""What the data tells a model before it is built, and what it refuses."""
+"""Arguments of a model that come from the data."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def found(processes: int, *words: str) -> list[dict[str, Any]]:
-    """What each of so many processes finds."""
+    """The output of each of several processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

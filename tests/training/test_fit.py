@@ -131,15 +131,15 @@ def test_integer_row_weights_equal_repeated_rows() -> None:
 
 
 def test_cached_predictions_reach_the_model() -> None:
-    class Given(Linear):
-        def forward(self, dense: Tensor, sparse: Tensor, given: Tensor) -> Tensor:
-            return super().forward(dense, sparse) + given
+    class Offset(Linear):
+        def forward(self, dense: Tensor, sparse: Tensor, cached: Tensor) -> Tensor:
+            return super().forward(dense, sparse) + cached
 
     offset = torch.tensor([1.0, -2.0])
     train, validation = (
         replace(x, cached_predictions=offset.repeat(len(x), 1)) for x in (TRAIN, VALIDATION)
     )
-    model = Given()
+    model = Offset()
     fit(model, train, validation, schedule(max_epochs=1), seed=0)
     torch.testing.assert_close(predict(model, validation), model.layer(VALIDATION.dense) + offset)
 

@@ -1,4 +1,4 @@
-"""Averaged weights, loss weighting, and training that goes on from earlier epochs."""
+"""Averaged weights, loss weighting, and training that continues from earlier epochs."""
 
 from dataclasses import replace
 from typing import Any
@@ -39,7 +39,7 @@ def test_averaged_weights_are_the_moving_average_of_the_steps() -> None:
 
 
 def batches_of_the_run(batch_size: int) -> list[Tensor]:
-    """Row numbers of the first epoch's batches of seed 0."""
+    """Row numbers of the batches in the first epoch of seed 0."""
     order = order_generator(0, torch.device("cpu"))
     return list(torch.split(torch.randperm(len(TRAIN), generator=order), batch_size))
 
@@ -69,7 +69,7 @@ def test_the_weighting_rule_is_used_and_its_weights_learn_without_decay(
 def test_the_schedule_names_the_weighting_rule() -> None:
     model, twin = Linear(), Linear()
     rule = {"rule": "fixed", "weights": [1.6, 0.4]}
-    # Adam's first step knows no size of the gradient, but weighs it against the L2 penalty's.
+    # Adam's first step only depends on the gradient through its size relative to the L2 penalty.
     run(model, max_epochs=1, batch_size=len(TRAIN), weight_decay=1.0, weighting=rule)
     optimiser = torch.optim.Adam(twin.parameters(), lr=0.01, weight_decay=1.0)
     first, second = task_losses(twin(*TRAIN.inputs), TRAIN.labels.float())
@@ -81,7 +81,7 @@ def test_the_schedule_names_the_weighting_rule() -> None:
 def continued(
     monkeypatch: pytest.MonkeyPatch, start: list[float], aucs: list[float], patience: int
 ) -> tuple[list[Epoch], Constant]:
-    """A phase with the given AUCs after epochs 0, 1, ... with those of ``start``."""
+    """A phase with the AUCs ``aucs`` after epochs 0, 1, ... with the AUCs ``start``."""
     values = iter(aucs)
     monkeypatch.setattr("emm.training.fit.validation_scores", lambda *_: (next(values),))
     model = Constant(aucs).eval()

@@ -1,4 +1,4 @@
-"""SIGKILL at random moments of a real training, and the next start."""
+"""A real training that is killed at random moments and started again."""
 
 import random
 import time
@@ -10,7 +10,7 @@ from tests.training.killing import start
 
 def test_killed_training_ends_with_the_same_files(tmp_path: Path) -> None:
     began = start(tmp_path / "undisturbed")
-    while not (tmp_path / "undisturbed").exists():  # torch is loaded once, before the first
+    while not (tmp_path / "undisturbed").exists():  # loads torch once, before the first kill
         began.join(0.01)
     seconds = -time.monotonic()
     began.join()

@@ -1,4 +1,4 @@
-"""A binary task and a regression task: trained, taken apart, fused, scored and reported."""
+"""A binary and a regression task: trained, decomposed, fused, scored and reported."""
 
 import json
 from collections.abc import Mapping
@@ -48,10 +48,10 @@ ROWS = ["narrow", "wide", "gbdt", "aitm", *FUSED]
 
 
 def save_mixed(folder: Path) -> None:
-    """The tiny dataset with a standardised value in the place of its second task's label."""
+    """Save the tiny dataset with a standardised target as the label of its second task."""
     save_processed(folder)
     for number, split in enumerate(SPLITS):
-        # Test has columns of its own, and the same rows as validation.
+        # Test has the rows of validation.
         source = "validation" if split == "test" else split
         rows = pl.read_parquet(folder / f"{source}.parquet")
         noise = torch.randn(len(rows), generator=torch.Generator().manual_seed(number)).numpy()

@@ -35,7 +35,7 @@ def test_lazy_adam_equals_adam_if_every_batch_contains_every_row() -> None:
     lazy, plain = table(), table()
     found = steps(lazy, stepper(lazy), [ALL_ROWS] * 8)
     expected = steps(plain, stepper(plain, optimiser="adam"), [ALL_ROWS] * 8)
-    # The two add their epsilon before and after the bias of the first steps is taken out.
+    # One adds epsilon before the bias correction, the other after it.
     torch.testing.assert_close(found, expected, atol=5e-4, rtol=0)
 
 

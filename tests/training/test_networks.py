@@ -55,8 +55,8 @@ def test_out_of_fold_adds_models_of_each_fold_and_keeps_the_main_ones(tmp_path: 
     names = ["fold-0", "fold-1", "fold-2"]
     seed = tmp_path / "out-of-fold/seed-0"
     assert sorted(path.name for path in seed.iterdir()) == [*names, *TASKS]
-    main, alone = (weights(tmp_path / f / "seed-0/t0") for f in ("out-of-fold", "train"))
-    assert all(torch.equal(main[key], alone[key]) for key in alone)
+    main, single = (weights(tmp_path / f / "seed-0/t0") for f in ("out-of-fold", "train"))
+    assert all(torch.equal(main[key], single[key]) for key in single)
     found = [weights(seed / name / "t0")["tower.0.weight"] for name in names]
     assert len({tuple(x.flatten().tolist()) for x in [main["tower.0.weight"], *found]}) == 4
     histories = [tmp_path / f / "history.json" for f in ("out-of-fold", "train")]
@@ -124,16 +124,16 @@ def losses(folder: Path) -> list[tuple[int, str, float]]:
 
 @pytest.mark.parametrize("fit_on", ["train", "out-of-fold"])
 def test_vectorised_training_gives_the_same_models(tmp_path: Path, fit_on: str) -> None:
-    """The first epoch's losses are compared: later ones carry rounding that Adam enlarges."""
-    for folder, vectorised in (("alone", False), ("many", True)):
+    """Only the losses of the first epoch are compared: Adam enlarges rounding in later ones."""
+    for folder, vectorised in (("single", False), ("stacked", True)):
         how = training(seeds=(0, 2), vectorised=vectorised)
         train_structure(tmp_path / folder, CONTEXT, "narrow", fusion(fit_on), how)
-    alone, many = (
+    single, stacked = (
         sorted(path.relative_to(tmp_path / f) for path in (tmp_path / f).rglob("*"))
-        for f in ("alone", "many")
+        for f in ("single", "stacked")
     )
-    assert alone == many
-    for own, other in zip(losses(tmp_path / "alone"), losses(tmp_path / "many"), strict=True):
+    assert single == stacked
+    for own, other in zip(losses(tmp_path / "single"), losses(tmp_path / "stacked"), strict=True):
         assert own[:2] == other[:2]
         assert other[2] == pytest.approx(own[2], abs=1e-4)
 
@@ -143,8 +143,8 @@ def test_a_message_says_why_models_can_not_be_vectorised(
 ) -> None:
     how = training(seeds=(0, 2), vectorised=True, ema_decay=0.9)
     train_structure(tmp_path, CONTEXT, "narrow", fusion("train"), how)
-    told = "train one after another: their weights are averaged"
-    assert told in capsys.readouterr().err
+    message = "train one after another: their weights are averaged"
+    assert message in capsys.readouterr().err
 
 
 def test_few_frames_lead_from_the_stage_to_the_backward_pass(

@@ -76,19 +76,19 @@ def test_frozen_weights_are_not_updated() -> None:
 
 @pytest.mark.parametrize("name", list(OPTIMISERS))
 def test_others_learn_without_weight_decay(name: str) -> None:
-    other, alone = (nn.Parameter(torch.ones(2)) for _ in range(2))
+    other, single = (nn.Parameter(torch.ones(2)) for _ in range(2))
     stepper = Stepper(line(), [other], how(optimiser=name), STEPS)
-    optimiser = torch.optim.Adam([alone], lr=0.05)
+    optimiser = torch.optim.Adam([single], lr=0.05)
     for _ in range(5):
-        other.grad, alone.grad = torch.tensor([1.0, 0.0]), torch.tensor([1.0, 0.0])
+        other.grad, single.grad = torch.tensor([1.0, 0.0]), torch.tensor([1.0, 0.0])
         stepper.step()
         optimiser.step()
-    torch.testing.assert_close(other, alone)
+    torch.testing.assert_close(other, single)
     assert other[1] == 1
 
 
 def sizes(lr_schedule: str) -> list[float]:
-    """How far each step goes along a constant gradient of Adam, which is the learning rate."""
+    """Adam's step sizes for a constant gradient, which are the learning rates."""
     weight = nn.Linear(1, 1, bias=False)
     stepper = Stepper(weight, [], how(weight_decay=0.0, lr_schedule=lr_schedule), STEPS)
     places = [float(weight.weight.detach())]
@@ -153,7 +153,7 @@ def test_the_average_includes_batch_norm_statistics() -> None:
 
 
 class Mixed(nn.Module):
-    """Something that learns beside what has no mean: bounds of bins, and nodes of trees."""
+    """Trainable weights, and buffers without a mean: bounds of bins and nodes of trees."""
 
     def __init__(self) -> None:
         super().__init__()

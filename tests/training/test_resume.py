@@ -1,4 +1,4 @@
-"""A run that was interrupted ends with the bits of one that wasn't."""
+"""An interrupted run ends with the same bits as an uninterrupted one."""
 
 import random
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Training stages that were interrupted leave the files of those that weren't."""
+"""Interrupted training stages write the same files as uninterrupted ones."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -100,7 +100,7 @@ def test_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: Work) -
 def test_a_fused_model_in_both_phases(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, components: Path, arguments: dict[str, Any]
 ) -> None:
-    """Its choice of partners is drawn from the generator that dropout draws from."""
+    """Partners are sampled from the generator of dropout."""
     how = settings(second=Phase(learning_rate=0.005, max_epochs=2))
 
     def work(out: Path, checkpoint: Checkpoint | None) -> None:
@@ -116,7 +116,7 @@ def test_a_fused_model_in_both_phases(
             arguments={"tower": [3], "dropout": 0.1, **arguments},
         )
 
-    # The first loss of each attempt is that of epoch 0: 3 steps an epoch, 2 epochs a phase.
+    # The first loss of each attempt is that of epoch 0; 3 steps per epoch, 2 epochs per phase.
     assert_the_same_files(tmp_path, work, [5, 6, 3], monkeypatch)
 
 

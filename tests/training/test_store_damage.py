@@ -33,7 +33,7 @@ ABOUT = Description(
     recipe="paper",
     seed=0,
 )
-# What no outcome depends on, and no hash in the file protects.
+# Entries that no result depends on and no hash protects.
 ANNOTATIONS = ("name", "dataset", "recipe", "seed", "tasks")
 PLACES = st.floats(0, 1, exclude_max=True)
 
@@ -57,7 +57,7 @@ def load(folder: Path) -> tuple[Tensor, Description]:
 
 
 def altered(folder: Path, name: str, content: bytes) -> tuple[Tensor, Description]:
-    """What is loaded with other bytes in one of the files, which then gets back its own."""
+    """Load with other bytes in one of the files, which is restored afterwards."""
     good = (folder / name).read_bytes()
     (folder / name).write_bytes(content)
     try:
@@ -76,7 +76,7 @@ def flipped(content: bytes, place: float, bit: int) -> bytes:
 @given(st.sampled_from([WEIGHTS, DESCRIPTION]), PLACES)
 def test_a_truncated_file_is_rejected(folder: Path, name: str, place: float) -> None:
     content = (folder / name).read_bytes()
-    # Without the last line break a description says the same.
+    # A description without its last line break is equivalent.
     with pytest.raises(ModelFileError):
         altered(folder, name, content[: int(place * (len(content) - 1))])
 

@@ -1,4 +1,4 @@
-"""Training and prediction from a file are those from memory."""
+"""Training and prediction with streamed rows equal those with rows in memory."""
 
 import json
 import shutil

@@ -16,7 +16,7 @@ from tests.data.tables.streamed import stream
 from tests.training.fitting import INPUTS, TRAIN, VALIDATION, schedule
 
 KNOBS: Mapping[str, Any] = {"embedding_dim": 2, "tower": [4], "dropout": 0.0}
-# In float64: of what has no gradient but rounding, Adam's steps would be as large as others.
+# In float64: Adam would turn rounding errors of zero gradients into full steps.
 ROWS, HELD = (replace(rows, dense=rows.dense.double()) for rows in (TRAIN, VALIDATION))
 
 
@@ -35,9 +35,11 @@ def members(models: list[nn.Module], **changes: Any) -> list[StackedModel]:
     return [StackedModel(model, rows, HELD, seed, ("row",)) for seed, model in enumerate(models)]
 
 
-def assert_as_alone(many: list[StackedModel], alone: list[nn.Module], how: Schedule) -> None:
-    found = fit_vectorised(many, how)
-    for member, model, epochs in zip(many, alone, found, strict=True):
+def assert_equal_to_single(
+    stacked: list[StackedModel], single: list[nn.Module], how: Schedule
+) -> None:
+    found = fit_vectorised(stacked, how)
+    for member, model, epochs in zip(stacked, single, found, strict=True):
         expected = fit(
             model, member.train, member.validation, how, seed=member.seed, names=member.names
         )
@@ -55,24 +57,24 @@ def test_several_seeds_in_one_pass_equal_the_seeds_one_by_one(
     make: Any, weighting: Mapping[str, Any]
 ) -> None:
     how = schedule(max_epochs=4, weight_decay=0.01, lr_schedule="one-cycle", weighting=weighting)
-    many, alone = ([make(seed) for seed in range(3)] for _ in range(2))
-    assert_as_alone(members(many), alone, how)
+    stacked, single = ([make(seed) for seed in range(3)] for _ in range(2))
+    assert_equal_to_single(members(stacked), single, how)
 
 
 def test_each_model_has_its_own_best_epoch_and_stop() -> None:
     how = schedule(max_epochs=12, patience=2, learning_rate=0.05)
-    many, alone = ([mmoe(seed) for seed in range(4)] for _ in range(2))
-    assert_as_alone(members(many), alone, how)
+    stacked, single = ([mmoe(seed) for seed in range(4)] for _ in range(2))
+    assert_equal_to_single(members(stacked), single, how)
     lengths = {len(fit(mmoe(s), ROWS, HELD, how, seed=s, names=("row",))) for s in range(4)}
     assert len(lengths) > 1
 
 
 def test_each_model_has_its_own_rows_and_weights() -> None:
     weights = torch.linspace(0.5, 2.0, len(ROWS), dtype=torch.float64)
-    many, alone = ([mmoe(seed) for seed in range(2)] for _ in range(2))
-    own = members(many, weights=weights)
+    stacked, single = ([mmoe(seed) for seed in range(2)] for _ in range(2))
+    own = members(stacked, weights=weights)
     own[1].train = replace(own[1].train, labels=1 - ROWS.labels)
-    assert_as_alone(own, alone, schedule(max_epochs=2))
+    assert_equal_to_single(own, single, schedule(max_epochs=2))
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ STRUCTURES: Mapping[str, Mapping[str, Any]] = {
 
 
 def table(rows: int, seed: int) -> RowTensors:
-    """Two tasks that follow a number each, and the id."""
+    """Rows with two tasks, each of which depends on one number and the id."""
     generator = torch.Generator().manual_seed(seed)
     dense = torch.rand(rows, 2, generator=generator)
     ids = torch.randint(0, 4, (rows, 1), generator=generator).int()
@@ -119,7 +119,7 @@ def train_members(
     structures: Sequence[str] = ("narrow", "wide"),
     seeds: Sequence[int] = (0,),
 ) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Networks and trees of each seed; gives their folders by row."""
+    """Train networks and trees with each seed; returns their folders by name."""
     protocol = training(seeds=tuple(seeds))
     for structure in structures:
         train_structure(folder / structure, context, structure, how, protocol)
@@ -128,7 +128,7 @@ def train_members(
 
 
 def save_processed(folder: Path, rows: int = 150) -> None:
-    """The dataset as preprocessing would leave it, without test rows."""
+    """Write the dataset as preprocessing does, without test rows."""
     folder.mkdir(parents=True)
     write_schema(SCHEMA, folder / "schema.json")
     context = make_context(rows)

@@ -10,7 +10,7 @@ from tests.training.weighting.toy import gradients, toy
 
 
 class Bottom(nn.Module):
-    """A shared bottom, with the towers of all tasks in one tensor a layer."""
+    """A shared bottom, with the towers of all tasks in one tensor per layer."""
 
     def __init__(self) -> None:
         super().__init__()

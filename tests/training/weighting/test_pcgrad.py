@@ -82,7 +82,7 @@ def test_combinations_equal_the_papers_algorithm(case: tuple[np.ndarray, list[li
 
 
 def test_all_parameters_count_as_one_vector() -> None:
-    # (1 | 2, 0) and (1 | -2, 1): they agree on the first parameter alone, conflict in all.
+    # (1 | 2, 0) and (1 | -2, 1) agree on the first parameter, but conflict over all.
     first, second = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(2, 1))
     both: Tensor = torch.cat([first, second[:, 0]])
     gradients = np.array([[1.0, 2.0, 0.0], [1.0, -2.0, 1.0]])

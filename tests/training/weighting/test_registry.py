@@ -17,7 +17,7 @@ def rule_named(rule: str) -> Weighting:
 
 
 class NoReading(TorchDispatchMode):
-    """Any value of a tensor that Python asks for is an error; on a GPU it would wait for it."""
+    """Reading the value of a tensor is an error; on a GPU it would wait for the device."""
 
     def __torch_dispatch__(self, function, _types, args=(), kwargs=None):
         assert function is not torch.ops.aten._local_scalar_dense.default, "a value was read"
@@ -88,7 +88,7 @@ def test_the_first_step_equals_that_of_the_mean(rule: str) -> None:
 def test_a_step_does_not_wait_for_the_device(rule: str) -> None:
     weighting = rule_named(rule)
     parameters, losses = toy()
-    weighting.backward(losses, parameters)  # gradnorm looks for its weight in the first step
+    weighting.backward(losses, parameters)  # gradnorm searches for its weight in the first step
     parameters, losses = toy()
     with NoReading():
         weighting.backward(losses, parameters, parameters[0].square().sum())
