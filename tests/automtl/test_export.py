@@ -1,4 +1,4 @@
-"""The exported model is the supernet with everything decided."""
+"""The exported model equals the supernet with all choices and gates decided."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ SEEDS = range(6)
 
 
 def one_hot(made: Supernet) -> None:
-    """All of a choice's weight to the candidate that leads."""
+    """Give all weight of each choice to its most likely candidate."""
     for choice in open_choices(made).values():
         with torch.no_grad():
             choice.alpha.copy_(1e4 * torch.eye(len(choice.names))[choice.alpha.argmax()])
@@ -69,7 +69,7 @@ def test_the_meters_count_what_evaluation_counts(seed: int, encoding: str) -> No
 
 
 def settled(made: Supernet) -> Supernet:
-    """With gates as good as certain, and operators as good as fixed."""
+    """Make gates and operators almost certain."""
     with torch.no_grad():
         for parameter in made.architecture_parameters():
             parameter.mul_(1e6)

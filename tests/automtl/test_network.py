@@ -28,7 +28,7 @@ def norm(layer, x):
 
 
 def restated(model, plain, chosen, dense, sparse):
-    """One row, expert and reader at a time."""
+    """The forward pass, one row, expert and reader at a time."""
     fields = [
         value.unsqueeze(1) * vector
         for value, vector in zip(dense.T, model.front.dense, strict=True)
@@ -71,7 +71,7 @@ def restated(model, plain, chosen, dense, sparse):
 
 
 def test_forward_equals_a_direct_evaluation_of_the_architecture(tasks, case, plain, small):
-    # The last level's readers: as many of the four as there are tasks.
+    # The readers of the last level are the tasks.
     chosen = {**ARCHITECTURE, "tasks": ARCHITECTURE["tasks"][:tasks]}
     model = case.prepare(AutoMTL(small.inputs, tasks, architecture=chosen, **ARGUMENTS))
     expected = restated(model, plain, chosen, case.dense, case.sparse)

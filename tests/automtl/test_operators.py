@@ -14,7 +14,7 @@ def choice(*names: str) -> Choice:
 
 
 def restated(made: Choice, x: torch.Tensor) -> torch.Tensor:
-    """One candidate after the other, from their weights alone."""
+    """The output, computed candidate by candidate from their weights."""
     total = torch.zeros_like(x)
     for weight, each in zip(made.alpha.softmax(dim=0), made.candidates.values(), strict=True):
         found = x

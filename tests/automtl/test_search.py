@@ -1,4 +1,4 @@
-"""The course of a search, on a tiny dataset."""
+"""The search, on a tiny dataset."""
 
 import signal
 import subprocess
@@ -141,7 +141,7 @@ def same(first: Outcome, second: Outcome) -> bool:
 
 @pytest.fixture(scope="module")
 def whole() -> Outcome:
-    """A search that nothing interrupted."""
+    """An uninterrupted search."""
     return outcome()
 
 

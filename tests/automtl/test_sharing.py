@@ -1,8 +1,8 @@
-"""A problem whose best sharing pattern is known: the search finds it.
+"""The search finds the best sharing pattern of a problem for which it is known.
 
-Six fields. Two tasks follow the sum of the first two, a third that of the next two, and the last
-two are noise. An expert gives a single number, so that none can serve both sums: the two tasks have
-to share experts that read their fields, and the third needs experts with its own.
+There are six fields. Two tasks depend on the sum of the first two, a third on that of the next two,
+and the last two are noise. As an expert outputs a single number, it can't serve both sums: the two
+tasks must share experts that read their fields, and the third needs experts of its own.
 """
 
 from dataclasses import replace
@@ -63,7 +63,7 @@ CONTEXT = TrainingContext(
 
 
 def reached(architecture: Architecture) -> list[set[int]]:
-    """The fields that each task reads, through whichever experts."""
+    """The fields that each task reads, through any expert."""
     (experts,) = architecture.levels
     return [
         {field for k in own for field in (*experts[k].fields, *_pairs(experts[k].interactions))}
@@ -91,6 +91,6 @@ def test_the_search_chosen_on_validation_has_the_pattern(outcomes: list[Outcome]
 
 
 def test_most_searches_have_the_pattern(outcomes: list[Outcome]) -> None:
-    # A search can end where all experts serve two tasks; its validation AUC tells: see above.
+    # A search can end with all experts serving two tasks, which shows in its validation AUC.
     found = [reached(outcome.found.architecture) == PATTERN for outcome in outcomes]
     assert sum(found) >= 2

@@ -54,7 +54,7 @@ def test_a_written_architecture_is_read_back(
 
 
 def tree() -> dict[str, Any]:
-    """A sound architecture.json."""
+    """The content of a valid architecture.json."""
     first = {"fields": ["age"], "interactions": ["sex", "town"], "operators": ["mlp-16"]}
     return {
         "format": 1,

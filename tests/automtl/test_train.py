@@ -25,7 +25,7 @@ SPACE = {"levels": 1, "experts": 2, "layers": 1, "width": 3, "operators": ("iden
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that a search leaves."""
+    """The output folder of a search."""
     out = tmp_path_factory.mktemp("searched")
     settings = SearchSettings(batch_size=64, warm_up=1, joint=0)
     found = search(CONTEXT, settings, {**ARGUMENTS, **SPACE})
@@ -61,7 +61,7 @@ def test_every_seed_trains_the_found_architecture(searched: Path, tmp_path: Path
 
 
 def first_weights(searched: Path, start: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The weights that training would begin with."""
+    """The weights with which training starts."""
     begun = {}
 
     def keep(_out: Any, context: Any, _checkpoint: Any, *, name: str, build: Any, **_: Any) -> None:
@@ -98,7 +98,7 @@ def test_max_epochs_of_the_model_override_those_of_the_recipe(
     searched: Path, tmp_path: Path
 ) -> None:
     out = train(tmp_path / "model", searched, max_epochs=1)
-    assert (out / "history.json").read_text().count('"epoch": ') == 2  # one a seed
+    assert (out / "history.json").read_text().count('"epoch": ') == 2  # one per seed
 
 
 def test_an_architecture_of_other_data_is_rejected(searched: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A small supernet, and everything decided in it at random."""
+"""A small supernet with random gates and operators."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def batch(rows: int = 16) -> tuple[Tensor, Tensor]:
 
 
 def supernet(seed: int = 0, tasks: int = 2, **changes: Any) -> Supernet:
-    """With gates and operators drawn at random, and statistics of a few batches."""
+    """A supernet with random gates and operators, and the statistics of a few batches."""
     torch.manual_seed(seed)
     made = Supernet(INPUTS, tasks, **{**NETWORK, **SPACE, **changes})
     with torch.no_grad():
@@ -43,7 +43,7 @@ def supernet(seed: int = 0, tasks: int = 2, **changes: Any) -> Supernet:
 
 
 def exported(made: Supernet, **changes: Any) -> tuple[Found, AutoMTL]:
-    """The architecture of likelier values, as a model with the supernet's weights."""
+    """The architecture of the more likely values, and its model with the supernet's weights."""
     found = decide(made, likeliest(made))
     model = AutoMTL(
         INPUTS,

@@ -1,4 +1,4 @@
-"""Rows of every kind, trained on tiny data, scored as the pipeline scores them."""
+"""Models of every kind, trained on tiny data, and evaluated as in the pipeline."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""A tiny funnel of custom data, from its file to the report, by the stages' own functions."""
+"""A tiny funnel of custom data, from its file to the report, through the stages."""
 
 import json
 from copy import deepcopy
@@ -47,7 +47,7 @@ LISTS = {"datasets": ["shop"], "baselines": MODELS, "table": MODELS, "trained": 
 
 
 def impressions() -> pl.DataFrame:
-    """A click, and purchases among the clicked: both likelier in some countries."""
+    """Rows with clicks, and purchases after clicks; both are more likely in some countries."""
     draw = np.random.default_rng(0)
     country = draw.integers(0, 4, ROWS)
     clicked = draw.random(ROWS) < 0.3 + 0.1 * country
@@ -64,7 +64,7 @@ def impressions() -> pl.DataFrame:
 
 
 def prepare(root: Path, rows: pl.DataFrame, change: Change = lambda tree: None) -> None:
-    """Processed data in ``root``, as the stages make it; ``change``: of data.yaml."""
+    """Process data in ``root`` with the stages; ``change``: of data.yaml."""
     (root / "mine").mkdir()
     rows.write_csv(root / "mine/shop.csv")
     edit(copy_conf(root), lambda tree: tree.update(LISTS))

@@ -1,4 +1,4 @@
-"""What a stage imports."""
+"""The imports of the stages."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Trials that train, and whether the tuned recipes hold what the project's own logs chose."""
+"""Trials with real training, and a check that tuned recipes equal the best trials of the logs."""
 
 import json
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ def schedule(project: Project, optimiser: OptimiserSettings) -> Schedule:
 
 
 def split(section: Mapping[str, Any]) -> tuple[OptimiserSettings, dict[str, Any]]:
-    """The optimiser's part of a section, and the network's."""
+    """The optimiser settings and the network arguments of a section."""
     own = dict(section)
     return OptimiserSettings(own.pop("learning_rate"), own.pop("weight_decay")), own
 

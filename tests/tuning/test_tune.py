@@ -22,14 +22,14 @@ PROTOCOL = TrainingSettings((0,), 128, 1, 1, "cpu", 1, optimiser="adamw", ema_de
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """The project's own, with a quick protocol; `scored` takes the place of training."""
+    """The project's own configuration with a quick protocol; `scored` replaces training."""
     monkeypatch.setattr(module, "open_context", lambda *_: None)
     monkeypatch.setattr(module, "train_trial", lambda *arguments: scored(*arguments[4:]))
     return quick(tmp_path)
 
 
 def quick(root: Path, **lists: Any) -> Project:
-    """The project's own in ``root``, with other ``lists`` in params.yaml and a quick protocol."""
+    """A copy of the configuration in ``root``, with other ``lists`` and a quick protocol."""
     params = copy_conf(root)
     edit(params, lambda tree: tree.update(lists))
     training = json.loads(json.dumps(asdict(PROTOCOL)))
@@ -38,7 +38,7 @@ def quick(root: Path, **lists: Any) -> Project:
 
 
 def scored(section: Mapping[str, Any], seed: int = SPACE.seed) -> dict[str, float]:
-    """A score of each task that only the section and the seed decide."""
+    """A score of each task, computed from the section and the seed."""
     digits = sum(map(ord, json.dumps(section, sort_keys=True))) % 97
     return {"income": 0.5 + digits / 200, "never-married": 0.7 + (seed - SPACE.seed) / 100}
 
