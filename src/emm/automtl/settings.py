@@ -1,4 +1,4 @@
-"""How a search goes: its section of the recipe, next to the arguments of the supernet."""
+"""Settings of architecture search, and of the training of searched architectures."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -11,10 +11,13 @@ from emm.training.settings import OptimiserSettings
 
 @dataclass(frozen=True)
 class Budget:
-    """What the found model may have at most, as evaluation counts it: learned ``parameters``,
-    embeddings included, and ``operations``, multiplications and additions of the matrix products
-    for one row's prediction. ``weight``: of the expected excess, as a share of the budget, in the
-    loss that the architecture learns by."""
+    """Limits of the searched model, counted as in evaluation.
+
+    Attributes:
+        parameters: learned parameters, including embeddings.
+        operations: multiplications and additions of the matrix products that predict one row.
+        weight: of the expected excess, as a share of the budget, in the architecture's loss.
+    """
 
     parameters: Count | None = None
     operations: Count | None = None
@@ -23,14 +26,22 @@ class Budget:
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """PD-DARTS. ``warm_up``: epochs in which weights alone learn; ``joint``: epochs in which the
-    architecture learns, too; after them the most certain choices of operators are fixed,
-    ``discretised`` in an epoch, spread over it, until none is open.
+    """A search by PD-DARTS; the arguments of the supernet are in the same section.
 
-    ``folds``: the architecture learns on one of so many parts of train, weights on the others;
-    ``sample``: the share of train that is read at all; ``sample_weights``: weigh its rows in the
-    loss as the dataset says. ``selection_weight``: of the mean
-    probability of all gates, in the loss that the architecture learns by.
+    Attributes:
+        seed: of the search.
+        batch_size: rows per step.
+        warm_up: epochs in which only weights learn.
+        joint: epochs in which the architecture learns, too.
+        discretised: choices that are fixed per epoch after these, until none is open.
+        learning_rate: of the weights.
+        weight_decay: of the weights.
+        architecture_learning_rate: of the architecture.
+        selection_weight: of the mean probability of all gates, in the architecture's loss.
+        folds: the architecture learns on one of these parts of train, weights on the others.
+        sample: the share of train that is used.
+        sample_weights: weigh the rows of train in the loss as the dataset says.
+        budget: limits of the searched model.
     """
 
     seed: Annotated[int, Field(ge=0)] = 0
@@ -50,8 +61,12 @@ class SearchSettings:
 
 @dataclass(frozen=True)
 class SearchedSettings(OptimiserSettings):
-    """How a found architecture is trained: ``start`` from ``scratch``, with fresh weights, or with
-    those that the ``search`` ended with, for at most ``max_epochs`` (by default as every model)."""
+    """How a searched architecture is trained.
+
+    Attributes:
+        start: ``scratch`` with fresh weights, or ``search`` with the weights of the search.
+        max_epochs: at most this many; null: those of ``training``.
+    """
 
     start: Literal["scratch", "search"] = "scratch"
     max_epochs: Count | None = None

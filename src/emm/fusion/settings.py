@@ -35,10 +35,10 @@ class OutsideModel:
 
 @dataclass(frozen=True)
 class FusionSettings(PoolSettings):
-    """What the pool consists of, and the rows that fused models learn on.
+    """What the pool consists of, and the rows on which fused models learn.
 
-    ``pool``: models from outside, next to the pipeline's own; ``adapter``: ``linear`` cuts networks
-    of different widths alike and learns linear maps between them.
+    ``pool``: models from outside, in addition to the pipeline's own; ``adapter``: ``linear`` cuts
+    networks of different widths, too, and learns linear maps between the widths.
     """
 
     pool: tuple[OutsideModel, ...] = ()
@@ -55,7 +55,7 @@ class Start:
     """What a fused model takes over from the trained networks, and what it learns from scratch.
 
     ``networks``: all of their layers; ``embeddings``: those of their first layers (the published
-    code discards them); ``towers``: these go on learning unless they are ``frozen``. Raises
+    code discards them); ``towers``: these continue to learn unless they are ``frozen``. Raises
     ParamsError for fresh networks with frozen towers.
     """
 
@@ -74,7 +74,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Phase:
-    """A phase in which the trained networks learn, too, at a step size of its own."""
+    """A phase in which the trained networks learn, too, with its own step size."""
 
     learning_rate: Positive
     max_epochs: Count

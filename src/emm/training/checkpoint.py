@@ -38,7 +38,7 @@ Saved = tuple[dict[str, Tensor], Any]
 
 @dataclass
 class Checkpoint:
-    """The checkpoint of one run, or of a stage, whose runs have theirs `of` it.
+    """The checkpoint of a run. That of a stage gives those of its runs by `of`.
 
     ``folder``: that of the stage's checkpoints, None to save nothing; ``fingerprint``: hashes of
     everything that the stage's result depends on.

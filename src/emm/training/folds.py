@@ -38,7 +38,7 @@ class FoldRun:
 def fold_runs(settings: FoldSettings | None) -> list[FoldRun]:
     """The trainings that one model needs, first that of the member itself.
 
-    ``settings``: None for a model of no pool, which learns on all rows.
+    ``settings``: None for a model that is in no pool and learns on all rows.
     """
     if settings is None or settings.fit_on == "train":
         return [FoldRun()]

@@ -97,10 +97,10 @@ def train_networks(
 def _passes(
     folds: Sequence[FoldRun], training: TrainingSettings
 ) -> Iterator[tuple[FoldRun, tuple[int, ...]]]:
-    """The folds and seeds of the runs that train next to each other, or vectorised."""
+    """The fold and the seeds of the runs that train in one pass, or one after another."""
     whole = [fold for fold in folds if fold.left_out is None] if training.vectorised else []
     yield from ((fold, tuple(training.seeds)) for fold in whole)
-    # The rows without a fold are a copy, and others for each seed.
+    # The rows without a fold are a copy, which differs by seed: one seed at a time.
     yield from ((fold, (seed,)) for seed in training.seeds for fold in folds if fold not in whole)
 
 

@@ -61,7 +61,7 @@ class RunState:
     def end_epoch(self, epoch: Epoch, max_epochs: int, patience: int) -> None:
         """Record a finished epoch, keep its weights if it is the best, and decide whether to stop.
 
-        The best epoch before this run counts for ``patience`` as the last one before it.
+        For ``patience``, a best epoch before this run counts as the last epoch before it.
         """
         self.history.append(epoch)
         best = best_epoch(self.history)
@@ -91,7 +91,7 @@ def after_step(state: RunState, checkpoint: Checkpoint) -> None:
 
 
 def save(state: RunState, checkpoint: Checkpoint) -> None:
-    """Save the state between two steps; of a run that has ended, only its result."""
+    """Save the state between two steps, or only the result if the run has ended."""
     parts: dict[str, Mapping[str, Tensor]] = {"best": state.best}
     about = {
         "order": list(state.train.arrangement),
@@ -114,7 +114,7 @@ def save(state: RunState, checkpoint: Checkpoint) -> None:
 
 
 def restore(state: RunState, checkpoint: Checkpoint) -> None:
-    """Bring a run that is about to start to where it was interrupted, if a checkpoint has that."""
+    """Restore the state of a run that is about to start from its checkpoint, if there is one."""
     saved = checkpoint.read()
     if saved is None:
         return
