@@ -174,17 +174,26 @@ print("\\n".join(file for file in files if file and "/src/emm/" in file))
 # Not active by default; test_searched.py and test_few_shot.py run them.
 IDLE = {"search", "train-searched"} | {name for name in STAGES if name.startswith("fewshot-")}
 
+# A model of each stage that has one.
+MODEL_OF = {
+    "pretrain": "tm-1",
+    "train": "mmoe",
+    "train-gbdt": "gbdt",
+    "train-emm": "emm",
+    "evaluate": "emm",
+}
+
 
 @pytest.mark.parametrize("name", sorted(set(STAGES) - IDLE))
 def test_stage_depends_on_all_code_that_it_loads(done: Workspace, name: str) -> None:
     """Includes modules imported by name at run time, which a scan of imports misses."""
     stage = STAGES[name]
-    row = {"pretrain": "tm-1", "train": "mmoe", "train-emm": "emm", "evaluate": "emm"}.get(name)
-    words = [str(scripts_of(stage)[0]), CENSUS, *([row] if row else [])]
+    model = MODEL_OF.get(name)
+    words = [str(scripts_of(stage)[0]), CENSUS, *([model] if model else [])]
     (done.root / "recorder.py").write_text(RECORDER)
     output = done.run("python", "recorder.py", *words).stdout
     loaded = {str(Path(line).relative_to(done.root)) for line in output.split()}
-    deps = [Path(dep.replace("${item.model}", row or "")) for dep in stage["deps"]]
+    deps = [Path(dep.replace("${item.model}", model or "")) for dep in stage["deps"]]
     undeclared = {
         file
         for file in loaded
