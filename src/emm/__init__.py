@@ -1,10 +1,10 @@
 """EMM: trained single-task models, taken apart and fused into one multi-task model.
 
-    import emm
+import emm
 
-    data = emm.load_dataset("data/processed/census-income")
-    model = emm.fit(data, "mmoe", max_epochs=5)
-    print(emm.evaluate(model, data))
+data = emm.load_dataset("data/processed/census-income")
+model = emm.fit(data, "mmoe", max_epochs=5)
+print(emm.evaluate(model, data))
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Take trained models apart and fuse them in a program."""
+"""Decompose trained models and fuse them in a program."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from emm.fusion.train import fuse as fuse_pool
 from emm.fusion.trained_models import TOWER, TrainedNetwork, TrainedTrees
 from emm.trees.forest import TreeEnsemble
 
-Trained = tuple[list[TrainedNetwork], list[TrainedTrees]]
+Members = tuple[list[TrainedNetwork], list[TrainedTrees]]
 
 
 @dataclass(frozen=True)
 class Components:
-    """Trained models, taken apart: the layers of each, by level, and the trees beside them."""
+    """Decomposed models: the layers of each network by level, and the trees."""
 
     pool: Pool
     trees: tuple[TrainedTrees, ...]
@@ -53,7 +53,7 @@ def decompose(models: Sequence[Model], dataset: Dataset, *, seed: int = 0) -> Co
     networks can't be cut in the same way.
     """
     context = dataset.context
-    networks, trees = _trained(models, dataset)
+    networks, trees = _members(models, dataset)
     pool = build_pool(networks, trees, context.inputs, dataset.tasks, context.schema_sha256, seed)
     return Components(pool, tuple(trees))
 
@@ -99,7 +99,7 @@ def fuse(models: Sequence[Model], dataset: Dataset, *, seed: int = 0, **settings
     return Model(network.eval(), about, tuple(epochs))
 
 
-def _trained(models: Sequence[Model], dataset: Dataset) -> Trained:
+def _members(models: Sequence[Model], dataset: Dataset) -> Members:
     """The models as members of a pool."""
     networks, trees = [], []
     for name, model in zip(names_of(models), models, strict=True):

@@ -81,13 +81,7 @@ def fit(
     Raises ParamsError, which lists every setting that is wrong.
     """
     choose("model", model, MODELS, "emm.fit", "name one of these")
-    if (model == SINGLE_TASK) is (task is None):
-        raise ParamsError(
-            f"{model} needs {'a task' if task is None else 'no task'}",
-            got=f"task={task!r}",
-            expected=f"one of {', '.join(dataset.tasks)}" if task is None else "all tasks",
-            next_step="pass task=..." if task is None else f"leave it out, or fit {SINGLE_TASK}",
-        )
+    _check_task(dataset, model, task)
     context, architecture = dataset.context, model_class(model)
     training, rest = training_settings(settings, seed)
     optimiser, arguments = split_section(
@@ -110,6 +104,16 @@ def fit(
     epochs = fit_network(network, train, validation, schedule, seed=seed, names=names)
     about = replace(context.describe(model, model, arguments, seed), tasks=tasks)
     return Model(network, about, tuple(epochs))
+
+
+def _check_task(dataset: Dataset, model: str, task: str | None) -> None:
+    if (model == SINGLE_TASK) is (task is None):
+        raise ParamsError(
+            f"{model} needs {'a task' if task is None else 'no task'}",
+            got=f"task={task!r}",
+            expected=f"one of {', '.join(dataset.tasks)}" if task is None else "all tasks",
+            next_step="pass task=..." if task is None else f"leave it out, or fit {SINGLE_TASK}",
+        )
 
 
 def load(path: str | Path, dataset: Dataset, *, task: str | None = None) -> Model:
