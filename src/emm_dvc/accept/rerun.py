@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from emm_dvc.verify.outs import FOLDER, files_in, folder_md5, read_list
 from emm_dvc.verify.stores import cache_of, content
 
 _LAST_WORDS = 300  # characters of a failed command's output in a message
+_OPERATORS = ("&&", "||", ";", "|", ">", ">>", "<", "&")
 
 
 def rerun_fault(project: Project, stage: Any, recorded: Entry, entry: Entry) -> str | None:
@@ -101,10 +103,14 @@ class _Sandbox:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         variables = {**os.environ, "PATH": path, "PYTHONPATH": str(self.root / "src")}
         for command in [stage.cmd] if isinstance(stage.cmd, str) else stage.cmd:
+            words, folder = shlex.split(command), self.place(stage.wdir)
+            if words[0] == "cd" and words[2:3] == ["&&"]:
+                words, folder = words[3:], folder / words[1]
+            if {*words} & {*_OPERATORS}:
+                return f"{command}: only `cd FOLDER && PROGRAM ARGUMENT…` is run here"
             done = subprocess.run(
-                command,
-                shell=True,
-                cwd=self.place(stage.wdir),
+                words,
+                cwd=folder,
                 env=variables,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
