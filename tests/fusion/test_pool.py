@@ -38,8 +38,8 @@ def test_saving_twice_gives_the_same_bytes(mixed: Pool, tmp_path: Path) -> None:
 
 def test_the_description_is_plain_json(any_pool: Pool) -> None:
     errors: list[str] = []
-    told = json.loads(json.dumps(any_pool.describe()))
-    assert bind(Members, told, "pool", errors) == any_pool.members
+    description = json.loads(json.dumps(any_pool.describe()))
+    assert bind(Members, description, "pool", errors) == any_pool.members
     assert errors == []
 
 
