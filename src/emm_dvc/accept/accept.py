@@ -67,7 +67,7 @@ def accept(
             if change.fault is not None and rerun:
                 change.fault = rerun_fault(project, change.stage, change.recorded, change.entry)
                 change.proof = "a rerun wrote the same bytes"
-        write(project, [change.stage for change in changes if change.fault is None])
+        write([change.stage for change in changes if change.fault is None])
     refused = {change.stage.name: change.fault for change in changes if change.fault is not None}
     if refused:
         raise AcceptError(

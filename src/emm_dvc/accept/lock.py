@@ -1,7 +1,7 @@
 """Entries of dvc.lock, resolved and written by DVC for stages that didn't run."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,57 +104,30 @@ def resolve(project: Project, stage: Any, known: Mapping[str, Entry]) -> Entry:
     return entry
 
 
-def write(project: Project, stages: Sequence[Any], prune: bool = False) -> None:
-    """Write resolved stages into dvc.lock; ``prune`` drops entries that dvc.yaml doesn't have."""
-    from dvc.utils.serialize import modify_yaml
-
+def write(stages: Sequence[Any]) -> None:
+    """Write resolved stages into dvc.lock."""
     for file in {stage.dvcfile for stage in stages}:
         file._lockfile.dump_stages([stage for stage in stages if stage.dvcfile == file])
-        if prune:
-            names = {stage.name for stage in project.repo.index.stages if stage.dvcfile == file}
-            with modify_yaml(file._lockfile.path) as data:
-                for name in [name for name in data["stages"] if name not in names]:
-                    del data["stages"][name]
 
 
-def relock(
-    folder: Path,
-    names: Sequence[str] = (),
-    *,
-    recorded: Mapping[str, Entry] | None = None,
-    former_path: Callable[[str], str] = lambda path: path,
-    former_name: Callable[[str], str] = lambda name: name,
-    prune: bool = False,
-) -> list[str]:
-    """Rewrite entries of dvc.lock: commands, code and params of now, recorded data and outs.
+def relock(folder: Path, names: Sequence[str] = ()) -> list[str]:
+    """Rewrite entries of dvc.lock with the current commands, code and params; data stays.
 
-    Nothing is proven: the caller knows that the results are the same.
-
-    Args:
-        folder: the DVC project.
-        names: its stages, by default all.
-        recorded: entries to take the hashes of data from, by default those of dvc.lock.
-        former_path: the path that a dep or out has in ``recorded``.
-        former_name: the name that a stage has in ``recorded``.
-        prune: drop entries of stages that dvc.yaml doesn't have.
-
-    Returns: the stages whose entries changed.
-
-    Raises AcceptError if ``recorded`` lacks a stage or the hash of a path.
+    Nothing is proven: the caller knows that the results are the same. ``names``: stages of the DVC
+    project in ``folder``, by default all. Returns the stages whose entries changed. Raises
+    AcceptError if dvc.lock lacks a stage or the hash of a path.
     """
     with open_project(folder) as project:
-        present = read_entries(project.folder / "dvc.lock")
-        entries = present if recorded is None else recorded
+        entries = read_entries(project.folder / "dvc.lock")
         shared = hashes(entries.values())
         changed, stages = [], project.stages(names)
         for stage in stages:
-            entry = entries.get(former_name(stage.name))
+            entry = entries.get(stage.name)
             if entry is None:
-                raise AcceptError(f"no entry is recorded for {former_name(stage.name)}")
-            known = _by_present_path(stage, {**shared, **hashes([entry])}, former_path)
-            if resolve(project, stage, known) != present.get(stage.name):
+                raise AcceptError(f"no entry is recorded for {stage.name}")
+            if resolve(project, stage, {**shared, **hashes([entry])}) != entry:
                 changed.append(stage.name)
-        write(project, stages, prune)
+        write(stages)
     return changed
 
 
@@ -169,16 +142,6 @@ def hashes(entries: Any) -> dict[str, Entry]:
 
 def _names(stage: Any) -> set[str]:
     return {stage.name, stage.name.partition("@")[0]}
-
-
-def _by_present_path(
-    stage: Any, recorded: Mapping[str, Entry], former_path: Callable[[str], str]
-) -> dict[str, Entry]:
-    paths = [item.def_path for item in [*stage.deps, *stage.outs]]
-    former = {path: former_path(path) for path in paths}
-    return {
-        path: {**recorded[old], "path": path} for path, old in former.items() if old in recorded
-    }
 
 
 def _fill(stage: Any, item: Any, known: Mapping[str, Entry]) -> None:

@@ -191,47 +191,10 @@ def test_a_parameter_may_go_to_another_file(repository: Repository) -> None:
     assert read_entries(repository.folder / "dvc.lock") == entries
 
 
-def test_entries_are_rewritten_for_a_project_that_moved(tmp_path: Path) -> None:
-    repository, moved = make_project(tmp_path / "a"), make_linked(tmp_path / "b")
-    moved.edit(VALUES, ("STEP = 3", "STEP = 1 + 2"))
-    recorded = {
-        f"{name}-old": {
-            **entry,
-            **{
-                kind: [{**item, "path": f"old/{item['path']}"} for item in entry.get(kind, ())]
-                for kind in ("deps", "outs")
-            },
-        }
-        for name, entry in read_entries(repository.folder / "dvc.lock").items()
-    }
-    (moved.folder / "dvc.lock").unlink()
-    shutil.rmtree(moved.folder / "data")
-    changed = relock(
-        moved.folder,
-        recorded=recorded,
-        former_path=lambda path: f"old/{path}",
-        former_name=lambda name: f"{name}-old",
-    )
-    assert changed == ["rows", "train", "report"]
-    assert moved.changed() <= {"train", "report"}  # their data isn't here
-    entries = read_entries(moved.folder / "dvc.lock")
-    assert entries["train"]["outs"] == read_entries(repository.folder / "dvc.lock")["train"]["outs"]
-    assert accept(moved.folder) == []
-
-
-def test_relock_drops_entries_without_a_stage(repository: Repository) -> None:
-    tree = yaml.safe_load((repository.folder / "dvc.yaml").read_text())
-    del tree["stages"]["report"]
-    (repository.folder / "dvc.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
-    assert relock(repository.folder) == []
-    assert "report" in repository.entries()
-    relock(repository.folder, prune=True)
-    assert "report" not in repository.entries()
-
-
 def test_relock_without_a_recorded_hash(repository: Repository) -> None:
+    (repository.folder / "dvc.lock").unlink()
     with pytest.raises(AcceptError, match=re.escape("no entry is recorded for rows")):
-        relock(repository.folder, recorded={})
+        relock(repository.folder)
 
 
 def test_outside_of_a_project(tmp_path: Path) -> None:
