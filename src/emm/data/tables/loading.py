@@ -21,13 +21,20 @@ _RESTORE = "dvc repro preprocess, or dvc checkout"
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the processed columns in each tensor of `RowTensors`, and the kinds of the tasks."""
+    """Names of the processed columns in each tensor of `RowTensors`, and the tasks' properties."""
 
     dense: tuple[str, ...]
     sparse: tuple[str, ...]
     labels: tuple[str, ...] = ()
     weight: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    outputs: tuple[int, ...] = ()
+    partly_labelled: bool = False
+
+    @property
+    def label_type(self) -> torch.dtype:
+        """Type of the labels: bytes if each is known to be 0 or 1."""
+        return torch.float32 if self.kinds or self.partly_labelled else torch.uint8
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -37,7 +44,7 @@ class Columns:
     def row_bytes(self) -> int:
         """Bytes of one row as tensors."""
         values = len(self.dense) + len(self.sparse) + len(self.weight)
-        return 4 * values + (4 if self.kinds else 1) * len(self.labels)
+        return 4 * values + self.label_type.itemsize * len(self.labels)
 
     def empty(self, rows: int, *, pinned: bool = False) -> RowTensors:
         """Uninitialised tensors for ``rows`` rows; ``pinned``: in memory that CUDA copies from."""
@@ -48,9 +55,11 @@ class Columns:
         return RowTensors(
             tensor(self.dense, torch.float32),
             tensor(self.sparse, torch.int32),
-            tensor(self.labels, torch.float32 if self.kinds else torch.uint8),
+            tensor(self.labels, self.label_type),
             weights=torch.empty(rows) if self.weight else None,
             kinds=self.kinds,
+            outputs=self.outputs,
+            partly_labelled=self.partly_labelled,
         )
 
 
@@ -68,6 +77,8 @@ def columns_of(schema: Schema, *, weighted: bool = False) -> Columns:
         tuple(label_column(task) for task in schema.tasks),
         (WEIGHT,) if weighted else (),
         schema.task_kinds,
+        schema.outputs,
+        schema.partly_labelled,
     )
 
 
@@ -110,7 +121,12 @@ class SplitFile:
     def _slice(self, start: int, stop: int) -> pl.DataFrame:
         # Polars skips row groups outside of the slice, and pages within row groups.
         frame = self._collect(self._scan.slice(start, stop - start))
-        empty = [name for name, count in frame.null_count().row(0, named=True).items() if count]
+        optional = self.columns.labels if self.columns.partly_labelled else ()
+        empty = [
+            name
+            for name, count in frame.null_count().row(0, named=True).items()
+            if count and name not in optional
+        ]
         if empty:
             raise self._error(f"{empty[0]} lacks values between rows {start} and {stop}")
         return frame

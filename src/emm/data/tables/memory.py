@@ -85,7 +85,15 @@ def open_stream(file: SplitFile, memory: int, device: torch.device) -> Stream:
     columns = file.columns
     held = SplitFile(file.path, replace(columns, dense=(), sparse=())).load().to(device)
     features = SplitFile(file.path, Columns(columns.dense, columns.sparse))
-    return Stream(features, held.labels, memory, columns.kinds, weights=held.weights)
+    return Stream(
+        features,
+        held.labels,
+        memory,
+        held.kinds,
+        held.outputs,
+        held.partly_labelled,
+        weights=held.weights,
+    )
 
 
 def _open(file: SplitFile, memory: int | None, device: torch.device) -> Rows:

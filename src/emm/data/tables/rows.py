@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from emm.data.tables.schema import BINARY, CLASSES
+
 
 class Piece(NamedTuple):
     """One process's part of a batch in distributed training.
@@ -28,11 +30,14 @@ class RowTensors:
     Args:
         dense: [N, D] float32.
         sparse: [N, F] int32 ids.
-        labels: [N, T] uint8, or float32 if any task is a regression.
+        labels: [N, T] uint8, or float32 if any task isn't binary or any label may be missing.
+            The label of a task of classes is the number of its class; a missing label is NaN.
         cached_predictions: [N, K] float32, predictions of a fused model's frozen members that
             were computed beforehand.
         weights: [N] float32, of the rows in the training loss.
         kinds: kind of each task; () if all are binary.
+        outputs: number of a model's outputs for each task; () if each has one.
+        partly_labelled: whether labels may be missing.
         piece: set if several processes share the batch.
     """
 
@@ -42,6 +47,8 @@ class RowTensors:
     cached_predictions: Tensor | None = None
     weights: Tensor | None = None
     kinds: tuple[str, ...] = ()
+    outputs: tuple[int, ...] = ()
+    partly_labelled: bool = False
     piece: Piece | None = None
 
     def __len__(self) -> int:
@@ -82,9 +89,9 @@ class RowTensors:
         return self._each(lambda column: column[start:stop])
 
     def task(self, number: int) -> "RowTensors":
-        """The same rows with the labels [N, 1] of one task."""
-        labels, kinds = label_of(self.labels, self.kinds, number)
-        return replace(self, labels=labels, kinds=kinds)
+        """See `Rows`."""
+        of_task: RowTensors = rows_of_task(self, number)
+        return of_task
 
     def with_cached_predictions(self, predictions: Tensor) -> "RowTensors":
         """The same rows with ``predictions`` [N, K] as input of a fused model."""
@@ -116,6 +123,10 @@ class Rows(Protocol):
     def weights(self) -> Tensor | None: ...
     @property
     def kinds(self) -> tuple[str, ...]: ...
+    @property
+    def outputs(self) -> tuple[int, ...]: ...
+    @property
+    def partly_labelled(self) -> bool: ...
 
     def __len__(self) -> int: ...
 
@@ -138,7 +149,7 @@ class Rows(Protocol):
         """The rows at ``index`` [B], in ascending order."""
 
     def task(self, number: int) -> Self:
-        """The same rows with the labels [N, 1] of one task."""
+        """The labelled rows of one task, in order, with its labels [N', 1] only."""
 
     def with_cached_predictions(self, predictions: Tensor) -> Self:
         """The same rows with ``predictions`` [N, K] as input of a fused model."""
@@ -150,12 +161,21 @@ class Rows(Protocol):
         """
 
 
-def label_of(labels: Tensor, kinds: tuple[str, ...], number: int) -> tuple[Tensor, tuple[str, ...]]:
-    """Labels [N, 1] and kinds of one task, out of labels [N, T]."""
-    label = labels[:, number : number + 1].contiguous()
-    if kinds and kinds[number] != "binary":
-        return label, (kinds[number],)
-    return label.to(torch.uint8), ()
+def rows_of_task(rows: Any, number: int) -> Any:
+    """See `Rows.task`; ``rows`` are `RowTensors` or a `Stream`."""
+    kind = rows.kinds[number] if rows.kinds else BINARY
+    label = rows.labels[:, number : number + 1]
+    if rows.partly_labelled:
+        labelled = (~label.isnan()).flatten().nonzero().squeeze(1)
+        if len(labelled) < len(rows):
+            rows, label = rows.rows(labelled), label.index_select(0, labelled)
+    return replace(
+        rows,
+        labels=label.to(torch.uint8) if kind == BINARY else label.contiguous(),
+        kinds=() if kind == BINARY else (kind,),
+        outputs=(rows.outputs[number],) if kind == CLASSES else (),
+        partly_labelled=False,
+    )
 
 
 def joined(parts: list[RowTensors]) -> RowTensors:
@@ -171,6 +191,8 @@ def joined(parts: list[RowTensors]) -> RowTensors:
         torch.cat(cached) if cached else None,
         torch.cat(weights) if weights else None,
         parts[0].kinds,
+        parts[0].outputs,
+        parts[0].partly_labelled,
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from emm.core.files import sha256, write_json
 
 FORMAT = 2
 SPLITS = ("train", "validation", "test")
-BINARY, REGRESSION = "binary", "regression"
+BINARY, REGRESSION, CLASSES = "binary", "regression", "classes"
 
 WEIGHT = "weight"
 """Name of the processed column with the rows' weights in the training loss, if there are any."""
@@ -86,25 +86,37 @@ class Target:
 
 @dataclass(frozen=True)
 class Split:
-    """Counts of a split.
+    """Counts of a split; rates and means are those of a task's labelled rows.
 
     ``positive_rate``: share of positive labels of each binary task; ``mean``: mean of the stored
-    labels of each regression task.
+    labels of each regression task; ``class_rates``: share of each class of a task of classes, in
+    the order of `Schema.classes`; ``labelled``: number of rows with a label of each task, empty if
+    no label of any split is missing.
     """
 
     rows: int
     positive_rate: Mapping[str, float]
     mean: Mapping[str, float] = field(default_factory=dict)
+    class_rates: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    labelled: Mapping[str, int] = field(default_factory=dict)
+
+    def labelled_rows(self, task: str) -> int:
+        """Number of rows with a label of this task."""
+        return self.labelled.get(task, self.rows)
 
 
 @dataclass(frozen=True)
 class Schema:
     """The contract between preprocessing and everything that reads processed data.
 
-    ``kinds`` is empty if all tasks are binary; ``targets`` has the regression tasks only.
-    ``funnel``: two tasks, the second of which happens only after the first, or none. ``kept``:
-    columns that are stored unencoded next to the features. Empty ``kinds``, ``targets``, ``bags``,
-    ``funnel`` and ``kept`` are not written to the file.
+    ``kinds`` is empty if all tasks are binary; ``targets`` has the regression tasks only,
+    ``classes`` the names of the classes of each task of several classes, in the order of their
+    numbers from 0. ``funnel``: two tasks, the second of which happens only after the first, or
+    none. ``kept``: columns that are stored unencoded next to the features. Fields that are empty by
+    default are not written to the file when they are empty.
+
+    Labels are stored as 0 or 1, as a standardised number, or as the number of a class; null is
+    missing.
     """
 
     format: int
@@ -121,12 +133,13 @@ class Schema:
     vocabularies: Mapping[str, str]
     kinds: Mapping[str, str] = field(default_factory=dict)
     targets: Mapping[str, Target] = field(default_factory=dict)
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     bags: tuple[BagColumn, ...] = ()
     funnel: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
 
     def kind(self, task: str) -> str:
-        """Kind of a task: ``binary`` or ``regression``."""
+        """Kind of a task: ``binary``, ``regression`` or ``classes``."""
         return self.kinds.get(task, BINARY)
 
     @property
@@ -138,6 +151,18 @@ class Schema:
     def task_kinds(self) -> tuple[str, ...]:
         """Kind of each task; () if all are binary."""
         return tuple(map(self.kind, self.tasks)) if self.kinds else ()
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Number of a model's outputs for each task; () if each has one."""
+        if not self.classes:
+            return ()
+        return tuple(len(self.classes.get(task, ("",))) for task in self.tasks)
+
+    @property
+    def partly_labelled(self) -> bool:
+        """Whether the label of any task is missing in any row."""
+        return any(split.labelled for split in self.splits.values())
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -166,13 +191,19 @@ class Schema:
 def write_schema(schema: Schema, path: Path) -> None:
     """Write schema.json."""
     tree = asdict(schema)
-    for key in ("kinds", "targets", "bags", "funnel", "kept"):
-        if not tree[key]:
-            del tree[key]
+    _drop_empty(tree, Schema)
     for split in tree["splits"].values():
-        if not split["mean"]:
-            del split["mean"]
+        _drop_empty(split, Split)
     write_json(path, tree)
+
+
+def _drop_empty(tree: dict[str, Any], kind: Any) -> None:
+    """Leave out what is empty by default: files of older data keep their bytes."""
+    for each in fields(kind):
+        if not tree[each.name] and (
+            each.default is not MISSING or each.default_factory is not MISSING
+        ):
+            del tree[each.name]
 
 
 def load_schema(path: Path) -> Schema:

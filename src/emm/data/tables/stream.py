@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from emm.data.tables.loading import SplitFile
-from emm.data.tables.rows import RowTensors, batch_sizes, joined, label_of
+from emm.data.tables.rows import RowTensors, batch_sizes, joined, rows_of_task
 
 BLOCK = 65_536
 """Rows of the file that are read together into a window; about a row group."""
@@ -37,7 +37,7 @@ class Stream:
         file: the dense and sparse columns.
         labels: [N, T].
         memory: bytes available to windows, two of which are in memory at a time.
-        kinds: kind of each task; () if all are binary.
+        kinds, outputs, partly_labelled: see `RowTensors`.
         cached_predictions: [N, K].
         weights: [N].
         index: [N] int64, row numbers in the file in ascending order; None: all rows.
@@ -50,6 +50,8 @@ class Stream:
     labels: Tensor
     memory: int
     kinds: tuple[str, ...] = ()
+    outputs: tuple[int, ...] = ()
+    partly_labelled: bool = False
     cached_predictions: Tensor | None = None
     weights: Tensor | None = None
     index: Tensor | None = None
@@ -98,9 +100,9 @@ class Stream:
         )
 
     def task(self, number: int) -> "Stream":
-        """The same rows with the labels [N, 1] of one task."""
-        labels, kinds = label_of(self.labels, self.kinds, number)
-        return replace(self, labels=labels, kinds=kinds)
+        """See `Rows`."""
+        of_task: Stream = rows_of_task(self, number)
+        return of_task
 
     def with_cached_predictions(self, predictions: Tensor) -> "Stream":
         """The same rows with ``predictions`` [N, K] as input of a fused model."""
@@ -168,6 +170,8 @@ class Stream:
             None if self.cached_predictions is None else _at(blocks, self.cached_predictions),
             None if self.weights is None else _at(blocks, self.weights),
             self.kinds,
+            self.outputs,
+            self.partly_labelled,
         )
 
 
