@@ -41,6 +41,23 @@ def test_a_funnel_is_written_only_if_there_is_one(tmp_path: Path) -> None:
     assert load_schema(path).steps == ()
 
 
+def test_classes_and_labelled_rows_are_written_only_if_there_are_any(tmp_path: Path) -> None:
+    path = tmp_path / "schema.json"
+    write_schema(SCHEMA, path)
+    assert not {"classes", "labelled", "class_rates", "kinds"} & {*json.loads(path.read_text())}
+    assert set(json.loads(path.read_text())["splits"]["train"]) == {"rows", "positive_rate"}
+    split = Split(3, {"a": 0.5}, class_rates={"b": (0.5, 0.5)}, labelled={"a": 2, "b": 2})
+    names = {"b": ("low", "high")}
+    kinds = {"a": "binary", "b": "classes"}
+    schema = replace(SCHEMA, splits={"train": split}, kinds=kinds, classes=names)
+    write_schema(schema, path)
+    assert load_schema(path) == schema
+    assert load_schema(path).outputs == (1, 2)
+    assert load_schema(path).partly_labelled
+    assert split.labelled_rows("a") == 2
+    assert SCHEMA.splits["train"].labelled_rows("a") == 3
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
