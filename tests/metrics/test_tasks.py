@@ -6,6 +6,7 @@ from sklearn.metrics import mean_absolute_error, r2_score, roc_auc_score, root_m
 from torch import Tensor
 
 from emm.metrics.calibration import expected_calibration_error, log_loss
+from emm.metrics.classes import macro_auc
 from emm.metrics.ranking import auc
 from emm.metrics.tasks import score, scores, task_metrics
 
@@ -73,3 +74,32 @@ def test_the_metrics_of_a_regression_task_are_in_the_labels_own_units(
         [root_mean_squared_error(true, x) for x in rescaled], rel=1e-9
     )
     assert found["mae"] == pytest.approx([mean_absolute_error(true, x) for x in rescaled], rel=1e-9)
+
+
+def test_a_task_of_classes_takes_as_many_predictions_as_it_has_outputs(
+    labels: Tensor, predictions: Tensor
+) -> None:
+    classes = torch.randint(3, (ROWS,), generator=torch.Generator().manual_seed(2))
+    logits = torch.randn(ROWS, 3, generator=torch.Generator().manual_seed(3))
+    found = scores(
+        torch.cat([predictions[0, :, :1], logits, predictions[0, :, 1:]], dim=1),
+        torch.stack([labels[:, 0], classes, labels[:, 1]], dim=1),
+        ("binary", "classes", "regression"),
+        (1, 3, 1),
+    )
+    assert found == (
+        score("binary", predictions[0, :, 0], labels[:, 0]),
+        macro_auc(logits, classes),
+        score("regression", predictions[0, :, 1], labels[:, 1]),
+    )
+
+
+def test_each_task_is_scored_over_its_labelled_rows(labels: Tensor, predictions: Tensor) -> None:
+    kinds = ("binary", "regression")
+    missing = labels.clone()
+    missing[:100, 0] = missing[50:150, 1] = float("nan")
+    kept = [torch.arange(100, ROWS), torch.cat([torch.arange(50), torch.arange(150, ROWS)])]
+    assert scores(predictions[0], missing, kinds, partly_labelled=True) == tuple(
+        score(kind, predictions[0, rows, t], labels[rows, t])
+        for t, (kind, rows) in enumerate(zip(kinds, kept, strict=True))
+    )

@@ -4,25 +4,61 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from emm.data.tables.outputs import split_outputs
+from emm.data.tables.schema import BINARY, CLASSES, REGRESSION
 from emm.metrics.calibration import expected_calibration_error, log_loss
+from emm.metrics.classes import macro_auc
 from emm.metrics.group_ranking import gauc
 from emm.metrics.ranking import auc
 from emm.metrics.regression import mean_absolute_error, r_squared, root_mean_squared_error
 
 
 def score(kind: str, prediction: Tensor, label: Tensor) -> float:
-    """The score by which epochs and models are compared, higher is better; prediction, label [N].
+    """The score by which epochs and models are compared, higher is better; label [N].
 
-    AUC for a "binary" task, R squared for a "regression" task. Raises DataError as they do.
+    AUC for a "binary" task, R squared for a "regression" task, both of predictions [N], and the
+    mean one-vs-rest AUC of logits [N, C] for a task of "classes". Raises DataError as they do.
     """
-    return r_squared(prediction, label) if kind == "regression" else auc(prediction, label)
+    if kind == CLASSES:
+        return macro_auc(prediction, label)
+    return r_squared(prediction, label) if kind == REGRESSION else auc(prediction, label)
 
 
-def scores(predictions: Tensor, labels: Tensor, kinds: Sequence[str] = ()) -> tuple[float, ...]:
-    """`score` of each task; predictions, labels [N, T]. ``kinds`` is () for binary tasks."""
-    kinds = kinds or ("binary",) * predictions.shape[1]
-    columns = zip(kinds, predictions.unbind(1), labels.unbind(1), strict=True)
-    return tuple(score(*column) for column in columns)
+def scores(
+    predictions: Tensor,
+    labels: Tensor,
+    kinds: Sequence[str] = (),
+    outputs: Sequence[int] = (),
+    partly_labelled: bool = False,
+) -> tuple[float, ...]:
+    """`score` of each task over its labelled rows; predictions [N, O], labels [N, T].
+
+    Args:
+        kinds: kind of each task; () if all are binary.
+        outputs: number of predictions of each task; () if each has one.
+        partly_labelled: whether a label may be NaN, which is missing.
+    """
+    kinds = kinds or (BINARY,) * labels.shape[1]
+    columns = zip(task_predictions(predictions, outputs, kinds), labels.unbind(1), strict=True)
+    pairs = (labelled(*pair) for pair in columns) if partly_labelled else columns
+    return tuple(score(kind, *pair) for kind, pair in zip(kinds, pairs, strict=True))
+
+
+def task_predictions(
+    predictions: Tensor, outputs: Sequence[int], kinds: Sequence[str]
+) -> list[Tensor]:
+    """Each task's predictions out of [..., O]: [..., C] for a task of classes, otherwise [...]."""
+    parts = split_outputs(predictions, outputs)
+    return [
+        part if kind == CLASSES else part.squeeze(-1)
+        for part, kind in zip(parts, kinds, strict=True)
+    ]
+
+
+def labelled(prediction: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows of prediction [N, ...] and label [N] whose label isn't NaN."""
+    known = ~label.isnan()
+    return prediction[known], label[known]
 
 
 def task_metrics(
