@@ -2,11 +2,19 @@
 
 import pytest
 import torch
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.metrics import log_loss as sklearn_log_loss
 from torch import Tensor
 
 from emm.core.errors import DataError
-from emm.metrics.classes import macro_auc
+from emm.metrics.calibration import expected_calibration_error
+from emm.metrics.classes import (
+    accuracy,
+    class_log_loss,
+    macro_auc,
+    prevalence_auc,
+    top_label_error,
+)
 from emm.metrics.ranking import auc
 
 ROWS, CLASSES = 400, 4
@@ -29,6 +37,35 @@ def logits(labels: Tensor) -> Tensor:
 def test_the_macro_auc_is_that_of_scikit_learn(logits: Tensor, labels: Tensor) -> None:
     expected = roc_auc_score(labels, logits.double().softmax(1), multi_class="ovr")
     assert macro_auc(logits, labels) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_weighted_auc_is_that_of_scikit_learn(logits: Tensor, labels: Tensor) -> None:
+    probabilities = logits.double().softmax(1)
+    expected = roc_auc_score(labels, probabilities, multi_class="ovr", average="weighted")
+    assert prevalence_auc(logits, labels) == pytest.approx(expected, abs=1e-12)
+
+
+def test_log_loss_and_accuracy_are_those_of_scikit_learn(logits: Tensor, labels: Tensor) -> None:
+    expected = sklearn_log_loss(labels, logits.double().softmax(1))
+    assert class_log_loss(logits, labels) == pytest.approx(expected, rel=1e-12)
+    expected = accuracy_score(labels, logits.argmax(1))
+    assert accuracy(logits, labels) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_calibration_error_is_that_of_the_confidence_in_the_predicted_class(
+    logits: Tensor, labels: Tensor
+) -> None:
+    confidence, predicted = logits.double().softmax(1).max(1)
+    right = predicted == labels
+    expected = expected_calibration_error(confidence.logit(), right, 7)
+    assert top_label_error(logits, labels, 7) == pytest.approx(expected, rel=1e-9)
+
+
+def test_certain_and_right_predictions_are_calibrated() -> None:
+    labels = torch.tensor([0, 1, 2])
+    certain = 1000 * torch.nn.functional.one_hot(labels, 3).float()
+    assert top_label_error(certain, labels) == 0
+    assert class_log_loss(certain, labels) == 0
 
 
 def test_two_classes_have_the_auc_of_the_difference_of_their_logits() -> None:

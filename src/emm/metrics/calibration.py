@@ -8,6 +8,7 @@ from torch.nn.functional import logsigmoid
 
 from emm.core.errors import DataError
 from emm.metrics.checks import check_pair
+from emm.metrics.weights import check_weights, mean, sums_by
 
 BINS = 15  # as in Guo et al. 2017, section 4
 BLOCK = 1 << 18  # rows per block, so that intermediate results fit the processor's cache
@@ -17,7 +18,7 @@ BLOCK = 1 << 18  # rows per block, so that intermediate results fit the processo
 class Reliability:
     """For each non-empty bin: mean predicted probability, observed rate (float64), rows (int64).
 
-    All are [K].
+    All are [K]. With weights of rows, the means are weighted and ``rows`` is the sum of weights.
     """
 
     predicted: Tensor
@@ -25,8 +26,10 @@ class Reliability:
     rows: Tensor
 
 
-def log_loss(logits: Tensor, labels: Tensor) -> float:
+def log_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> float:
     """Mean binary cross-entropy in nats of logits [N] and labels [N], computed in float64.
+
+    ``weights`` [N]: of the rows in the mean.
 
     Raises DataError unless all logits are finite: a single wrong row would make the loss infinite.
     """
@@ -43,18 +46,31 @@ def log_loss(logits: Tensor, labels: Tensor) -> float:
     for gain, logit, label in zip(*blocks, strict=True):
         wide = logit.double()
         gain.copy_(logsigmoid(torch.where(label == 1, wide, -wide)))
-    return -gains.mean().item()
+    return -mean(gains, weights)
 
 
-def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = BINS) -> float:
+def expected_calibration_error(
+    logits: Tensor, labels: Tensor, bins: int = BINS, weights: Tensor | None = None
+) -> float:
     """Mean over rows of |observed rate - mean prediction| in the row's bin; logits, labels [N].
+
+    All means are weighted by the rows' ``weights`` [N] unless these are None.
 
     The bins of equal width and their weights are those of Guo et al. 2017 (equation 3), applied to
     the probability of the positive class instead of the confidence in the predicted class.
     """
-    curve = reliability(logits, labels, bins)
+    check_pair(logits, labels)
+    return calibration_error(_probabilities(logits), labels, bins, weights)
+
+
+def calibration_error(
+    predicted: Tensor, labels: Tensor, bins: int, weights: Tensor | None = None
+) -> float:
+    """`expected_calibration_error` of probabilities [N] float64."""
+    curve = _binned(predicted, labels, _equal_edges(bins, predicted.device), weights)
     gaps = (curve.observed - curve.predicted).abs()
-    return (gaps * curve.rows).sum().item() / logits.numel()
+    total = predicted.numel() if weights is None else curve.rows.sum().item()
+    return (gaps * curve.rows).sum().item() / total
 
 
 def reliability(logits: Tensor, labels: Tensor, bins: int = BINS) -> Reliability:
@@ -63,8 +79,7 @@ def reliability(logits: Tensor, labels: Tensor, bins: int = BINS) -> Reliability
     Bin k of K holds the probabilities in ((k - 1) / K, k / K]; the first bin also holds 0.
     """
     check_pair(logits, labels)
-    edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64, device=logits.device)
-    return _binned(_probabilities(logits), labels, edges[1:-1])
+    return _binned(_probabilities(logits), labels, _equal_edges(bins, logits.device))
 
 
 def reliability_of_equal_evidence(logits: Tensor, labels: Tensor, bins: int = BINS) -> Reliability:
@@ -89,7 +104,16 @@ def _probabilities(logits: Tensor) -> Tensor:
     return wide.sigmoid() if logits.dtype == torch.float64 else wide.sigmoid_()
 
 
-def _binned(predicted: Tensor, labels: Tensor, edges: Tensor) -> Reliability:
+def _equal_edges(bins: int, device: torch.device) -> Tensor:
+    """The inner edges of ``bins`` bins of equal width."""
+    return torch.linspace(0, 1, bins + 1, dtype=torch.float64, device=device)[1:-1]
+
+
+def _binned(
+    predicted: Tensor, labels: Tensor, edges: Tensor, weights: Tensor | None = None
+) -> Reliability:
+    if weights is not None:
+        return _weighted_bins(predicted, labels, edges, weights)
     count = len(edges) + 1
     rows, positives = torch.zeros(2, count, dtype=torch.int64, device=predicted.device)
     sums = torch.zeros(count, dtype=torch.float64, device=predicted.device)
@@ -104,3 +128,15 @@ def _binned(predicted: Tensor, labels: Tensor, edges: Tensor) -> Reliability:
     filled = rows > 0
     observed = positives.double()[filled] / rows[filled]
     return Reliability(sums[filled] / rows[filled], observed, rows[filled])
+
+
+def _weighted_bins(
+    predicted: Tensor, labels: Tensor, edges: Tensor, weights: Tensor
+) -> Reliability:
+    check_weights(weights, len(predicted))
+    wide, bins = weights.double(), torch.bucketize(predicted, edges)
+    columns = (wide * predicted, wide * (labels == 1), wide)
+    sums, positives, total = (sums_by(bins, column, len(edges) + 1) for column in columns)
+    filled = total > 0
+    observed = positives[filled] / total[filled]
+    return Reliability(sums[filled] / total[filled], observed, total[filled])

@@ -4,17 +4,31 @@ import torch
 from torch import Tensor
 
 from emm.core.errors import DataError
+from emm.metrics.calibration import BINS, calibration_error
 from emm.metrics.ranking import auc
+from emm.metrics.weights import check_weights, mean, sums_by
 
 
-def class_aucs(logits: Tensor, labels: Tensor) -> tuple[list[float], list[int]]:
-    """One-vs-rest AUC and number of rows of each class that occurs; logits [N, C], labels [N].
+def class_aucs(
+    logits: Tensor, labels: Tensor, weights: Tensor | None = None
+) -> tuple[list[float], list[float]]:
+    """One-vs-rest AUC of each class that occurs, and the number of its rows or their total weight.
 
     A row's score for a class is the class's log probability in float64. Raises DataError if fewer
     than two classes occur.
+
+    Args:
+        logits: [N, C].
+        labels: [N].
+        weights: of the rows, [N]; None weighs all equally.
     """
     check_classes(logits, labels)
-    rows = labels.long().bincount(minlength=logits.shape[1]).tolist()
+    numbers = labels.long()
+    if weights is None:
+        rows = numbers.bincount(minlength=logits.shape[1]).tolist()
+    else:
+        check_weights(weights, len(labels))
+        rows = sums_by(numbers, weights, logits.shape[1]).tolist()
     present = [number for number, count in enumerate(rows) if count]
     if len(present) < 2:
         raise DataError(
@@ -22,15 +36,55 @@ def class_aucs(logits: Tensor, labels: Tensor) -> tuple[list[float], list[int]]:
             got=f"the class with the number {present[0]} in {len(labels)} rows",
             expected="rows of at least two classes",
         )
-    scores = logits.detach().double().log_softmax(1)
-    aucs = [auc(scores[:, number], labels == number) for number in present]
+    scores = log_probabilities(logits)
+    aucs = [auc(scores[:, number], numbers == number, weights) for number in present]
     return aucs, [rows[number] for number in present]
 
 
-def macro_auc(logits: Tensor, labels: Tensor) -> float:
-    """Mean of the one-vs-rest AUCs of the classes that occur; logits [N, C], labels [N]."""
-    found, _ = class_aucs(logits, labels)
+def macro_auc(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> float:
+    """Mean of the one-vs-rest AUCs of the classes that occur; the arguments of `class_aucs`."""
+    found, _ = class_aucs(logits, labels, weights)
     return sum(found) / len(found)
+
+
+def prevalence_auc(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> float:
+    """Mean of the one-vs-rest AUCs, weighted by the rows of each class; see `class_aucs`."""
+    found, rows = class_aucs(logits, labels, weights)
+    return sum(each * count for each, count in zip(found, rows, strict=True)) / sum(rows)
+
+
+def class_log_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> float:
+    """Mean cross-entropy in nats of logits [N, C] and labels [N], computed in float64."""
+    check_classes(logits, labels)
+    gains = log_probabilities(logits).gather(1, labels.long().unsqueeze(1)).squeeze(1)
+    return -mean(gains, weights)
+
+
+def accuracy(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> float:
+    """Share of rows whose label is the class with the largest logit, the first one if several are.
+
+    logits [N, C], labels [N].
+    """
+    check_classes(logits, labels)
+    return mean((logits.argmax(1) == labels).double(), weights)
+
+
+def top_label_error(
+    logits: Tensor, labels: Tensor, bins: int = BINS, weights: Tensor | None = None
+) -> float:
+    """Calibration error of the confidence in the predicted class; logits [N, C], labels [N].
+
+    Mean over rows of |accuracy - mean confidence| in the row's bin, with the bins of
+    `expected_calibration_error` (Guo et al. 2017, equation 3).
+    """
+    check_classes(logits, labels)
+    confidence = log_probabilities(logits).exp().max(1).values
+    return calibration_error(confidence, logits.argmax(1) == labels, bins, weights)
+
+
+def log_probabilities(logits: Tensor) -> Tensor:
+    """Logarithms of the probabilities of the classes, [N, C] float64."""
+    return logits.detach().double().log_softmax(1)
 
 
 def check_classes(logits: Tensor, labels: Tensor) -> None:

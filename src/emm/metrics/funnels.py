@@ -100,7 +100,7 @@ def funnel_metrics(
     score: Score,
     partly_labelled: bool = False,
 ) -> Mapping[str, dict[str, list[float]]]:
-    """``score`` of each of the `funnel_steps`: of logits [S, R], labels [R], indices of rows [R]."""
+    """``score`` of logits [S, R], labels [R] and row indices [R] of each of the `funnel_steps`."""
     steps = funnel_steps(click, conversion, labels, partly_labelled)
     return {name: score(*step) for name, step in steps.items()}
 

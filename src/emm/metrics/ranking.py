@@ -5,18 +5,22 @@ from torch import Tensor
 
 from emm.core.errors import DataError
 from emm.metrics.checks import check_pair
+from emm.metrics.weights import check_weights
 
 BLOCK = 1 << 18  # rows per block, so that intermediate results fit the processor's cache
 _PACKABLE = (torch.float32, torch.float16, torch.bfloat16)
 
 
-def auc(scores: Tensor, labels: Tensor) -> float:
+def auc(scores: Tensor, labels: Tensor, weights: Tensor | None = None) -> float:
     """Area under the ROC curve of scores [N] and labels [N]; equal scores count one half.
 
     Equal to (sum of the positives' average ranks - P (P + 1) / 2) / (P (N - P)) for P positives,
-    but computed in integers, so that only the last division rounds.
+    but computed in integers, so that only the last division rounds. With ``weights`` [N], a pair of
+    a positive and a negative row counts by the product of their weights, in float64.
     Raises DataError for labels of a single class and for NaN scores.
     """
+    if weights is not None:
+        return _weighted_auc(scores, labels, weights)
     if scores.device.type == "cpu" and scores.dtype in _PACKABLE:
         check_pair(scores, labels)
         twice_area, negatives = _wins(_sorted_keys(scores.detach(), labels))
@@ -88,6 +92,19 @@ def _wins(keys: Tensor) -> tuple[int, int]:
         negatives += middle - first
         start = stop
     return twice, negatives
+
+
+def _weighted_auc(scores: Tensor, labels: Tensor, weights: Tensor) -> float:
+    check_pair(scores, labels)
+    check_weights(weights, len(scores))
+    ordered, order = scores.sort(descending=True)
+    ends = _last_of_each(ordered).nonzero().squeeze(1)  # [K]
+    positive, weight = (labels == 1)[order], weights.double()[order]
+    ups, across = (_from_zero(x.cumsum(0)[ends]) for x in (weight * positive, weight * ~positive))
+    pairs = ups[-1] * across[-1]
+    if not bool(pairs):
+        _check_both_classes(int((weight[~positive] > 0).sum()), int((weight[positive] > 0).sum()))
+    return ((across.diff() * (ups[1:] + ups[:-1])).sum() / (2 * pairs)).item()
 
 
 def _twice_area(across: Tensor, up: Tensor) -> int:

@@ -1,5 +1,6 @@
 """Errors of predicted values: R squared, RMSE, MAE, and means of groups of rows for a plot."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -7,10 +8,13 @@ from torch import Tensor
 
 from emm.core.errors import DataError
 from emm.metrics.checks import check_values
+from emm.metrics.weights import check_weights, mean
 
 
-def r_squared(predictions: Tensor, labels: Tensor) -> float:
+def r_squared(predictions: Tensor, labels: Tensor, weights: Tensor | None = None) -> float:
     """1 - sum (y - f)^2 / sum (y - mean y)^2 of predictions f [N] and labels y [N].
+
+    The mean and the sums are weighted by the rows' ``weights`` [N] unless these are None.
 
     1 is perfect, 0 is the score of the labels' mean, and there is no lower bound. It doesn't depend
     on the units, which both share. Raises DataError for labels of a single value, and unless all
@@ -18,32 +22,44 @@ def r_squared(predictions: Tensor, labels: Tensor) -> float:
     """
     check_values(predictions, labels)
     labels = labels.double()
+    if weights is not None:
+        check_weights(weights, len(labels))
+        counted = weights > 0
+        predictions, labels, weights = predictions[counted], labels[counted], weights[counted]
     if bool((labels == labels[0]).all()):
         raise DataError(
             "R squared is undefined: all labels have one value",
             got=f"{float(labels[0])} in {len(labels)} rows",
             expected="at least two values",
         )
+    if weights is not None:
+        squares = (labels - mean(labels, weights)).square()
+        errors = (labels - predictions.double()).square()
+        return 1 - mean(errors, weights) / mean(squares, weights)
     spread = (labels - labels.mean()).square().sum()
     return 1 - ((labels - predictions.double()).square().sum() / spread).item()
 
 
-def root_mean_squared_error(predictions: Tensor, labels: Tensor) -> float:
+def root_mean_squared_error(
+    predictions: Tensor, labels: Tensor, weights: Tensor | None = None
+) -> float:
     """Root of the mean squared error of predictions [N], in the units of labels [N].
 
-    Raises DataError unless all numbers are finite.
+    ``weights`` [N]: of the rows in the mean. Raises DataError unless all numbers are finite.
     """
     check_values(predictions, labels)
-    return (predictions.double() - labels.double()).square().mean().sqrt().item()
+    return math.sqrt(mean((predictions.double() - labels.double()).square(), weights))
 
 
-def mean_absolute_error(predictions: Tensor, labels: Tensor) -> float:
+def mean_absolute_error(
+    predictions: Tensor, labels: Tensor, weights: Tensor | None = None
+) -> float:
     """Mean absolute error of predictions [N], in the units of labels [N].
 
-    Raises DataError unless all numbers are finite.
+    ``weights`` [N]: of the rows in the mean. Raises DataError unless all numbers are finite.
     """
     check_values(predictions, labels)
-    return (predictions.double() - labels.double()).abs().mean().item()
+    return mean((predictions.double() - labels.double()).abs(), weights)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,20 @@
 """Metrics of a task, by its kind: the one score that models are compared by, and all metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import Tensor
 
 from emm.data.tables.outputs import split_outputs
 from emm.data.tables.schema import BINARY, CLASSES, REGRESSION
 from emm.metrics.calibration import expected_calibration_error, log_loss
-from emm.metrics.classes import macro_auc
+from emm.metrics.classes import (
+    accuracy,
+    class_log_loss,
+    macro_auc,
+    prevalence_auc,
+    top_label_error,
+)
 from emm.metrics.group_ranking import gauc
 from emm.metrics.ranking import auc
 from emm.metrics.regression import mean_absolute_error, r_squared, root_mean_squared_error
@@ -69,30 +76,45 @@ def task_metrics(
     bins: int,
     std: float = 1.0,
     groups: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> dict[str, list[float]]:
     """All metrics of one task, each with one value per seed.
 
-    A "binary" task has auc, logloss (nats), ece and, with ``groups``, gauc. A "regression" task has
-    r2, rmse and mae.
+    A "binary" task has auc, logloss (nats), ece and, with ``groups``, gauc. A task of "classes" has
+    auc (the mean over classes), auc_weighted (by their rows), logloss, accuracy and ece (of the
+    predicted class). A "regression" task has r2, rmse and mae.
 
     Args:
-        predictions: [S, N], logits for a binary task.
+        predictions: [S, N], logits for a binary task; logits [S, N, C] for a task of classes.
         labels: [N].
         bins: number of bins of the calibration error.
         std: standard deviation by which a standardised label was divided; rmse and mae are
             multiplied by it and so in the label's original units.
         groups: group of each row, [N] (`emm.metrics.group_ranking.gauc`).
+        weights: of the rows in every metric but gauc, [N]; None weighs all equally.
     """
-    if kind == "regression":
+
+    def each(metric: Callable[..., float], *settings: Any) -> list[float]:
+        return [metric(one, labels, *settings, weights=weights) for one in predictions]
+
+    if kind == REGRESSION:
         return {
-            "r2": [r_squared(one, labels) for one in predictions],
-            "rmse": [std * root_mean_squared_error(one, labels) for one in predictions],
-            "mae": [std * mean_absolute_error(one, labels) for one in predictions],
+            "r2": each(r_squared),
+            "rmse": [std * error for error in each(root_mean_squared_error)],
+            "mae": [std * error for error in each(mean_absolute_error)],
+        }
+    if kind == CLASSES:
+        return {
+            "auc": each(macro_auc),
+            "auc_weighted": each(prevalence_auc),
+            "logloss": each(class_log_loss),
+            "accuracy": each(accuracy),
+            "ece": each(top_label_error, bins),
         }
     grouped = {} if groups is None else {"gauc": [gauc(one, labels, groups) for one in predictions]}
     return {
-        "auc": [auc(one, labels) for one in predictions],
-        "logloss": [log_loss(one, labels) for one in predictions],
-        "ece": [expected_calibration_error(one, labels, bins) for one in predictions],
+        "auc": each(auc),
+        "logloss": each(log_loss),
+        "ece": each(expected_calibration_error, bins),
         **grouped,
     }
