@@ -53,12 +53,15 @@ def test_a_valid_mapping_becomes_the_dataclass() -> None:
         ({"nam": "x"}, "nam: unknown key; did you mean 'name'?"),
         ({"inner": {}}, "inner.count: missing; expected a whole number at least 1"),
         ({"inner": {"count": 0}}, "inner.count: got 0, expected at least 1"),
-        ({"inner": {"count": True}}, "inner.count: got True, expected a whole number"),
+        ({"inner": {"count": True}}, "inner.count: got true, expected a whole number"),
         ({"inner": {"count": 2.5}}, "inner.count: got 2.5, expected a whole number"),
         ({"inner": 3}, "inner: got 3, expected the keys count"),
         ({"rates": [0.5, 1.5]}, "rates[1]: got 1.5, expected at least 0 and at most 1"),
-        ({"rates": 0.5}, "rates: got 0.5, expected a list of a number at least 0 and at most 1"),
-        ({"extra": [1]}, "extra: got [1], expected keys and values"),
+        (
+            {"rates": 0.5},
+            "rates: got 0.5, expected a list of numbers at least 0 and at most 1, such as [0.5]",
+        ),
+        ({"extra": [1]}, "extra: got [1], expected a mapping, such as {name: 8}"),
         ({"rate": "fast"}, "rate: got 'fast', expected a number"),
         ({"flag": "yes"}, "flag: got 'yes', expected true or false"),
         ({"name": 3}, "name: got 3, expected text"),
@@ -104,7 +107,7 @@ def test_unknown_and_missing_keywords_are_named() -> None:
     assert sorted(errors) == [
         "m.rate: missing; expected a number at least 0 and at most 1",
         "m.width: unknown key; did you mean 'widths'?",
-        "m.widths: missing; expected a list of a whole number",
+        "m.widths: missing; expected a list of whole numbers, such as [8]",
     ]
 
 
@@ -199,7 +202,7 @@ def test_of_several_dataclasses_the_one_with_these_keys_is_bound() -> None:
     [
         ({"width": 2}, "shapes.a.height: missing; expected a number"),
         ({"size": 2}, "shapes.a.size: unknown key; known: radius"),
-        (None, "shapes.a: got None, expected the keys radius"),
+        (None, "shapes.a: got null, expected the keys radius"),
         (7, "shapes.a: got 7, expected the keys radius"),
     ],
 )

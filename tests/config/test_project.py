@@ -32,7 +32,7 @@ def test_the_projects_own_file_is_valid() -> None:
         (lambda t: t.update(datasets=[CENSUS, CENSUS]), "datasets: a name is listed twice"),
         (lambda t: t["episodes"].append("5-way-1-shot"), "episodes: a name is listed twice"),
         (lambda t: t.pop("trained"), "trained: missing; expected a list of text"),
-        (lambda t: t.update(trained=None), "trained: got None, expected a list of text"),
+        (lambda t: t.update(trained=None), "trained: got null, expected a list of text"),
         (lambda t: t.update(datasets=CENSUS), "datasets: got 'census-income', expected a list"),
         (lambda t: t.update(recipe=3), "recipe: got 3, expected text"),
         (lambda t: t.update(tarined=[]), "tarined: unknown key; did you mean 'trained'"),

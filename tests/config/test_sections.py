@@ -79,7 +79,7 @@ def test_the_keys_of_other_stages_are_left_out_of_a_part(tmp_path: Path) -> None
     [
         ("{rate: 0}", r"part\.rate: got 0, expected more than 0"),
         ("{rat: 1}", r"part\.rate: missing; expected a number more than 0"),
-        ("null", "part: got None, expected the keys rate, names"),
+        ("null", "part: got null, expected the keys rate, names"),
         ("[1]", r"part: got \[1\], expected the keys rate, names"),
     ],
 )
@@ -115,7 +115,7 @@ def test_all_faults_of_a_models_section_are_reported_at_once(tmp_path: Path) -> 
         "  - train.m.pool: unknown key; known: rate, names, widths",
         "  - train.m.rate: got 0, expected more than 0",
         "  - train.m.width: unknown key; did you mean 'widths'?",
-        "  - train.m.widths: got 3, expected a list of a whole number",
+        "  - train.m.widths: got 3, expected a list of whole numbers, such as [8]",
     ]
 
 

@@ -81,7 +81,7 @@ def test_a_damaged_file_is_named(
         (lambda tree: tree["tasks"]["income"]["ece"].pop(), "wrong length for income"),
         (lambda tree: tree["tasks"]["income"].update(auc=[1.2, 0.9]), r"income.auc\[0\]: got 1.2"),
         (lambda tree: tree["tasks"]["income"].update(auc=["high", 0.9]), "expected a number"),
-        (lambda tree: tree.update(parameters=None), "parameters: got None"),
+        (lambda tree: tree.update(parameters=None), "parameters: got null"),
         (lambda tree: tree.update(gain=1), "gain: unknown key"),
     ],
 )

@@ -57,11 +57,23 @@ def _fault(kind: Any, value: Any, where: str, error: Mapping[str, Any]) -> str:
         path, expected, value = _join(path, part), _inside(expected, part), _item(value, part)
     if error["type"] in _MISSING:
         return f"{path}: missing; expected {_name(expected)}"
+    got = f"{path}: got {_shown(value)}, expected"
     if error["type"] in _BOUNDS:
-        return f"{path}: got {value!r}, expected {_limits(expected)}"
+        return f"{got} {_limits(expected)}"
     if error["type"] == "too_short":
-        return f"{path}: got {value!r}, expected at least one value"
-    return f"{path}: got {value!r}, expected {_name(expected, limits=_is_list(expected))}"
+        return f"{got} at least one value"
+    return f"{got} {_name(expected, limits=_is_list(expected))}"
+
+
+def _shown(value: Any) -> str:
+    """A value as it is written in YAML."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_shown(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_shown, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "null" if value is None else repr(value)
 
 
 def _item(value: Any, part: Any) -> Any:
@@ -106,25 +118,45 @@ def _inside(kind: Any, part: object) -> Any:
     return arguments[1 if isinstance(part, str) and len(arguments) > 1 else 0] if arguments else Any
 
 
-def _name(kind: Any, *, limits: bool = True) -> str:
-    """What a type is called in a message."""
+_ONE = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+_MANY = {int: "whole numbers", float: "numbers", str: "text", bool: "true or false"}
+
+
+def _name(kind: Any, *, limits: bool = True, many: bool = False) -> str:
+    """What a type is called in a message; ``many``: as items of a list."""
     if get_origin(kind) is Annotated:
         bounds = _limits(kind) if limits else ""
-        return f"{_name(get_args(kind)[0], limits=limits)} {bounds}".rstrip()
+        return f"{_name(get_args(kind)[0], limits=limits, many=many)} {bounds}".rstrip()
     if _is_union(kind):
-        names = [_name(each, limits=limits) for each in get_args(kind) if each is not type(None)]
+        names = [_name(x, limits=limits, many=many) for x in get_args(kind) if x is not type(None)]
         return " or ".join(dict.fromkeys(names))
     if get_origin(kind) is Literal:
         return " or ".join(map(str, get_args(kind)))
     if dataclasses.is_dataclass(kind):
-        return "the keys " + ", ".join(field.name for field in dataclasses.fields(kind))
+        keys = "the keys " + ", ".join(field.name for field in dataclasses.fields(kind))
+        return f"entries with {keys}" if many else keys
     origin = get_origin(kind)
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return "keys and values"
+        return f"{'mappings' if many else 'a mapping'}, such as {_example(kind)}"
     if isinstance(origin, type) and issubclass(origin, Sequence):
-        return f"a list of {_name(get_args(kind)[0])}"
-    names_of = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-    return names_of.get(kind, "a value")
+        items = _name(get_args(kind)[0], many=True)
+        return f"lists of {items}" if many else f"a list of {items}, such as {_example(kind)}"
+    return (_MANY if many else _ONE).get(kind, "values" if many else "a value")
+
+
+def _example(kind: Any) -> str:
+    """A value of a type, as it is written in YAML."""
+    kind = _without_none(kind)
+    origin = get_origin(kind)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return f"{{name: {_example(get_args(kind)[1])}}}"
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return f"[{_example(get_args(kind)[0])}]"
+    if origin is Literal:
+        return str(get_args(kind)[0])
+    if dataclasses.is_dataclass(kind):
+        return "{" + f"{dataclasses.fields(kind)[0].name}: ..." + "}"
+    return {int: "8", float: "0.5", bool: "true"}.get(kind, "name")
 
 
 def _limits(kind: Any) -> str:
