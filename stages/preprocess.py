@@ -32,6 +32,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
             bags=settings.bags or bool(custom and custom.bags),
             funnel=settings.funnel,
             keep=settings.keep,
+            weight=settings.weight,
         )
 
 

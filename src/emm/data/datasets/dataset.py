@@ -9,6 +9,7 @@ import polars as pl
 from emm.data.datasets.source import Source
 from emm.data.datasets.split_rules import Halved, Split
 from emm.data.reading.chunks import Chunk, Reading
+from emm.data.tables.schema import BINARY
 
 
 @dataclass(frozen=True)
@@ -16,15 +17,25 @@ class Task:
     """A task and its label.
 
     Args:
-        label: an expression over the raw columns, 0 or 1 for a binary task and any number for a
-            regression. Rows for which it is null are rejected.
+        label: an expression over the raw columns: 0 or 1 for a binary task, any number for a
+            regression, any text or number for a task of classes.
         made_from: raw columns that reveal the label and so can't be features.
-        kind: ``binary`` or ``regression``.
+        kind: ``binary``, ``regression`` or ``classes``.
+        classes: the classes in the order of their numbers; by default those of train, sorted.
+        optional: a null label is missing; otherwise a row with a null label is rejected.
     """
 
     label: pl.Expr
     made_from: tuple[str, ...]
-    kind: str = "binary"
+    kind: str = BINARY
+    classes: tuple[str, ...] = ()
+    optional: bool = False
+
+
+def class_name(value: pl.Expr) -> pl.Expr:
+    """The name of a class as text: 3, 3.0 and "3.0" are the same class "3"; null for blank text."""
+    text = value.cast(pl.String).str.strip_chars().str.replace(r"^([+-]?\d+)\.0+$", "$1")
+    return pl.when(text != "").then(text)
 
 
 @dataclass(frozen=True)

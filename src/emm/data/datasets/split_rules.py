@@ -1,11 +1,16 @@
 """Rules that assign rows to train, validation and test, for the ways data is published."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
 class Halved:
-    """Parts train and test: test is split in half at random, stratified by all binary labels."""
+    """Parts train and test: test is split in half at random.
+
+    Both halves have the same labels: every combination of binary labels, classes and missing
+    labels is split in half.
+    """
 
 
 @dataclass(frozen=True)
@@ -69,3 +74,12 @@ Split = Halved | HeldOut | ByTime | ByKey | ByColumn | Randomly | AsPublished
 def column_of(split: Split) -> str | None:
     """The column that a rule reads, if any."""
     return getattr(split, "column", None) or getattr(split, "key", None)
+
+
+def renamed(split: Split, rename: Callable[[str], str]) -> Split:
+    """The same rule for a renamed column."""
+    if isinstance(split, ByTime | ByKey | ByColumn):
+        return replace(split, column=rename(split.column))
+    return (
+        replace(split, key=rename(split.key)) if isinstance(split, HeldOut) and split.key else split
+    )

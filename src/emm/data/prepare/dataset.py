@@ -23,9 +23,9 @@ def dataset_of(data: ConfigFile, name: str, raw: Path) -> Dataset:
         dataset = load_dataset(name)
     else:
         preprocess = read_preprocess(data, tasks)
-        sample = preprocess.sample
+        sample, weight = preprocess.sample, preprocess.weight
         key = (sample.key,) if sample is not None and sample.key else ()
-        carried = (*key, *preprocess.keep)
+        carried = (*key, *preprocess.keep, *([weight] if weight else []))
         dataset = custom_dataset(name, custom, raw, config=str(data.path), carried=carried)
     for task in tasks:
         choose("task", task, dataset.tasks, f"{data.path}: tasks", "correct the name")

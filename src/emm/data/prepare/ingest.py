@@ -8,13 +8,21 @@ import polars as pl
 
 from emm.core.errors import DataError, choose
 from emm.core.progress import progress
-from emm.data.datasets.dataset import Dataset, Task
+from emm.data.datasets.dataset import Dataset, Task, class_name
 from emm.data.datasets.split_rules import column_of
 from emm.data.reading.chunks import LINE, Chunk, Reading
 from emm.data.reading.rejected import Rejected
-from emm.data.tables.schema import WEIGHT, label_column
+from emm.data.tables.names import original_name
+from emm.data.tables.schema import BINARY, CLASSES, REGRESSION, WEIGHT, label_column
 
 _REASON = "__reason"
+_UNLABELLED = "unlabelled"
+_LABEL_TYPES: dict[str, type[pl.DataType]] = {
+    BINARY: pl.UInt8,
+    REGRESSION: pl.Float64,
+    CLASSES: pl.String,
+}
+_NOT_CLASSES = ("NaN", "inf", "-inf")
 
 
 @dataclass(frozen=True)
@@ -31,9 +39,9 @@ class Wanted:
 def wanted_of(dataset: Dataset, tasks: Sequence[str], others: Iterable[str | None] = ()) -> Wanted:
     """The columns that are features next to these tasks, and ``others`` (None is ignored)."""
     chosen = {name: dataset.tasks[name] for name in tasks}
-    revealing = {column for task in chosen.values() for column in task.made_from}
-    dense = tuple(name for name in dataset.dense if name not in revealing)
-    sparse = tuple(name for name in dataset.sparse if name not in revealing)
+    hidden = {dataset.weight, *(column for task in chosen.values() for column in task.made_from)}
+    dense = tuple(name for name in dataset.dense if name not in hidden)
+    sparse = tuple(name for name in dataset.sparse if name not in hidden)
     used = (dataset.key, column_of(dataset.split), *others)
     extra = dict.fromkeys(name for name in used if name and name not in (*dense, *sparse))
     return Wanted(dense, sparse, chosen, dataset.weight, tuple(extra))
@@ -44,8 +52,8 @@ def ingest(
 ) -> dict[str, pl.LazyFrame]:
     """Read every part once, chunk by chunk, into ``scratch``; return scans of the usable rows.
 
-    Rows with a dense value that isn't a number, an invalid label, or a weight that isn't above 0
-    are rejected. Raises DataError if a part has no usable rows.
+    Rows with a dense value that isn't a number, an invalid label, no label at all, or a weight
+    that isn't above 0 are rejected. Raises DataError if a part has no usable rows.
     """
     return {
         part: _ingest_part(
@@ -109,29 +117,29 @@ def usable_rows(chunk: Chunk, wanted: Wanted, rejected: Rejected) -> pl.DataFram
 
 def _check_columns(chunk: Chunk, wanted: Wanted) -> None:
     """Raise ParamsError if a column that the settings name doesn't exist."""
-    for name in wanted.others:
-        known = (column for column in chunk.rows.columns if column != LINE)
+    known = [original_name(column) for column in chunk.rows.columns if column != LINE]
+    for name in map(original_name, (*wanted.others, *([wanted.weight] if wanted.weight else []))):
         choose("column", name, known, "preprocess in the dataset's data.yaml", "correct it")
-
-
-_LABEL_TYPES: dict[str, type[pl.DataType]] = {"binary": pl.UInt8, "regression": pl.Float64}
 
 
 def _faults(wanted: Wanted) -> dict[str, pl.Expr]:
     """The reasons for rejecting a row, each with an expression for the rows it applies to."""
     faults = {
-        f"the column {name!r} isn't a number": pl.col(name).is_not_null()
+        f"the column {original_name(name)!r} isn't a number": pl.col(name).is_not_null()
         & _number(name).is_infinite().fill_null(value=True)
         for name in wanted.dense
     }
     for name, task in wanted.tasks.items():
-        value = _label(task)
-        known = value.is_in([0.0, 1.0]) if task.kind == "binary" else value.is_finite()
-        faults[f"'label {name}' has no known value"] = ~known.fill_null(value=False)
+        known = _is_valid(task).fill_null(value=False)
+        missing = (class_name(task.label) if task.kind == CLASSES else task.label).is_null()
+        faults[f"'label {name}' has no known value"] = ~(known | missing & task.optional)
+    if wanted.tasks and all(task.optional for task in wanted.tasks.values()):
+        labels = [_label(task) for task in wanted.tasks.values()]
+        faults[_UNLABELLED] = pl.all_horizontal(label.is_null() for label in labels)
     if wanted.weight:
         weight = _number(wanted.weight)
         usable = (weight.is_finite() & (weight > 0)).fill_null(value=False)
-        faults[f"the weight {wanted.weight!r} isn't a number above 0"] = ~usable
+        faults[f"the weight {original_name(wanted.weight)!r} isn't a number above 0"] = ~usable
     return faults
 
 
@@ -140,12 +148,25 @@ def _number(column: str) -> pl.Expr:
 
 
 def _label(task: Task) -> pl.Expr:
+    """A label in the type of its kind; null if it is missing or has another type."""
+    if task.kind == CLASSES:
+        return class_name(task.label)
     return task.label.cast(pl.Float64, strict=False)
+
+
+def _is_valid(task: Task) -> pl.Expr:
+    label = _label(task)
+    if task.kind == CLASSES:
+        return ~label.is_in(_NOT_CLASSES)
+    return label.is_in([0.0, 1.0]) if task.kind == BINARY else label.is_finite()
 
 
 def _reject(file: str, rows: pl.DataFrame, rejected: Rejected) -> None:
     shown = rows.select(pl.exclude(LINE, _REASON)).select(
         pl.concat_str(pl.all().cast(pl.String, strict=False).fill_null(""), separator=",")
     )
-    lines = rows[LINE] if LINE in rows.columns else [0] * len(rows)
-    rejected.add(file, lines, rows[_REASON], shown.to_series())
+    lines = rows[LINE] if LINE in rows.columns else pl.Series([0] * len(rows))
+    reasons, texts = rows[_REASON], shown.to_series()
+    blank = reasons == _UNLABELLED
+    rejected.add(file, lines.filter(~blank), reasons.filter(~blank), texts.filter(~blank))
+    rejected.add_unlabelled(file, lines.filter(blank), texts.filter(blank))

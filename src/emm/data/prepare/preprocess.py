@@ -1,6 +1,7 @@
 """Preprocess raw files to encoded splits and their schema, streaming in Polars."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +17,8 @@ from emm.data.prepare.split import assign
 from emm.data.prepare.write import write_splits
 from emm.data.reading.chunks import Reading
 from emm.data.reading.rejected import Rejected
-from emm.data.tables.schema import BAGS, BINARY, label_column
+from emm.data.tables.names import original_name, stored_name
+from emm.data.tables.schema import BAGS, BINARY, CLASSES, label_column
 
 
 def preprocess(
@@ -33,6 +35,7 @@ def preprocess(
     bags: bool = False,
     funnel: Sequence[str] = (),
     keep: Sequence[str] = (),
+    weight: str | None = None,
 ) -> None:
     """Write train, validation, test, vocabularies and bags.parquet and schema.json to ``out``.
 
@@ -46,7 +49,13 @@ def preprocess(
         bags: write the bags of multi-valued fields; otherwise bags.parquet is empty.
         funnel: two binary tasks, the second of which happens only after the first.
         keep: columns to write unencoded next to the features.
+        weight: column with the weights of the rows, in place of the dataset's.
+
+    All columns are named as in the raw files.
     """
+    dataset = replace(dataset, weight=stored_name(weight)) if weight else dataset
+    sample = replace(sample, key=stored_name(sample.key)) if sample and sample.key else sample
+    keep = tuple(map(stored_name, keep))
     _check_bags(dataset, bags=bags)
     _check_funnel(dataset, funnel)
     keep_freed_memory()
@@ -82,7 +91,7 @@ def _check_funnel(dataset: Dataset, funnel: Sequence[str]) -> None:
 
 
 def _check_kept(wanted: Wanted, keep: Sequence[str]) -> None:
-    dense = [name for name in keep if name in wanted.dense]
+    dense = [original_name(name) for name in keep if name in wanted.dense]
     if dense:
         raise ParamsError(
             f"the column {dense[0]!r} can't be kept unencoded: it is a dense feature",
@@ -119,8 +128,17 @@ def _assign(
 ) -> Splits:
     if sample:
         parts = sampled(parts, sample, seed)
-    binary = [label_column(task) for task in tasks if dataset.tasks[task].kind == BINARY]
-    return assign(dataset.split, parts, binary, seed)
+    return assign(
+        dataset.split, parts, [_stratum(task, dataset.tasks[task].kind) for task in tasks], seed
+    )
+
+
+def _stratum(task: str, kind: str) -> pl.Expr:
+    """The stratum of each row by the label of one task; a missing label has one of its own."""
+    label = pl.col(label_column(task))
+    if kind == BINARY:
+        return label.fill_null(2)
+    return label.rank("dense").fill_null(0) if kind == CLASSES else label.is_null().cast(pl.UInt8)
 
 
 def _write_bags(

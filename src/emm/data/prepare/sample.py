@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -53,20 +54,20 @@ def random_shares(count: int, shares: Sequence[float], seed: int) -> list[NDArra
     return [order[start:end] for start, end in pairwise(ends)]
 
 
-def stratified_half(labels: NDArray[np.uint8], seed: int) -> Mask:
-    """Draw half of the rows such that every combination of binary ``labels`` [N, T] is halved.
+def stratified_half(strata: NDArray[np.integer[Any]], seed: int) -> Mask:
+    """Draw half of the rows such that every combination of ``strata`` [N, T] is halved.
 
     Returns a mask [N]. Of the combinations with an odd number of rows, every second one has its
-    extra row chosen. The mask depends on the labels, their order and the seed only.
+    extra row chosen. The mask depends on the order of the combinations and on the seed only.
     """
     generator = np.random.default_rng(seed)
-    chosen = np.zeros(len(labels), dtype=bool)
-    # Number the combinations; the first label is the highest binary digit.
-    digits = 2 ** np.arange(labels.shape[1], dtype=np.int64)[::-1]
-    combinations = labels @ digits
+    chosen = np.zeros(len(strata), dtype=bool)
+    order = np.lexsort(strata.T[::-1])  # stable: members are in the order of the rows
+    ordered = strata[order]
+    starts = np.flatnonzero((ordered[1:] != ordered[:-1]).any(axis=1)) + 1
     extra = 0
-    for combination in np.flatnonzero(np.bincount(combinations)):
-        rows = generator.permutation(np.flatnonzero(combinations == combination))
+    for members in np.split(order, starts):
+        rows = generator.permutation(members)
         half, odd = divmod(len(rows), 2)
         chosen[rows[: half + (extra if odd else 0)]] = True
         extra = 1 - extra if odd else extra

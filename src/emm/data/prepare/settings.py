@@ -35,6 +35,7 @@ class PreprocessSettings:
         funnel: two tasks, such as click and purchase, of which the second happens only after the
             first.
         keep: columns that are kept next to the features, unencoded, for GAUC.
+        weight: the column that weighs a row in the training loss, in place of the dataset's.
     """
 
     seed: Seed = 0
@@ -44,6 +45,7 @@ class PreprocessSettings:
     bags: bool = False
     funnel: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    weight: str | None = None
 
 
 @dataclass(frozen=True)

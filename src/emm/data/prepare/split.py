@@ -28,15 +28,18 @@ Places = NDArray[np.uint8]
 """The split of each row: 0 train, 1 validation, 2 test."""
 
 
-def assign(split: Split, parts: Parts, labels: Sequence[str], seed: int) -> dict[str, pl.LazyFrame]:
+def assign(
+    split: Split, parts: Parts, strata: Sequence[pl.Expr], seed: int
+) -> dict[str, pl.LazyFrame]:
     """Return the rows of each split, in order; DataError if a split would be empty.
 
-    ``labels`` names the label columns of the binary tasks. Memory grows by a few bytes per row.
+    ``strata``: numbers by which a stratified split divides the rows. Memory grows by a few bytes
+    per row.
     """
     if isinstance(split, AsPublished):
         return {name: parts[name] for name in SPLITS}
     rule = _RULES[type(split)]
-    places = {name: rule(split, name, rows, labels, seed) for name, rows in parts.items()}
+    places = {name: rule(split, name, rows, strata, seed) for name, rows in parts.items()}
     found = [np.bincount(each, minlength=len(SPLITS)) for each in places.values()]
     counts = np.sum(found, axis=0)
     for name, count in zip(SPLITS, counts, strict=True):
@@ -66,15 +69,19 @@ def _where(rows: pl.LazyFrame, places: Places, number: int) -> pl.LazyFrame:
     return rows.with_columns(mask).filter("__here").drop("__here")
 
 
-def _halved(_: Halved, part: str, rows: pl.LazyFrame, labels: Sequence[str], seed: int) -> Places:
+def _halved(
+    _: Halved, part: str, rows: pl.LazyFrame, strata: Sequence[pl.Expr], seed: int
+) -> Places:
     if part == "train":
         return np.full(_count(rows), _TRAIN, np.uint8)
-    found = rows.select(labels).collect(engine="streaming").to_numpy()
-    half = stratified_half(found.reshape(_count(rows), len(labels)), seed)
+    found = rows.select(strata).collect(engine="streaming").to_numpy()
+    half = stratified_half(found.reshape(_count(rows), len(strata)), seed)
     return np.where(half, _VALIDATION, _TEST).astype(np.uint8)
 
 
-def _held_out(split: HeldOut, part: str, rows: pl.LazyFrame, _: Sequence[str], seed: int) -> Places:
+def _held_out(
+    split: HeldOut, part: str, rows: pl.LazyFrame, _: Sequence[pl.Expr], seed: int
+) -> Places:
     if part == "test":
         return np.full(_count(rows), _TEST, np.uint8)
     shares = (split.validation, 0.0)
@@ -83,7 +90,9 @@ def _held_out(split: HeldOut, part: str, rows: pl.LazyFrame, _: Sequence[str], s
     return _by_keys(rows, split.key, shares, seed)
 
 
-def _by_time(split: ByTime, _part: str, rows: pl.LazyFrame, _: Sequence[str], _seed: int) -> Places:
+def _by_time(
+    split: ByTime, _part: str, rows: pl.LazyFrame, _: Sequence[pl.Expr], _seed: int
+) -> Places:
     counts = rows.group_by(split.column).len().sort(split.column).collect(engine="streaming")
     values, lengths = counts[split.column], counts["len"].to_numpy()
     if values.null_count() or len(values) < len(SPLITS):
@@ -114,12 +123,14 @@ def _start(lengths: NDArray[Any], most: float) -> int:
     return int(fits[0]) if len(fits) else len(lengths) - 1
 
 
-def _by_key(split: ByKey, _part: str, rows: pl.LazyFrame, _: Sequence[str], seed: int) -> Places:
+def _by_key(
+    split: ByKey, _part: str, rows: pl.LazyFrame, _: Sequence[pl.Expr], seed: int
+) -> Places:
     return _by_keys(rows, split.column, (split.validation, split.test), seed)
 
 
 def _by_column(
-    split: ByColumn, _part: str, rows: pl.LazyFrame, _: Sequence[str], _seed: int
+    split: ByColumn, _part: str, rows: pl.LazyFrame, _: Sequence[pl.Expr], _seed: int
 ) -> Places:
     value = pl.col(split.column).cast(pl.String)
     return _places(
@@ -133,7 +144,7 @@ def _by_column(
 
 
 def _randomly(
-    split: Randomly, _part: str, rows: pl.LazyFrame, _: Sequence[str], seed: int
+    split: Randomly, _part: str, rows: pl.LazyFrame, _: Sequence[pl.Expr], seed: int
 ) -> Places:
     return _random_places(_count(rows), (split.validation, split.test), seed)
 

@@ -1,6 +1,6 @@
 """Encode the splits and write them with their vocabularies and schema."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +17,10 @@ from emm.data.prepare.encode import (
     scale_dense,
 )
 from emm.data.prepare.ingest import Wanted
+from emm.data.prepare.labels import FittedLabels, count_splits, encode_label, fit_labels
 from emm.data.tables import schema as contract
-from emm.data.tables.schema import BAG, BINARY, WEIGHT, DenseColumn, Target, label_column
+from emm.data.tables.names import original_name
+from emm.data.tables.schema import BAG, BINARY, WEIGHT, DenseColumn
 
 VOCABULARIES = "vocabularies.parquet"
 ROW_GROUP = 262_144  # rows; about what streamed training reads at a time
@@ -29,7 +31,7 @@ class _Fitted(NamedTuple):
 
     vocabularies: pl.DataFrame
     dense: tuple[DenseColumn, ...]
-    targets: Mapping[str, Target]
+    labels: FittedLabels
 
 
 def write_splits(
@@ -48,7 +50,7 @@ def write_splits(
     fitted = _Fitted(
         fit_vocabularies(train, wanted.sparse, rare_below),
         fit_dense(train, wanted.dense),
-        _fit_targets(train, wanted),
+        fit_labels(splits, wanted.tasks),
     )
     kept = tuple(dict.fromkeys(n for n in keep if n not in (*wanted.sparse, dataset.key)))
     columns = [
@@ -70,6 +72,8 @@ def _schema(
 ) -> contract.Schema:
     """The schema of the splits and vocabularies in ``out``."""
     kinds = {name: task.kind for name, task in wanted.tasks.items()}
+    paths = {split: out / f"{split}.parquet" for split in contract.SPLITS}
+    classes = fitted.labels.classes
     return contract.Schema(
         format=contract.FORMAT,
         dataset=dataset.name,
@@ -78,13 +82,14 @@ def _schema(
         origin=dataset.source.homepage,
         tasks=tuple(wanted.tasks),
         key=dataset.key,
-        weight=dataset.weight,
+        weight=original_name(dataset.weight) if dataset.weight else None,
         dense=fitted.dense,
         sparse=describe_sparse(fitted.vocabularies, wanted.sparse),
-        splits={split: _count(out / f"{split}.parquet", kinds) for split in contract.SPLITS},
+        splits=count_splits(paths, wanted.tasks, classes),
         vocabularies={"file": VOCABULARIES, "sha256": sha256(out / VOCABULARIES)},
-        kinds=kinds if fitted.targets else {},
-        targets=fitted.targets,
+        kinds=kinds if {*kinds.values()} != {BINARY} else {},
+        targets=fitted.labels.targets,
+        classes=classes,
         **optional,
     )
 
@@ -96,43 +101,7 @@ def _columns(dataset: Dataset, wanted: Wanted, fitted: _Fitted, *, with_bag: boo
         *scale_dense(fitted.dense),
         *(pl.col(name) for name in wanted.sparse),
         *([pl.col(BAG)] if with_bag else []),
-        *(_label(task, fitted.targets.get(task)) for task in wanted.tasks),
+        *(encode_label(task, fitted.labels) for task in wanted.tasks),
         *([pl.col(key)] if key else []),
         *([pl.col(WEIGHT)] if dataset.weight else []),
     ]
-
-
-def _fit_targets(train: pl.LazyFrame, wanted: Wanted) -> dict[str, Target]:
-    """Compute mean and standard deviation of regression labels; std is 1 for a constant label."""
-    names = [name for name, task in wanted.tasks.items() if task.kind != BINARY]
-    if not names:
-        return {}
-    columns = {name: pl.col(label_column(name)) for name in names}
-    found = train.select(
-        *(value.mean().alias(f"mean:{name}") for name, value in columns.items()),
-        *(value.std(ddof=0).alias(f"std:{name}") for name, value in columns.items()),
-    ).collect(engine="streaming")
-    row = found.row(0, named=True)
-    return {
-        # Rounded, because parallel sums differ in their last bits between runs.
-        name: Target(float(f"{row[f'mean:{name}']:.10g}"), float(f"{row[f'std:{name}']:.10g}") or 1)
-        for name in names
-    }
-
-
-def _label(task: str, target: Target | None) -> pl.Expr:
-    label = pl.col(label_column(task))
-    return label if target is None else ((label - target.mean) / target.std).cast(pl.Float32)
-
-
-def _count(path: Path, kinds: Mapping[str, str]) -> contract.Split:
-    row = (
-        pl.scan_parquet(path)
-        .select(pl.len().alias("rows"), *(pl.col(label_column(t)).mean() for t in kinds))
-        .collect()
-        .row(0, named=True)
-    )
-    means = {task: float(row[label_column(task)] or 0.0) for task in kinds}
-    rates = {task: mean for task, mean in means.items() if kinds[task] == BINARY}
-    others = {task: float(f"{means[task]:.10g}") for task in kinds if task not in rates}
-    return contract.Split(rows=row["rows"], positive_rate=rates, mean=others)

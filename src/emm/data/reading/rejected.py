@@ -13,6 +13,7 @@ from emm.core.progress import say
 
 MAX_TEXT = 200  # characters recorded of a line
 MAX_RECORDS = 100_000  # lines recorded; further ones are only counted
+MAX_UNLABELLED = 1000  # of these, lines without any label
 
 
 class Rejected:
@@ -26,6 +27,8 @@ class Rejected:
         self.max_share = max_share
         self.lines = 0
         self.count = 0
+        self.unlabelled = 0
+        self._fault: tuple[str, str] | None = None
         self._records: list[dict[str, Any]] = []
 
     def seen(self, rows: int) -> None:
@@ -47,12 +50,30 @@ class Rejected:
             texts: content of the lines.
         """
         self.count += len(lines)
+        if self._fault is None and len(lines):
+            why = reason if isinstance(reason, str) else reason[0]
+            self._fault = f"{self.dataset}: {why}", f"{file}, line {lines[0]}"
+        self._record(file, lines, reason, texts)
+
+    def _record(
+        self,
+        file: str,
+        lines: pl.Series | Sequence[int],
+        reason: pl.Series | str,
+        texts: pl.Series | None,
+    ) -> None:
         room = MAX_RECORDS - len(self._records)
         numbers = list(lines)[:room]
         reasons = [reason] * len(numbers) if isinstance(reason, str) else reason.to_list()
         shown = [None] * len(numbers) if texts is None else texts.str.slice(0, MAX_TEXT).to_list()
         for line, why, text in zip(numbers, reasons, shown, strict=False):
             self._records.append({"file": file, "line": line, "reason": why, "text": text})
+
+    def add_unlabelled(self, file: str, lines: pl.Series, texts: pl.Series) -> None:
+        """Leave out good lines without any label, which don't count towards ``max_share``."""
+        room = max(MAX_UNLABELLED - self.unlabelled, 0)
+        self.unlabelled += len(lines)
+        self._record(file, lines.head(room), "no task has a label", texts.head(room))
 
     def write(self, path: Path) -> None:
         """Write the records as JSON Lines."""
@@ -64,14 +85,17 @@ class Rejected:
 
         ``path``: where the records were written, for the message.
         """
-        if not self.count:
+        if self.unlabelled:
+            counts = f"{self.unlabelled:,} of {self.lines:,} lines"
+            say(f"{self.dataset}: left out {counts}, which have no label of any task: see {path}")
+        if self._fault is None:
             return
+        what, where = self._fault
         share = self.count / max(self.lines, 1)
-        first = self._records[0]
         if share > self.max_share:
             raise DataError(
-                f"{self.dataset}: {first['reason']}",
-                where=f"{first['file']}, line {first['line']}",
+                what,
+                where=where,
                 got=f"{self.count:,} of {self.lines:,} lines can't be used ({share:.2%})",
                 expected=f"at most {self.max_share:.2%} (preprocess.max_rejected)",
                 next_step=f"look at {path}, check the raw file, then `dvc repro`",

@@ -11,6 +11,7 @@ from polars.selectors import by_name
 from torch import Tensor
 
 from emm.core.errors import DataError, choose
+from emm.data.tables.names import original_name, stored_name
 from emm.data.tables.rows import RowTensors
 from emm.data.tables.schema import BAG, WEIGHT, Schema, label_column
 
@@ -163,9 +164,13 @@ def load_groups(path: Path, schema: Schema, key: str) -> Tensor:
     ``key`` is a sparse column, whose id 0 (unknown or rare) is no group, the dataset's key, or a
     kept column. Raises ParamsError for any other column, DataError if the file can't be read.
     """
-    known = [*schema.sparse_names, *([schema.key] if schema.key else []), *schema.kept]
-    next_step = "name one of these, or keep the column by preprocess.keep"
+    stored = [*schema.sparse_names, *([schema.key] if schema.key else []), *schema.kept]
+    known, next_step = (
+        map(original_name, stored),
+        "name one of these, or keep it by preprocess.keep",
+    )
     choose("group of rows", key, known, "evaluate.gauc_key in the dataset's data.yaml", next_step)
+    key = stored_name(key)
     try:
         values = pl.read_parquet(path, columns=[key])[key]
     except (OSError, pl.exceptions.PolarsError) as error:

@@ -1,0 +1,22 @@
+"""Names of a table's columns in processed data, where other columns and patterns have theirs."""
+
+from emm.data.tables.schema import BAG, WEIGHT, label_column
+
+_PREFIX = "column:"
+_RESERVED = (label_column(""), _PREFIX, "__")
+
+
+def stored_name(column: str) -> str:
+    """Name under which a column is stored: its own where that is safe, otherwise with a prefix.
+
+    Not safe are names of other stored columns, names that start as those of temporary columns do,
+    and names that Polars reads as patterns: ``*`` and ``^...$``.
+    """
+    pattern = column == "*" or (column.startswith("^") and column.endswith("$"))
+    taken = column in (BAG, WEIGHT) or column.startswith(_RESERVED)
+    return _PREFIX + column if pattern or taken else column
+
+
+def original_name(stored: str) -> str:
+    """Name of a stored column in its table: the inverse of `stored_name`."""
+    return stored.removeprefix(_PREFIX)
