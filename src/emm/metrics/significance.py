@@ -66,6 +66,25 @@ def delong_over_seeds(first: Tensor, second: Tensor, labels: Tensor) -> Comparis
     return _compare(first, second, labels)
 
 
+def auc_over_seeds(scores: Tensor, labels: Tensor) -> tuple[float, float]:
+    """The mean AUC over seeds, and its standard error as in `delong_over_seeds`.
+
+    scores [S, N], labels [N]. Raises DataError like `delong_over_seeds`.
+    """
+    _check_seeds(scores)
+    for of_seed in scores:
+        check_pair(of_seed, labels)
+    positive = labels == 1
+    _check_two_of_each(positive)
+    return _mean_and_error(*_twice_wins(scores, positive), 2 * len(scores))
+
+
+def compared(difference: float, standard_error: float) -> Comparison:
+    """The comparison of a difference that is normally distributed."""
+    z = _ratio(difference, standard_error)
+    return Comparison(difference, standard_error, z, _two_sided(z))
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """P values adjusted by Holm (Scandinavian Journal of Statistics 1979), in the input's order.
 
@@ -90,9 +109,7 @@ def _compare(first: Tensor, second: Tensor, labels: Tensor) -> Comparison:
     So equal scores give exactly 0, and swapping the models exactly flips the sign.
     """
     positive = labels == 1
-    positives = int(positive.sum())
-    negatives = len(labels) - positives
-    _check_two_of_each(negatives, positives)
+    _check_two_of_each(positive)
     # Both over the common denominator 2 S S'.
     v10, v01 = (
         len(second) * of_first - len(first) * of_second
@@ -100,15 +117,22 @@ def _compare(first: Tensor, second: Tensor, labels: Tensor) -> Comparison:
             _twice_wins(first, positive), _twice_wins(second, positive), strict=True
         )
     )  # [P], [Q]
-    unit = 2 * len(first) * len(second)
-    difference = int(v10.sum()) / (unit * positives * negatives)
+    return compared(*_mean_and_error(v10, v01, 2 * len(first) * len(second)))
+
+
+def _mean_and_error(v10: Tensor, v01: Tensor, unit: int) -> tuple[float, float]:
+    """Mean and standard error of an AUC, or a difference of AUCs, from V10 [P] and V01 [Q] int64.
+
+    V10 is multiplied by ``unit`` Q, and V01 by ``unit`` P.
+    """
+    positives, negatives = len(v10), len(v01)
+    mean = int(v10.sum()) / (unit * positives * negatives)
     variances = torch.stack([v10.double().var(), v01.double().var()]).tolist()
-    standard_error = math.hypot(
+    error = math.hypot(
         math.sqrt(variances[0] / positives) / (unit * negatives),
         math.sqrt(variances[1] / negatives) / (unit * positives),
     )
-    z = _ratio(difference, standard_error)
-    return Comparison(difference, standard_error, z, _two_sided(z))
+    return mean, error
 
 
 def _twice_wins(scores: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,7 +179,9 @@ def _check_seeds(scores: Tensor) -> None:
         )
 
 
-def _check_two_of_each(negatives: int, positives: int) -> None:
+def _check_two_of_each(positive: Tensor) -> None:
+    positives = int(positive.sum())
+    negatives = len(positive) - positives
     if min(negatives, positives) < 2:
         raise DataError(
             "DeLong's test needs at least two rows of each class",
