@@ -55,8 +55,10 @@ def test_a_name_that_does_not_exist_is_named(
     assert found.count("is called") == sections
 
 
-def test_the_tuned_recipe_fuses_a_network_that_must_be_trained(copy: Copy) -> None:
+def test_a_network_that_is_fused_must_be_trained(copy: Copy) -> None:
     copy.activate(recipe="tuned")
+    copy.check()
+    copy.edit(f"{CENSUS}/tuned", put("fusion", networks=["tm-2", "tm-3"]))
     found = copy.faults()
     assert "no trained model is called 'tm-3'" in found
     assert f"conf/{CENSUS}/tuned.yaml: fusion.networks" in found

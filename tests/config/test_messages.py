@@ -34,7 +34,7 @@ def settings_classes() -> Iterator[type]:
 
 CLASSES = list(settings_classes())
 
-WORDS = st.text(st.characters(codec="ascii", categories=["L", "N"]), max_size=6)
+WORDS = st.text(st.characters(codec="ascii", categories=["Ll", "Nd"]), max_size=6)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
@@ -42,9 +42,9 @@ VALUES = st.recursive(
 )
 
 
-def assert_readable(fault: str, value: object) -> None:
+def assert_readable(fault: str) -> None:
     """No internal name, and `expected` says something else than `got`."""
-    assert not INTERNAL.search(fault.replace(repr(value), "")), fault
+    assert not INTERNAL.search(fault), fault
     found = re.search(r": (?:got (?P<got>.*), |missing; )expected (?P<expected>.+)$", fault)
     if found is None:
         assert re.search(r"unknown key; (did you mean|known:) ", fault), fault
@@ -66,7 +66,7 @@ def test_a_wrong_value_of_a_setting(kind: Any, data: st.DataObject) -> None:
     errors: list[str] = []
     bind(kind, {name: value}, "section", errors)
     for fault in errors:
-        assert_readable(fault, value)
+        assert_readable(fault)
 
 
 @pytest.mark.parametrize("model", sorted(set(MODELS) - {"gbdt"}))
@@ -78,7 +78,7 @@ def test_a_wrong_value_of_a_models_argument(model: str, data: st.DataObject) -> 
     errors: list[str] = []
     bind_keywords(MODELS[model], {data.draw(st.sampled_from(keys)): value}, "train.m", errors)
     for fault in errors:
-        assert_readable(fault, value)
+        assert_readable(fault)
 
 
 @pytest.mark.parametrize("value", ["text", 3, None, True, [[1]], {"a": [1]}])
@@ -87,4 +87,4 @@ def test_a_section_that_is_no_mapping(value: object) -> None:
         errors: list[str] = []
         bind(kind, value, "section", errors)
         for fault in errors:
-            assert_readable(fault, value)
+            assert_readable(fault)

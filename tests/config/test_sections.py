@@ -52,7 +52,7 @@ def test_a_missing_section_names_the_file_and_its_neighbours(
     file = config_file(tmp_path, "train: {mmoe: {experts: 3}}\n")
     with pytest.raises(ParamsError, match=message.replace("FILE", str(file.path))) as error:
         file.section(key)
-    assert str(error.value).endswith(f"  next: add {key} to {file.path}")
+    assert f"  next: add {key} to {file.path}; `emm check --fix`" in str(error.value)
 
 
 def test_a_section_becomes_settings(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from emm.automtl.settings import SearchedSettings
 from emm.automtl.space import ARCHITECTURE, WEIGHTS, plain, read_architecture, write_architecture
 from emm.config.project import Project
 from emm.core.errors import ModelFileError
+from emm.training.auto import complete_recipe
 from emm.training.checkpoint import Checkpoint
 from emm.training.context import TrainingContext
 from emm.training.jobs import Job
@@ -78,7 +79,7 @@ def _load(model: nn.Module, weights: Path) -> None:
 
 def searched_job(project: Project, dataset: str, model: str) -> Job:
     """The architecture that the stage `search` found for a model."""
-    recipe, key = project.recipe(dataset), f"train.{model}"
+    recipe, key = complete_recipe(project, dataset), f"train.{model}"
     training = recipe.read("training", TrainingSettings)
     settings, arguments = recipe.read_model(key, AutoMTL, SearchedSettings, ("architecture",))
     searched = project.paths(dataset).architecture(model)

@@ -6,7 +6,7 @@ only its own, so that the settings of other rooms are no dependency of it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ PARAMS_FILE = Path("params.yaml")
 UNLISTED = ("gbdt",)
 """Models of the table that no list of params.yaml names."""
 
-FROM_DATA = ("funnel", "fields")
+FROM_DATA = ("funnel", "given_click", "fields", "outputs")
 """Arguments of a model that the data supplies: see `emm.training.context.arguments_of_data`."""
 
 Kind = TypeVar("Kind")
@@ -59,9 +59,13 @@ class Active:
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """A file of conf/, and its sections as plain values."""
+    """A file of conf/, and its sections as plain values.
+
+    ``defaults``: keys by section, such as train.mmoe; a key in the file replaces its default.
+    """
 
     path: Path
+    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def tree(self) -> Mapping[str, Any]:
@@ -73,9 +77,10 @@ class ConfigFile:
         for number, part in enumerate(parts := key.split(".")):
             known = {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else {}
             where = f"{self.path}: {'.'.join(parts[:number])}".rstrip(": ")
-            choose("section", part, known, where, f"add {key} to {self.path}")
+            next_step = f"add {key} to {self.path}; `emm check --fix` adds an empty one"
+            choose("section", part, known, where, next_step)
             value = known[part]
-        return value
+        return self._over_defaults(key, value)
 
     def read(self, key: str, kind: type[Kind]) -> Kind:
         """The section at ``key`` as ``kind``; one ParamsError lists everything wrong with it."""
@@ -113,6 +118,11 @@ class ConfigFile:
             [f"{k}: unknown key; {nearest(str(k), known)}" for k in self.tree if k not in known],
             str(self.path),
         )
+
+    def _over_defaults(self, key: str, value: Any) -> Any:
+        given = {} if value is None else value
+        known = self.defaults.get(key)
+        return {**known, **given} if known and isinstance(given, Mapping) else value
 
     def _bind(self, kind: type[Kind], value: Any, key: str) -> Kind:
         errors: list[str] = []

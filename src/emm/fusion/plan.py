@@ -14,6 +14,7 @@ from emm.fusion.settings import FusionSettings
 from emm.fusion.trained_models import TOWER, TrainedNetwork, outside_models
 from emm.models.single_task import SingleTask
 from emm.nn.inputs import Inputs
+from emm.training.auto import complete_recipe
 from emm.training.settings import OptimiserSettings
 from emm.training.store import inputs_of
 
@@ -43,7 +44,7 @@ def _pipeline_networks(
     project: Project, dataset: str, inputs: Inputs, tasks: Sequence[str]
 ) -> list[TrainedNetwork]:
     """The pipeline's own networks, untrained."""
-    recipe = project.recipe(dataset)
+    recipe = complete_recipe(project, dataset)
     networks = []
     for name in project.active.trained:
         _, arguments = recipe.read_model(f"pretrain.{name}", SingleTask, OptimiserSettings)

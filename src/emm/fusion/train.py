@@ -15,6 +15,7 @@ from emm.fusion.pool import Pool, load_pool
 from emm.fusion.settings import FusedSettings, FusionSettings
 from emm.fusion.start import load_pool_into
 from emm.nn.bags import attach_bags
+from emm.training.auto import complete_recipe
 from emm.training.checkpoint import Checkpoint
 from emm.training.context import TrainingContext, schedule_of
 from emm.training.epochs import Epoch
@@ -138,7 +139,7 @@ def fusion_rows(
 
 def fused_job(project: Project, dataset: str, model: str) -> Job:
     """A fusion of the pool that the stage `decompose` stored."""
-    recipe, key = project.recipe(dataset), f"train.{model}"
+    recipe, key = complete_recipe(project, dataset), f"train.{model}"
     training = recipe.read("training", TrainingSettings)
     fusion = recipe.read("fusion", FusionSettings)
     settings, arguments = recipe.read_model(key, EMM, FusedSettings, ("pool",))

@@ -12,6 +12,7 @@ from torch import nn
 from emm.config.project import FROM_DATA, UNLISTED, Project
 from emm.core.errors import choose
 from emm.models import MODELS, model_class
+from emm.training.auto import complete_recipe
 from emm.training.checkpoint import Checkpoint
 from emm.training.context import TrainingContext, arguments_of_data
 from emm.training.networks import train_networks
@@ -67,7 +68,7 @@ def job_of(project: Project, dataset: str, model: str) -> Job:
 
 def single_task_job(project: Project, dataset: str, model: str) -> Job:
     """Single-task networks of one structure, and those without a fold if the pool needs them."""
-    recipe = project.recipe(dataset)
+    recipe = complete_recipe(project, dataset)
     training = recipe.read("training", TrainingSettings)
     pool = recipe.read_part("fusion", PoolSettings)
     key = f"pretrain.{model}"
@@ -93,7 +94,7 @@ def single_task_job(project: Project, dataset: str, model: str) -> Job:
 
 def baseline_job(project: Project, dataset: str, model: str) -> Job:
     """A multi-task network of `emm.models`."""
-    recipe = project.recipe(dataset)
+    recipe = complete_recipe(project, dataset)
     training = recipe.read("training", TrainingSettings)
     choose("model", model, MODELS, f"baselines in {project.file}", "correct the name")
     key = f"train.{model}"

@@ -31,6 +31,8 @@ class TrainingSettings:
         vectorised: train all of a stage's models of one shape in one pass.
         compile: compile the steps: never, auto (where it is measured to pay off) or always.
         precision: of matrix products in training.
+        defaults: of the keys that the recipe leaves out: fixed values, or auto, which chooses them
+            from the table (`emm.training.auto`).
     """
 
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
@@ -47,6 +49,7 @@ class TrainingSettings:
     vectorised: bool = False
     compile: Literal["never", "auto", "always"] = "never"
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    defaults: Literal["fixed", "auto"] = "fixed"
 
 
 @dataclass(frozen=True)

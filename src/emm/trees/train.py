@@ -9,6 +9,7 @@ from typing import Any
 from emm.config.project import Project
 from emm.core.progress import progress, say
 from emm.data.tables.rows import Rows, RowTensors
+from emm.training.auto import complete_recipe
 from emm.training.checkpoint import Checkpoint
 from emm.training.context import TrainingContext
 from emm.training.folds import fold_runs
@@ -131,7 +132,7 @@ def _record(seed: int, task: str, history: BoostingHistory, kind: str) -> Record
 
 def trees_job(project: Project, dataset: str, model: str) -> Job:
     """Boosted trees, one ensemble per task, on the CPU."""
-    recipe = project.recipe(dataset)
+    recipe = complete_recipe(project, dataset)
     training = replace(recipe.read("training", TrainingSettings), device="cpu")
     pool = recipe.read_part("fusion", PoolSettings)
     folds = FoldSettings(pool.fit_on, pool.folds) if model in pool.trees else None

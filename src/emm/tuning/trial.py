@@ -18,6 +18,7 @@ from emm.fusion.settings import FusedSettings, FusionSettings
 from emm.fusion.train import fuse
 from emm.models import model_class
 from emm.models.single_task import SingleTask
+from emm.training.auto import complete_recipe
 from emm.training.context import TrainingContext, arguments_of_data, schedule_of
 from emm.training.epochs import best_epoch
 from emm.training.fit import fit
@@ -74,7 +75,8 @@ def _fit(
         section, architecture, model, OptimiserSettings, (*FROM_DATA, *searched), str(SPACES)
     )
     arguments |= arguments_of_data(architecture, context.schema, context.train) | searched
-    schedule = schedule_of(project.recipe(dataset).read("training", TrainingSettings), optimiser)
+    training = complete_recipe(project, dataset).read("training", TrainingSettings)
+    schedule = schedule_of(training, optimiser)
     tasks, per_task = context.schema.tasks, model in project.active.trained
     scores: Scores = {}
     for group in [(task,) for task in tasks] if per_task else [tasks]:
@@ -124,7 +126,7 @@ def _fuse(
     section: Section,
     seed: int,
 ) -> Scores:
-    recipe = project.recipe(dataset)
+    recipe = complete_recipe(project, dataset)
     fusion = recipe.read("fusion", FusionSettings)
     settings, arguments = split_section(section, EMM, model, FusedSettings, ("pool",), str(SPACES))
     folder = project.paths(dataset).components / f"seed-{seed}"

@@ -9,6 +9,7 @@ from statistics import fmean
 from emm.config.project import Project
 from emm.core.errors import DataError
 from emm.core.progress import say
+from emm.training.auto import complete_recipe
 from emm.training.context import open_context
 from emm.training.settings import TrainingSettings
 from emm.tuning.space import SPACES, Space, Trial, best_trial, read_log
@@ -25,7 +26,7 @@ def tune(project: Project, dataset: str, model: str, space: Space, log: Path) ->
     done = read_log(log) if log.exists() else []
     sections = space.sections(model)
     _require_same_space(log, done, sections, space)
-    training = project.recipe(dataset).read("training", TrainingSettings)
+    training = complete_recipe(project, dataset).read("training", TrainingSettings)
     processed, active = project.paths(dataset).processed, project.active
     context = open_context(processed, active.recipe, training, active.memory_gib)
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,150 @@
+"""What a recipe with ``training.defaults: auto`` leaves out, chosen from the processed table.
+
+Each rule reads only what schema.json has of train: rows, the rarest class, and the number of ids.
+`benchmarks/default_recipe.py` repeats the comparisons behind the numbers; docs/tuning.md has them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import log2, sqrt
+from typing import Any
+
+from emm.config.project import ConfigFile, Project
+from emm.config.signatures import keywords_of
+from emm.data.tables.schema import BINARY, Schema, load_schema
+from emm.models import MODELS
+from emm.training.settings import TrainingSettings
+
+_BATCHES = (16, 16_384)  # smallest and largest number of rows
+_EPOCHS = (2, 12)
+_STEPS = 1_500  # of all epochs together
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rules know of train.
+
+    Attributes:
+        rows: number of rows.
+        rarest: the smallest number of rows of one class, over the tasks that have classes; the
+            number of rows if there is no such task.
+        ids: number of ids of all sparse columns together.
+    """
+
+    rows: int
+    rarest: int
+    ids: int
+
+
+def facts_of(schema: Schema) -> Facts:
+    """The facts of a processed table."""
+    train = schema.splits["train"]
+    rarest = train.rows
+    for task in schema.tasks:
+        if schema.kind(task) == BINARY:
+            rate = train.positive_rate[task]
+            rates = [rate, 1 - rate]
+        else:
+            rates = list(train.class_rates.get(task, ()))
+        rarest = min([rarest, *(round(rate * train.labelled_rows(task)) for rate in rates)])
+    return Facts(train.rows, rarest, sum(schema.cardinalities))
+
+
+def complete_recipe(project: Project, dataset: str) -> ConfigFile:
+    """The active recipe of a dataset, with the settings that it leaves to the table.
+
+    Without ``defaults: auto`` the recipe is returned as it is, and no data is read.
+    """
+    recipe = project.recipe(dataset)
+    if recipe.read("training", TrainingSettings).defaults == "fixed":
+        return recipe
+    facts = facts_of(load_schema(project.paths(dataset).schema))
+    return ConfigFile(recipe.path, dict(_sections(project, recipe, facts)))
+
+
+def _sections(
+    project: Project, recipe: ConfigFile, facts: Facts
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The defaults of every section of the active models."""
+    active = project.active
+    yield "training", training_defaults(facts)
+    yield "train.gbdt", tree_defaults(facts)
+    for name in active.trained:
+        yield f"pretrain.{name}", network_defaults(facts, "single_task")
+    for name in active.baselines:
+        yield f"train.{name}", network_defaults(facts, name)
+    for name in active.fused:
+        section = recipe.section(f"train.{name}")
+        variant = section.get("variant") if isinstance(section, Mapping) else None
+        yield f"train.{name}", fused_defaults(facts, str(variant))
+
+
+def training_defaults(facts: Facts) -> dict[str, Any]:
+    """Keys of the section `training`.
+
+    A batch has about 2 sqrt(rows) rows, a power of two; all epochs together have about 1,500 steps.
+    The learning rate rises and falls once over all epochs, which all run: no early epoch with a
+    lucky score ends the training. What is evaluated is an average of the weights over the last
+    steps, and an epoch's score is averaged with those before it.
+    """
+    batch_size = _within(2 ** round(log2(2 * sqrt(max(facts.rows, 1)))), _BATCHES)
+    epochs = _within(round(_STEPS * batch_size / max(facts.rows, 1)), _EPOCHS)
+    return {
+        "batch_size": batch_size,
+        "max_epochs": epochs,
+        "patience": epochs,
+        "optimiser": "adamw",
+        "lr_schedule": "one-cycle",
+        "ema_decay": 0.99,
+    }
+
+
+def network_defaults(facts: Facts, model: str) -> dict[str, Any]:
+    """Keys of a network's section that the model has; {} for a model that doesn't exist."""
+    wide = 128 if facts.rows >= 20_000 else 64
+    known = keywords_of(MODELS[model]) if model in MODELS else {}
+    hidden = {"blocks": [[wide, 32], [wide, 32]], "bottom": [wide, 32], "expert": [64, 32]}
+    # Without hidden layers before it, the tower is the whole network of a task.
+    tower = [16] if known.keys() & hidden.keys() else [wide, 32]
+    found = {
+        "embedding_dim": 8,
+        "dense_encoding": "piecewise",
+        "dropout": 0.2,
+        "experts": 2 if model == "adatt" else 4,  # of AdaTT per task
+        "levels": 1,
+        "tower": tower,
+        **hidden,
+    }
+    steps = {"learning_rate": 0.005, "weight_decay": 0.01}
+    return steps | {key: value for key, value in found.items() if key in known}
+
+
+def fused_defaults(facts: Facts, variant: str) -> dict[str, Any]:
+    """Keys of a fused model's section."""
+    if variant == "aligned":  # few weights learn: the shares of the members and of their parts
+        return {
+            "learning_rate": 0.02,
+            "weight_decay": 0.0001,
+            "max_epochs": 4,
+            "merge": False,
+            "constant_gates": True,
+            "start": {"towers": "frozen"},
+        }
+    return network_defaults(facts, "emm") if variant == "paper" else {}
+
+
+def tree_defaults(facts: Facts) -> dict[str, Any]:
+    """Keys of the section of boosted trees."""
+    return {
+        "learning_rate": 0.05,
+        "max_iterations": 1000,
+        "max_leaf_nodes": 31,
+        "min_samples_leaf": 20,
+        "l2_regularization": 1.0,
+        "patience": 50,
+    }
+
+
+def _within(value: int, bounds: tuple[int, int]) -> int:
+    low, high = bounds
+    return min(max(value, low), high)
