@@ -70,7 +70,7 @@ def test_a_network_that_is_fused_must_be_trained(copy: Copy) -> None:
 def test_all_faults_of_all_files_are_reported_at_once(copy: Copy) -> None:
     copy.activate(datasets=[CENSUS, ALI, "avazu"], searched=["automtl"], images=["omniglot"])
     copy.edit(DATA, lambda tree: tree.update(sorce={}, tasks=[]))
-    copy.edit(DATA, put("check-data", rate_tolerance=0))
+    copy.edit(DATA, put("check-data", max_column_auc=0))
     copy.edit(PAPER, lambda tree: tree.update(trainig={}))
     for section in ("training", "pretrain.tm-1", "train.emm", "train.gbdt", "search.automtl"):
         copy.edit(PAPER, put(section, wrong=1))
@@ -80,7 +80,7 @@ def test_all_faults_of_all_files_are_reported_at_once(copy: Copy) -> None:
     for part in (
         "sorce: unknown key",
         "tasks: got []",
-        "check-data.rate_tolerance: got 0",
+        "check-data.max_column_auc: got 0",
         "trainig: unknown key",
         "training.wrong: unknown key",
         "pretrain.tm-1.wrong: unknown key",
