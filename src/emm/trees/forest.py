@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from emm.core.errors import DataError
+from emm.core.errors import DataError, ModelFileError
 from emm.nn.inputs import Inputs
 
 CATEGORIES = 255
@@ -22,9 +22,11 @@ STRIDE = 4
 
 
 class TreeEnsemble(nn.Module):
-    """Sum of decision trees: dense [B, D], sparse [B, F] -> logits [B, 1].
+    """Sums of decision trees: dense [B, D], sparse [B, F] -> logits [B, outputs].
 
-    For a regression task, the sum is the predicted value itself instead of a logit.
+    Tree k adds to output k % ``outputs``; a round of boosting is one tree per output. There is one
+    output for a binary or regression task, and one per class otherwise. For a regression task, the
+    sum is the predicted value itself instead of a logit.
 
     The nodes of all trees are stored one after another; ``left`` and ``right`` are positions among
     all of them, and a leaf is its own child, so that every tree can be walked for ``depth`` steps.
@@ -36,8 +38,9 @@ class TreeEnsemble(nn.Module):
     ``bitsets`` is set; ids outside 0..254 share the last bit.
 
     The arguments are sizes only, so that an ensemble can be built empty and then loaded: ``trees``,
-    ``nodes``, ``bitsets`` (rows) and ``depth`` (longest path from a root, in steps).
-    Raises DataError if a field has more than 2**24 ids.
+    ``nodes``, ``bitsets`` (rows), ``depth`` (longest path from a root, in steps) and ``outputs``.
+    Raises DataError if a field has more than 2**24 ids, ModelFileError if the last round lacks a
+    tree.
     """
 
     starts: Tensor
@@ -52,10 +55,20 @@ class TreeEnsemble(nn.Module):
     baseline: Tensor
     categorical: Tensor
 
-    def __init__(self, inputs: Inputs, *, trees: int, nodes: int, bitsets: int, depth: int) -> None:
+    def __init__(
+        self,
+        inputs: Inputs,
+        *,
+        trees: int,
+        nodes: int,
+        bitsets: int,
+        depth: int,
+        outputs: int = 1,
+    ) -> None:
         super().__init__()
         _check_ids(inputs)
-        self.depth = depth
+        _check_rounds(trees, outputs)
+        self.depth, self.outputs = depth, outputs
         self.register_buffer("starts", torch.zeros(trees, dtype=torch.int64))
         for name in ("column", "left", "right", "bitset"):
             self.register_buffer(name, torch.zeros(nodes, dtype=torch.int64))
@@ -63,39 +76,55 @@ class TreeEnsemble(nn.Module):
         self.register_buffer("missing_left", torch.zeros(nodes, dtype=torch.bool))
         self.register_buffer("bitsets", torch.zeros(bitsets, WORDS, dtype=torch.int32))
         self.register_buffer("value", torch.zeros(nodes, dtype=torch.float64))
-        self.register_buffer("baseline", torch.zeros((), dtype=torch.float64))
+        # Ensembles of one output are stored with a baseline without a dimension.
+        shape = (outputs,) if outputs > 1 else ()
+        self.register_buffer("baseline", torch.zeros(shape, dtype=torch.float64))
         categorical = torch.tensor(categorical_fields(inputs), dtype=torch.bool)
         self.register_buffer("categorical", categorical, persistent=False)
 
     def sizes(self) -> dict[str, int]:
         """Arguments of the constructor that builds an ensemble with buffers of the same shapes."""
         trees, nodes, bitsets = len(self.starts), len(self.value), len(self.bitsets)
-        return {"trees": trees, "nodes": nodes, "bitsets": bitsets, "depth": self.depth}
+        found = {"trees": trees, "nodes": nodes, "bitsets": bitsets, "depth": self.depth}
+        return found | ({"outputs": self.outputs} if self.outputs > 1 else {})
 
     def decision(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """Logits in full precision: dense [B, D], sparse [B, F] -> [B] float64."""
-        return torch.cat([leaves.sum(1) for leaves in self._leaves(dense, sparse)]) + self.baseline
+        """Logits in full precision: dense [B, D], sparse [B, F] -> [B, outputs] float64.
+
+        [B] for a single output.
+        """
+        sums = [self._sums(leaves) for leaves in self._leaves(dense, sparse)]
+        return torch.cat(sums) + self.baseline
 
     def shares(self, dense: Tensor, sparse: Tensor, levels: int) -> Tensor:
-        """Split the logit into sums over ``levels`` groups of consecutive trees of equal size.
+        """Split each logit into sums over ``levels`` groups of consecutive rounds of equal size.
 
-        Sizes differ by one tree at most, and the first sum includes the baseline.
-        dense [B, D], sparse [B, F] -> [B, levels] float64.
+        Sizes differ by one round at most, and the first sum includes the baseline.
+        dense [B, D], sparse [B, F] -> [B, outputs * levels] float64, output by output.
         """
         trees = torch.arange(len(self.starts), device=self.starts.device)
-        level = (trees * levels).div(max(1, len(trees)), rounding_mode="floor")  # [trees]
+        rounds = max(1, len(trees) // self.outputs)
+        level = (trees // self.outputs * levels).div(rounds, rounding_mode="floor")  # [trees]
+        column = trees % self.outputs * levels + level  # [trees]
         sums = torch.cat(
             [
-                leaves.new_zeros(len(leaves), levels).index_add(1, level, leaves)
+                leaves.new_zeros(len(leaves), self.outputs * levels).index_add(1, column, leaves)
                 for leaves in self._leaves(dense, sparse)
             ]
-        )  # [B, levels]
-        sums[:, 0] += self.baseline
+        )  # [B, outputs * levels]
+        sums[:, ::levels] += self.baseline
         return sums
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """dense [B, D] float32, sparse [B, F] int32 -> logits [B, 1] float32."""
-        return self.decision(dense, sparse).to(torch.float32).unsqueeze(1)
+        """dense [B, D] float32, sparse [B, F] int32 -> logits [B, outputs] float32."""
+        return self.decision(dense, sparse).to(torch.float32).view(len(dense), self.outputs)
+
+    def _sums(self, leaves: Tensor) -> Tensor:
+        """Sums over the trees of each output: leaves [b, trees] -> [b, outputs], or [b]."""
+        if self.outputs == 1:
+            return leaves.sum(1)
+        rounds = leaves.shape[1] // self.outputs
+        return leaves.view(len(leaves), rounds, self.outputs).sum(1)
 
     def _values(self, dense: Tensor, sparse: Tensor) -> Tensor:
         sparse = sparse[:, : len(self.categorical)]  # without the column of bags
@@ -153,3 +182,13 @@ def _check_ids(inputs: Inputs) -> None:
                 expected=f"at most {LARGEST_ID}",
                 next_step="raise the field's minimum count so that rare ids become 0",
             )
+
+
+def _check_rounds(trees: int, outputs: int) -> None:
+    if outputs < 1 or trees % outputs:
+        raise ModelFileError(
+            "an ensemble's trees aren't a whole number of rounds",
+            got=f"{trees} trees for {outputs} outputs",
+            expected="as many trees for each output",
+            next_step="dvc checkout to restore the model, or dvc repro to train it again",
+        )

@@ -3,7 +3,8 @@
 The only module that reads scikit-learn's private fields. Tests compare with its predictions.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from emm.core.errors import EmmError
+from emm.metrics.classes import macro_auc
 from emm.nn.inputs import Inputs
 from emm.trees.forest import OUTSIDE, WORDS, TreeEnsemble
 
@@ -35,28 +37,29 @@ class _Parts:
     """The parts of a fitted estimator.
 
     Attributes:
-        nodes: node array of each tree.
+        nodes: node array of each tree, round by round.
         bitsets: bitset array of each tree.
-        baseline: prediction before the first tree.
+        baseline: prediction before the first tree, [] or [outputs].
         columns: input columns in the order in which scikit-learn reads them.
         ids: ids of each categorical column, by scikit-learn's code.
     """
 
     nodes: list[Array]
     bitsets: list[Array]
-    baseline: float
+    baseline: Array
     columns: Array
     ids: dict[int, Array]
 
 
-def from_sklearn(estimator: Any, inputs: Inputs, iterations: int) -> TreeEnsemble:
-    """The first ``iterations`` trees of ``estimator``, a binary classifier or a regressor.
+def from_sklearn(estimator: Any, inputs: Inputs, iterations: int, outputs: int = 1) -> TreeEnsemble:
+    """The first ``iterations`` rounds of trees of ``estimator``, a classifier or a regressor.
 
     It was fitted on the D dense features, then the F sparse fields. An id that did not occur in
-    training is treated like a missing value, as scikit-learn does. Raises EmmError if this version
-    of scikit-learn stores its trees in an unknown layout.
+    training is treated like a missing value, as scikit-learn does. ``outputs``: number of classes
+    of a task of classes, otherwise 1. Raises EmmError if this version of scikit-learn stores its
+    trees in an unknown layout.
     """
-    parts = _parts(estimator, iterations)
+    parts = _parts(estimator, iterations, outputs)
     nodes = np.concatenate(parts.nodes)
     sizes = [len(tree) for tree in parts.nodes]
     starts = np.cumsum([0, *sizes[:-1]])
@@ -67,31 +70,64 @@ def from_sklearn(estimator: Any, inputs: Inputs, iterations: int) -> TreeEnsembl
         nodes=len(nodes),
         bitsets=int(splits.sum()),
         depth=int(nodes["depth"].max()),
+        outputs=outputs,
     )
     values = _node_values(nodes, np.repeat(starts, sizes), parts.columns)
     values["bitset"][splits] = np.arange(splits.sum())
     values["bitsets"] = _bitsets(parts, nodes[splits], values["column"][splits], splits)
-    values |= {"starts": starts, "baseline": np.asarray(parts.baseline)}
+    values |= {"starts": starts, "baseline": parts.baseline}
     ensemble.load_state_dict({name: torch.tensor(array) for name, array in values.items()})
     return ensemble
 
 
-def _parts(estimator: Any, iterations: int) -> _Parts:
+def classifier_of_classes(**settings: Any) -> Any:
+    """A HistGradientBoostingClassifier that stops by the macro AUC, as networks do.
+
+    The scorers of scikit-learn raise an error if a class doesn't occur among the rows that they
+    score, and its boosting also scores a sample of train, which may lack a rare class.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    class Classifier(HistGradientBoostingClassifier):  # type: ignore[misc]
+        def _score_with_raw_predictions(
+            self, _columns: Array, labels: Array, _weights: Array | None, raw: Array
+        ) -> float:
+            if (labels == labels[0]).all():
+                return math.nan  # a sample of train, by which boosting doesn't stop
+            return macro_auc(torch.from_numpy(raw), torch.from_numpy(labels))
+
+    return Classifier(scoring="roc_auc_ovr", **settings)
+
+
+def _parts(estimator: Any, iterations: int, outputs: int) -> _Parts:
     try:
-        trees = [tree for (tree,) in estimator._predictors[:iterations]]
+        trees = [tree for trees in estimator._predictors[:iterations] for tree in trees]
         missing = set(NODE_FIELDS) - set(trees[0].nodes.dtype.names)
         if missing:
             raise _unknown_layout(f"no node field {', '.join(sorted(missing))}")
         columns, ids = _columns(estimator)
-        return _Parts(
+        parts = _Parts(
             nodes=[tree.nodes for tree in trees],
             bitsets=[tree.raw_left_cat_bitsets for tree in trees],
-            baseline=float(estimator._baseline_prediction.item()),
+            baseline=estimator._baseline_prediction.astype(np.float64).squeeze(),
             columns=columns,
             ids=ids,
         )
+        return _with_first_class(parts) if outputs == 2 else parts
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise _unknown_layout(str(error)) from error
+
+
+def _with_first_class(parts: _Parts) -> _Parts:
+    """The parts of a classifier of two classes, which has trees for the second one only.
+
+    The logit of the first class is 0: each of its trees is one leaf.
+    """
+    leaf = np.zeros(1, dtype=parts.nodes[0].dtype)
+    leaf["is_leaf"] = 1
+    nodes = [each for tree in parts.nodes for each in (leaf, tree)]
+    bitsets = [each for bits in parts.bitsets for each in (bits[:0], bits)]
+    return replace(parts, nodes=nodes, bitsets=bitsets, baseline=np.stack([0.0, parts.baseline]))
 
 
 def _columns(estimator: Any) -> tuple[Array, dict[int, Array]]:

@@ -1,0 +1,125 @@
+"""The estimators of scikit-learn that boost one task, and the rows in the form that they read."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emm.core.errors import DataError
+from emm.data.tables.rows import RowTensors
+from emm.data.tables.schema import BINARY, CLASSES, REGRESSION
+from emm.nn.inputs import Inputs
+from emm.trees.forest import CATEGORIES, categorical_fields
+from emm.trees.settings import BoostingSettings
+from emm.trees.sklearn_trees import classifier_of_classes
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class TaskRows:
+    """The labelled rows of one task.
+
+    Attributes:
+        kind: of the task.
+        outputs: number of classes of a task of classes, otherwise 1.
+        columns: dense features, then ids: [N, D + F] float64, in which scikit-learn computes.
+        labels: [N]; 0 or 1, the number of a class, or a standardised value.
+        weights: [N] of the rows in the loss, None if all are equal.
+    """
+
+    kind: str
+    outputs: int
+    columns: Array
+    labels: Array
+    weights: Array | None
+
+
+def rows_by_task(
+    rows: RowTensors, split: str, fields: int, positive_weights: Sequence[float] = ()
+) -> Iterator[TaskRows]:
+    """The labelled rows of each task.
+
+    ``split``: named in errors; ``fields``: number of sparse fields that trees read, without bags;
+    ``positive_weights``: factor of the weight of positive rows by task, () if all are 1. Raises
+    DataError if a task has no label, or only equal ones.
+    """
+    _check_labels(rows, split)
+    every_row = _columns(rows, fields)
+    for task in range(rows.labels.shape[1]):
+        columns, own = every_row, rows.task(task)
+        if rows.partly_labelled:
+            columns = every_row[~rows.labels[:, task].isnan().cpu().numpy()]
+        kind = own.kinds[0] if own.kinds else BINARY
+        labels = own.labels[:, 0].cpu().numpy()
+        labels = labels.astype(np.float64) if kind == REGRESSION else labels.astype(np.uint16)
+        weights = None if own.weights is None else own.weights.cpu().numpy()
+        if positive_weights and positive_weights[task] != 1:
+            factors = np.where(labels == 1, positive_weights[task], 1.0)
+            weights = factors if weights is None else weights * factors
+        yield TaskRows(kind, own.outputs[0] if own.outputs else 1, columns, labels, weights)
+
+
+def with_all_classes(rows: TaskRows) -> TaskRows:
+    """The same rows, and half a row for each class that doesn't occur among them.
+
+    Without it, scikit-learn would leave the class out of the outputs.
+    """
+    missing = np.setdiff1d(np.arange(rows.outputs), rows.labels) if rows.kind == CLASSES else ()
+    if not len(missing):
+        return rows
+    weights = np.ones(len(rows.labels)) if rows.weights is None else rows.weights
+    return replace(
+        rows,
+        columns=np.concatenate([rows.columns, np.repeat(rows.columns[:1], len(missing), axis=0)]),
+        labels=np.concatenate([rows.labels, missing]).astype(rows.labels.dtype),
+        weights=np.append(weights, np.full(len(missing), weights.mean() / 2)),
+    )
+
+
+def estimator_of(rows: TaskRows, inputs: Inputs, boosting: BoostingSettings, seed: int) -> Any:
+    """An estimator for the task of ``rows``; early stopping by the score that networks have."""
+    # Imported here: it takes a second, and stored models are used and described without it.
+    from sklearn import ensemble
+
+    settings: dict[str, Any] = {
+        "learning_rate": boosting.learning_rate,
+        "max_iter": boosting.max_iterations,
+        "max_leaf_nodes": boosting.max_leaf_nodes,
+        "min_samples_leaf": boosting.min_samples_leaf,
+        "l2_regularization": boosting.l2_regularization,
+        "max_bins": CATEGORIES,
+        "categorical_features": [False] * inputs.dense + categorical_fields(inputs),
+        "early_stopping": True,
+        "n_iter_no_change": boosting.patience,
+        "tol": 0.0,
+        "random_state": seed,
+    }
+    if rows.kind == REGRESSION:
+        return ensemble.HistGradientBoostingRegressor(scoring="r2", **settings)
+    if rows.outputs > 2:
+        return classifier_of_classes(**settings)
+    return ensemble.HistGradientBoostingClassifier(scoring="roc_auc", **settings)
+
+
+def _columns(rows: RowTensors, fields: int) -> Array:
+    # Trees don't read bags, whose column follows the fields.
+    dense, sparse = rows.dense.cpu().numpy(), rows.sparse[:, :fields].cpu().numpy()
+    return np.concatenate([dense.astype(np.float64), sparse.astype(np.float64)], axis=1)
+
+
+def _check_labels(rows: RowTensors, split: str) -> None:
+    kinds = rows.kinds or (BINARY,) * rows.labels.shape[1]
+    for task, kind in enumerate(kinds):
+        labels = rows.labels[:, task]
+        labels = labels[~labels.isnan()] if rows.partly_labelled else labels
+        if not bool((labels != labels[:1]).any()):
+            raise DataError(
+                "trees can't be fitted: all labels are equal",
+                where=f"task {task} in {split}",
+                got=f"{len(labels)} rows with the same label" if len(labels) else "no label",
+                expected="rows of both classes" if kind == BINARY else "at least two values",
+                next_step="see the labels of each split in the output of the stage check-data",
+            )
