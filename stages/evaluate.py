@@ -32,6 +32,7 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
             deterministic=training.deterministic,
             memory_gib=project.active.memory_gib,
             gauc_key=settings.gauc_key,
+            sample_weights=settings.sample_weights,
         )
 
 

@@ -9,7 +9,6 @@ from emm.metrics.funnels import (
     LARGEST_CVR,
     conversion_logits,
     funnel_metrics,
-    given_click,
     is_given_click,
 )
 from emm.nn.funnel import logit_of_product
@@ -112,16 +111,6 @@ def test_a_label_is_given_a_click_if_it_is_missing_without_one(
 ) -> None:
     labels = torch.stack([torch.tensor([1.0, 1.0, 0.0]), torch.tensor(conversions)], dim=1)
     assert is_given_click(labels) is expected
-
-
-def test_the_logit_of_both_becomes_that_of_the_conversion_given_a_click() -> None:
-    click, given = torch.tensor([0.5, -2.0, 3.0]), torch.tensor([-1.0, 0.0, -4.0])
-    others = torch.randn(3, 2, generator=torch.Generator().manual_seed(0))
-    logits = torch.column_stack([others[:, 0], logit_of_product(click, given), others[:, 1], click])
-    expected = torch.column_stack([others[:, 0], given, others[:, 1], click])
-    found = given_click(logits, 3, 1)
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_without_a_known_conversion_the_cvr_is_undefined() -> None:

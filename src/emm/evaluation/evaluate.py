@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,14 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from emm.automtl.space import ARCHITECTURE
-from emm.core.errors import ModelFileError
+from emm.core.errors import ModelFileError, ParamsError
 from emm.core.files import write_json
 from emm.data.tables.loading import load_groups
 from emm.data.tables.memory import open_splits
 from emm.data.tables.rows import Rows
-from emm.data.tables.schema import Schema, load_schema, schema_hash
+from emm.data.tables.schema import BINARY, Schema, load_schema, schema_hash
 from emm.metrics.funnels import funnel_metrics
-from emm.metrics.tasks import task_metrics
+from emm.metrics.tasks import task_metrics, task_predictions
 from emm.nn.bags import BagStore, attach_bags
 from emm.nn.mlp import count_parameters
 from emm.training.bags import load_bags
@@ -43,17 +43,28 @@ def evaluate(
     deterministic: bool,
     memory_gib: float | None = None,
     gauc_key: str | None = None,
+    sample_weights: bool = False,
 ) -> None:
     """Score the model in the folder ``models`` on test, for every seed.
 
     Writes metrics.json, predictions.safetensors, history.json and, for a searched model,
     architecture.json to ``out``. ``bins``: of the calibration error; ``gauc_key``: the column that
-    groups the rows of the GAUC, None for no GAUC; ``memory_gib``: see
-    `emm.data.tables.memory.open_splits`.
+    groups the rows of the GAUC, None for no GAUC; ``sample_weights``: weigh the rows;
+    ``memory_gib``: see `emm.data.tables.memory.open_splits`. Raises ParamsError if the rows are to
+    be weighed and have no weights.
     """
     schema = load_schema(processed / "schema.json")
+    if sample_weights:
+        _require_weights(schema)
     where = use_device(device, threads, deterministic=deterministic)
-    test = open_splits(processed, ("test",), schema, where, memory_gib=memory_gib)["test"]
+    test = open_splits(
+        processed,
+        ("test",),
+        schema,
+        where,
+        weighted=("test",) if sample_weights else (),
+        memory_gib=memory_gib,
+    )["test"]
     identity = schema_hash(processed / "schema.json")
     groups = load_groups(processed / "test.parquet", schema, gauc_key) if gauc_key else None
     bags = load_bags(processed, schema, where)
@@ -62,7 +73,9 @@ def evaluate(
         predicted, size = _predict(models / f"seed-{seed}", schema, identity, test, bags)
         logits.append(predicted)
         sizes.append(size)
-    predictions = {"logits": torch.stack(logits), "labels": test.labels.cpu()}  # [S, N, T], [N, T]
+    predictions = {"logits": torch.stack(logits), "labels": test.labels.cpu()}  # [S, N, O], [N, T]
+    if test.weights is not None:
+        predictions["weights"] = test.weights.cpu()  # [N]
     save_file(predictions, out / "predictions.safetensors")
     write_json(
         out / "metrics.json",
@@ -71,7 +84,7 @@ def evaluate(
             "seeds": list(seeds),
             "parameters": sizes[0].parameters,
             "operations": sizes[0].operations,
-            **_all_scores(schema, predictions["logits"], predictions["labels"], bins, groups),
+            **_all_scores(schema, predictions, bins, groups),
         },
     )
     write_json(out / HISTORY, _history(models / HISTORY))
@@ -91,7 +104,7 @@ class Size:
 def _predict(
     folder: Path, schema: Schema, identity: str, test: Rows, bags: BagStore | None
 ) -> tuple[Tensor, Size]:
-    """Logits [N, T] of the model in ``folder``, or of the single-task models in its subfolders."""
+    """Logits [N, O] of the model in ``folder``, or of the single-task models in its subfolders."""
     multi_task = (folder / DESCRIPTION).exists()
     folders = [folder] if multi_task else [folder / task for task in schema.tasks]
     columns, sizes = [], []
@@ -132,31 +145,63 @@ def scores_of(
     labels: Tensor,
     bins: int,
     groups: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> dict[str, list[float]]:
-    """Metrics of one task, one number per seed; logits [S, N], labels [N], groups [N]."""
+    """Metrics of one task over its labelled rows, one number per seed.
+
+    logits [S, N], or [S, N, C] of a task of classes; labels, groups, weights [N].
+    """
+    if schema.partly_labelled:
+        known = ~labels.isnan()
+        logits, labels = logits[:, known], labels[known]
+        groups, weights = _of_rows(groups, known), _of_rows(weights, known)
     std = schema.targets[task].std if task in schema.targets else 1.0
-    return task_metrics(schema.kind(task), logits, labels, bins=bins, std=std, groups=groups)
+    return task_metrics(
+        schema.kind(task), logits, labels, bins=bins, std=std, groups=groups, weights=weights
+    )
 
 
 def _all_scores(
-    schema: Schema, logits: Tensor, labels: Tensor, bins: int, groups: Tensor | None
+    schema: Schema, predictions: Mapping[str, Tensor], bins: int, groups: Tensor | None
 ) -> dict[str, Any]:
-    """Metrics of each task, and of the funnel if there is one, with one number per seed; logits
-    [S, N, T], labels [N, T], groups [N]."""
-    by_task = {
-        task: scores_of(schema, task, logits[:, :, t], labels[:, t], bins, groups)
+    """Metrics of each task, and of the funnel if there is one, with one number per seed.
+
+    groups [N]; predictions: logits [S, N, O], labels [N, T] and, if there are any, weights [N].
+    """
+    labels, weights = predictions["labels"], predictions.get("weights")
+    by_task = task_predictions(
+        predictions["logits"], schema.outputs, list(map(schema.kind, schema.tasks))
+    )
+    found = {
+        task: scores_of(schema, task, by_task[t], labels[:, t], bins, groups, weights)
         for t, task in enumerate(schema.tasks)
     }
     if not schema.funnel:
-        return {"tasks": by_task}
+        return {"tasks": found}
 
     def score(own: Tensor, truth: Tensor, rows: Tensor) -> dict[str, list[float]]:
-        within = None if groups is None else groups[rows]
-        return task_metrics("binary", own, truth, bins=bins, groups=within)
+        within, weighed = _of_rows(groups, rows), _of_rows(weights, rows)
+        return task_metrics(BINARY, own, truth, bins=bins, groups=within, weights=weighed)
 
-    click, conversion = (logits[:, :, step] for step in schema.steps)
+    click, conversion = (by_task[step] for step in schema.steps)
     truth = labels[:, list(schema.steps)]  # [N, 2]
-    return {"tasks": by_task, "funnel": funnel_metrics(click, conversion, truth, score)}
+    funnel = funnel_metrics(click, conversion, truth, score, schema.partly_labelled)
+    return {"tasks": found, "funnel": funnel}
+
+
+def _of_rows(values: Tensor | None, rows: Tensor) -> Tensor | None:
+    """The values [N] of some rows, if there are any."""
+    return None if values is None else values[rows]
+
+
+def _require_weights(schema: Schema) -> None:
+    if schema.weight is None:
+        raise ParamsError(
+            f"{schema.dataset} has no row weights",
+            where=f"evaluate.sample_weights in conf/{schema.dataset}/data.yaml",
+            got=True,
+            next_step="set it to false, or name the column that holds the weights",
+        )
 
 
 def _history(path: Path) -> Any:

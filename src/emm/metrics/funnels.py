@@ -40,17 +40,6 @@ def conversion_logits(click: Tensor, conversion: Tensor) -> Tensor:
     return share - torch.log(-torch.expm1(share))
 
 
-def given_click(logits: Tensor, click: int, conversion: int) -> Tensor:
-    """Replace the column of CTCVR by that of CVR, which is given a click; logits [N, O] -> [N, O].
-
-    ``click``, ``conversion``: numbers of their columns.
-    """
-    columns = list(logits.unbind(1))
-    share = conversion_logits(columns[click], columns[conversion])
-    columns[conversion] = share.to(logits.dtype)
-    return torch.stack(columns, dim=1)
-
-
 def is_given_click(labels: Tensor) -> bool:
     """Whether the conversion is known for clicked rows only; labels [N, 2], NaN is missing."""
     clicked, known = labels[:, 0] == 1, ~labels[:, 1].isnan()
