@@ -10,9 +10,15 @@ from torch import Tensor
 from emm.core.errors import DataError
 from emm.metrics.bootstrap import auc_replicates, compare_replicates, mean_and_error
 from emm.metrics.classes import macro_auc
-from emm.metrics.intervals import Interval, auc_interval, logit_interval
 from emm.metrics.ranking import auc
 from emm.metrics.significance import auc_over_seeds, delong, delong_over_seeds
+from emm.metrics.uncertainty import (
+    Interval,
+    ScoredRows,
+    auc_interval,
+    compare_aucs,
+    logit_interval,
+)
 
 ROWS, SEEDS, CLASSES = 400, 2, 3
 
@@ -132,7 +138,7 @@ def test_a_class_of_one_row_has_no_bootstrap(logits: Tensor, classes: Tensor) ->
     classes[0] = 2
     with pytest.raises(DataError, match="at least two rows of each class"):
         auc_replicates(logits, classes)
-    assert auc_interval(logits, classes) is None
+    assert auc_interval(ScoredRows(logits, classes)) is None
 
 
 def test_the_error_of_one_auc_is_that_of_its_difference_from_a_constant_score(
@@ -162,22 +168,24 @@ def test_a_perfect_auc_has_no_interval(auc: float) -> None:
 
 
 def test_the_interval_of_a_binary_task_is_delongs(scores: Tensor, labels: Tensor) -> None:
-    assert auc_interval(scores, labels) == logit_interval(*auc_over_seeds(scores, labels))
+    assert auc_interval(ScoredRows(scores, labels)) == logit_interval(
+        *auc_over_seeds(scores, labels)
+    )
 
 
 def test_the_interval_of_a_task_of_classes_is_the_bootstraps(
     logits: Tensor, classes: Tensor
 ) -> None:
     expected = logit_interval(*mean_and_error(auc_replicates(logits, classes)))
-    assert auc_interval(logits, classes) == expected
+    assert auc_interval(ScoredRows(logits, classes)) == expected
 
 
 def test_the_interval_of_weighted_rows_is_the_weighted_bootstraps(
     scores: Tensor, labels: Tensor, weights: Tensor
 ) -> None:
     expected = logit_interval(*mean_and_error(auc_replicates(scores, labels, weights)))
-    assert auc_interval(scores, labels, weights) == expected
-    assert expected != auc_interval(scores, labels)
+    assert auc_interval(ScoredRows(scores, labels, weights)) == expected
+    assert expected != auc_interval(ScoredRows(scores, labels))
 
 
 @pytest.mark.parametrize("positives", [0, 1])
@@ -185,10 +193,10 @@ def test_too_few_positives_have_no_interval(scores: Tensor, positives: int) -> N
     labels = torch.zeros(ROWS)
     labels[:positives] = 1
     if positives:
-        assert auc_interval(scores, labels) is None
+        assert auc_interval(ScoredRows(scores, labels)) is None
     else:
         with pytest.raises(DataError, match="at least two rows of each class"):
-            auc_interval(scores, labels)
+            auc_interval(ScoredRows(scores, labels))
 
 
 def test_95_percent_of_intervals_contain_the_auc() -> None:
@@ -198,6 +206,24 @@ def test_95_percent_of_intervals_contain_the_auc() -> None:
     inside = 0
     for trial in range(400):
         scores = torch.randn(1, 120, generator=generator(trial)) + labels
-        low, high = auc_interval(scores, labels) or Interval(0, 0)
+        low, high = auc_interval(ScoredRows(scores, labels)) or Interval(0, 0)
         inside += low <= true <= high
     assert inside / 400 == pytest.approx(0.95, abs=0.03)
+
+
+def test_a_binary_task_is_compared_by_delongs_test(scores: Tensor, labels: Tensor) -> None:
+    found = compare_aucs(ScoredRows(scores, labels), ScoredRows(scores[:1], labels))
+    assert found == delong_over_seeds(scores, scores[:1], labels)
+
+
+def test_classes_and_weighted_rows_are_compared_by_the_bootstrap(
+    scores: Tensor, labels: Tensor, logits: Tensor, classes: Tensor, weights: Tensor
+) -> None:
+    for rows, other in (
+        ((logits, classes, None), logits.flip(0)[:1]),
+        ((logits, classes, weights), logits[:1]),
+        ((scores, labels, weights), scores[1:]),
+    ):
+        found = compare_aucs(ScoredRows(*rows), ScoredRows(other, *rows[1:]))
+        replicates = auc_replicates(*rows), auc_replicates(other, *rows[1:])
+        assert found == compare_replicates(*replicates)
