@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from emm.data.custom.columns import CustomTask
 from emm.data.custom.describe import describe_custom
 from emm.data.custom.files import CustomFiles
 from emm.data.custom.roles import CustomColumns
+from emm.data.custom.tasks import CustomTask
 from emm.data.datasets.dataset import Dataset
 from emm.data.datasets.split_rules import Randomly
 from emm.data.reading.chunks import Reading

@@ -1,4 +1,4 @@
-"""Inference of features, casts, and labels from expressions."""
+"""Inference of features and casts."""
 
 import numpy as np
 import polars as pl
@@ -8,19 +8,13 @@ from hypothesis import strategies as st
 
 from emm.data.custom.columns import (
     MAX_CATEGORIES,
-    CustomTask,
     as_bag,
     as_label,
     as_sparse,
     as_time,
-    check_label,
-    columns_read,
     infer,
     not_a_number,
-    parse_label,
 )
-
-KNOWN = ("visited", "orders", "country", "order date")
 
 
 def kind_of(values: list[object]) -> str | None:
@@ -57,83 +51,6 @@ def test_the_kind_of_a_column_is_inferred_from_its_values(
 def test_whole_numbers_are_dense_if_many_differ(values: list[int]) -> None:
     expected = "dense" if len(set(values)) > MAX_CATEGORIES else "sparse"
     assert kind_of([str(value) for value in values]) == expected
-
-
-@pytest.mark.parametrize(
-    ("expression", "read"),
-    [
-        ("visited", ("visited",)),
-        ("order date", ("order date",)),
-        ("orders > 0 AND visited = 1", ("orders", "visited")),
-        ('"order date" IS NOT NULL', ("order date",)),
-        ("CASE WHEN country = 'de' THEN 1 ELSE 0 END", ("country",)),
-    ],
-)
-def test_the_columns_of_an_expression_are_known(expression: str, read: tuple[str, ...]) -> None:
-    errors: list[str] = []
-    found = parse_label(CustomTask(expression), KNOWN, "here", errors)
-    assert errors == []
-    assert found is not None
-    assert columns_read(found) == read
-
-
-@pytest.mark.parametrize(
-    ("expression", "message"),
-    [
-        ("orders >", "here: 'orders >' isn't an SQL expression: unable to parse"),
-        ("system('ls')", "here: \"system('ls')\" isn't an SQL expression: unsupported function"),
-        ("odrers > 0", "here: no column is called 'odrers'; did you mean 'orders'?"),
-        ("1", "here: got '1', expected an expression over columns"),
-        ("orders IN (SELECT a FROM read_csv('b'))", "expected an expression without a query"),
-        ("COLUMNS('o.*')", "expected an expression over columns"),
-    ],
-)
-def test_an_expression_that_is_not_a_label_is_reported(expression: str, message: str) -> None:
-    errors: list[str] = []
-    assert parse_label(CustomTask(expression), KNOWN, "here", errors) is None
-    assert len(errors) == 1
-    assert message in errors[0]
-
-
-ROWS = pl.DataFrame(
-    {
-        "orders": [0.0, 1.0, 2.0, None],
-        "visited": [True, False, True, True],
-        "country": ["de", "fr", "de", None],
-        "nothing": pl.Series([None] * 4, dtype=pl.String),
-    }
-)
-
-
-@pytest.mark.parametrize(
-    ("expression", "kind"),
-    [
-        ("visited", "binary"),
-        ("orders > 0", "binary"),
-        ("orders", "regression"),
-        ("country = 'de'", "binary"),
-    ],
-)
-def test_numbers_and_booleans_are_labels(expression: str, kind: str) -> None:
-    assert check_label(ROWS, pl.sql_expr(expression), kind, "here") == []
-
-
-@pytest.mark.parametrize(
-    ("expression", "message"),
-    [
-        ("orders", "here: got 0.0, 1.0, 2.0, expected 0 and 1, or kind: regression"),
-        ("country", "here: got 'de', 'fr', expected numbers; write a comparison"),
-        ("country > 1", "here: can't be computed: cannot compare string with numeric type"),
-        ("nothing = 'a'", "here: null in the first 4 rows"),
-        ("orders > AVG(orders)", "here: reads more than one row"),
-        ("MAX(orders) > 1", "here: reads more than one row"),
-        ("orders > LAG(orders) OVER (ORDER BY country)", "here: reads more than one row"),
-    ],
-)
-def test_other_values_are_not_labels(expression: str, message: str) -> None:
-    faults = check_label(ROWS, pl.sql_expr(expression), "binary", "here")
-    assert len(faults) == 1
-    assert message in faults[0]
 
 
 @pytest.mark.parametrize(

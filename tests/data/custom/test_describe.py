@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from emm.data.custom.columns import CustomTask
 from emm.data.custom.files import CustomFiles
 from emm.data.custom.roles import CustomColumns
+from emm.data.custom.tasks import CustomTask
 from emm.data.datasets.split_rules import AsPublished, ByColumn, ByTime
 from emm.data.prepare.preprocess import preprocess
 from emm.data.reading.chunks import LINE

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from emm.core.errors import DataError, ParamsError
-from emm.data.custom.columns import CustomTask
 from emm.data.custom.roles import CustomColumns
+from emm.data.custom.tasks import CustomTask
 from emm.data.datasets.split_rules import ByKey, ByTime
 from tests.data.custom.custom_files import (
     RANDOM,

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from emm.config.binding import bind
-from emm.data.custom.settings import CustomDataSettings, CustomTaskSettings, custom_faults
+from emm.data.custom.settings import CustomDataSettings, custom_faults
+from emm.data.custom.tasks import CustomTask
 
 CUSTOM = """
 files: [visits.csv]
@@ -34,8 +35,8 @@ def settings_of(text: str) -> CustomDataSettings:
 
 def test_a_task_is_an_expression_or_keys() -> None:
     assert settings_of(CUSTOM).custom_tasks == {
-        "visit": CustomTaskSettings("visited"),
-        "spend": CustomTaskSettings("amount", "regression"),
+        "visit": CustomTask("visited"),
+        "spend": CustomTask("amount", "regression"),
     }
 
 
@@ -108,11 +109,12 @@ def test_a_valid_section_has_no_faults(change: Change) -> None:
         ),
         (
             lambda tree: tree["tasks"].update(visit=3),
-            "custom.tasks.visit: got 3, expected the keys expression, kind, made_from",
+            "custom.tasks.visit: got 3, expected the keys expression, kind, made_from, "
+            "positive, classes",
         ),
         (
             lambda tree: tree["tasks"]["spend"].update(kind="count"),
-            "custom.tasks.spend.kind: got 'count', expected binary or regression",
+            "custom.tasks.spend.kind: got 'count', expected binary or regression or classes",
         ),
         (
             lambda tree: tree.update(TRAIN_TEST, split={"by": "file"}),

@@ -1,8 +1,6 @@
-"""The columns of custom data: labels from expressions, types, and inference of features."""
+"""The columns of custom data: their types, and inference of features."""
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import polars as pl
 
@@ -14,75 +12,11 @@ MAX_CATEGORIES = 100
 _CODE = r"^[+-]?0\d"
 _DAY_AND_TIME = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?$"
 _BOOLEANS = {"true": True, "false": False}
-_SINGLE_ROWS = 50
-_LABELS_SHOWN = 3
-
-
-@dataclass(frozen=True)
-class CustomTask:
-    """A task of custom data; its label is a column or a Polars SQL expression over columns.
-
-    Columns that the expression reads, and those in ``made_from``, are not features of any task.
-    """
-
-    expression: str
-    kind: str = "binary"
-    made_from: tuple[str, ...] = ()
-
-
-def parse_label(
-    task: CustomTask, columns: Sequence[str], where: str, errors: list[str]
-) -> pl.Expr | None:
-    """Parse the expression of a task; returns None after appending its faults to ``errors``."""
-    if task.expression in columns:
-        return pl.col(task.expression)
-    if re.search(r"\bselect\b", task.expression, re.IGNORECASE):
-        errors.append(f"{where}: got {task.expression!r}, expected an expression without a query")
-        return None
-    try:
-        expression = pl.sql_expr(task.expression)
-    except pl.exceptions.PolarsError as error:
-        errors.append(f"{where}: {task.expression!r} isn't an SQL expression: {_first_line(error)}")
-        return None
-    read = columns_read(expression)
-    unknown = [column for column in read if column not in columns]
-    errors.extend(unknown_column(where, column, columns) for column in unknown)
-    if not read:
-        errors.append(f"{where}: got {task.expression!r}, expected an expression over columns")
-    return expression if read and not unknown else None
-
-
-def columns_read(expression: pl.Expr) -> tuple[str, ...]:
-    """The columns that an expression reads."""
-    return tuple(dict.fromkeys(expression.meta.root_names()))
 
 
 def unknown_column(where: str, column: str, columns: Sequence[str]) -> str:
     """Message for a column that doesn't exist."""
     return f"{where}: no column is called {column!r}; {nearest(column, columns)}"
-
-
-def check_label(sample: pl.DataFrame, label: pl.Expr, kind: str, where: str) -> list[str]:
-    """Faults of a label's values in a sample of rows whose columns have been cast."""
-    label = label.alias("label")
-    try:
-        found = sample.select(label).to_series()
-        few = sample.head(_SINGLE_ROWS)
-        together = few.select(label).to_series()
-        singly = pl.concat([row.select(label).to_series() for row in few.iter_slices(1)])
-    except pl.exceptions.PolarsError as error:
-        return [f"{where}: can't be computed: {_first_line(error)}"]
-    if not together.equals(singly):
-        return [f"{where}: reads more than one row, expected an expression over a row's columns"]
-    values = found.drop_nulls().unique().sort()
-    shown = ", ".join(map(repr, values.head(_LABELS_SHOWN).to_list()))
-    if not len(values):
-        return [f"{where}: null in the first {len(sample):,} rows"]
-    if not (values.dtype.is_numeric() or values.dtype == pl.Boolean):
-        return [f"{where}: got {shown}, expected numbers; write a comparison with one of them"]
-    if kind == "binary" and not values.cast(pl.Float64).is_in([0.0, 1.0]).all():
-        return [f"{where}: got {shown}, expected 0 and 1, or kind: regression"]
-    return []
 
 
 def infer(sample: pl.DataFrame, columns: Sequence[str]) -> dict[str, str | None]:
@@ -184,7 +118,3 @@ def as_time(column: pl.Series) -> pl.Expr | None:
 
 def cast_all(rows: pl.DataFrame, casts: Mapping[str, pl.Expr]) -> pl.DataFrame:
     return rows.with_columns(cast.alias(name) for name, cast in casts.items())
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from emm.data.custom.columns import CustomTask
 from emm.data.custom.describe import describe_custom
 from emm.data.custom.files import CustomFiles
 from emm.data.custom.roles import CustomColumns
@@ -46,10 +45,7 @@ def custom_dataset(
             weight=custom.weight,
             carried=carried,
         ),
-        tasks={
-            name: CustomTask(task.expression, task.kind, task.made_from)
-            for name, task in custom.custom_tasks.items()
-        },
+        tasks=custom.custom_tasks,
         split=split_of(custom),
         config=config,
     )

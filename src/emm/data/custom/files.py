@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+from polars.selectors import by_name
 
 from emm.core.errors import DataError
 from emm.data.datasets.source import RawFile, Source
@@ -13,6 +14,7 @@ from emm.data.reading.chunks import LINE, Chunk
 from emm.data.reading.delimited import read_delimited
 from emm.data.reading.rejected import Rejected
 from emm.data.reading.text_file import first_line
+from emm.data.tables.names import original_name
 
 PATTERNS = ("*.csv", "*.parquet")
 """Files that are read if none are named: all files of one of these kinds."""
@@ -78,7 +80,7 @@ def columns_of(path: Path, separator: str) -> list[str]:
     """Names of the columns in a file's header or schema, without empty names."""
     if is_parquet(path):
         with _readable(path):
-            return list(pl.read_parquet_schema(path))
+            return [name for name in pl.read_parquet_schema(path) if name]
     _, line = first_line(path, path.name)
     names = (name.strip().strip('"') for name in line.split(separator))
     # pandas writes its index under an empty name.
@@ -90,16 +92,19 @@ def read_file(
 ) -> Iterator[Chunk]:
     """Yield the rows of a file: text of a delimited file, typed columns of a Parquet file.
 
+    ``columns``: stored names (`emm.data.tables.names`), as are those of the rows.
     Raises DataError if the file can't be read or lacks a column.
     """
+    names = [original_name(column) for column in columns]
     chunks = (
-        _read_parquet(path, columns, rejected)
+        _read_parquet(path, names, rejected)
         if is_parquet(path)
-        else read_delimited(path, columns, files.separator, rejected, header=True, quotes=True)
+        else read_delimited(path, names, files.separator, rejected, header=True, quotes=True)
     )
     for chunk in chunks:
-        nulls = [_as_null(column, files.missing) for column in chunk.rows.drop(LINE)]
-        yield Chunk(chunk.file, chunk.rows.with_columns(nulls))
+        rows = chunk.rows.rename(dict(zip(names, columns, strict=True)))
+        nulls = [_as_null(column, files.missing) for column in rows.drop(LINE)]
+        yield Chunk(chunk.file, rows.with_columns(nulls))
 
 
 def read_sample(paths: Sequence[Path], columns: Sequence[str], files: CustomFiles) -> pl.DataFrame:
@@ -138,7 +143,7 @@ def _read_parquet(path: Path, columns: Sequence[str], rejected: Rejected) -> Ite
         )
     number = 1
     with _readable(path):
-        rows = pl.scan_parquet(path).select(columns)
+        rows = pl.scan_parquet(path).select(by_name(*columns))
         for batch in rows.collect_batches(chunk_size=_CHUNK_ROWS, maintain_order=True):
             rejected.seen(len(batch))
             yield Chunk(path.name, batch.with_row_index(LINE, offset=number))

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from emm.data.custom.columns import CustomTask, unknown_column
+from emm.data.custom.columns import unknown_column
+from emm.data.custom.tasks import CustomTask
+from emm.data.tables.names import stored_name
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,18 @@ class CustomColumns:
     key: str | None = None
     weight: str | None = None
     carried: tuple[str, ...] = ()
+
+    def stored(self) -> "CustomColumns":
+        """The same roles for the columns under the names under which they are stored."""
+        return CustomColumns(
+            None if self.dense is None else tuple(map(stored_name, self.dense)),
+            None if self.sparse is None else tuple(map(stored_name, self.sparse)),
+            {stored_name(column): separator for column, separator in self.bags.items()},
+            tuple(map(stored_name, self.drop)),
+            stored_name(self.key) if self.key else None,
+            stored_name(self.weight) if self.weight else None,
+            tuple(map(stored_name, self.carried)),
+        )
 
 
 def misnamed(

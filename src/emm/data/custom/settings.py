@@ -4,24 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from emm.config.binding import bind, raise_all
+from emm.config.binding import raise_all
 from emm.config.project import ConfigFile
 from emm.core.errors import nearest
+from emm.data.custom.tasks import CustomTask, bind_task
 
 _PARTS = ("train", "validation", "test")
 _NULLS = ("NULL", "null", "Null")
-
-
-@dataclass(frozen=True)
-class CustomTaskSettings:
-    """A label: a column or an SQL expression over columns.
-
-    ``made_from``: further columns that reveal it, which therefore become no features.
-    """
-
-    expression: str
-    kind: Literal["binary", "regression"] = "binary"
-    made_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +44,7 @@ class CustomDataSettings:
     """Custom data: files, columns, tasks and split.
 
     Attributes:
-        tasks: for each task a column or an SQL expression, or the keys of `CustomTaskSettings`.
+        tasks: for each task a column or an SQL expression, or the keys of `CustomTask`.
         files: names or globs; by default all CSV or all Parquet files of the folder.
         train: in place of ``files``, those of train, with ``test`` and perhaps ``validation``.
         separator: of the values in a line.
@@ -96,9 +85,9 @@ class CustomDataSettings:
         return tuple(pattern for patterns in self.parts.values() for pattern in patterns)
 
     @property
-    def custom_tasks(self) -> dict[str, CustomTaskSettings]:
+    def custom_tasks(self) -> dict[str, CustomTask]:
         """The tasks with all of their settings."""
-        return {name: _task(task, name, []) for name, task in self.tasks.items()}
+        return {name: bind_task(task, name, []) for name, task in self.tasks.items()}
 
     @property
     def missing_texts(self) -> tuple[str, ...]:
@@ -119,7 +108,7 @@ def custom_faults(custom: CustomDataSettings, tasks: Sequence[str]) -> list[str]
     """What is wrong with a section that binds, and with a dataset's choice of ``tasks``."""
     errors: list[str] = []
     for name, task in custom.tasks.items():
-        _task(task, f"custom.tasks.{name}", errors)
+        bind_task(task, f"custom.tasks.{name}", errors)
     errors.extend(
         f"tasks: no task is called {task!r}; {nearest(task, custom.tasks)}"
         for task in tasks
@@ -128,13 +117,6 @@ def custom_faults(custom: CustomDataSettings, tasks: Sequence[str]) -> list[str]
     errors.extend(_file_faults("custom", custom))
     errors.extend(_split_faults("custom.split", custom))
     return errors
-
-
-def _task(value: Any, where: str, errors: list[str]) -> CustomTaskSettings:
-    """The settings of a task; a bare column or expression is binary."""
-    keys = {"expression": value} if isinstance(value, str) else value
-    task: CustomTaskSettings = bind(CustomTaskSettings, keys, where, errors)
-    return task
 
 
 def _file_faults(where: str, custom: CustomDataSettings) -> Iterator[str]:

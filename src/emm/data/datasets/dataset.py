@@ -32,6 +32,10 @@ class Task:
     optional: bool = False
 
 
+MAX_CLASSES = 1000
+"""Most classes that a task may have."""
+
+
 def class_name(value: pl.Expr) -> pl.Expr:
     """The name of a class as text: 3, 3.0 and "3.0" are the same class "3"; null for blank text."""
     text = value.cast(pl.String).str.strip_chars().str.replace(r"^([+-]?\d+)\.0+$", "$1")

@@ -9,10 +9,9 @@ from typing import NamedTuple
 import polars as pl
 
 from emm.core.errors import DataError
-from emm.data.datasets.dataset import Task
+from emm.data.datasets.dataset import MAX_CLASSES, Task
 from emm.data.tables.schema import BINARY, CLASSES, REGRESSION, SPLITS, Split, Target, label_column
 
-MAX_CLASSES = 1000
 _SHOWN = 10
 
 Tasks = Mapping[str, Task]

@@ -9,9 +9,11 @@ import polars as pl
 
 from emm.data.reading.rejected import Rejected
 
-_REASON = "__reason"
-LINE = "__line"
-"""Column of a chunk with the line number of each row in its file, from 1."""
+_REASON = "\0reason"
+LINE = "\0line"
+"""Column of a chunk with the line number of each row in its file, from 1.
+
+No column of a table has such a name."""
 
 
 class Chunk(NamedTuple):

@@ -1,0 +1,189 @@
+"""The comparisons in a label's expression, and those that no row can meet."""
+
+import difflib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from emm.data.datasets.dataset import class_name
+
+_EQUAL: tuple[Callable[[pl.Expr, pl.Expr], pl.Expr], ...] = (
+    pl.Expr.eq,
+    pl.Expr.ne,
+    pl.Expr.eq_missing,
+    pl.Expr.ne_missing,
+)
+_ORDER: tuple[Callable[[pl.Expr, pl.Expr], pl.Expr], ...] = (
+    pl.Expr.lt,
+    pl.Expr.le,
+    pl.Expr.gt,
+    pl.Expr.ge,
+)
+_SHOWN = 8
+
+_TEXT, _NUMBER, _BOOLEAN, _TIME, _NULL = "text", "numbers", "true and false", "times", "null"
+_FITTING = {
+    # What values of a kind are compared with; Polars reads booleans as 0 and 1.
+    _TEXT: (_TEXT,),
+    _NUMBER: (_NUMBER, _BOOLEAN),
+    _BOOLEAN: (_BOOLEAN, _NUMBER),
+    _TIME: (_TIME,),
+}
+_ADVICE = {
+    _TEXT: "text in quotes, such as 'a'",
+    _NUMBER: "a number without quotes, such as 1",
+    _BOOLEAN: "TRUE or FALSE without quotes",
+    _TIME: "DATE '2024-05-31' or TIMESTAMP '2024-05-31 17:05:00'",
+}
+
+Frames = Callable[[], Iterable[pl.DataFrame]]
+"""Reads all rows, with the columns that an expression reads, in frames of bounded size."""
+
+
+class Comparison(NamedTuple):
+    """Values over columns that are compared with literals; ``equal``: by =, !=, IN or NOT IN."""
+
+    value: pl.Expr
+    literals: list[Any]
+    kind: str
+    equal: bool
+
+
+def comparisons(expression: pl.Expr) -> list[Comparison]:
+    """All comparisons of an expression with literals."""
+    found, nodes = list[Comparison](), [expression]
+    while nodes:
+        node = nodes.pop()
+        inputs = node.meta.pop()
+        nodes += inputs
+        if len(inputs) == 2:
+            literal, value = sorted(inputs, key=lambda each: bool(each.meta.root_names()))
+            if value.meta.root_names() and not literal.meta.root_names():
+                found += _comparison(node, value, literal)
+    return found
+
+
+def _comparison(node: pl.Expr, value: pl.Expr, literal: pl.Expr) -> list[Comparison]:
+    values = pl.select(literal).to_series()
+    if isinstance(values.dtype, pl.List):
+        values = values.explode()
+        return [Comparison(value, values.to_list(), _kind(values.dtype), equal=True)]
+    for operators, equal in ((_EQUAL, True), (_ORDER, False)):
+        for operator in operators:
+            sides = operator(value, literal), operator(literal, value)
+            if any(node.meta.eq(each) for each in sides):
+                return [Comparison(value, values.to_list(), _kind(values.dtype), equal)]
+    return []
+
+
+def type_faults(rows: pl.DataFrame, expression: pl.Expr, where: str) -> list[str]:
+    """Messages for literals of another type than what they are compared with."""
+    faults = []
+    for each in comparisons(expression):
+        try:
+            values = rows.select(each.value.alias("value")).to_series()
+        except pl.exceptions.PolarsError:
+            continue  # reported where the label is computed
+        kind = _kind(values.dtype)
+        if each.kind == _NULL:
+            faults.append(f"{where}: a comparison with NULL is never true; write IS NULL")
+        elif kind in _FITTING and each.kind not in _FITTING[kind]:
+            some = values.drop_nulls().unique().sort().head(_SHOWN).to_list()
+            faults.append(
+                f"{where}: compares {_shown(each.value)}, which holds {kind} such as "
+                f"{', '.join(map(_sql, some))}, with {_sql(each.literals[0])}; "
+                f"write {_ADVICE[kind]}"
+            )
+    return list(dict.fromkeys(faults))
+
+
+def value_faults(
+    rows: pl.DataFrame, expression: pl.Expr, where: str, missing: Sequence[str], everything: Frames
+) -> list[str]:
+    """Messages for literals that nothing equals in any row.
+
+    All rows are read if a literal isn't among ``rows``, a sample. ``missing``: texts that are read
+    as null.
+    """
+    faults = []
+    for each in comparisons(expression):
+        absent = _absent(rows, each) if each.equal else []
+        if absent:
+            counts, number = Counter[str](), 0
+            for frame in everything():
+                absent = _absent(frame, each, absent)
+                if not absent:
+                    break
+                counts += count_values(frame, each.value)
+                number += len(frame)
+            faults += [_unmet(each, literal, counts, number, where, missing) for literal in absent]
+    return list(dict.fromkeys(faults))
+
+
+def count_values(rows: pl.DataFrame, value: pl.Expr) -> Counter[str]:
+    """Number of rows of each value, as text."""
+    texts = rows.select(class_name(value).alias("value")).drop_nulls()
+    return Counter(dict(texts.group_by("value").len().iter_rows()))
+
+
+def nearest_values(text: str, counts: Counter[str]) -> str:
+    """The values nearest to ``text``, then the most frequent ones."""
+    folded = {value.casefold(): value for value in reversed(counts)}
+    close = difflib.get_close_matches(text.casefold(), folded, n=3)
+    ordered = dict.fromkeys([*(folded[each] for each in close), *dict(counts.most_common(_SHOWN))])
+    shown = ", ".join(map(repr, [*ordered][:_SHOWN]))
+    return f"{shown} and {len(counts) - _SHOWN:,} more" if len(counts) > _SHOWN else shown
+
+
+def _absent(
+    rows: pl.DataFrame, comparison: Comparison, literals: Sequence[Any] | None = None
+) -> list[Any]:
+    """The literals that no row equals."""
+    wanted = [each for each in literals or comparison.literals if each is not None]
+    try:
+        found = rows.select(
+            (comparison.value == pl.lit(each)).any().alias(f"{number}")
+            for number, each in enumerate(wanted)
+        )
+    except pl.exceptions.PolarsError:
+        return []  # reported where the label is computed
+    return [each for each, met in zip(wanted, found.row(0), strict=True) if not met]
+
+
+def _unmet(
+    comparison: Comparison,
+    literal: Any,
+    counts: Counter[str],
+    rows: int,
+    where: str,
+    missing: Sequence[str],
+) -> str:
+    if str(literal) in missing:
+        hint = "it is read as missing: write IS NULL"
+    else:
+        hint = f"its values: {nearest_values(str(literal), counts) or 'none'}"
+    what = _shown(comparison.value)
+    return f"{where}: {what} is {_sql(literal)} in none of all {rows:,} rows; {hint}"
+
+
+def _kind(dtype: pl.DataType) -> str:
+    if dtype == pl.Boolean:
+        return _BOOLEAN
+    if dtype == pl.String or isinstance(dtype, pl.Categorical | pl.Enum):
+        return _TEXT
+    if dtype.is_numeric():
+        return _NUMBER
+    return _TIME if dtype.is_temporal() else _NULL if dtype == pl.Null else str(dtype)
+
+
+def _shown(value: pl.Expr) -> str:
+    names = ", ".join(map(repr, value.meta.root_names()))
+    return names if value.meta.is_column() else f"an expression over {names}"
+
+
+def _sql(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).upper()
+    return repr(value) if isinstance(value, int | float | str) else f"'{value}'"
