@@ -1,7 +1,4 @@
-import csv
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -9,36 +6,8 @@ from hypothesis import strategies as st
 
 from emm.core.errors import DataError
 from emm.data.reading import text_file
-from emm.data.reading.chunks import LINE
 from emm.data.reading.delimited import read_delimited
-from emm.data.reading.rejected import Rejected
-
-
-class Seen(Rejected):
-    """Records line numbers and reasons as tuples."""
-
-    def __init__(self) -> None:
-        super().__init__("tiny", 1.0)
-        self.records: list[tuple[int, str]] = []
-
-    def add(self, file: str, lines: Any, reason: Any, texts: Any = None) -> None:
-        super().add(file, lines, reason, texts)
-        reasons = [reason] * len(lines) if isinstance(reason, str) else list(reason)
-        self.records.extend(zip(list(lines), reasons, strict=True))
-
-
-def read(
-    tmp_path: Path, text: str | bytes, columns: Sequence[str] = ("a", "b", "c"), **how: Any
-) -> tuple[list[tuple[str | None, ...]], Seen]:
-    """Rows, with the line number last, and the rejected lines."""
-    path = tmp_path / "raw.csv"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    rejected = Seen()
-    how = {"separator": ","} | how
-    chunks = list(read_delimited(path, columns, rejected=rejected, **how))
-    assert all(chunk.file == "raw.csv" for chunk in chunks)
-    assert all(chunk.rows.columns == [*columns, LINE] for chunk in chunks)
-    return [row for chunk in chunks for row in chunk.rows.rows()], rejected
+from tests.data.reading.delimited_text import Seen, read
 
 
 def test_values_are_stripped_and_quotes_are_plain_text(tmp_path: Path) -> None:
@@ -122,30 +91,6 @@ def test_an_unsuitable_first_line_is_an_error(
         read(tmp_path, text, header=header)
 
 
-def test_quoted_values_may_contain_separators(tmp_path: Path) -> None:
-    text = '1,"2,2",3\n4,5,"6 ""six"""\n"","", "x"\n7,8,9\n'
-    rows, rejected = read(tmp_path, text, quotes=True)
-    assert rows == [("1", "2,2", "3", 1), ("4", "5", '6 "six"', 2), ("7", "8", "9", 4)]
-    assert rejected.records == [(3, "a quote within a value")]
-
-
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        ('1,"2,3', "an odd number of quotes"),
-        ('1,"2,"",3', "an odd number of quotes"),
-        ('1,2"x,y"2,3', "a quote within a value"),
-        ('1,"2"x,3', "a quote within a value"),
-        ('1,"2,2",3,4', "4 fields instead of 3"),
-        ('1,"2,3"', "2 fields instead of 3"),
-    ],
-)
-def test_malformed_quotes_are_rejected(tmp_path: Path, line: str, reason: str) -> None:
-    rows, rejected = read(tmp_path, f"1,2,3\n{line}\n4,5,6\n", quotes=True)
-    assert [row[-1] for row in rows] == [1, 3]
-    assert rejected.records == [(2, reason)]
-
-
 def test_a_missing_file_is_an_error_before_the_first_row(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is missing"):
         read_delimited(tmp_path / "none", ("a",), ",", Seen())
@@ -204,32 +149,3 @@ def test_values_never_shift_to_another_column(
     rows, rejected = read(tmp_path, ends.join(["0,0,0", *lines]) + ends)
     assert rows[1:] == expected
     assert (rejected.lines, rejected.count) == (len(lines) + 1, len(lines) - len(expected))
-
-
-FIELD = st.one_of(
-    st.text(alphabet="ab1é", max_size=3),
-    st.text(alphabet='ab1,"é', max_size=4).map(lambda v: '"' + v.replace('"', '""') + '"'),
-    st.text(alphabet='a"', max_size=3),
-)
-
-
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40
-)
-@given(lines=st.lists(st.lists(FIELD, min_size=2, max_size=4), min_size=1, max_size=12))
-def test_quoted_values_never_shift_to_another_column(
-    tmp_path: Path, lines: list[list[str]]
-) -> None:
-    """A line of well-formed fields is read exactly as they were written."""
-    expected = []
-    for number, fields in enumerate(lines, start=2):
-        written = [next(csv.reader([field]), [""])[0] if field else "" for field in fields]
-        well_formed = all(
-            '"' not in field or field == '"' + value.replace('"', '""') + '"'
-            for field, value in zip(fields, written, strict=True)
-        )
-        if well_formed and len(fields) == 3:
-            expected.append((*(value or None for value in written), number))
-    rows, _ = read(tmp_path, "\n".join(["0,0,0", *map(",".join, lines)]), quotes=True)
-    kept = {row[-1]: row for row in rows}
-    assert all(kept[row[-1]] == row for row in expected)

@@ -75,7 +75,7 @@ def test_a_header_may_have_more_columns_in_any_order() -> None:
     [
         (["user", "time"], "lacks item"),
         (["1", "2", "3"], "lacks user, item, time"),
-        (["user", "item", "time", "user"], "has user twice"),
+        (["user", "item", "time", "user"], "has 'user' more than once"),
     ],
 )
 def test_a_header_with_missing_or_repeated_columns_is_an_error(
@@ -83,6 +83,12 @@ def test_a_header_with_missing_or_repeated_columns_is_an_error(
 ) -> None:
     with pytest.raises(DataError, match=message):
         expect_header(PATH, names, COLUMNS)
+
+
+def test_a_repeated_column_is_named_with_its_places() -> None:
+    with pytest.raises(DataError) as error:
+        expect_header(PATH, ["user", "item", "time", "user"], COLUMNS)
+    assert "got: 'user' as columns 1 and 4\n  expected: each name once" in str(error.value)
 
 
 @pytest.mark.parametrize("names", [[*COLUMNS], ["User", "ITEM", "time"], ["item", "user", "when"]])

@@ -1,4 +1,4 @@
-"""Read delimited text in blocks; a malformed line is rejected and never shifts a column."""
+"""Read delimited text in blocks; a malformed record is rejected and never shifts a column."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import polars as pl
 
 from emm.core.errors import DataError
 from emm.data.reading.chunks import LINE, Chunk
+from emm.data.reading.encodings import UTF8
 from emm.data.reading.malformed import (
     NUMBER,
     REASON,
@@ -19,6 +20,8 @@ from emm.data.reading.malformed import (
     is_utf8,
 )
 from emm.data.reading.prefetch import prefetch
+from emm.data.reading.quoted import Dialect, Records
+from emm.data.reading.records import examine_records
 from emm.data.reading.rejected import Rejected
 from emm.data.reading.text_file import (
     CHECK_RAW_FILE,
@@ -26,6 +29,7 @@ from emm.data.reading.text_file import (
     expect_header,
     expect_no_header,
     first_line,
+    split_values,
 )
 
 _SEPARATORS = (",", "\t", ";", "|", " ")
@@ -42,71 +46,85 @@ def read_delimited(
     *,
     header: bool = False,
     quotes: bool = False,
+    fields: Sequence[str] | None = None,
     name: str | None = None,
     controls: str = "",
+    encoding: str = UTF8,
     fast_parser: FastParser | None = None,
 ) -> Iterator[Chunk]:
     """Yield a file's rows in chunks of bounded size: text columns, and line numbers from 1.
 
-    Whitespace around values is stripped; an empty value is null. A line is rejected if it has the
-    wrong number of fields, a control character, bytes that aren't UTF-8, or quotes that RFC 4180
-    doesn't allow within a line.
+    Whitespace around values is stripped; an empty value is null. A record is rejected if it has the
+    wrong number of fields, a control character, bytes that aren't UTF-8, or misplaced quotes (see
+    `emm.data.reading.quoted`).
 
     Args:
         columns: names of the columns to return.
-        header: the first line must name all ``columns``, in any order. Without ``header`` the
-            file must hold exactly these columns, and its first line must not look like a header.
-        quotes: values may be quoted; otherwise quotes are plain text.
+        header: the first record must name all ``columns``, in any order. Without ``header`` the
+            file must hold exactly the ``fields``, and its first line must not look like a header.
+        quotes: values may be quoted (RFC 4180), and have line breaks then; the number of a record
+            is that of its first line. Otherwise quotes are plain text.
+        fields: names of all columns of a file without a header, by default ``columns``.
         name: the file's name in messages.
         controls: control characters that are allowed.
+        encoding: of the file.
         fast_parser: tried first on every block; its rows may have other columns than ``columns``.
 
-    Raises DataError if the file is missing, empty, compressed, or without columns or good lines.
+    Raises DataError if the file is missing, empty, compressed, in another encoding, or without
+    columns or good lines.
     """
     name = name or path.name
-    start, first = first_line(path, name)
-    names = [value.strip().strip('"') for value in first.split(separator)]
+    start, first = first_line(path, name, encoding=encoding, quotes=header and quotes)
+    names = split_values(first, separator, quotes=header and quotes)
+    number = first.count("\n") + 2
     if header:
         expect_header(path, names, columns)
     else:
-        expect_no_header(path, names, columns)
-        names = list(columns)
-    fields = Format(name, tuple(names), tuple(columns), separator, quotes, controls)
-    parser = fast_parser or partial(_parse_plain, format_=fields)
-    return _chunks(path, fields, parser, rejected, start if header else 0, 2 if header else 1)
+        start, number, fields = 0, 1, fields or columns
+        expect_no_header(path, names, fields)
+        names = list(fields)
+    format_ = Format(name, tuple(names), tuple(columns), separator, quotes, controls)
+    parser = fast_parser or partial(_parse_plain, format_=format_)
+    found = blocks(path, start, encoding=encoding, dialect=_dialect(format_))
+    return _chunks(path, found, format_, parser, rejected, number)
+
+
+def _dialect(format_: Format) -> Dialect | None:
+    return Dialect(format_.separator, len(format_.fields)) if format_.quotes else None
 
 
 @dataclass(frozen=True)
 class _Block:
-    """A parsed block: its number of ``lines``, the good ``rows``, the ``bad`` lines.
+    """A parsed block: its number of ``lines`` and ``records``, the good ``rows``, the ``bad`` ones.
 
     Lines are numbered from 0 within the block.
     """
 
     lines: int
+    records: int
     rows: pl.DataFrame
     bad: pl.DataFrame | None = None
 
 
 def _chunks(
     path: Path,
+    found: Iterator[Records],
     format_: Format,
     fast_parser: FastParser,
     rejected: Rejected,
-    start: int,
     number: int,
 ) -> Iterator[Chunk]:
-    """Yield the lines from byte ``start`` on, the first of which has line number ``number``."""
+    """Yield the rows of blocks, the first of which starts at line ``number``."""
     first = True
     parse = partial(_read_block, format_=format_, fast_parser=fast_parser)
-    for block in prefetch(parse, blocks(path, start)):
+    for block in prefetch(parse, found):
         if block.bad is not None:
             bad = block.bad.with_columns(pl.col(NUMBER) + number)
-            if first and len(bad) == block.lines:
+            if first and len(bad) == block.records:
                 raise _no_good_line(path, format_, bad)
             rejected.add(format_.name, bad[NUMBER], bad[REASON], bad[TEXT])
         first = False
-        rejected.seen(block.lines)
+        rejected.seen(block.records)
         if len(block.rows):
             rows = block.rows.with_columns((pl.col(LINE) + number).cast(pl.UInt32))
             yield Chunk(format_.name, rows)
@@ -115,19 +133,28 @@ def _chunks(
         raise DataError(f"{path.name} has no rows", where=path, next_step=CHECK_RAW_FILE)
 
 
-def _read_block(block: bytes, format_: Format, fast_parser: FastParser) -> _Block:
-    """Parse a block by the fast parser if possible, otherwise check every line."""
-    rows = fast_parser(block)
+def _read_block(block: Records, format_: Format, fast_parser: FastParser) -> _Block:
+    """Parse a block by the fast parser if possible, otherwise check every record."""
+    rows = fast_parser(block.text)
     if rows is not None:
-        return _Block(len(rows), rows.with_columns(pl.int_range(pl.len()).alias(LINE)))
-    lines, bad = examine(block, format_)
+        return _Block(len(rows), len(rows), rows.with_columns(pl.int_range(pl.len()).alias(LINE)))
+    dialect = _dialect(format_)
+    if dialect is not None and b'"' in block.text:
+        return _read_quoted(block, format_, dialect)
+    lines, bad = examine(block.text, format_)
     if bad.is_empty():
-        return _Block(len(lines), _parse(block, format_, lines[NUMBER]))
+        return _Block(len(lines), len(lines), _parse(block.text, format_, lines[NUMBER]))
     kept = lines.join(bad, on=NUMBER, how="anti", maintain_order="left")
     if kept.is_empty():
-        return _Block(len(lines), kept.clear(), bad)
+        return _Block(len(lines), len(lines), kept.clear(), bad)
     rows = _parse("\n".join(kept[TEXT]).encode(), format_, kept[NUMBER])
-    return _Block(len(lines), rows, bad)
+    return _Block(len(lines), len(lines), rows, bad)
+
+
+def _read_quoted(block: Records, format_: Format, dialect: Dialect) -> _Block:
+    found = examine_records(block, format_, dialect)
+    rows = _parse(found.good, format_, found.numbers) if found.good else found.bad.clear()
+    return _Block(found.lines, found.records, rows, found.bad if len(found.bad) else None)
 
 
 def _parse_plain(block: bytes, format_: Format) -> pl.DataFrame | None:

@@ -1,13 +1,14 @@
-"""Find the malformed lines of a block of delimited text."""
+"""Find the malformed lines of a block of delimited text without quoted values."""
 
 import io
-import re
 from dataclasses import dataclass
 
 import polars as pl
 
 TEXT, NUMBER, REASON = "text", "number", "reason"
 """Columns of `examine`: a line, its number in the block, and the reason for rejecting it."""
+
+CONTROL, NOT_UTF8, EMPTY = "a control character", "bytes that aren't UTF-8", "an empty line"
 
 
 @dataclass(frozen=True)
@@ -27,33 +28,37 @@ def examine(block: bytes, format_: Format) -> tuple[pl.DataFrame, pl.DataFrame]:
     faults = {}
     line = pl.col(TEXT)
     if has_controls(block, format_):
-        allowed = format_.controls + format_.separator + "\t"
-        unwanted = "".join(f"\\x{code:02x}" for code in range(32) if chr(code) not in allowed)
-        faults["a control character"] = line.str.contains(f"[{unwanted}]")
+        unwanted = "".join(f"\\x{code:02x}" for code in (*control_bytes(format_), 13))
+        faults[CONTROL] = line.str.contains(f"[{unwanted}]")
     if not is_utf8(block):
         # In such a block, a genuine replacement character is rejected too.
         block = block.decode(errors="replace").encode()
-        faults["bytes that aren't UTF-8"] = line.str.contains("\ufffd", literal=True)
-    unquoted = line
-    if format_.quotes and b'"' in block:
-        faults["an odd number of quotes"] = line.str.count_matches('"', literal=True) % 2 == 1
-        faults["a quote within a value"] = ~line.str.contains(_quoted(format_.separator))
-        unquoted = line.str.replace_all('"[^"]*"', "")
-    faults["an empty line"] = line == ""
-    fields = unquoted.str.count_matches(format_.separator, literal=True) + 1
+        faults[NOT_UTF8] = line.str.contains("\ufffd", literal=True)
+    faults[EMPTY] = line == ""
+    fields = line.str.count_matches(format_.separator, literal=True) + 1
     at_fault = pl.any_horizontal(*faults.values(), fields != len(format_.fields))
     lines = pl.read_lines(io.BytesIO(block), name=TEXT).with_columns(
         pl.int_range(pl.len(), dtype=pl.Int64).alias(NUMBER)
     )
     reasons = [pl.when(fault).then(pl.lit(reason)) for reason, fault in faults.items()]
-    length = pl.format(f"{{}} fields instead of {len(format_.fields)}", fields)
+    length = pl.format(wrong_length("{}", format_), fields)
     return lines, lines.filter(at_fault).with_columns(pl.coalesce(*reasons, length).alias(REASON))
+
+
+def wrong_length(fields: str, format_: Format) -> str:
+    """Reason for rejecting a line with another number of fields."""
+    return f"{fields} fields instead of {len(format_.fields)}"
+
+
+def control_bytes(format_: Format) -> bytes:
+    """The control characters that may not occur, apart from a carriage return within a line."""
+    allowed = {*format_.controls, format_.separator, "\t", "\n", "\r"}
+    return bytes(code for code in range(32) if chr(code) not in allowed)
 
 
 def has_controls(block: bytes, format_: Format) -> bool:
     """Whether any byte is a control character other than a line end, a tab or an allowed one."""
-    allowed = {*format_.controls, format_.separator, "\t", "\n", "\r"}
-    plain = bytes(code for code in range(256) if code >= 32 or chr(code) in allowed)
+    plain = bytes({*range(256)} - {*control_bytes(format_)})
     bare_return = b"\r" in block and block.count(b"\r") != block.count(b"\r\n")
     return bare_return or bool(block.translate(None, plain))
 
@@ -64,9 +69,3 @@ def is_utf8(block: bytes) -> bool:
         return block.isascii() or bool(block.decode())
     except UnicodeDecodeError:
         return False
-
-
-def _quoted(separator: str) -> str:
-    """Pattern of a line whose values have no quotes or are fully quoted (RFC 4180, section 2)."""
-    value = f'(?:[^"{re.escape(separator)}]*|"(?:[^"]|"")*")'
-    return f"^{value}(?:{re.escape(separator)}{value})*$"
