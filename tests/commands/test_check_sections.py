@@ -138,4 +138,5 @@ def test_a_fused_model_may_have_every_setting(copy: Copy) -> None:
         "weighting": {"rule": "equal"},
     }
     copy.edit(PAPER, put("train.emm", **keys))
+    copy.edit(PAPER, put("fusion", trees=["gbdt"]))
     copy.check()

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from emm.automtl.settings import SearchedSettings, SearchSettings
-from emm.config.project import FROM_DATA, UNLISTED, ConfigFile, Project
+from emm.commands.contradictions import contradictions
+from emm.config.project import FROM_DATA, UNLISTED, Project
 from emm.config.signatures import keywords_of
 from emm.core.errors import ParamsError, choose
 from emm.data.custom.settings import read_custom
@@ -30,7 +31,7 @@ Checks = Iterator[Callable[[], object]]
 
 def check_project(project: Project) -> None:
     """Validate all settings of the active datasets; one ParamsError lists every fault."""
-    kinds = [_data_checks, _recipe_checks, _model_checks]
+    kinds = [_data_checks, _recipe_checks, _model_checks, _contradictions]
     groups = [
         *(kind(project, dataset) for dataset in project.active.datasets for kind in kinds),
         *(_image_checks(project, images) for images in project.active.images),
@@ -66,7 +67,7 @@ def _recipe_checks(project: Project, dataset: str) -> Checks:
     recipe = project.recipe(dataset)
     yield partial(recipe.refuse_unknown, RECIPE_SECTIONS)
     yield partial(recipe.read, "training", TrainingSettings)
-    yield partial(_check_pool, project, recipe)
+    yield partial(recipe.read, "fusion", FusionSettings)
 
 
 def _model_checks(project: Project, dataset: str) -> Checks:
@@ -95,11 +96,14 @@ def _check_baseline(project: Project, dataset: str, name: str) -> None:
         raise no_funnel(name, dataset, tasks)
 
 
-def _check_pool(project: Project, recipe: ConfigFile) -> None:
-    """The section `fusion`, whose networks must be trained."""
-    for name in recipe.read("fusion", FusionSettings).networks:
-        where, trained = f"{recipe.path}: fusion.networks", project.active.trained
-        choose("trained model", name, trained, where, f"add it to `trained` in {project.file}")
+def _contradictions(project: Project, dataset: str) -> Checks:
+    """Each contradiction as a check that fails."""
+    for error in contradictions(project, dataset):
+        yield partial(_fail, error)
+
+
+def _fail(error: ParamsError) -> None:
+    raise error
 
 
 def _image_checks(project: Project, images: str) -> Checks:

@@ -5,6 +5,7 @@ that are trained on them. Sections are named as the stages that read them, and a
 only its own, so that the settings of other rooms are no dependency of it.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -23,6 +24,8 @@ UNLISTED = ("gbdt",)
 
 FROM_DATA = ("funnel", "given_click", "fields", "outputs")
 """Arguments of a model that the data supplies: see `emm.training.context.arguments_of_data`."""
+
+_NAME = re.compile(r"\w[\w.-]*")
 
 Kind = TypeVar("Kind")
 
@@ -211,6 +214,17 @@ def load_project(file: Path = PARAMS_FILE, recipe: str | None = None) -> Project
 def _faults(active: Active) -> Iterator[str]:
     groups = ("trained", "baselines", "fused", "searched")
     models = {*(name for group in groups for name in getattr(active, group)), *UNLISTED}
+    listed = [(group, name) for group in groups for name in getattr(active, group)]
+    for number, (group, name) in enumerate(listed):
+        if name in UNLISTED:
+            yield f"{group}: {name!r} needs no list, it is always trained; take it out"
+        for other in (earlier for earlier, same in listed[:number] if same == name):
+            if other != group:
+                yield f"{group}: {name!r} is in {other}, too; a name stands for one model"
+    for key in ("datasets", *groups):
+        for name in getattr(active, key):
+            if not _NAME.fullmatch(name):
+                yield f"{key}: got {name!r}, expected letters, digits, '-', '_' and '.' only"
     for name in active.table:
         if name not in models:
             among = f"{', '.join(groups[:-1])} nor {groups[-1]}"

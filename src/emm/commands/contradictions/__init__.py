@@ -1,0 +1,26 @@
+"""Settings that are each valid and can't hold together, found before anything runs.
+
+Each function yields errors, not raising them, so that all contradictions are reported at once.
+"""
+
+from collections.abc import Iterator
+
+from emm.commands.contradictions.data import data_contradictions
+from emm.commands.contradictions.known import Known
+from emm.commands.contradictions.models import model_contradictions
+from emm.commands.contradictions.pool import pool_contradictions
+from emm.config.project import Project
+from emm.core.errors import ParamsError
+
+__all__ = ["contradictions"]
+
+
+def contradictions(project: Project, dataset: str) -> Iterator[ParamsError]:
+    """Everything that contradicts itself in the settings of one active dataset.
+
+    Raises ParamsError if a section that it reads isn't valid on its own.
+    """
+    known = Known.of(project, dataset)
+    yield from data_contradictions(known)
+    yield from model_contradictions(known)
+    yield from pool_contradictions(known)

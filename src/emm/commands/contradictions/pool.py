@@ -1,0 +1,187 @@
+"""Contradictions of the pool and of the models that are fused from it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from emm.commands.contradictions.known import Known
+from emm.config.project import UNLISTED, ConfigFile
+from emm.core.errors import ParamsError, nearest
+from emm.fusion.settings import FusedSettings, OutsideModel
+from emm.models import MODELS
+from emm.training.auto import Facts, network_defaults
+from emm.training.settings import OptimiserSettings
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model of the pool; ``group``: what `members` may name for it and its neighbours."""
+
+    name: str
+    group: str
+    task: str
+    network: bool
+
+
+def pool_contradictions(known: Known) -> Iterator[ParamsError]:
+    """What the pool lacks, and what the fused models want of it."""
+    entries = list(_entries(known))
+    yield from entries
+    yield from _widths(known)
+    fused, file = known.active.fused, known.project.file
+    if not fused:
+        return
+    if len(known.tasks) < 2:
+        yield ParamsError(
+            "EMM fuses the models of two tasks or more",
+            where=f"{file}: fused",
+            got=f"{', '.join(fused)}, and {known.dataset} has the task {known.tasks[0]} only",
+            next_step=f"write `fused: []` and take {', '.join(fused)} out of `table`, or add a "
+            f"task in {known.data.path}",
+        )
+    elif not entries:
+        members = _members(known)
+        yield from _lacking(known, members, f"{file}: trained", "name a network in `trained`")
+        for name in fused:
+            yield from _selection(known, members, name)
+
+
+def _entries(known: Known) -> Iterator[ParamsError]:
+    """Networks, trees and outside models that the section `fusion` names."""
+    fusion, path = known.fusion, known.recipe.path
+    for name in fusion.networks:
+        if name not in known.active.trained:
+            yield ParamsError(
+                f"no trained model is called {name!r}; {nearest(name, known.active.trained)}",
+                where=f"{path}: fusion.networks",
+                got=name,
+                expected=f"among {', '.join(known.active.trained) or 'none'}, or [] for all",
+                next_step=f"write `networks: []`, or add {name} to `trained` in "
+                f"{known.project.file}",
+            )
+    for name in fusion.trees:
+        if name not in UNLISTED:
+            yield ParamsError(
+                f"no boosted trees are called {name!r}",
+                where=f"{path}: fusion.trees",
+                got=name,
+                expected="[gbdt] or []",
+                next_step="correct the name; outside trees go into fusion.pool",
+            )
+    for number, entry in enumerate(fusion.pool):
+        yield from _outside(known, entry, f"{path}: fusion.pool[{number}]")
+
+
+def _outside(known: Known, entry: OutsideModel, where: str) -> Iterator[ParamsError]:
+    if entry.task not in known.tasks:
+        yield ParamsError(
+            f"no task is called {entry.task!r}; {nearest(entry.task, known.tasks)}",
+            where=where,
+            next_step="correct the task of the entry",
+        )
+    network = entry.factory is not None and entry.weights is not None
+    if network == (entry.trees is not None):
+        yield ParamsError(
+            "an entry of the pool is neither a network nor trees",
+            where=where,
+            expected="factory and weights of a network, or trees",
+            next_step="complete the entry",
+        )
+    if entry.factory is not None and len(entry.factory.split(":")) != 2:
+        yield ParamsError(
+            f"the factory {entry.factory!r} names no function",
+            where=where,
+            expected="package.module:function",
+            next_step="write the function after a colon",
+        )
+    for file in filter(None, (entry.weights, entry.trees)):
+        if not Path(file).exists() and not Path(f"{file}.dvc").exists():
+            yield ParamsError(
+                f"the file {file} of an outside model doesn't exist",
+                where=where,
+                next_step="put it there, or correct the path",
+            )
+
+
+def _members(known: Known) -> list[Member]:
+    """The members of the pool by the names that they will have."""
+    fusion = known.fusion
+    networks = fusion.networks or known.active.trained
+    own = [(name, name in networks) for name in (*networks, *fusion.trees)]
+    outside = [(each.trees or each.weights or "", each) for each in fusion.pool]
+    return [
+        *(Member(f"{n}/{task}", n, task, network) for n, network in own for task in known.tasks),
+        *(Member(n, n.split("/")[0], each.task, each.trees is None) for n, each in outside),
+    ]
+
+
+def _lacking(
+    known: Known, members: Sequence[Member], where: str, next_step: str
+) -> Iterator[ParamsError]:
+    """A pool needs a network, and a member for each task."""
+    without = [task for task in known.tasks if task not in {each.task for each in members}]
+    if not any(each.network for each in members) or without:
+        yield ParamsError(
+            "the pool has no network" if members and not without else "the pool lacks members",
+            where=where,
+            got=f"no member for {', '.join(without)}" if without else "boosted trees only",
+            expected="a model for each task, and a network among them",
+            next_step=next_step,
+        )
+
+
+def _selection(known: Known, members: Sequence[Member], name: str) -> Iterator[ParamsError]:
+    """The members that a fused model names."""
+    key, path = f"train.{name}", known.recipe.path
+    settings, _ = known.recipe.read_model(key, MODELS["emm"], FusedSettings, ("pool", "outputs"))
+    names = dict.fromkeys([*(m.group for m in members), *(m.name for m in members)])
+    unknown = [member for member in settings.members if member not in names]
+    for member in unknown:
+        yield ParamsError(
+            f"the pool has no member {member!r}; {nearest(member, names)}",
+            where=f"{path}: {key}.members",
+            got=member,
+            expected=f"among {', '.join(names)}, or [] for all",
+            next_step="correct the name, or train it: `trained`, fusion.networks, fusion.trees",
+        )
+    if settings.members and not unknown:
+        chosen = [m for m in members if {m.name, m.group} & {*settings.members}]
+        yield from _lacking(known, chosen, f"{path}: {key}.members", "name more members")
+
+
+def _widths(known: Known) -> Iterator[ParamsError]:
+    """Networks can be cut in the same way if their last hidden layers have one width."""
+    if known.fusion.adapter or not known.active.fused:
+        return
+    networks = [
+        n for n in known.fusion.networks or known.active.trained if n in known.active.trained
+    ]
+    widths = {name: _last_width(known, name) for name in networks}
+    if None in widths.values():
+        for name in (name for name, width in widths.items() if width is None):
+            yield ParamsError(
+                f"{name} has no hidden layer to be cut at",
+                where=f"{known.recipe.path}: pretrain.{name}.blocks",
+                expected="at least one block, such as [[64, 32]]",
+                next_step="give it blocks",
+            )
+    elif len(set(widths.values())) > 1:
+        yield ParamsError(
+            "the trained networks can't be cut in the same way",
+            where=f"{known.recipe.path}: pretrain",
+            got=", ".join(f"{name} ends with width {width}" for name, width in widths.items()),
+            expected="the same last width of `blocks` in every network",
+            next_step="give their last blocks the same width, or write `adapter: linear` in fusion",
+        )
+
+
+def _last_width(known: Known, name: str) -> int | None:
+    """The width before the tower of a single-task network."""
+    key, model = f"pretrain.{name}", MODELS["single_task"]
+    defaults: Mapping[str, Mapping[str, object]] = {}
+    if known.training.defaults == "auto":  # the last width is the same for every table
+        defaults = {key: network_defaults(Facts(1, 1, 1), "single_task")}
+    recipe = ConfigFile(known.recipe.path, defaults)
+    _, arguments = recipe.read_model(key, model, OptimiserSettings, ("outputs",))
+    blocks = [block for block in arguments["blocks"] if block]
+    return int(blocks[-1][-1]) if blocks else None
