@@ -32,8 +32,8 @@ _FITTING = {
     _TIME: (_TIME,),
 }
 _ADVICE = {
-    _TEXT: "text in quotes, such as 'a'",
-    _NUMBER: "a number without quotes, such as 1",
+    _TEXT: "text in quotes, such as {}",
+    _NUMBER: "a number without quotes, such as {}",
     _BOOLEAN: "TRUE or FALSE without quotes",
     _TIME: "DATE '2024-05-31' or TIMESTAMP '2024-05-31 17:05:00'",
 }
@@ -90,11 +90,10 @@ def type_faults(rows: pl.DataFrame, expression: pl.Expr, where: str) -> list[str
         if each.kind == _NULL:
             faults.append(f"{where}: a comparison with NULL is never true; write IS NULL")
         elif kind in _FITTING and each.kind not in _FITTING[kind]:
-            some = values.drop_nulls().unique().sort().head(_SHOWN).to_list()
+            example = _sql(values.drop_nulls().min())
             faults.append(
-                f"{where}: compares {_shown(each.value)}, which holds {kind} such as "
-                f"{', '.join(map(_sql, some))}, with {_sql(each.literals[0])}; "
-                f"write {_ADVICE[kind]}"
+                f"{where}: compares {_shown(each.value)}, which holds {kind}, with "
+                f"{_sql(each.literals[0])}; write {_ADVICE[kind].format(example)}"
             )
     return list(dict.fromkeys(faults))
 

@@ -129,7 +129,7 @@ def _fit_classes(name: str, task: Task, counts: Mapping[str, int]) -> tuple[str,
         raise DataError(
             f"train has {'too many' if many else 'too few'} classes",
             where=where,
-            got=f"{len(counts):,}: {_listed(counts)}",
+            got=f"{len(counts):,}; rows: {_listed(counts)}",
             expected=f"2 to {MAX_CLASSES}",
             next_step="write kind: regression if these are quantities, or merge rare classes in "
             "the task's expression"
@@ -142,7 +142,7 @@ def _fit_classes(name: str, task: Task, counts: Mapping[str, int]) -> tuple[str,
         raise DataError(
             "the classes of train aren't those that the task lists",
             where=where,
-            got=f"in train: {_listed(counts)}",
+            got=f"rows of train: {_listed(counts)}",
             expected=f"classes: {', '.join(task.classes)}",
             next_step="correct the list, or leave it out: the order is then that of the names",
         )
@@ -156,19 +156,19 @@ def _refuse_unseen(
         split: {name: rows for name, rows in found.items() if name not in classes}
         for split, found in counts.items()
     }
-    parts = [f"{split}: {_listed(found)}" for split, found in unseen.items() if found]
+    parts = [f"rows of {split}: {_listed(found)}" for split, found in unseen.items() if found]
     if parts:
         raise DataError(
             f"train has no row of some classes of the task {task!r}",
             got="; ".join(parts),
-            expected=f"only classes of train: {_listed(counts['train'])}",
+            expected=f"classes of train: {_listed(counts['train'])}",
             next_step="choose another split or preprocess.seed, merge rare classes in the task's "
             "expression, or make them null there: a null label is missing",
         )
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    shown = [f"{name!r} ({rows:,} rows)" for name, rows in [*counts.items()][:_SHOWN]]
+    shown = [f"{rows:,} of {name!r}" for name, rows in [*counts.items()][:_SHOWN]]
     return ", ".join([*shown, "…"] if len(counts) > _SHOWN else shown) or "none"
 
 

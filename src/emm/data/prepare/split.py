@@ -19,6 +19,7 @@ from emm.data.datasets.split_rules import (
     Split,
 )
 from emm.data.prepare.sample import random_shares, stratified_half
+from emm.data.tables.names import original_name
 from emm.data.tables.schema import SPLITS
 
 _TRAIN, _VALIDATION, _TEST = range(3)
@@ -46,7 +47,7 @@ def assign(
         if not count:
             raise DataError(
                 f"the split {name} is empty",
-                where=f"the split rule {split}",
+                got=", ".join(f"{n:,} rows of {s}" for s, n in zip(SPLITS, counts, strict=True)),
                 expected="at least one row of each of train, validation and test",
                 next_step="choose another rule or other shares, or add data",
             )
@@ -93,11 +94,12 @@ def _held_out(
 def _by_time(
     split: ByTime, _part: str, rows: pl.LazyFrame, _: Sequence[pl.Expr], _seed: int
 ) -> Places:
-    counts = rows.group_by(split.column).len().sort(split.column).collect(engine="streaming")
-    values, lengths = counts[split.column], counts["len"].to_numpy()
+    time = pl.col(split.column)
+    counts = rows.group_by(time.alias("time")).len("rows").sort("time").collect(engine="streaming")
+    values, lengths = counts["time"], counts["rows"].to_numpy()
     if values.null_count() or len(values) < len(SPLITS):
         raise DataError(
-            f"the column {split.column!r} can't order the rows by time",
+            f"the column {original_name(split.column)!r} can't order the rows by time",
             got=f"{values.null_count()} empty values, {len(values)} different ones",
             expected=f"a value in every row, at least {len(SPLITS)} different ones",
             next_step="choose another column or split rule",
@@ -105,7 +107,6 @@ def _by_time(
     total = lengths.sum()
     test = max(_start(lengths, split.test * total), 2)
     validation = max(_start(lengths[:test], split.validation * total), 1)
-    time = pl.col(split.column)
     return _places(
         rows,
         pl.when(time >= values[test])
