@@ -12,15 +12,20 @@ INPUTS = Inputs(dense=2, cardinalities=(5, 255, 300))
 GRID = torch.tensor([-math.inf, -1.0, 0.0, 0.5, 1.0, math.inf, math.nan])
 
 
-def random_ensemble(count: int, nodes: int, seed: int, inputs: Inputs = INPUTS) -> TreeEnsemble:
-    """``count`` trees of an odd number of nodes, about ``nodes``, with a baseline of 0.25."""
+def random_ensemble(
+    count: int, nodes: int, seed: int, inputs: Inputs = INPUTS, outputs: int = 1
+) -> TreeEnsemble:
+    """``count`` trees of an odd number of nodes, about ``nodes``, with a baseline of 0.25, and 1
+    more for each further output."""
     generator = torch.Generator().manual_seed(seed)
     size = 2 * (nodes // 2) + 1
-    ensemble = TreeEnsemble(inputs, trees=count, nodes=count * size, bitsets=7, depth=size // 2)
+    ensemble = TreeEnsemble(
+        inputs, trees=count, nodes=count * size, bitsets=7, depth=size // 2, outputs=outputs
+    )
     ensemble.bitset.fill_(-1)
     ensemble.bitsets.random_(-(2**31), 2**31 - 1, generator=generator)
     ensemble.value.normal_(generator=generator)
-    ensemble.baseline.fill_(0.25)
+    ensemble.baseline.copy_(0.25 + torch.arange(outputs).view(ensemble.baseline.shape))
     for tree in range(count):
         ensemble.starts[tree] = tree * size
         _grow(ensemble, inputs, tree * size, (tree + 1) * size, generator)

@@ -54,7 +54,7 @@ def rows_by_task(
             columns = every_row[~rows.labels[:, task].isnan().cpu().numpy()]
         kind = own.kinds[0] if own.kinds else BINARY
         labels = own.labels[:, 0].cpu().numpy()
-        labels = labels.astype(np.float64) if kind == REGRESSION else labels.astype(np.uint16)
+        labels = labels.astype(np.float64) if kind == REGRESSION else labels.astype(np.int64)
         weights = None if own.weights is None else own.weights.cpu().numpy()
         if positive_weights and positive_weights[task] != 1:
             factors = np.where(labels == 1, positive_weights[task], 1.0)
@@ -62,21 +62,12 @@ def rows_by_task(
         yield TaskRows(kind, own.outputs[0] if own.outputs else 1, columns, labels, weights)
 
 
-def with_all_classes(rows: TaskRows) -> TaskRows:
-    """The same rows, and half a row for each class that doesn't occur among them.
-
-    Without it, scikit-learn would leave the class out of the outputs.
-    """
-    missing = np.setdiff1d(np.arange(rows.outputs), rows.labels) if rows.kind == CLASSES else ()
-    if not len(missing):
-        return rows
-    weights = np.ones(len(rows.labels)) if rows.weights is None else rows.weights
-    return replace(
-        rows,
-        columns=np.concatenate([rows.columns, np.repeat(rows.columns[:1], len(missing), axis=0)]),
-        labels=np.concatenate([rows.labels, missing]).astype(rows.labels.dtype),
-        weights=np.append(weights, np.full(len(missing), weights.mean() / 2)),
-    )
+def of_known_classes(held_out: TaskRows, train: TaskRows) -> TaskRows:
+    """The rows of ``held_out`` whose class occurs in ``train``: trees can't predict another one."""
+    if train.kind != CLASSES:
+        return held_out
+    known = np.isin(held_out.labels, train.labels)
+    return replace(held_out, columns=held_out.columns[known], labels=held_out.labels[known])
 
 
 def estimator_of(rows: TaskRows, inputs: Inputs, boosting: BoostingSettings, seed: int) -> Any:
@@ -99,7 +90,7 @@ def estimator_of(rows: TaskRows, inputs: Inputs, boosting: BoostingSettings, see
     }
     if rows.kind == REGRESSION:
         return ensemble.HistGradientBoostingRegressor(scoring="r2", **settings)
-    if rows.outputs > 2:
+    if rows.kind == CLASSES and len(np.unique(rows.labels)) > 2:
         return classifier_of_classes(**settings)
     return ensemble.HistGradientBoostingClassifier(scoring="roc_auc", **settings)
 

@@ -14,7 +14,7 @@ from emm.core.progress import Report
 from emm.data.tables.rows import RowTensors
 from emm.data.tables.schema import REGRESSION
 from emm.nn.inputs import Inputs
-from emm.trees.estimators import TaskRows, estimator_of, rows_by_task, with_all_classes
+from emm.trees.estimators import TaskRows, estimator_of, of_known_classes, rows_by_task
 from emm.trees.forest import TreeEnsemble
 from emm.trees.settings import BoostingSettings
 from emm.trees.sklearn_trees import from_sklearn
@@ -114,14 +114,10 @@ def fit(
     )
     ensembles, histories = [], []
     for task, (rows, held_out) in enumerate(splits):
-        complete = with_all_classes(rows)
+        scored = of_known_classes(held_out, rows)
         estimator = estimator_of(rows, inputs, boosting, seed)
         estimator.fit(
-            complete.columns,
-            complete.labels,
-            complete.weights,
-            X_val=held_out.columns,
-            y_val=held_out.labels,
+            rows.columns, rows.labels, rows.weights, X_val=scored.columns, y_val=scored.labels
         )
         history = _history(estimator, rows)
         histories.append(history)
@@ -146,7 +142,7 @@ def grow(
     """
     tasks = rows_by_task(train, "train", len(inputs.cardinalities), positive_weights)
     ensembles = []
-    for rows, count in zip(map(with_all_classes, tasks), iterations, strict=True):
+    for rows, count in zip(tasks, iterations, strict=True):
         estimator = estimator_of(rows, inputs, boosting, seed)
         estimator.set_params(early_stopping=False, max_iter=count)
         estimator.fit(rows.columns, rows.labels, rows.weights)
@@ -160,9 +156,10 @@ def _history(estimator: Any, rows: TaskRows) -> BoostingHistory:
     shown = {best, last, *range(HISTORY_EVERY, last, HISTORY_EVERY)}
     regression = rows.kind == REGRESSION
     stages = estimator.staged_predict if regression else estimator.staged_decision_function
-    loss = _squared_error if regression else _log_loss if rows.outputs <= 2 else _softmax_loss
+    labels = rows.labels if regression else np.searchsorted(estimator.classes_, rows.labels)
+    loss = _squared_error if regression else _log_loss
     iterations = tuple(
-        Iteration(number, loss(outputs, rows.labels), float(scores[number - 1]))
+        Iteration(number, loss(outputs, labels), float(scores[number - 1]))
         for number, outputs in enumerate(stages(rows.columns), start=1)
         if number in shown
     )
@@ -170,11 +167,10 @@ def _history(estimator: Any, rows: TaskRows) -> BoostingHistory:
 
 
 def _log_loss(logits: Array, labels: Array) -> float:
-    return float((np.logaddexp(0, logits) - labels * logits).mean())
-
-
-def _softmax_loss(logits: Array, labels: Array) -> float:
-    own = np.take_along_axis(logits, labels.astype(np.int64)[:, None], axis=1)
+    """Mean log loss: logits [N], or [N, C] of several classes; labels [N], numbers from 0."""
+    if logits.ndim == 1:
+        return float((np.logaddexp(0, logits) - labels * logits).mean())
+    own = np.take_along_axis(logits, labels[:, None], axis=1)
     return float((np.logaddexp.reduce(logits, axis=1, keepdims=True) - own).mean())
 
 

@@ -19,6 +19,7 @@ from emm.trees.forest import OUTSIDE, WORDS, TreeEnsemble
 
 NODE_FIELDS = (
     "value",
+    "count",
     "feature_idx",
     "num_threshold",
     "missing_go_to_left",
@@ -94,7 +95,8 @@ def classifier_of_classes(**settings: Any) -> Any:
         ) -> float:
             if (labels == labels[0]).all():
                 return math.nan  # a sample of train, by which boosting doesn't stop
-            return macro_auc(torch.from_numpy(raw), torch.from_numpy(labels))
+            numbers = np.searchsorted(self.classes_, labels)
+            return macro_auc(torch.from_numpy(raw), torch.from_numpy(numbers))
 
     return Classifier(scoring="roc_auc_ovr", **settings)
 
@@ -113,21 +115,35 @@ def _parts(estimator: Any, iterations: int, outputs: int) -> _Parts:
             columns=columns,
             ids=ids,
         )
-        return _with_first_class(parts) if outputs == 2 else parts
+        if outputs == 1 or len(estimator.classes_) == outputs > 2:
+            return parts
+        return _with_every_class(parts, estimator.classes_, outputs)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise _unknown_layout(str(error)) from error
 
 
-def _with_first_class(parts: _Parts) -> _Parts:
-    """The parts of a classifier of two classes, which has trees for the second one only.
+def _with_every_class(parts: _Parts, present: Array, outputs: int) -> _Parts:
+    """The parts with one tree per round and one baseline for each of the ``outputs`` classes.
 
-    The logit of the first class is 0: each of its trees is one leaf.
+    ``present``: the classes that occur in training. A classifier of two classes has trees for the
+    second only: the logit of the first is 0. A class that doesn't occur has the share of half a
+    row before the first tree, and no trees.
     """
+    known = np.zeros(len(present))
+    known[-parts.baseline.size :] = parts.baseline
+    rows = int(parts.nodes[0]["count"][0])
+    baseline = np.full(outputs, np.logaddexp.reduce(known) + np.log(0.5 / rows))
+    baseline[present] = known
+    grown = present[-parts.baseline.size :]
     leaf = np.zeros(1, dtype=parts.nodes[0].dtype)
     leaf["is_leaf"] = 1
-    nodes = [each for tree in parts.nodes for each in (leaf, tree)]
-    bitsets = [each for bits in parts.bitsets for each in (bits[:0], bits)]
-    return replace(parts, nodes=nodes, bitsets=bitsets, baseline=np.stack([0.0, parts.baseline]))
+    nodes, bitsets = [], []
+    for start in range(0, len(parts.nodes), len(grown)):
+        own = {int(number): start + place for place, number in enumerate(grown)}
+        for number in range(outputs):
+            nodes.append(parts.nodes[own[number]] if number in own else leaf)
+            bitsets.append(parts.bitsets[own[number]] if number in own else parts.bitsets[0][:0])
+    return replace(parts, nodes=nodes, bitsets=bitsets, baseline=baseline)
 
 
 def _columns(estimator: Any) -> tuple[Array, dict[int, Array]]:

@@ -98,6 +98,11 @@ def cardinality(file: TreeFile, column: int) -> int:
     return ids
 
 
+def classifier(outputs: int) -> str:
+    """How errors name the kind of model that has ``outputs`` logits."""
+    return "a binary classifier" if outputs == 1 else f"a classifier of {outputs} classes"
+
+
 def damaged(file: TreeFile, what: str) -> ModelFileError:
     """The error for a file that contradicts itself or its format."""
     return ModelFileError(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emm.trees.native.files import Array, TreeFile, content, damaged, unsupported
+from emm.trees.native.files import Array, TreeFile, classifier, content, damaged, unsupported
 from emm.trees.native.nodes import ids_of_categories
 
 VERSIONS = ("v2", "v3", "v4")
@@ -50,17 +50,22 @@ def numbers(file: TreeFile, block: Mapping[str, str], key: str, count: int, kind
         raise damaged(file, f"{key} contains values that aren't numbers") from error
 
 
-def check_kind(file: TreeFile, header: Mapping[str, str]) -> None:
-    """Raise ModelFileError unless the model is a binary classifier of a known version."""
-    one = [header.get(key, "1") == "1" for key in ("num_class", "num_tree_per_iteration")]
-    if header.get("objective", "").split()[:1] != ["binary"] or not all(one):
+def check_kind(file: TreeFile, header: Mapping[str, str], outputs: int) -> None:
+    """Raise ModelFileError unless the model is of a known version, and a binary classifier, or one
+    of ``outputs`` classes if there are several."""
+    objective = "binary" if outputs == 1 else "multiclass"
+    classes, trees = (header.get(key, "1") for key in ("num_class", "num_tree_per_iteration"))
+    found = header.get("objective", "none")
+    if found.split()[:1] != [objective] or classes != str(outputs):
         raise unsupported(
             file,
-            "isn't a binary classifier",
-            got=f"objective={header.get('objective', 'none')}",
-            expected="objective=binary",
-            next_step="train one model with objective=binary per task",
+            f"isn't {classifier(outputs)}",
+            got=f"objective={found}, num_class={classes}",
+            expected=f"objective={objective}, num_class={outputs}",
+            next_step="train it on the task's column of the processed data with these parameters",
         )
+    if trees != classes:
+        raise damaged(file, f"it has {trees} trees per round for {classes} classes")
     if header.get("version") not in VERSIONS:
         raise unsupported(
             file,
@@ -72,7 +77,10 @@ def check_kind(file: TreeFile, header: Mapping[str, str]) -> None:
 
 
 def sigmoid(file: TreeFile, header: Mapping[str, str]) -> float:
-    """The parameter ``sigmoid``: probability = 1 / (1 + exp(-sigmoid * raw score))."""
+    """The parameter ``sigmoid``: probability = 1 / (1 + exp(-sigmoid * raw score)).
+
+    A model of several classes has none: its probabilities are the softmax of the raw scores.
+    """
     options = dict(option.partition(":")[::2] for option in header["objective"].split()[1:])
     (value,) = numbers(file, {"sigmoid": "1", **options}, "sigmoid", 1, np.float64)
     if not (np.isfinite(value) and value > 0):

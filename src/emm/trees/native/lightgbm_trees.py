@@ -47,27 +47,34 @@ class _Splits:
     threshold: Array  # float64; for a categorical split, the index of its set
 
 
-def read_lightgbm(path: Path, inputs: Inputs, columns: Sequence[str]) -> TreeEnsemble:
-    """All trees of a binary LightGBM text model that was trained on ``columns``.
+def read_lightgbm(
+    path: Path, inputs: Inputs, columns: Sequence[str], outputs: int = 1
+) -> TreeEnsemble:
+    """All trees of a LightGBM text model that was trained on ``columns``.
 
     Logits are LightGBM's raw scores times its parameter ``sigmoid``, so that their sigmoid is its
-    probability; those of a random forest (boosting=rf) are the mean over the trees. Features are
-    matched by name, with underscores for blanks, as LightGBM writes them.
-    Raises ModelFileError for other objectives, linear trees, splits by sets of ids in columns that
-    can't have them, and damaged files.
+    probability, or the raw scores of ``outputs`` classes, whose softmax is; those of a random
+    forest (boosting=rf) are the mean over the rounds. Features are matched by name, with
+    underscores for blanks, as LightGBM writes them.
+    Raises ModelFileError for other objectives or numbers of classes, linear trees, splits by sets
+    of ids in columns that can't have them, and damaged files.
     """
     file = TreeFile(path, inputs, tuple(name.replace(" ", "_") for name in columns))
     text = split_text(file)
-    check_kind(file, text.header)
+    check_kind(file, text.header, outputs)
+    rounds, rest = divmod(len(text.trees), outputs)
+    if rest:
+        raise damaged(file, f"its {len(text.trees)} trees aren't as many for each class")
     names = text.header.get("feature_names", "").split()
-    averaged = len(text.trees) if "average_output" in text.header else 1
+    averaged = rounds if "average_output" in text.header else 1
     model = _Model(
         file,
         feature_columns(file, names, "Column_"),
         sigmoid(file, text.header) / averaged,
         ids_of_codes(file, names, text.footer),
     )
-    return assemble(inputs, [_tree(model, block) for block in text.trees], 0.0)
+    trees = [_tree(model, block) for block in text.trees]
+    return assemble(inputs, trees, np.zeros(outputs).squeeze(), outputs)
 
 
 def _tree(model: _Model, block: Mapping[str, str]) -> Tree:

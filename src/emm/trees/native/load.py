@@ -12,21 +12,24 @@ from emm.trees.native.xgboost_trees import read_xgboost
 HEAD = 64  # bytes by which the format is recognised
 EXPECTED = "a LightGBM text model or an XGBoost JSON model"
 
-READERS: Mapping[str, Callable[[Path, Inputs, Sequence[str]], TreeEnsemble]] = {
+READERS: Mapping[str, Callable[[Path, Inputs, Sequence[str], int], TreeEnsemble]] = {
     "lightgbm": read_lightgbm,
     "xgboost": read_xgboost,
 }
 
 
-def load_native_trees(path: Path, inputs: Inputs, columns: Sequence[str]) -> TreeEnsemble:
-    """Read a binary LightGBM text model or XGBoost JSON model, recognised by its content.
+def load_native_trees(
+    path: Path, inputs: Inputs, columns: Sequence[str], outputs: int = 1
+) -> TreeEnsemble:
+    """Read a LightGBM text model or XGBoost JSON model, recognised by its content.
 
     Nothing in the file is executed, and the library isn't needed.
 
     Args:
         columns: names of the D + F processed columns, dense ones first, as in training.
+        outputs: number of classes of a task of classes, 1 for a binary task.
 
-    Raises ModelFileError if the file is damaged or isn't a binary classifier on these columns, and
+    Raises ModelFileError if the file is damaged or isn't such a classifier on these columns, and
     DataError if the number of ``columns`` doesn't match ``inputs`` or a name occurs twice.
     """
     expected = inputs.dense + len(inputs.cardinalities)
@@ -37,7 +40,7 @@ def load_native_trees(path: Path, inputs: Inputs, columns: Sequence[str]) -> Tre
             expected=f"{expected} distinct names",
             next_step="take the names and the inputs from the same schema.json",
         )
-    return READERS[_format(path)](path, inputs, columns)
+    return READERS[_format(path)](path, inputs, columns, outputs)
 
 
 def _format(path: Path) -> str:

@@ -36,8 +36,13 @@ class Tree:
     depth: int
 
 
-def assemble(inputs: Inputs, trees: Sequence[Tree], baseline: float) -> TreeEnsemble:
-    """The ensemble of ``trees``, at least one, and ``baseline``."""
+def assemble(
+    inputs: Inputs, trees: Sequence[Tree], baseline: float | Array, outputs: int = 1
+) -> TreeEnsemble:
+    """The ensemble of ``trees``, at least one, and ``baseline``, [outputs] if there are several.
+
+    Tree k adds to output k % ``outputs``.
+    """
     starts = np.cumsum([0, *(len(tree.value) for tree in trees)])
     rows = np.cumsum([0, *(len(tree.bitsets) for tree in trees)])
     ensemble = TreeEnsemble(
@@ -46,6 +51,7 @@ def assemble(inputs: Inputs, trees: Sequence[Tree], baseline: float) -> TreeEnse
         nodes=int(starts[-1]),
         bitsets=int(rows[-1]),
         depth=max(tree.depth for tree in trees),
+        outputs=outputs,
     )
     placed = list(zip(trees, starts[:-1], rows[:-1], strict=True))
     values = {
@@ -58,7 +64,7 @@ def assemble(inputs: Inputs, trees: Sequence[Tree], baseline: float) -> TreeEnse
             [np.where(tree.bitset < 0, -1, tree.bitset + row) for tree, _, row in placed]
         ),
         "starts": starts[:-1],
-        "baseline": np.asarray(baseline),
+        "baseline": np.asarray(baseline, dtype=np.float64),
     }
     ensemble.load_state_dict({name: torch.tensor(array) for name, array in values.items()})
     return ensemble

@@ -6,15 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from emm.trees.native.files import Array, TreeFile, content, damaged, unsupported
+from emm.trees.native.files import Array, TreeFile, classifier, content, damaged, unsupported
 
 OBJECTIVES = ("binary:logistic", "binary:logitraw")
+OBJECTIVES_OF_CLASSES = ("multi:softprob", "multi:softmax")
 LEAST_PROBABILITY = np.float32(1e-6)  # XGBoost clips base_score to [this, 1 - this]
 Part = Mapping[str, Any]
 
 
-def read_learner(file: TreeFile) -> Part:
-    """The file's ``learner``. Raises ModelFileError unless it is a binary model of trees."""
+def read_learner(file: TreeFile, outputs: int) -> Part:
+    """The file's ``learner``. Raises ModelFileError unless it is a model of trees, and a binary
+    classifier, or one of ``outputs`` classes if there are several."""
     try:
         document = json.loads(content(file))
     except (RecursionError, ValueError) as error:
@@ -22,7 +24,7 @@ def read_learner(file: TreeFile) -> Part:
     if not isinstance(document, dict):
         raise damaged(file, "it has no 'learner'")
     learner: Part = part(file, document, "learner", dict)
-    _check_objective(file, learner)
+    _check_objective(file, learner, outputs)
     _check_booster(file, learner)
     return learner
 
@@ -56,20 +58,24 @@ def integers(file: TreeFile, parent: Part, key: str, count: int | None = None) -
     return _array(file, parent, key, count, "iub").astype(np.int64)
 
 
-def margin(file: TreeFile, learner: Part) -> float:
-    """The logit before the first tree: base_score, a logit or probability by the objective."""
+def margin(file: TreeFile, learner: Part, outputs: int) -> Array:
+    """The logits before the first tree, [] or [outputs]: base_score, which is a probability for
+    the objective binary:logistic."""
     stored = str(part(file, learner, "learner_model_param", dict).get("base_score"))
     try:
-        score = np.float32(stored.removeprefix("[").removesuffix("]"))  # a list since version 3.1
+        # A list since version 3.1.
+        words = stored.removeprefix("[").removesuffix("]").split(",")
+        scores = np.array(words, dtype=np.float32)
     except ValueError as error:
         raise damaged(file, f"base_score is {stored!r}") from error
-    raw = learner["objective"]["name"] == "binary:logitraw"
-    if not np.isfinite(score) or not (raw or 0 <= score <= 1):
+    likely = learner["objective"]["name"] == "binary:logistic"
+    inside = ((scores >= 0) & (scores <= 1)).all() if likely else np.isfinite(scores).all()
+    if not inside or len(scores) not in (1, outputs):
         raise damaged(file, f"base_score is {stored!r}")
-    if raw:
-        return float(score)
-    score = np.clip(score, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
-    return float(-np.log(1 / score - 1))
+    if likely:
+        scores = np.clip(scores, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+        scores = -np.log(1 / scores - 1)
+    return np.broadcast_to(scores, outputs).astype(np.float64).squeeze()
 
 
 def _array(file: TreeFile, parent: Part, key: str, count: int | None, kinds: str) -> Array:
@@ -85,17 +91,21 @@ def _array(file: TreeFile, parent: Part, key: str, count: int | None, kinds: str
     return array
 
 
-def _check_objective(file: TreeFile, learner: Part) -> None:
+def _check_objective(file: TreeFile, learner: Part, outputs: int) -> None:
     objective = part(file, part(file, learner, "objective", dict), "name", str)
     sizes = part(file, learner, "learner_model_param", dict)
-    one = [str(sizes.get(key, "1")) in ("0", "1") for key in ("num_class", "num_target")]
-    if objective not in OBJECTIVES or not all(one):
+    classes, targets = (str(sizes.get(key, "1")) for key in ("num_class", "num_target"))
+    known = OBJECTIVES if outputs == 1 else OBJECTIVES_OF_CLASSES
+    counts = ("0", "1") if outputs == 1 else (str(outputs),)
+    if objective not in known or classes not in counts or targets not in ("0", "1"):
+        number = "" if outputs == 1 else f" and num_class={outputs}"
         raise unsupported(
             file,
-            "isn't a binary classifier",
-            got=f"objective={objective}",
-            expected=" or ".join(f"objective={name}" for name in OBJECTIVES),
-            next_step="train one model with objective=binary:logistic per task",
+            f"isn't {classifier(outputs)}",
+            got=f"objective={objective}, num_class={classes}, num_target={targets}",
+            expected=" or ".join(f"objective={name}" for name in known) + number,
+            next_step="train it on the task's column of the processed data with "
+            f"objective={known[0]}{number}",
         )
 
 

@@ -47,24 +47,26 @@ class _Model:
     ids: Mapping[int, Array]
 
 
-def read_xgboost(path: Path, inputs: Inputs, columns: Sequence[str]) -> TreeEnsemble:
-    """The trees of a binary XGBoost JSON model that was trained on ``columns``.
+def read_xgboost(
+    path: Path, inputs: Inputs, columns: Sequence[str], outputs: int = 1
+) -> TreeEnsemble:
+    """The trees of an XGBoost JSON model that was trained on ``columns``.
 
-    Logits are XGBoost's margins. The trees are those that XGBoost itself predicts with: from a file
-    of the scikit-learn classifier, those up to the best iteration if training stopped early; from a
-    file of a Booster, all.
-    Raises ModelFileError for other objectives and boosters, splits by sets of ids in columns that
-    can't have them, and damaged files.
+    Logits are XGBoost's margins, one for a binary model and one for each of several ``outputs``,
+    which are classes. The trees are those that XGBoost itself predicts with: from a file of the
+    scikit-learn classifier, those up to the best iteration if training stopped early; from a file
+    of a Booster, all.
+    Raises ModelFileError for other objectives, numbers of classes and boosters, splits by sets of
+    ids in columns that can't have them, and damaged files.
     """
     file = TreeFile(path, inputs, tuple(columns))
-    learner = read_learner(file)
+    learner = read_learner(file, outputs)
     stored, trees, weights = _stored_trees(file, learner)
     features = _features(file, learner)
     model = _Model(file, features, _ids_of_codes(file, stored, features))
-    kept = slice(_kept(file, learner, stored))
-    pairs = zip(trees[kept], weights[kept], strict=True)
-    built = [_tree(model, tree, weight) for tree, weight in pairs]
-    return assemble(inputs, built, margin(file, learner))
+    order = _order(file, stored, outputs)[: _kept(file, learner, stored, outputs)]
+    built = [_tree(model, trees[number], weights[number]) for number in order]
+    return assemble(inputs, built, margin(file, learner, outputs), outputs)
 
 
 def _stored_trees(file: TreeFile, learner: Part) -> tuple[Part, list[Part], Array]:
@@ -114,14 +116,29 @@ def _ids_of_codes(file: TreeFile, stored: Part, columns: Array) -> dict[int, Arr
     }
 
 
-def _kept(file: TreeFile, learner: Part, stored: Part) -> int | None:
+def _order(file: TreeFile, stored: Part, outputs: int) -> Array:
+    """The numbers of the trees, so that trees of all classes take turns.
+
+    XGBoost stores several parallel trees of a round class by class.
+    """
+    trees = len(stored["trees"])
+    if outputs == 1:
+        return np.arange(trees)
+    of_class = integers(file, stored, "tree_info", trees)
+    rounds, rest = divmod(trees, outputs)
+    if rest or (np.sort(of_class) != np.repeat(np.arange(outputs), rounds)).any():
+        raise damaged(file, f"its {trees} trees aren't as many for each of {outputs} classes")
+    return np.argsort(of_class, kind="stable").reshape(outputs, -1).T.flatten()
+
+
+def _kept(file: TreeFile, learner: Part, stored: Part, outputs: int) -> int | None:
     """Number of trees that the model predicts with; None: all."""
     attributes = part(file, {"attributes": {}, **learner}, "attributes", dict)
     if "scikit_learn" not in attributes or "best_iteration" not in attributes:
         return None
     sizes = part(file, stored, "gbtree_model_param", dict)
     parallel = size(file, {"num_parallel_tree": "1", **sizes}, "num_parallel_tree")
-    return (size(file, attributes, "best_iteration") + 1) * max(1, parallel)
+    return (size(file, attributes, "best_iteration") + 1) * max(1, parallel) * outputs
 
 
 def _tree(model: _Model, tree: Part, weight: float) -> Tree:
