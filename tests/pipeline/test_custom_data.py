@@ -39,7 +39,7 @@ def visits() -> pl.DataFrame:
 def describe_shop(data: Tree) -> None:
     data["source"] = {"path": "mine"}
     data["tasks"] = ["visit", "purchase", "spend"]
-    data["check-data"] = {"max_column_auc": 0.999, "rate_tolerance": 9.0}
+    data["check-data"] = {"max_column_auc": 0.999, "max_rate_difference": 9.0}
     data["custom"] = {
         "tasks": {
             "visit": "visited",

@@ -59,7 +59,7 @@ def one_baseline(tree: Tree) -> None:
 
 
 def tolerance(tree: Tree) -> None:
-    tree["check-data"]["rate_tolerance"] = 0.8
+    tree["check-data"]["max_rate_difference"] = 0.8
 
 
 @pytest.mark.parametrize(

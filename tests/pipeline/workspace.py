@@ -117,7 +117,7 @@ def pin_raw(workspace: Workspace) -> None:
 def _use_given(data: Tree) -> None:
     data["source"]["path"] = "given"
     data["preprocess"]["max_rejected"] = 0.0
-    data["check-data"]["rate_tolerance"] = 0.9
+    data["check-data"]["max_rate_difference"] = 0.9
 
 
 def _make_small(paper: Tree) -> None:

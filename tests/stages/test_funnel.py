@@ -33,7 +33,7 @@ SECTIONS = {
 DATA = {
     "source": {"path": "mine"},
     "tasks": ["order", "click"],
-    "check-data": {"max_column_auc": 0.999, "rate_tolerance": 9.0},
+    "check-data": {"max_column_auc": 0.999, "max_rate_difference": 9.0},
     "preprocess": {"funnel": ["click", "order"]},
     "evaluate": {"gauc_key": "user"},
     "custom": {

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from emm.config.project import ConfigFile
 from emm.core.errors import choose
-from emm.data.custom.dataset import custom_dataset
-from emm.data.custom.settings import read_custom
+from emm.data.custom.dataset import custom_dataset, split_of
+from emm.data.custom.settings import CustomDataSettings, read_custom
 from emm.data.datasets.dataset import DATASETS, Dataset, load_dataset
+from emm.data.datasets.split_rules import Split
 from emm.data.prepare.settings import read_preprocess, read_tasks
 
 
@@ -30,3 +31,12 @@ def dataset_of(data: ConfigFile, name: str, raw: Path) -> Dataset:
     for task in tasks:
         choose("task", task, dataset.tasks, f"{data.path}: tasks", "correct the name")
     return dataset
+
+
+def split_rule(data: ConfigFile, name: str) -> Split:
+    """The rule that splits the dataset; ``data``, whose section `custom` is valid, describes it.
+
+    ``name``: of the registered dataset, or of the custom one.
+    """
+    custom = data.read_optional("custom", CustomDataSettings)
+    return load_dataset(name).split if custom is None else split_of(custom)

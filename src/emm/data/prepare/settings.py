@@ -52,13 +52,23 @@ class PreprocessSettings:
 class CheckSettings:
     """When `check-data` stops the pipeline.
 
-    ``max_column_auc``: a single column that ranks a task better than this counts as a leak;
-    ``rate_tolerance``: largest relative difference of a positive rate from train's, and of a
-    regression task's mean in standard deviations of train.
+    A rate, or a regression's mean, differs from train's if the difference is above
+    ``max_rate_difference`` and isn't chance at the level ``rate_significance``.
+
+    Attributes:
+        max_column_auc: a single column that ranks a task better than this counts as a leak.
+        max_rate_difference: relative difference of the rate of a binary task's rarer label, or of a
+            class; of a regression's means, in standard deviations of train.
+        rate_significance: p value below which a difference isn't chance, corrected for the number
+            of comparisons.
+        max_shared_rows: share of the rows of validation or test whose features and labels a row of
+            train has, too.
     """
 
     max_column_auc: Annotated[float, Field(ge=0.5, le=1)] = 0.95
-    rate_tolerance: Positive = 0.5
+    max_rate_difference: Positive = 0.5
+    rate_significance: Share = 0.001
+    max_shared_rows: Share = 0.05
 
 
 def read_tasks(data: ConfigFile) -> tuple[str, ...]:
