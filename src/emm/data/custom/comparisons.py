@@ -141,6 +141,8 @@ def _absent(
 ) -> list[Any]:
     """The literals that no row equals."""
     wanted = [each for each in literals or comparison.literals if each is not None]
+    if not wanted:
+        return []
     try:
         found = rows.select(
             (comparison.value == pl.lit(each)).any().alias(f"{number}")
