@@ -129,9 +129,10 @@ def count_values(rows: pl.DataFrame, value: pl.Expr) -> Counter[str]:
 
 def nearest_values(text: str, counts: Counter[str]) -> str:
     """The values nearest to ``text``, then the most frequent ones."""
-    folded = {value.casefold(): value for value in reversed(counts)}
+    frequent = sorted(counts, key=lambda value: (-counts[value], value))
+    folded = {value.casefold(): value for value in reversed(frequent)}
     close = difflib.get_close_matches(text.casefold(), folded, n=3)
-    ordered = dict.fromkeys([*(folded[each] for each in close), *dict(counts.most_common(_SHOWN))])
+    ordered = dict.fromkeys([*(folded[each] for each in close), *frequent[:_SHOWN]])
     shown = ", ".join(map(repr, [*ordered][:_SHOWN]))
     return f"{shown} and {len(counts) - _SHOWN:,} more" if len(counts) > _SHOWN else shown
 
