@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emm.config.project import load_project
+from emm.config.project import FROM_DATA, load_project
 from emm.data.tables.rows import count_batches
 from emm.models import model_class
 from emm.nn.mlp import count_parameters
@@ -72,12 +72,12 @@ def read_setting(model: str, threads: int, seed: int, compile_: str = "never") -
     context = open_context(project.paths(DATASET).processed, RECIPE, training)
     section = "mmoe" if model == ESMM else model  # the recipe has no section for ESMM
     optimiser, arguments = recipe.read_model(
-        f"train.{section}", model_class(section), OptimiserSettings
+        f"train.{section}", model_class(section), OptimiserSettings, FROM_DATA
     )
     if model == ESMM:
         context, arguments = _as_funnel(context), _ESMM_SIZES | {"funnel": (0, 1)}
     arguments |= _LIKE_PEER.get(model, {})
-    return Setting(context, model, arguments, schedule_of(training, optimiser), seed)
+    return Setting(context, model, arguments, schedule_of(training, optimiser, context.schema), seed)
 
 
 def _as_funnel(context: TrainingContext) -> TrainingContext:

@@ -25,7 +25,9 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
     active, paths = project.active, project.paths(dataset)
     choose("model", model, active.searched, f"searched in {file}", "add it there")
     sections = project.recipe(dataset)
-    settings, arguments = sections.read_model(f"search.{model}", Supernet, SearchSettings)
+    settings, arguments = sections.read_model(
+        f"search.{model}", Supernet, SearchSettings, ("outputs",)
+    )
     found = paths.architecture(model)
     hold(paths.lock(found), found)
     # Only the settings that say where it runs: no other one of training affects a search.

@@ -10,20 +10,20 @@ from emm.nn.inputs import Inputs
 from emm.training.context import open_context, schedule_of
 from emm.training.optimisers import Optimisation
 from emm.training.settings import OptimiserSettings
-from tests.training.tiny import IDENTITY, TASKS, make_context, save_processed, training
+from tests.training.tiny import IDENTITY, SCHEMA, TASKS, make_context, save_processed, training
 
 
 def test_the_schedule_takes_its_settings_from_both_sections() -> None:
     rule = {"rule": "dwa"}
     protocol = training(optimiser="adamw", lr_schedule="one-cycle", ema_decay=0.9, max_epochs=7)
-    found = schedule_of(protocol, OptimiserSettings(0.03, 0.2, rule))
+    found = schedule_of(protocol, OptimiserSettings(0.03, 0.2, rule), SCHEMA)
     assert found.optimisation == Optimisation(0.03, 0.2, "adamw", "one-cycle", 0.9)
     assert (found.batch_size, found.max_epochs, found.patience) == (64, 7, 2)
     assert found.weighting == rule
 
 
 def test_the_defaults_are_adam_and_equal_weights() -> None:
-    found = schedule_of(training(), OptimiserSettings(0.03, 0.2))
+    found = schedule_of(training(), OptimiserSettings(0.03, 0.2), SCHEMA)
     assert found.optimisation == Optimisation(0.03, 0.2, "adam", "constant", 0.0)
     assert found.weighting == {"rule": "equal"}
 

@@ -61,7 +61,7 @@ def second_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("rows", "part", "share"), [(9, 3, 1.0), (8, 3, 9 / 8), (1, 1, 0.0)])
 def test_a_part_counts_by_its_rows(rows: int, part: int, share: float) -> None:
     (own,) = together.local_parts(iter([TRAIN.part(0, rows)]))
-    assert (len(own), own.piece) == (part, (share, rows / 3))
+    assert (len(own), own.piece) == (part, (share, share, rows / 3))
 
 
 def test_the_parts_of_a_batch_make_up_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,7 @@ def test_held_out_models_do_not_learn_on_the_first_fold(tmp_path: Path) -> None:
         lambda _: (SingleTask(CONTEXT.inputs, **ARGUMENTS), {}), CONTEXT, 0, "narrow", "t0"
     )
     rows = without_fold(CONTEXT.train, 0, 3, seed=0).task(0)
-    schedule = schedule_of(training(max_epochs=1), OPTIMISER)
+    schedule = schedule_of(training(max_epochs=1), OPTIMISER, CONTEXT.schema)
     fit(model, rows, CONTEXT.validation.task(0), schedule, seed=0, names=("narrow", "t0"))
     stored = weights(tmp_path / "seed-0/t0")
     assert all(torch.equal(stored[key], value) for key, value in model.state_dict().items())

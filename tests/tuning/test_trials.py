@@ -42,8 +42,9 @@ def context(project: Project) -> TrainingContext:
     return open_context(project.paths(CENSUS).processed, "tuned", PROTOCOL)
 
 
-def schedule(project: Project, optimiser: OptimiserSettings) -> Schedule:
-    return schedule_of(project.recipe(CENSUS).read("training", TrainingSettings), optimiser)
+def schedule(project: Project, context: TrainingContext, optimiser: OptimiserSettings) -> Schedule:
+    training = project.recipe(CENSUS).read("training", TrainingSettings)
+    return schedule_of(training, optimiser, context.schema)
 
 
 def split(section: Mapping[str, Any]) -> tuple[OptimiserSettings, dict[str, Any]]:
@@ -62,7 +63,7 @@ def by_hand(
         )
         return [max(iteration.score for iteration in run.iterations) for run in runs]
     optimiser, arguments = split(section)
-    plan = schedule(project, optimiser)
+    plan = schedule(project, context, optimiser)
     if model == "shared_bottom":
         seed_init(3, model)
         network = SharedBottom(context.inputs, 2, **arguments)
@@ -105,7 +106,7 @@ def test_a_trial_of_a_searched_model_trains_the_architecture_that_was_found(
     optimiser, arguments = split(trial.section)
     seed_init(3, "found")
     network = AutoMTL(context.inputs, 2, architecture=plain(found), **arguments)
-    plan = schedule(project, optimiser)
+    plan = schedule(project, context, optimiser)
     (epoch,) = fit(network, context.train, context.validation, plan, seed=3, names=("found",))
     assert list(trial.auc.values()) == list(epoch.scores)
 

@@ -99,7 +99,7 @@ def fit(
     if task:
         number = dataset.task_number(task)
         train, validation = train.task(number), validation.task(number)
-    schedule = schedule_of(training, optimiser)
+    schedule = schedule_of(training, optimiser, context.schema)
     network = network.to(context.device)
     epochs = fit_network(network, train, validation, schedule, seed=seed, names=names)
     about = replace(context.describe(model, model, arguments, seed), tasks=tasks)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from emm.automtl.settings import Budget
 from emm.automtl.space import WIDTHS, Architecture
@@ -104,7 +104,9 @@ def parameter_meter(supernet: Supernet) -> Meter:
 
 def operation_meter(supernet: Supernet) -> Meter:
     """Counts the multiplications and additions of matrix products for one row."""
-    layers = [each for each in supernet.towers.modules() if isinstance(each, GroupedLinear)]
+    layers = (
+        each for each in supernet.towers.modules() if isinstance(each, GroupedLinear | nn.Linear)
+    )
     fixed = sum(2 * layer.weight.numel() for layer in layers)
     if supernet.front.numeric is not None:
         fixed += 2 * supernet.front.numeric.weight.numel()

@@ -36,6 +36,7 @@ class AutoMTL(nn.Module):
         tower: Sequence[int] = (64,),
         dropout: Share = 0.2,
         dense_encoding: DenseEncoding = "scaled",
+        outputs: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.front = FieldFront(inputs, embedding_dim, dense_encoding)
@@ -53,10 +54,10 @@ class AutoMTL(nn.Module):
             SubsetGates(found.receivers(number), len(level), self.front.width)
             for number, level in enumerate(found.levels)
         )
-        self.towers = Towers(tasks, width, tower, dropout)
+        self.towers = Towers(tasks, width, tower, dropout, outputs)
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """dense [B, D], sparse [B, F] -> logits [B, T]."""
+        """dense [B, D], sparse [B, F] -> logits [B, O]."""
         vectors = self.front(dense, sparse)  # [B, fields, E]
         raw = vectors.flatten(1)  # [B, fields*E]
         x = torch.stack([stem(vectors) for stem in self.stems], dim=1)  # [B, K, H]

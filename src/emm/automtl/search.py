@@ -47,9 +47,10 @@ def search(
 ) -> Outcome:
     """Search for an architecture on train; validation scores are only logged.
 
-    ``arguments``: those of `Supernet` except inputs and tasks; ``checkpoints``: the folder of the
+    ``arguments``: those of `Supernet` except those of the data; ``checkpoints``: the folder of the
     checkpoint, from which an interrupted search resumes with the same result. Raises ParamsError if
-    the budget can't be met, DataError if the loss is not a number.
+    the budget can't be met, DataError if the loss is not a number; see also
+    `emm.automtl.state.start`.
     """
     state = start(context, settings, arguments)
     places = [place for place, _ in state.supernet.choices()]
@@ -127,7 +128,13 @@ def _record(
         )
     found = decide(state.supernet, likeliest(state.supernet)).architecture
     validation = context.validation
-    reached = scores(_predict(state.supernet, validation), validation.labels, validation.kinds)
+    reached = scores(
+        _predict(state.supernet, validation),
+        validation.labels,
+        validation.kinds,
+        validation.outputs,
+        validation.partly_labelled,
+    )
     left = len(open_choices(state.supernet))
     mean = sum(reached) / len(reached)
     say(

@@ -1,6 +1,7 @@
 """Settings of architecture search, and of the training of searched architectures."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -41,6 +42,7 @@ class SearchSettings:
         folds: the architecture learns on one of these parts of train, weights on the others.
         sample: the share of train that is used.
         sample_weights: weigh the rows of train in the loss as the dataset says.
+        positive_weight: factor of the losses of positive rows, by binary task.
         budget: limits of the searched model.
     """
 
@@ -56,6 +58,7 @@ class SearchSettings:
     folds: Annotated[int, Field(ge=2)] = 2
     sample: Annotated[Share, Field(gt=0, le=1)] = 1.0
     sample_weights: bool = False
+    positive_weight: Mapping[str, Positive] = field(default_factory=dict)
     budget: Budget | None = None
 
 

@@ -17,17 +17,20 @@ from emm.automtl.supernet import Supernet
 from emm.core.progress import say
 from emm.data.tables.rows import Rows, RowTensors, fold_only, without_fold
 from emm.nn.bags import attach_bags
-from emm.nn.losses import task_losses
-from emm.training.context import TrainingContext
+from emm.nn.losses import labelled_rows
+from emm.training.context import TrainingContext, arguments_of_data
+from emm.training.forward import losses_of
+from emm.training.labels import rows_to_learn
 from emm.training.seeds import derive, seed_init
+from emm.training.settings import positive_weights
 
 
 @dataclass(frozen=True)
 class SearchState:
     """A search in progress.
 
-    ``optimisers``, ``rows``: one each for "weights" and "architecture"; ``history``: the finished
-    epochs.
+    ``optimisers``, ``rows``: one each for "weights" and "architecture"; ``positive_weights``, of
+    each task: see `emm.nn.losses.task_losses`; ``history``: the finished epochs.
     """
 
     supernet: Supernet
@@ -35,15 +38,22 @@ class SearchState:
     rows: Mapping[str, Rows]
     settings: SearchSettings
     limits: Limits
+    positive_weights: tuple[float, ...] = ()
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
 def start(
     context: TrainingContext, settings: SearchSettings, arguments: Mapping[str, Any]
 ) -> SearchState:
-    """A search before its first epoch; ``arguments``: those of `Supernet` but inputs and tasks."""
+    """A search before its first epoch; ``arguments``: those of `Supernet` but those of the data.
+
+    Raises ParamsError for a ``positive_weight`` of a task that doesn't exist or isn't binary,
+    DataError if a task has no label.
+    """
+    schema = context.schema
     seed_init(settings.seed, "search")
-    supernet = Supernet(context.inputs, len(context.schema.tasks), **arguments)
+    of_data = arguments_of_data(Supernet, schema, context.train)
+    supernet = Supernet(context.inputs, len(schema.tasks), **arguments, **of_data)
     attach_bags(supernet, context.bags)
     supernet = supernet.to(context.device)
     optimisers = {
@@ -57,8 +67,14 @@ def start(
             supernet.architecture_parameters(), lr=settings.architecture_learning_rate, fused=True
         ),
     }
+    rows = {
+        name: rows_to_learn(supernet, own) for name, own in rows_of(context.train, settings).items()
+    }
     limits = meters(supernet, settings.budget)
-    return SearchState(supernet, optimisers, rows_of(context.train, settings), settings, limits)
+    weights = positive_weights(
+        settings.positive_weight, schema.tasks, schema.task_kinds, "search: positive_weight"
+    )
+    return SearchState(supernet, optimisers, rows, settings, limits, weights)
 
 
 def rows_of(train: Rows, settings: SearchSettings) -> dict[str, Rows]:
@@ -73,17 +89,21 @@ def rows_of(train: Rows, settings: SearchSettings) -> dict[str, Rows]:
 
 
 def take_step(state: SearchState, name: str, batch: RowTensors) -> Tensor:
-    """One step of the weights or of the architecture; returns the loss before the step."""
+    """One step of the weights or of the architecture; returns the loss before the step, a mean over
+    the tasks with labels in the batch."""
     for other, optimiser in state.optimisers.items():
         for group in optimiser.param_groups:
             for parameter in group["params"]:
                 parameter.requires_grad_(other == name)
     logits = state.supernet(*batch.inputs)
-    loss = task_losses(logits, batch.labels.float(), batch.weights, batch.kinds).mean()
+    losses = losses_of(logits, batch, state.positive_weights)
+    loss = losses.mean()
     total = loss + _penalty(state) if name == "architecture" else loss
     state.optimisers[name].zero_grad(set_to_none=True)
     total.backward()  # type: ignore[no-untyped-call]
     state.optimisers[name].step()
+    if batch.partly_labelled:
+        loss = losses.sum() / (labelled_rows(batch.labels) > 0).sum()
     return loss.detach().double()
 
 

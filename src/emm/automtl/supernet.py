@@ -61,6 +61,7 @@ class Supernet(nn.Module):
         width: Count = 64,
         operators: Sequence[Operator] = get_args(Operator),
         open_at_start: Chance = 0.5,
+        outputs: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.embedding_dim, self.width = embedding_dim, width
@@ -78,7 +79,7 @@ class Supernet(nn.Module):
         self.gates = nn.ModuleList(
             GroupedLinear(count, self.front.width, experts, bias=False) for count in readers
         )
-        self.towers = Towers(tasks, width, tower, dropout)
+        self.towers = Towers(tasks, width, tower, dropout, outputs)
         start = math.log(open_at_start / (1 - open_at_start))
         self.beta_fields = nn.Parameter(torch.full((experts, self.front.fields), start))
         self.beta_interactions = nn.Parameter(torch.full((experts, self.front.fields), start))
@@ -87,7 +88,7 @@ class Supernet(nn.Module):
         )
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """dense [B, D], sparse [B, F] -> logits [B, T]."""
+        """dense [B, D], sparse [B, F] -> logits [B, O]."""
         open_gates = self.selections()
         vectors = self.front(dense, sparse)  # [B, fields, E]
         raw = vectors.flatten(1)  # [B, fields*E]

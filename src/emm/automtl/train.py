@@ -18,7 +18,7 @@ from emm.training.auto import complete_recipe
 from emm.training.checkpoint import Checkpoint
 from emm.training.context import TrainingContext
 from emm.training.jobs import Job
-from emm.training.networks import train_networks
+from emm.training.networks import Built, build_network, train_networks
 from emm.training.settings import TrainingSettings
 from emm.training.store import load_weights
 
@@ -37,15 +37,16 @@ def train_searched(
     """Train the architecture in the folder ``searched`` with every seed; write the models,
     history.json and architecture.json to ``out``.
 
-    ``arguments``: those of `AutoMTL` except the architecture; for the others see `train_networks`.
-    Raises ModelFileError if the architecture or its weights don't fit the data or the arguments.
+    ``arguments``: those of `AutoMTL` except the architecture and those of the data; for the others
+    see `train_networks`. Raises ModelFileError if the architecture or its weights don't fit the
+    data or the arguments.
     """
     fields, tasks = field_names(context.schema), context.schema.tasks
     architecture = read_architecture(searched / ARCHITECTURE, fields, tasks)
-    every_argument = {"architecture": plain(architecture), **arguments}
+    own_arguments = {"architecture": plain(architecture), **arguments}
 
-    def build(context: TrainingContext) -> tuple[nn.Module, Mapping[str, Any]]:
-        model = AutoMTL(context.inputs, len(tasks), **every_argument)
+    def build(context: TrainingContext) -> Built:
+        model, every_argument = build_network(AutoMTL, own_arguments, context)
         if settings.start == "search":
             _load(model, searched / WEIGHTS)
         return model, every_argument
@@ -81,7 +82,8 @@ def searched_job(project: Project, dataset: str, model: str) -> Job:
     """The architecture that the stage `search` found for a model."""
     recipe, key = complete_recipe(project, dataset), f"train.{model}"
     training = recipe.read("training", TrainingSettings)
-    settings, arguments = recipe.read_model(key, AutoMTL, SearchedSettings, ("architecture",))
+    given = ("architecture", "outputs")
+    settings, arguments = recipe.read_model(key, AutoMTL, SearchedSettings, given)
     searched = project.paths(dataset).architecture(model)
 
     train = partial(

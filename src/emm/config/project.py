@@ -14,10 +14,13 @@ from typing import Any, TypeVar
 
 from emm.config.binding import Positive, bind, bind_keywords, raise_all
 from emm.config.files import read_layers
-from emm.core.errors import choose, nearest
+from emm.core.errors import ParamsError, choose, nearest
 from emm.core.paths import Paths
 
 PARAMS_FILE = Path("params.yaml")
+
+DEFAULT_RECIPE = "default"
+"""The recipe for any table, in conf/default.yaml; see `emm.training.auto`."""
 
 UNLISTED = ("gbdt",)
 """Models of the table that no list of params.yaml names."""
@@ -80,8 +83,12 @@ class ConfigFile:
         for number, part in enumerate(parts := key.split(".")):
             known = {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else {}
             where = f"{self.path}: {'.'.join(parts[:number])}".rstrip(": ")
-            next_step = f"add {key} to {self.path}; `emm check --fix` adds an empty one"
-            choose("section", part, known, where, next_step)
+            if part not in known:
+                raise ParamsError(
+                    f"no section is called {part!r}; {nearest(part, known)}",
+                    where=where,
+                    next_step=f"add {key} to {self.path}; `emm check --fix` adds an empty one",
+                )
             value = known[part]
         return self._over_defaults(key, value)
 
@@ -181,10 +188,15 @@ class Project:
         self.data(dataset)
         name = self.active.recipe
         known = sorted({path.stem for path in (self.conf / dataset).glob("*.yaml")} - {"data"})
-        where = f"recipe of {self.file}"
-        choose(
-            "recipe", name, known, where, f"choose one, or add {self.conf / dataset}/{name}.yaml"
-        )
+        if name not in known:
+            file = self.conf / dataset / f"{name}.yaml"
+            other = f"write `recipe: {DEFAULT_RECIPE}` in {self.file}, or add {file}"
+            raise ParamsError(
+                f"no recipe is called {name!r}; {nearest(name, known)}",
+                where=f"recipe of {self.file}",
+                expected=f"a file {file}",
+                next_step="`emm check --fix` writes it" if name == DEFAULT_RECIPE else other,
+            )
         return self._file(dataset, name)
 
     def source(self, dataset: str) -> str:

@@ -87,8 +87,8 @@ def fuse(
     model = _start(context, name, pool, settings, arguments)
     train, validation = fusion_rows(context, folder, pool, fusion, settings)
     learn = partial(fit, model, train, validation, seed=pool.seed, checkpoint=checkpoint)
-    epochs = [epoch_before_training(model, train, validation)]
-    first = schedule_of(training, settings)
+    first = schedule_of(training, settings, context.schema)
+    epochs = [epoch_before_training(model, train, validation, first.positive_weights)]
     if settings.max_epochs is not None:
         first = replace(first, max_epochs=settings.max_epochs)
     if any(weight.requires_grad for weight in model.parameters()):

@@ -3,6 +3,9 @@
 ``MODELS`` maps the name of a model to its class, which is imported only when it is needed: showing
 a command's help or training one model doesn't load the others. A name is that of the class's
 module, so that a stage can depend on this one file.
+
+The data supplies the argument ``outputs``: the number of logits of each task, () if each has one;
+O is their sum.
 """
 
 from importlib import import_module

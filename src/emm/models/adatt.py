@@ -57,6 +57,7 @@ class AdaTT(nn.Module):
         tower: Sequence[int] = (32,),
         dropout: Share = 0.0,
         dense_encoding: DenseEncoding = "scaled",
+        outputs: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.front = FeatureFront(inputs, embedding_dim, dense_encoding)
@@ -65,9 +66,9 @@ class AdaTT(nn.Module):
             for level in range(levels)
         )
         self.levels = nn.Sequential(*fusions)
-        self.towers = Towers(tasks, expert[-1], tower, dropout)
+        self.towers = Towers(tasks, expert[-1], tower, dropout, outputs)
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """dense [B, D], sparse [B, F] -> logits [B, T]."""
+        """dense [B, D], sparse [B, F] -> logits [B, O]."""
         logits: Tensor = self.towers(self.levels(self.front(dense, sparse)))
         return logits

@@ -57,16 +57,17 @@ class AITM(nn.Module):
         dropout: Share = 0.0,
         calibrator_weight: NotNegative = 0.3,
         dense_encoding: DenseEncoding = "scaled",
+        outputs: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.calibrator_weight = calibrator_weight
         self.front = FeatureFront(inputs, embedding_dim, dense_encoding)
         self.bottoms = grouped_mlp(tasks, self.front.width, bottom, dropout)
         self.transfers = nn.ModuleList(Transfer(bottom[-1], dropout) for _ in range(tasks - 1))
-        self.towers = Towers(tasks, bottom[-1], tower, dropout)
+        self.towers = Towers(tasks, bottom[-1], tower, dropout, outputs)
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """dense [B, D], sparse [B, F] -> logits [B, T]."""
+        """dense [B, D], sparse [B, F] -> logits [B, O]."""
         first, *others = self.bottoms(self.front(dense, sparse)).unbind(dim=1)  # T times [B, H]
         sequence = [first]
         for transfer, current in zip(self.transfers, others, strict=True):

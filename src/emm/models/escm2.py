@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
-from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, softplus
+from torch import Tensor
+from torch.nn.functional import softplus
 
 from emm.config.binding import Count, NotNegative, Share
-from emm.nn.funnel import Groups, PooledFront, over_entire_space
+from emm.nn.funnel import EntireSpace, Groups, PooledFront, over_entire_space
 from emm.nn.inputs import Inputs
+from emm.nn.losses import binary_loss
 from emm.nn.mlp import Towers
 from emm.nn.numeric import DenseEncoding
+from emm.nn.row_means import mean_over_rows
 
 
-class ESCM2(nn.Module):
+class ESCM2(EntireSpace):
     """ESMM whose loss includes the risk of pCVR over all impressions, estimated from clicked ones.
 
     The loss is (L_CTR + ``risk_weight`` * R + ``global_weight`` * L_CTCVR) / T under equal
@@ -23,6 +25,10 @@ class ESCM2(nn.Module):
     below at ``least_propensity`` and without gradient, as in the authors' code. dr has a third
     tower, which imputes the loss of pCVR; softplus keeps it positive, as a log loss is. The other
     arguments are those of `emm.models.esmm.ESMM`.
+
+    Missing labels: as for ESMM, a conversion that is missing where the click is 0 counts as 0. R is
+    a mean over the rows whose click and conversion are then known, L_CTCVR over those whose
+    conversion is.
     Wang et al., "ESCM²: Entire Space Counterfactual Multi-Task Model for Post-Click Conversion Rate
     Estimation", SIGIR 2022.
     """
@@ -40,47 +46,55 @@ class ESCM2(nn.Module):
         global_weight: NotNegative = 1.0,
         least_propensity: Annotated[float, Field(gt=0, le=1)] = 0.02,
         funnel: Sequence[int],
+        given_click: bool = False,
         fields: Sequence[str] = (),
         groups: Groups | None = None,
         dense_encoding: DenseEncoding = "scaled",
+        outputs: Sequence[int] = (),
     ) -> None:
-        super().__init__()
-        self.funnel = tuple(funnel)
+        front = PooledFront(inputs, embedding_dim, dense_encoding, groups or {}, fields)
+        towers = Towers(tasks, front.width, tower, dropout, outputs)
+        super().__init__(front, towers, funnel, outputs, given_click)
         self.risk_weight, self.global_weight = risk_weight, global_weight
         self.least_propensity = least_propensity
-        self.front = PooledFront(inputs, embedding_dim, dense_encoding, groups or {}, fields)
-        self.towers = Towers(tasks, self.front.width, tower, dropout)
         robust = variant == "dr"
-        self.imputation = Towers(1, self.front.width, tower, dropout) if robust else None
-
-    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """dense [B, D], sparse [B, F] -> logits [B, T], the conversion's that of pCTCVR."""
-        return over_entire_space(self.towers(self.front(dense, sparse)), self.funnel)
+        self.imputation = Towers(1, front.width, tower, dropout) if robust else None
 
     def logits_and_penalty(
-        self, inputs: Sequence[Tensor], labels: Tensor, weights: Tensor | None
+        self,
+        inputs: Sequence[Tensor],
+        labels: Tensor,
+        weights: Tensor | None,
+        *,
+        partly_labelled: bool = False,
+        positive_weights: Sequence[float] = (),
     ) -> tuple[Tensor, Tensor]:
-        """`forward` of ``inputs``, and the scalar that is added to the mean of the tasks' losses.
+        """Logits over the entire space, and the scalar that is added to the mean of the losses.
 
-        labels [B, T]; weights [B] of the rows, or None.
+        labels [B, T], of `complete_labels` if they are ``partly_labelled``; weights [B] of the
+        rows, or None; ``positive_weights``: see `emm.nn.losses.task_losses`.
         """
         x = self.front(*inputs)  # [B, D + F*E]
-        tower_logits = self.towers(x)  # [B, T]
-        logits = over_entire_space(tower_logits, self.funnel)
-        click, conversion = self.funnel
-        clicked, converted = labels[:, click].float(), labels[:, conversion].float()
-        error = binary_cross_entropy_with_logits(
-            tower_logits[:, conversion], converted, reduction="none"
-        )
+        tower_logits = self.towers(x)  # [B, O]
+        logits = over_entire_space(tower_logits, self.steps)
+        pair = [labels[:, task].float() for task in self.funnel]
+        clicked, converted = (label.nan_to_num(0.0) if partly_labelled else label for label in pair)
+        click, conversion = self.steps
+        factor = positive_weights[self.funnel[1]] if positive_weights else 1.0
+        error = binary_loss(tower_logits[:, conversion], converted, factor)
         propensity = tower_logits[:, click].detach().sigmoid().clamp(min=self.least_propensity)
         if self.imputation is None:
             risk = inverse_propensity_risk(error, clicked, propensity)
         else:
             imputed = softplus(self.imputation(x).squeeze(1))  # [B]
             risk = doubly_robust_risk(error, imputed, clicked, propensity)
-        both = binary_cross_entropy_with_logits(logits[:, conversion], converted, reduction="none")
-        extra = self.risk_weight * risk + (self.global_weight - 1) * both
-        return logits, _mean(extra, weights) / labels.shape[1]
+        both = binary_loss(logits[:, conversion], converted, factor)
+        risk, rest = self.risk_weight * risk, (self.global_weight - 1) * both
+        if not partly_labelled:
+            return logits, _mean(risk + rest, weights) / labels.shape[1]
+        click_known, known = (_where_known(label, weights) for label in pair)
+        penalty = mean_over_rows(risk, click_known * (known > 0)) + mean_over_rows(rest, known)
+        return logits, penalty / labels.shape[1]
 
 
 def inverse_propensity_risk(error: Tensor, clicked: Tensor, propensity: Tensor) -> Tensor:
@@ -107,3 +121,9 @@ def doubly_robust_risk(
 def _mean(values: Tensor, weights: Tensor | None) -> Tensor:
     """Mean over rows [B], weighted unless ``weights`` is None; scalar."""
     return values.mean() if weights is None else (weights * values).sum() / weights.sum()
+
+
+def _where_known(label: Tensor, weights: Tensor | None) -> Tensor:
+    """The weight of each row with a label, 0 where it is missing; label [B] -> [B]."""
+    known = (~label.isnan()).to(label.dtype)
+    return known if weights is None else weights * known

@@ -32,15 +32,16 @@ class MMoE(nn.Module):
         tower: Sequence[int] = (32,),
         dropout: Share = 0.0,
         dense_encoding: DenseEncoding = "scaled",
+        outputs: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.front = FeatureFront(inputs, embedding_dim, dense_encoding)
         self.experts = grouped_mlp(experts, self.front.width, expert, dropout)
         self.gates = Gates(tasks, self.front.width, experts)
-        self.towers = Towers(tasks, expert[-1], tower, dropout)
+        self.towers = Towers(tasks, expert[-1], tower, dropout, outputs)
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """dense [B, D], sparse [B, F] -> logits [B, T]."""
+        """dense [B, D], sparse [B, F] -> logits [B, O]."""
         x = self.front(dense, sparse)  # [B, D + F*E]
         mixed = mix(self.gates(x), self.experts(x))  # [B, T, H]
         logits: Tensor = self.towers(mixed)

@@ -85,6 +85,7 @@ class PLE(nn.Module):
         tower: Sequence[int] = (32,),
         dropout: Share = 0.0,
         dense_encoding: DenseEncoding = "scaled",
+        outputs: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.front = FeatureFront(inputs, embedding_dim, dense_encoding)
@@ -101,9 +102,9 @@ class PLE(nn.Module):
             for level in range(levels)
         )
         self.levels = nn.Sequential(*extractions)
-        self.towers = Towers(tasks, expert[-1], tower, dropout)
+        self.towers = Towers(tasks, expert[-1], tower, dropout, outputs)
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """dense [B, D], sparse [B, F] -> logits [B, T]."""
+        """dense [B, D], sparse [B, F] -> logits [B, O]."""
         logits: Tensor = self.towers(self.levels(self.front(dense, sparse)))
         return logits

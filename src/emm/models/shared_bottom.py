@@ -27,13 +27,14 @@ class SharedBottom(nn.Module):
         tower: Sequence[int] = (32,),
         dropout: Share = 0.0,
         dense_encoding: DenseEncoding = "scaled",
+        outputs: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.front = FeatureFront(inputs, embedding_dim, dense_encoding)
         self.bottom = mlp(self.front.width, bottom, dropout)
-        self.towers = Towers(tasks, [self.front.width, *bottom][-1], tower, dropout)
+        self.towers = Towers(tasks, [self.front.width, *bottom][-1], tower, dropout, outputs)
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """dense [B, D], sparse [B, F] -> logits [B, T]."""
+        """dense [B, D], sparse [B, F] -> logits [B, O]."""
         logits: Tensor = self.towers(self.bottom(self.front(dense, sparse)))
         return logits

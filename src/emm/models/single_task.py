@@ -12,7 +12,7 @@ from emm.nn.numeric import DenseEncoding
 
 
 class SingleTask(nn.Module):
-    """A strict chain: ``front``, each of ``blocks`` in turn, ``tower``, to one logit per task.
+    """A strict chain: ``front``, each of ``blocks`` in turn, ``tower``, to the tasks' logits.
 
     ``tasks`` is 1 for models that are decomposed. ``blocks``: hidden widths of each block;
     ``tower``: hidden widths before the last layer.
@@ -28,6 +28,7 @@ class SingleTask(nn.Module):
         tower: Sequence[int] = (32,),
         dropout: Share = 0.0,
         dense_encoding: DenseEncoding = "scaled",
+        outputs: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.front = FeatureFront(inputs, embedding_dim, dense_encoding)
@@ -35,9 +36,10 @@ class SingleTask(nn.Module):
         chain = (mlp(start, block, dropout) for start, block in zip(ends, blocks, strict=False))
         self.blocks = nn.Sequential(*chain)
         last = [ends[-1], *tower][-1]
-        self.tower = nn.Sequential(*mlp(ends[-1], tower, dropout), nn.Linear(last, tasks))
+        logits = sum(outputs) if outputs else tasks
+        self.tower = nn.Sequential(*mlp(ends[-1], tower, dropout), nn.Linear(last, logits))
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """dense [B, D], sparse [B, F] -> logits [B, T]."""
+        """dense [B, D], sparse [B, F] -> logits [B, O]."""
         logits: Tensor = self.tower(self.blocks(self.front(dense, sparse)))
         return logits

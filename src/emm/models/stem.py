@@ -40,6 +40,7 @@ class STEM(nn.Module):
         tower: Sequence[int] = (32,),
         dropout: Share = 0.0,
         dense_encoding: DenseEncoding = "scaled",
+        outputs: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.specific, self.shared = specific_experts, shared_experts
@@ -49,13 +50,13 @@ class STEM(nn.Module):
         experts = tasks * specific_experts + shared_experts
         self.experts = grouped_mlp(experts, width, expert, dropout)
         self.gates = Gates(tasks, width, experts)
-        self.towers = Towers(tasks, expert[-1], tower, dropout)
+        self.towers = Towers(tasks, expert[-1], tower, dropout, outputs)
         own_experts = torch.eye(tasks).repeat_interleave(specific_experts, dim=1)  # [T, T*specific]
         reached = torch.cat([own_experts, torch.ones(tasks, shared_experts)], dim=1)  # [T, K]
         self.register_buffer("reached", reached, persistent=False)
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """dense [B, D], sparse [B, F] -> logits [B, T]."""
+        """dense [B, D], sparse [B, F] -> logits [B, O]."""
         x = torch.stack([front(dense, sparse) for front in self.fronts], dim=1)  # [B, T+1, in]
         specific, shared = x[:, :-1], x[:, -1:]
         weights = self.gates(specific + shared)  # [B, T, K]

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from emm.core.errors import choose
+from emm.data.tables.outputs import output_columns
 from emm.nn.embedding import FeatureFront
 from emm.nn.inputs import Inputs
+from emm.nn.mlp import Towers
 
 Groups = Mapping[str, Sequence[str]]
 
@@ -20,15 +22,67 @@ def logit_of_product(first: Tensor, second: Tensor) -> Tensor:
     return -torch.stack([-first, -second, -first - second]).logsumexp(dim=0)
 
 
-def over_entire_space(logits: Tensor, funnel: Sequence[int]) -> Tensor:
-    """Replace the logit of a conversion given a click by that of both; logits [B, T] -> [B, T].
+def over_entire_space(logits: Tensor, steps: Sequence[int]) -> Tensor:
+    """Replace the logit of a conversion given a click by that of both; logits [B, O] -> [B, O].
 
-    p_both = p_click * p_conversion. ``funnel``: indices of the click task and the conversion task.
+    p_both = p_click * p_conversion. ``steps``: columns of the click and of the conversion.
     """
-    click, conversion = funnel
+    click, conversion = steps
     columns = list(logits.unbind(1))
     columns[conversion] = logit_of_product(columns[click], columns[conversion])
     return torch.stack(columns, dim=1)
+
+
+def entire_space_labels(labels: Tensor, funnel: Sequence[int]) -> Tensor:
+    """Labels [B, T] with 0 for a conversion that is missing where the click is 0.
+
+    A conversion without a click is impossible. It stays missing, NaN, where the click is 1 or
+    missing. ``funnel``: indices of the click task and the conversion task.
+    """
+    click, conversion = funnel
+    columns = list(labels.unbind(1))
+    known = columns[conversion].isnan() & (columns[click] == 0)
+    columns[conversion] = columns[conversion].masked_fill(known, 0.0)
+    return torch.stack(columns, dim=1)
+
+
+class EntireSpace(nn.Module):
+    """A tower per task on shared features; the conversion's logit is that of pCTCVR = pCTR * pCVR.
+
+    Missing labels: a conversion without a click is assumed to be impossible, so that a conversion
+    that is missing where the click is 0 counts as 0. Elsewhere a missing conversion is left out of
+    the loss.
+
+    Args:
+        funnel: indices of the click task and the conversion task.
+        outputs: number of logits of each task; () if each has one.
+        given_click: whether conversions are known after a click only. Then the conversion's logit
+            in eval mode is that of pCVR, as its labels are.
+    """
+
+    def __init__(
+        self,
+        front: "PooledFront",
+        towers: Towers,
+        funnel: Sequence[int],
+        outputs: Sequence[int],
+        given_click: bool,
+    ) -> None:
+        super().__init__()
+        self.front, self.towers = front, towers
+        self.funnel, self.given_click = tuple(funnel), given_click
+        self.steps = [output_columns(outputs, task).start for task in funnel]
+
+    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        """dense [B, D], sparse [B, F] -> logits [B, O], the conversion's that of pCTCVR or pCVR."""
+        logits: Tensor = self.towers(self.front(dense, sparse))
+        if self.given_click and not self.training:
+            return logits
+        return over_entire_space(logits, self.steps)
+
+    def complete_labels(self, labels: Tensor) -> Tensor:
+        """Labels for the losses: see `entire_space_labels`."""
+        return entire_space_labels(labels, self.funnel)
 
 
 class PooledFront(nn.Module):

@@ -1,4 +1,4 @@
-"""Losses of several tasks, binary or regression."""
+"""Losses of several tasks: binary, of several classes, or regression."""
 
 from collections.abc import Sequence
 
@@ -6,42 +6,100 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from emm.data.tables.outputs import split_outputs
+from emm.data.tables.schema import BINARY, CLASSES, REGRESSION
+from emm.nn.row_means import mean_over_rows, per_process
+
 
 def task_losses(
-    logits: Tensor, labels: Tensor, weights: Tensor | None = None, kinds: Sequence[str] = ()
+    logits: Tensor,
+    labels: Tensor,
+    weights: Tensor | None = None,
+    kinds: Sequence[str] = (),
+    outputs: Sequence[int] = (),
+    partly_labelled: bool = False,
+    positive_weights: Sequence[float] = (),
 ) -> Tensor:
-    """Mean loss of each task: logits, labels [B, T] -> [T].
+    """Mean loss of each task over its labelled rows: logits [B, O], labels [B, T] -> [T].
 
-    The loss of a binary task is the cross-entropy in nats. That of a regression task is the squared
-    error of its output, which is the predicted label itself, in squared units of the label.
+    The loss of a binary task is the cross-entropy in nats, and so is that of a task of classes,
+    with the softmax of its logits. That of a regression task is the squared error of its output,
+    which is the predicted label itself, in squared units of the label. A task without a labelled
+    row has the loss 0, without a gradient.
 
     Args:
         weights: of the rows in the mean, [B]; None weighs all rows equally.
-        kinds: "binary" or "regression" for each task; () if all are binary.
+        kinds: kind of each task; () if all are binary.
+        outputs: number of logits of each task; () if each has one.
+        partly_labelled: whether a label may be NaN, which is missing.
+        positive_weights: factor of each task's losses of positive rows, 1 unless it is binary; the
+            mean is still over rows (the ``pos_weight`` of torch). () if all are 1.
     """
-    losses = _row_losses(logits, labels, kinds)  # [B, T]
+    if partly_labelled:
+        present = (~labels.isnan()).to(logits.dtype)  # [B, T]
+        losses = _row_losses(logits, labels.nan_to_num(0.0), kinds, outputs, positive_weights)
+        return mean_over_rows(
+            losses, present if weights is None else weights.unsqueeze(1) * present
+        )
+    losses = _row_losses(logits, labels, kinds, outputs, positive_weights)  # [B, T]
     if weights is None:
         return losses.mean(dim=0)
     return (weights.unsqueeze(1) * losses).sum(dim=0) / weights.sum()
 
 
-def binary_logits(logits: Tensor, kinds: Sequence[str]) -> Tensor:
-    """Columns of the binary tasks, all if ``kinds`` is (): logits [B, T] -> [B, T']."""
-    if "regression" not in kinds:
+def labelled_rows(labels: Tensor) -> Tensor:
+    """Number of labelled rows of each task, a mean over the processes that share the batch;
+    labels [B, T], NaN is missing -> [T]."""
+    return per_process((~labels.isnan()).sum(dim=0).float())
+
+
+def binary_logits(logits: Tensor, kinds: Sequence[str], outputs: Sequence[int] = ()) -> Tensor:
+    """Columns of the binary tasks, all if ``kinds`` is (): logits [B, O] -> [B, T']."""
+    if _all_binary(kinds):
         return logits
-    columns = zip(logits.unbind(1), kinds, strict=True)
-    kept = [column for column, kind in columns if kind == "binary"]
-    return torch.stack(kept, dim=1) if kept else logits[:, :0]
+    columns = zip(split_outputs(logits, outputs), kinds, strict=True)
+    kept = [column for column, kind in columns if kind == BINARY]
+    return torch.cat(kept, dim=1) if kept else logits[:, :0]
 
 
-def _row_losses(logits: Tensor, labels: Tensor, kinds: Sequence[str]) -> Tensor:
-    if "regression" not in kinds:
-        return functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
-    columns = zip(logits.unbind(1), labels.unbind(1), kinds, strict=True)
-    return torch.stack([_loss_of(kind, *pair) for *pair, kind in columns], dim=1)
+def binary_loss(logit: Tensor, label: Tensor, positive_weight: float = 1.0) -> Tensor:
+    """Cross-entropy of each row, times ``positive_weight`` if its label is 1; all of one shape."""
+    factor = None if positive_weight == 1 else logit.new_full((), positive_weight)
+    return functional.binary_cross_entropy_with_logits(
+        logit, label, pos_weight=factor, reduction="none"
+    )
 
 
-def _loss_of(kind: str, output: Tensor, label: Tensor) -> Tensor:
-    if kind == "regression":
-        return functional.mse_loss(output, label, reduction="none")
-    return functional.binary_cross_entropy_with_logits(output, label, reduction="none")
+def _all_binary(kinds: Sequence[str]) -> bool:
+    return set(kinds) <= {BINARY}
+
+
+def _row_losses(
+    logits: Tensor,
+    labels: Tensor,
+    kinds: Sequence[str],
+    outputs: Sequence[int],
+    positive_weights: Sequence[float],
+) -> Tensor:
+    """logits [B, O], labels [B, T] -> [B, T]."""
+    if _all_binary(kinds) and not positive_weights:
+        return binary_loss(logits, labels)
+    tasks = labels.shape[1]
+    columns = zip(
+        split_outputs(logits, outputs),
+        labels.unbind(1),
+        kinds or (BINARY,) * tasks,
+        positive_weights or (1.0,) * tasks,
+        strict=True,
+    )
+    return torch.stack([_loss_of(*column) for column in columns], dim=1)
+
+
+def _loss_of(output: Tensor, label: Tensor, kind: str, positive_weight: float) -> Tensor:
+    """output [B, outputs of the task], label [B] -> [B]."""
+    if kind == CLASSES:
+        return functional.cross_entropy(output, label.long(), reduction="none")
+    value = output.squeeze(1)
+    if kind == REGRESSION:
+        return functional.mse_loss(value, label, reduction="none")
+    return binary_loss(value, label, positive_weight)

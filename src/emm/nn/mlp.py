@@ -90,18 +90,44 @@ class GroupedBatchNorm(nn.Module):
         return flat.view_as(x)  # [B, G, H]
 
 
-class Towers(nn.Module):
-    """One tower per task: hidden layers of ``widths``, then a linear layer to one logit."""
+class UnequalLinear(nn.Module):
+    """One linear layer of its own width per group, with the outputs side by side."""
 
-    def __init__(self, tasks: int, in_width: int, widths: Sequence[int], dropout: float) -> None:
+    def __init__(self, in_width: int, out_widths: Sequence[int]) -> None:
         super().__init__()
-        hidden = grouped_mlp(tasks, in_width, widths, dropout) if widths else nn.Sequential()
-        self.layers = nn.Sequential(*hidden, GroupedLinear(tasks, [in_width, *widths][-1], 1))
+        self.layers = nn.ModuleList(nn.Linear(in_width, width) for width in out_widths)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [B, H], shared by all towers, or [B, T, H] -> logits [B, T]."""
-        logits: Tensor = self.layers(x)  # [B, T, 1]
-        return logits.squeeze(2)
+        """x [B, in], shared by all groups, or [B, G, in] -> [B, sum of the widths]."""
+        inputs = x.unbind(1) if x.dim() == 3 else (x,) * len(self.layers)
+        pairs = zip(self.layers, inputs, strict=True)
+        return torch.cat([layer(own) for layer, own in pairs], dim=1)
+
+
+class Towers(nn.Module):
+    """One tower per task: hidden layers of ``widths``, then a linear layer to the task's logits.
+
+    ``outputs``: number of logits of each task; () if each has one.
+    """
+
+    def __init__(
+        self,
+        tasks: int,
+        in_width: int,
+        widths: Sequence[int],
+        dropout: float,
+        outputs: Sequence[int] = (),
+    ) -> None:
+        super().__init__()
+        hidden = grouped_mlp(tasks, in_width, widths, dropout) if widths else nn.Sequential()
+        width = [in_width, *widths][-1]
+        last = UnequalLinear(width, outputs) if outputs else GroupedLinear(tasks, width, 1)
+        self.layers = nn.Sequential(*hidden, last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, H], shared by all towers, or [B, T, H] -> logits [B, O]."""
+        logits: Tensor = self.layers(x)  # [B, O], or [B, T, 1]
+        return logits.squeeze(2) if logits.dim() == 3 else logits
 
 
 def count_parameters(module: nn.Module) -> int:

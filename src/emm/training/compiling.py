@@ -11,11 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from emm.core.progress import say
 from emm.data.tables.rows import RowTensors
-from emm.training.forward import Forward
+from emm.training.forward import Forward, Losses
 
 CHOICES = ("never", "auto", "always")
 WARM_UP, TIMED = 5, 20  # steps
@@ -42,7 +41,7 @@ def compiled(plain: Forward, device: torch.device, backend: str = "inductor") ->
     mode = "reduce-overhead" if device.type == "cuda" else None
     faster: Forward = torch.compile(plain, dynamic=False, mode=mode, backend=backend)
 
-    def forward(batch: RowTensors) -> tuple[Tensor, Tensor | None]:
+    def forward(batch: RowTensors) -> Losses:
         if device.type == "cuda":
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         return faster(batch)
@@ -82,7 +81,7 @@ class _Chooser:
         self._marks: list[float] = []
         self._chosen = plain
 
-    def __call__(self, batch: RowTensors) -> tuple[Tensor, Tensor | None]:
+    def __call__(self, batch: RowTensors) -> Losses:
         if self.measuring:
             self._measure()
         elif not self._taken:

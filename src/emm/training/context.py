@@ -1,7 +1,7 @@
 """What all training stages set up: data on its device, the schedule, arguments from data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from emm.core.errors import DataError
 from emm.core.process import keep_freed_memory
 from emm.data.tables.memory import open_splits
 from emm.data.tables.rows import Rows
-from emm.data.tables.schema import Schema, load_schema, schema_hash
+from emm.data.tables.schema import BINARY, Schema, Split, load_schema, schema_hash
+from emm.metrics.funnels import is_given_click
 from emm.nn.bags import BagStore
 from emm.nn.inputs import Inputs
 from emm.training.bags import load_bags
@@ -20,7 +21,12 @@ from emm.training.devices import use_device
 from emm.training.distributed import join_processes
 from emm.training.fit import Schedule
 from emm.training.optimisers import Optimisation
-from emm.training.settings import OptimiserSettings, TrainingSettings, no_funnel
+from emm.training.settings import (
+    OptimiserSettings,
+    TrainingSettings,
+    no_funnel,
+    positive_weights,
+)
 from emm.training.store import Description, inputs_of
 
 
@@ -37,10 +43,19 @@ class TrainingContext:
     recipe: str
     bags: BagStore | None = None
 
+    def task(self, number: int) -> "TrainingContext":
+        """The context of one task: its labelled rows, and a schema of these."""
+        return replace(
+            self,
+            schema=_schema_of_task(self.schema, self.schema.tasks[number]),
+            train=self.train.task(number),
+            validation=self.validation.task(number),
+        )
+
     def describe(
         self, name: str, architecture: str, arguments: Mapping[str, Any], seed: int
     ) -> Description:
-        """The description, for model.json, of a model of all tasks trained here."""
+        """The description, for model.json, of a model of all the context's tasks."""
         return Description(
             architecture=architecture,
             arguments=arguments,
@@ -91,8 +106,13 @@ def open_context(
     )
 
 
-def schedule_of(training: TrainingSettings, optimiser: OptimiserSettings) -> Schedule:
-    """The schedule given by the settings of the recipe and of the model."""
+def schedule_of(
+    training: TrainingSettings, optimiser: OptimiserSettings, schema: Schema
+) -> Schedule:
+    """The schedule of a model of all tasks, from the settings of the recipe and of the model.
+
+    Raises ParamsError for a ``positive_weight`` of a task that doesn't exist or isn't binary.
+    """
     return Schedule(
         optimisation=Optimisation(
             learning_rate=optimiser.learning_rate,
@@ -107,23 +127,60 @@ def schedule_of(training: TrainingSettings, optimiser: OptimiserSettings) -> Sch
         patience=training.patience,
         compile=training.compile,
         precision=training.precision,
+        positive_weights=positive_weights(
+            training.positive_weight, schema.tasks, schema.task_kinds
+        ),
     )
 
 
 def arguments_of_data(architecture: Any, schema: Schema, train: Rows) -> dict[str, Any]:
     """The keyword arguments of ``architecture`` that the data determines; {} for most models.
 
-    ``funnel``: indices of the two tasks, such as click and conversion; ``fields``: names of the
-    sparse fields. Raises ParamsError if the model needs a funnel and the dataset has none,
-    DataError if train has a conversion without a click.
+    ``funnel``: indices of the two tasks, such as click and conversion; ``given_click``: whether
+    conversions are known after a click only; ``fields``: names of the sparse fields; ``outputs``:
+    number of logits of each task. The defaults of ``given_click`` and ``outputs`` are left out.
+    Raises ParamsError if the model needs a funnel and the dataset has none, DataError if train has
+    a conversion without a click.
     """
     wanted = signature(architecture).parameters
     found: dict[str, Any] = {}
     if "funnel" in wanted:
         found["funnel"] = _funnel(architecture.__name__, schema, train)
+    if "given_click" in wanted and schema.partly_labelled:
+        given_click = is_given_click(train.labels[:, list(schema.steps)])
+        found |= {"given_click": True} if given_click else {}
     if "fields" in wanted:
         found["fields"] = schema.sparse_names
+    if "outputs" in wanted and schema.outputs:
+        found["outputs"] = schema.outputs
     return found
+
+
+def _schema_of_task(schema: Schema, task: str) -> Schema:
+    """A schema of the labelled rows of one task, without the others."""
+
+    def own(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if name == task}
+
+    splits = {
+        name: Split(
+            split.labelled_rows(task),
+            own(split.positive_rate),
+            own(split.mean),
+            own(split.class_rates),
+        )
+        for name, split in schema.splits.items()
+    }
+    kinds = {name: kind for name, kind in own(schema.kinds).items() if kind != BINARY}
+    return replace(
+        schema,
+        tasks=(task,),
+        splits=splits,
+        kinds=kinds,
+        targets=own(schema.targets),
+        classes=own(schema.classes),
+        funnel=(),
+    )
 
 
 def _funnel(model: str, schema: Schema, train: Rows) -> list[int]:

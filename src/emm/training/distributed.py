@@ -6,7 +6,7 @@ scores are computed from the logits of all rows: the result is that of one proce
 batches, but for the order of sums. Dropout draws from each process's own random numbers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from emm.core.process import processes, rank
-from emm.data.tables.rows import RowTensors
+from emm.data.tables.rows import Piece, RowTensors
 from emm.nn.global_norm import with_global_norms
 
 _TIMEOUT = timedelta(minutes=30)  # for the slowest process
@@ -49,11 +49,29 @@ def _local_part(batch: RowTensors) -> RowTensors:
     first, last = (len(batch) * (rank() + step) // size for step in (0, 1))
     if first == last:
         # A last batch with fewer rows than processes: this row counts in batch norm only.
-        return batch.part(0, 1).as_piece(0.0, rows)
+        row = batch.part(0, 1).as_piece(Piece(0.0, 0.0, rows))
+        if not row.partly_labelled:
+            return row
+        return row.with_labels(torch.full_like(row.labels, torch.nan))
     part = batch.part(first, last)
+    row_share = size * len(part) / len(batch)
+    if batch.partly_labelled:
+        # Means over labelled rows are those of all processes already (`emm.nn.row_means`).
+        return part.as_piece(Piece(1.0, row_share, rows))
     if batch.weights is None or part.weights is None:
-        return part.as_piece(size * len(part) / len(batch), rows)
-    return part.as_piece(size * float(part.weights.sum() / batch.weights.sum()), rows)
+        return part.as_piece(Piece(row_share, row_share, rows))
+    share = size * float(part.weights.sum() / batch.weights.sum())
+    return part.as_piece(Piece(share, row_share, rows))
+
+
+def average_gradients(weights: Iterable[nn.Parameter]) -> None:
+    """Average the gradients of ``weights`` over all processes, as `distribute` does for a model."""
+    if single_process():
+        return
+    for weight in weights:
+        if weight.grad is not None:
+            distributed.all_reduce(weight.grad)
+            weight.grad /= processes()
 
 
 def sum_over_processes(totals: Tensor) -> Tensor:
@@ -64,7 +82,7 @@ def sum_over_processes(totals: Tensor) -> Tensor:
 
 
 def gather_logits(model: nn.Module, batch: RowTensors) -> Tensor:
-    """Logits [B, T] of a batch; every process computes a part of them and returns all."""
+    """Logits [B, O] of a batch; every process computes a part of them and returns all."""
     if single_process():
         logits: Tensor = model(*batch.inputs)
         return logits

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over train: its mean loss per row and task, and the validation score of each task,
-    which is the AUC, or R squared for a regression."""
+    """One pass over train: its mean loss per labelled row and task, and the validation score of
+    each task, which is the AUC, or R squared for a regression."""
 
     epoch: int
     train_loss: float

@@ -1,7 +1,7 @@
 """The training loop, with early stopping on validation scores."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -12,10 +12,10 @@ from emm.core.errors import DataError, ParamsError
 from emm.core.progress import progress, say
 from emm.data.tables.rows import Rows, RowTensors, count_batches
 from emm.metrics.tasks import scores
-from emm.nn.losses import task_losses
 from emm.training.checkpoint import Checkpoint
 from emm.training.compiling import choose_forward
 from emm.training.distributed import (
+    average_gradients,
     distribute,
     gather_logits,
     local_parts,
@@ -23,7 +23,8 @@ from emm.training.distributed import (
     sum_over_processes,
 )
 from emm.training.epochs import Epoch, best_epoch
-from emm.training.forward import Forward, forward_of
+from emm.training.forward import Forward, forward_of, losses_of
+from emm.training.labels import rows_per_task, rows_to_learn
 from emm.training.optimisers import LAZY, Optimisation, Stepper
 from emm.training.resume import RunState, after_step, restore, save, zero_loss_sums
 from emm.training.seeds import order_generator, seed_dropout
@@ -38,7 +39,7 @@ class Schedule:
 
     Training stops after ``max_epochs``, or after ``patience`` epochs without a better mean
     validation score. ``compile``: see `emm.training.compiling`; ``precision``: see
-    `emm.training.forward`.
+    `emm.training.forward`; ``positive_weights``, of each task: see `emm.nn.losses.task_losses`.
     """
 
     optimisation: Optimisation
@@ -48,6 +49,11 @@ class Schedule:
     weighting: Mapping[str, Any] = field(default_factory=lambda: {"rule": "equal"})
     compile: str = "never"
     precision: str = "float32"
+    positive_weights: tuple[float, ...] = ()
+
+    def task(self, number: int) -> "Schedule":
+        """The schedule of a model of one task."""
+        return replace(self, positive_weights=self.positive_weights[number : number + 1])
 
 
 def fit(
@@ -65,16 +71,18 @@ def fit(
 
     Model and rows are on one device. Only parameters that require a gradient change; a module that
     stays in eval mode keeps its buffers. If the model has ``penalty(logits)`` or
-    ``logits_and_penalty(inputs, labels, weights)``, its penalty is added to the loss.
+    ``logits_and_penalty(inputs, labels, weights)``, its penalty is added to the loss
+    (`emm.training.forward`). ``complete_labels``: see `emm.training.labels`.
 
     ``names`` separate the random streams of this run from those of other runs with the same seed.
     ``history``: the epochs before this run, if the model continues from the best of them.
     ``checkpoint``: that of the stage; an interrupted run resumes from it with the same bits.
 
     Returns ``history`` and every epoch that ran; the best is that of `best_epoch`. Raises DataError
-    if the loss is not a number, ParamsError if the weighting rule doesn't work with the optimiser
-    or with several processes.
+    if the loss is not a number or a task has no label, ParamsError if the weighting rule doesn't
+    work with the optimiser or with several processes.
     """
+    train = rows_to_learn(model, train)
     state = _start(model, train, schedule, seed, names, history)
     place = checkpoint.of(f"seed-{seed}", *names) if checkpoint else Checkpoint()
     with progress(run_title(names, seed), schedule.max_epochs) as report:
@@ -141,7 +149,7 @@ def _forward(state: RunState, schedule: Schedule) -> Forward:
     may_compile = state.weighting.one_gradient and single_process()
     epochs = min(schedule.max_epochs, schedule.patience + 1)  # that run in any case
     return choose_forward(
-        forward_of(state.model, schedule.precision, distribute),
+        forward_of(state.model, schedule.precision, distribute, schedule.positive_weights),
         schedule.compile if may_compile else "never",
         batch_size=schedule.batch_size,
         steps=epochs * count_batches(len(state.train), schedule.batch_size),
@@ -162,22 +170,24 @@ def train_epoch(
     """Train on ``batches``, an epoch of ``train``; returns the mean loss per row and task.
 
     ``forward``: by default `forward_of` the model. ``loss_sums`` [T] float64: the losses summed
-    over the rows of earlier batches of this epoch; updated in place. ``after_step`` is called after
-    each batch.
+    over the labelled rows of earlier batches of this epoch; updated in place. ``after_step`` is
+    called after each batch.
     """
     model.train()
     forward = forward or forward_of(model)
     if loss_sums is None:
         loss_sums = zero_loss_sums(train)
     for batch in local_parts(iter(batches)):
-        losses, penalty = forward(batch)
+        losses = forward(batch)
         stepper.zero_grad()
-        weighting.backward(losses, stepper.weights, penalty)
+        weighting.backward(losses.tasks, stepper.weights, losses.penalty, losses.present)
+        average_gradients(weighting.parameters())
         stepper.step()
-        loss_sums += losses.detach() * (batch.piece.rows if batch.piece else len(batch))
+        rows = batch.piece.rows if batch.piece else len(batch)
+        loss_sums += losses.tasks.detach() * (rows if losses.labelled is None else losses.labelled)
         if after_step:
             after_step()
-    means = sum_over_processes(loss_sums) / len(train)
+    means = sum_over_processes(loss_sums) / rows_per_task(train)
     weighting.end_epoch(means)
     return mean_loss(means)
 
@@ -196,19 +206,28 @@ def mean_loss(means: Tensor) -> float:
 
 @torch.inference_mode()
 def predict(model: nn.Module, rows: Rows) -> Tensor:
-    """Logits [N, T] of every row, in eval mode."""
+    """Logits [N, O] of every row, in eval mode."""
     model.eval()
     return torch.cat([gather_logits(model, batch) for batch in rows.in_order(EVALUATION_ROWS)])
 
 
 def validation_scores(model: nn.Module, validation: Rows) -> tuple[float, ...]:
-    """The score of each task: AUC, or R squared for a regression."""
-    return scores(predict(model, validation), validation.labels, validation.kinds)
+    """The score of each task: AUC, for several classes the mean of one-vs-rest, or R squared for a
+    regression."""
+    return scores(
+        predict(model, validation),
+        validation.labels,
+        validation.kinds,
+        validation.outputs,
+        validation.partly_labelled,
+    )
 
 
-def epoch_before_training(model: nn.Module, train: Rows, validation: Rows) -> Epoch:
+def epoch_before_training(
+    model: nn.Module, train: Rows, validation: Rows, positive_weights: Sequence[float] = ()
+) -> Epoch:
     """Epoch 0: loss and scores of a model that starts with trained weights."""
-    losses = task_losses(predict(model, train), train.labels.float(), train.weights, train.kinds)
+    losses = losses_of(predict(model, train), train, positive_weights)
     return Epoch(0, float(losses.mean()), validation_scores(model, validation))
 
 

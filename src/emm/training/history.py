@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from emm.core.files import write_json
+from emm.data.tables.schema import BINARY, REGRESSION
 from emm.training.epochs import Epoch, best_epoch
 
 HISTORY = "history.json"
@@ -38,12 +39,12 @@ def run_record(
 def named_scores(
     tasks: Sequence[str], scores: Sequence[float], kinds: Sequence[str] = ()
 ) -> dict[str, dict[str, float]]:
-    """Scores by metric and task: ``auc`` of binary tasks and, if there are any, ``r2`` of
-    regressions."""
-    each = list(zip(tasks, scores, kinds or ["binary"] * len(tasks), strict=True))
-    found = {"auc": {task: score for task, score, kind in each if kind == "binary"}}
+    """Scores by metric and task: ``auc`` of tasks of two or more classes, ``r2`` of regressions, if
+    there are any."""
+    each = list(zip(tasks, scores, kinds or [BINARY] * len(tasks), strict=True))
+    found = {"auc": {task: score for task, score, kind in each if kind != REGRESSION}}
     if len(found["auc"]) < len(each):
-        found["r2"] = {task: score for task, score, kind in each if kind != "binary"}
+        found["r2"] = {task: score for task, score, kind in each if kind == REGRESSION}
     return found
 
 

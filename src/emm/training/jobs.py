@@ -7,15 +7,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from emm.config.project import FROM_DATA, UNLISTED, Project
 from emm.core.errors import choose
 from emm.models import MODELS, model_class
 from emm.training.auto import complete_recipe
 from emm.training.checkpoint import Checkpoint
-from emm.training.context import TrainingContext, arguments_of_data
-from emm.training.networks import train_networks
+from emm.training.context import TrainingContext
+from emm.training.networks import build_network, train_networks
 from emm.training.settings import FoldSettings, OptimiserSettings, PoolSettings, TrainingSettings
 
 # Writes the models and history.json to a folder.
@@ -73,16 +71,13 @@ def single_task_job(project: Project, dataset: str, model: str) -> Job:
     pool = recipe.read_part("fusion", PoolSettings)
     key = f"pretrain.{model}"
     architecture: Any = model_class("single_task")
-    optimiser, arguments = recipe.read_model(key, architecture, OptimiserSettings)
-
-    def build(context: TrainingContext) -> tuple[nn.Module, Mapping[str, Any]]:
-        return architecture(context.inputs, **arguments), arguments
+    optimiser, arguments = recipe.read_model(key, architecture, OptimiserSettings, FROM_DATA)
 
     train = partial(
         train_networks,
         name=model,
         architecture="single_task",
-        build=build,
+        build=partial(build_network, architecture, arguments),
         training=training,
         optimiser=optimiser,
         per_task=True,
@@ -101,15 +96,11 @@ def baseline_job(project: Project, dataset: str, model: str) -> Job:
     architecture: Any = model_class(model)
     optimiser, arguments = recipe.read_model(key, architecture, OptimiserSettings, FROM_DATA)
 
-    def build(context: TrainingContext) -> tuple[nn.Module, Mapping[str, Any]]:
-        every = arguments | arguments_of_data(architecture, context.schema, context.train)
-        return architecture(context.inputs, len(context.schema.tasks), **every), every
-
     train = partial(
         train_networks,
         name=model,
         architecture=model,
-        build=build,
+        build=partial(build_network, architecture, arguments),
         training=training,
         optimiser=optimiser,
     )

@@ -4,15 +4,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
 from emm.core.progress import say
-from emm.data.tables.rows import Rows
 from emm.nn.bags import attach_bags
 from emm.training.checkpoint import Checkpoint
-from emm.training.context import TrainingContext, schedule_of
+from emm.training.context import TrainingContext, arguments_of_data, schedule_of
 from emm.training.epochs import Epoch
 from emm.training.fit import Schedule, fit, run_title
 from emm.training.folds import FoldRun, fold_runs
@@ -24,7 +23,7 @@ from emm.training.vectorised import StackedModel, fit_vectorised, obstacle
 
 # A network, and its arguments for model.json.
 Built = tuple[nn.Module, Mapping[str, Any]]
-# Builds a network with fresh weights.
+# Builds a network with fresh weights for the tasks of a context.
 Build = Callable[[TrainingContext], Built]
 
 
@@ -32,17 +31,16 @@ Build = Callable[[TrainingContext], Built]
 class Run:
     """One training of one network.
 
-    ``build``: makes the network with its first weights; ``names``: see `emm.training.fit.fit`;
-    ``task``: the task of a network of one task; ``fold``: which rows it learns on.
+    ``build``: makes the network with its first weights; ``context``: that of the network's tasks,
+    with the rows that it learns on; ``names``: see `emm.training.fit.fit`; ``task``: the task of a
+    network of one task.
     """
 
     build: Callable[[], Built]
-    train: Rows
-    validation: Rows
+    context: TrainingContext
     seed: int
     names: tuple[str, ...]
     task: str | None
-    fold: FoldRun
 
 
 def train_networks(
@@ -61,14 +59,17 @@ def train_networks(
     """Train a network with every seed; write the models and history.json to ``out``.
 
     The network of a seed is stored in ``out``/seed-S. With ``per_task`` there is a network for each
-    task, stored in ``out``/seed-S/TASK. ``folds``: given for networks of the pool, see
+    task, which learns on the task's labelled rows and is stored in ``out``/seed-S/TASK. ``build``
+    gets the context of the network's tasks. ``folds``: given for networks of the pool, see
     `emm.training.folds`; the networks trained without a fold are stored in ``out``/seed-S/fold-K.
     ``checkpoint``: that of the stage, from which an interrupted training resumes; ``name``: that of
     the model in the configuration; ``architecture``: its key in MODELS.
     """
-    schedule, records = schedule_of(training, optimiser), []
-    for fold, seeds in _passes(fold_runs(folds), training):
-        runs = list(_runs(context, name, build, fold, seeds, per_task=per_task))
+    every, records = schedule_of(training, optimiser, context.schema), list[dict[str, Any]]()
+    passes = _passes(context, every, training, fold_runs(folds), per_task=per_task)
+    for fold, seeds, contexts, schedule in passes:
+        make = partial(_run, name, build, fold, per_task=per_task)
+        runs = [make(seed, own) for seed in seeds for own in contexts]
         stacked = _fit_vectorised(runs, schedule) if training.vectorised else None
         for number, run in enumerate(runs):
             if stacked:
@@ -77,61 +78,86 @@ def train_networks(
                 model, arguments = run.build()
                 epochs = fit(
                     model,
-                    run.train,
-                    run.validation,
+                    run.context.train,
+                    run.context.validation,
                     schedule,
                     seed=run.seed,
                     names=run.names,
                     checkpoint=checkpoint,
                 )
-            tasks = (run.task,) if run.task else context.schema.tasks
+            tasks, kinds = run.context.schema.tasks, run.context.schema.task_kinds
             if fold.main:
-                kinds = [context.schema.kind(task) for task in tasks]
                 records.append(run_record(run.seed, tasks, epochs, run.task, kinds=kinds))
-            about = context.describe(name, architecture, arguments, run.seed)
-            folder = fold.folder(out / f"seed-{run.seed}") / (run.task or "")
-            save_model(folder, model, replace(about, tasks=tasks))
-    write_history(out, records)
+            about = run.context.describe(name, architecture, arguments, run.seed)
+            save_model(fold.folder(out / f"seed-{run.seed}") / (run.task or ""), model, about)
+    write_history(out, sorted(records, key=lambda record: training.seeds.index(record["seed"])))
+
+
+class Pass(NamedTuple):
+    """Networks that can train together: one of each seed in each context, with one schedule.
+
+    ``fold``: on which rows of train; ``contexts``: that of all tasks, or those of single tasks.
+    """
+
+    fold: FoldRun
+    seeds: tuple[int, ...]
+    contexts: Sequence[TrainingContext]
+    schedule: Schedule
 
 
 def _passes(
-    folds: Sequence[FoldRun], training: TrainingSettings
-) -> Iterator[tuple[FoldRun, tuple[int, ...]]]:
-    """The fold and the seeds of the runs that train in one pass, or one after another."""
-    whole = [fold for fold in folds if fold.left_out is None] if training.vectorised else []
-    yield from ((fold, tuple(training.seeds)) for fold in whole)
-    # The rows without a fold are a copy, which differs by seed: one seed at a time.
-    yield from ((fold, (seed,)) for seed in training.seeds for fold in folds if fold not in whole)
-
-
-def _runs(
     context: TrainingContext,
-    name: str,
-    build: Build,
-    fold: FoldRun,
-    seeds: Sequence[int],
+    schedule: Schedule,
+    training: TrainingSettings,
+    folds: Sequence[FoldRun],
     *,
     per_task: bool,
-) -> Iterator[Run]:
-    """The runs of these seeds, seed by seed, of a network or of one network per task."""
-    for seed in seeds:
-        rows = fold.rows(context.train, seed)
-        make = partial(fresh_network, build, context, seed, name)
+) -> Iterator[Pass]:
+    """The passes; each context is made when its turn comes, as its rows may be a copy."""
+    whole = [fold for fold in folds if fold.left_out is None] if training.vectorised else []
+    seeds = [(fold, tuple(training.seeds)) for fold in whole]
+    # The rows without a fold are a copy, which differs by seed: one seed at a time.
+    seeds += [(fold, (seed,)) for seed in training.seeds for fold in folds if fold not in whole]
+    for fold, own_seeds in seeds:
+        rows = replace(context, train=fold.rows(context.train, own_seeds[0]))
         if not per_task:
-            names = (name, *fold.names)
-            yield Run(make, rows, context.validation, seed, names, None, fold)
+            yield Pass(fold, own_seeds, [rows], schedule)
             continue
-        for number, task in enumerate(context.schema.tasks):
-            yield Run(
-                # All folds start with the same weights: their hidden units stay comparable.
-                partial(make, task),
-                rows.task(number),
-                context.validation.task(number),
-                seed,
-                (name, task, *fold.names),
-                task,
-                fold,
-            )
+        for numbers in _alike(context, schedule):
+            contexts = [rows.task(number) for number in numbers]
+            yield Pass(fold, own_seeds, contexts, schedule.task(numbers[0]))
+
+
+def _alike(context: TrainingContext, schedule: Schedule) -> list[list[int]]:
+    """The numbers of the tasks, in groups with the same rows and the same loss."""
+    schema = context.schema
+    numbers = list(range(len(schema.tasks)))
+    losses = {
+        (schema.kind(task), schema.outputs[n : n + 1], schedule.task(n).positive_weights)
+        for n, task in enumerate(schema.tasks)
+    }
+    if len(losses) == 1 and not context.train.partly_labelled:
+        return [numbers]
+    return [[number] for number in numbers]
+
+
+def _run(
+    name: str, build: Build, fold: FoldRun, seed: int, context: TrainingContext, *, per_task: bool
+) -> Run:
+    """The run of one seed; ``context``: that of the network's tasks."""
+    tasks = context.schema.tasks if per_task else ()
+    # All folds start with the same weights: their hidden units stay comparable.
+    make = partial(fresh_network, build, context, seed, name, *tasks)
+    task = tasks[0] if tasks else None
+    return Run(make, context, seed, (name, *tasks, *fold.names), task)
+
+
+def build_network(
+    architecture: Any, arguments: Mapping[str, Any], context: TrainingContext
+) -> Built:
+    """A network for the tasks of ``context``; the data supplies the rest of its arguments."""
+    every = {**arguments, **arguments_of_data(architecture, context.schema, context.train)}
+    return architecture(context.inputs, len(context.schema.tasks), **every), every
 
 
 def fresh_network(build: Build, context: TrainingContext, seed: int, *names: str) -> Built:
@@ -150,7 +176,7 @@ def _fit_vectorised(
         return None
     built = [run.build() for run in runs]
     models = [
-        StackedModel(model, run.train, run.validation, run.seed, run.names)
+        StackedModel(model, run.context.train, run.context.validation, run.seed, run.names)
         for run, (model, _) in zip(runs, built, strict=True)
     ]
     reason = obstacle(models, schedule)

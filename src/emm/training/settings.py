@@ -1,13 +1,14 @@
 """Settings of training: the protocol that all models of a recipe share, and each model's steps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from emm.config.binding import Count, NotNegative, Positive, Seed, Share
-from emm.core.errors import ParamsError
+from emm.core.errors import ParamsError, choose
+from emm.data.tables.schema import BINARY
 
 FitOn = Literal["train", "out-of-fold", "held-out"]
 
@@ -27,6 +28,7 @@ class TrainingSettings:
         lr_schedule: of the learning rate: constant, or one cycle over ``max_epochs``.
         ema_decay: decay per step of averaged weights, which are then evaluated and kept; 0: none.
         sample_weights: weigh the rows of train in the loss as the dataset says.
+        positive_weight: factor of the losses of positive rows, by binary task.
         deterministic: the same bits on CUDA, too.
         vectorised: train all of a stage's models of one shape in one pass.
         compile: compile the steps: never, auto (where it is measured to pay off) or always.
@@ -45,6 +47,7 @@ class TrainingSettings:
     lr_schedule: Literal["constant", "one-cycle"] = "constant"
     ema_decay: Share = 0.0
     sample_weights: bool = False
+    positive_weight: Mapping[str, Positive] = field(default_factory=dict)
     deterministic: bool = False
     vectorised: bool = False
     compile: Literal["never", "auto", "always"] = "never"
@@ -91,6 +94,32 @@ class PoolSettings(FoldSettings):
     def takes(self, network: str) -> bool:
         """Whether the single-task networks of this name are members."""
         return not self.networks or network in self.networks
+
+
+def positive_weights(
+    settings: Mapping[str, float],
+    tasks: Sequence[str],
+    kinds: Sequence[str] = (),
+    where: str = "training.positive_weight",
+) -> tuple[float, ...]:
+    """The factor of positive rows for each task, 1 unless ``settings`` has it; () if all are 1.
+
+    ``kinds``: kind of each task; () if all are binary. Raises ParamsError for a task that doesn't
+    exist or isn't binary.
+    """
+    for name in settings:
+        choose("task", name, tasks, where, "correct the name")
+        kind = kinds[tasks.index(name)] if kinds else BINARY
+        if kind != BINARY:
+            raise ParamsError(
+                f"{name} has no positive rows to weigh",
+                where=where,
+                got=f"{name}, a task of kind {kind}",
+                expected="binary tasks only",
+                next_step=f"leave {name} out",
+            )
+    found = tuple(settings.get(task, 1.0) for task in tasks)
+    return () if set(found) <= {1.0} else found
 
 
 def no_funnel(model: str, dataset: str, tasks: tuple[str, ...]) -> ParamsError:

@@ -10,7 +10,7 @@ Shapes: M models.
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +18,11 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from emm.core.progress import progress
 from emm.data.tables.rows import Rows, RowTensors, count_batches
-from emm.nn.losses import binary_logits, task_losses
+from emm.nn.losses import binary_logits, labelled_rows, task_losses
+from emm.training.distributed import single_process
 from emm.training.epochs import Epoch, best_epoch
 from emm.training.fit import Schedule, mean_loss, say_best, validation_scores
+from emm.training.labels import rows_per_task, rows_to_learn
 from emm.training.optimisers import LAZY, Stepper
 from emm.training.resume import copy_of
 from emm.training.seeds import order_generator
@@ -49,6 +51,8 @@ def obstacle(models: Sequence[StackedModel], schedule: Schedule) -> str | None:
     reasons = {
         "their data is streamed": not all(isinstance(each, RowTensors) for each in rows),
         "they learn on different numbers of rows": len({len(each) for each in rows}) > 1,
+        "their tasks differ": len({_labels_of(each) for each in rows}) > 1,
+        "several processes share their batches": not single_process(),
         "they have different shapes": len({_shape(each.model) for each in models}) > 1,
         "they use dropout": any(isinstance(each, nn.Dropout) and each.p > 0 for each in modules),
         "their bags differ in length": any(hasattr(each, "store") for each in modules),
@@ -64,8 +68,9 @@ def fit_vectorised(models: Sequence[StackedModel], schedule: Schedule) -> list[l
     """Train all ``models``, each as `emm.training.fit.fit` would; returns the epochs of each.
 
     They must have no `obstacle`. A model that has stopped early stays in the pass, without effect,
-    until the last one stops. Raises DataError if a loss is not a number.
+    until the last one stops. Raises DataError if a loss is not a number or a task has no label.
     """
+    models = [replace(each, train=rows_to_learn(each.model, each.train)) for each in models]
     stack = _Stack(models, schedule)
     best = [copy_of(each.model) for each in models]
     histories: list[list[Epoch]] = [[] for _ in models]
@@ -107,12 +112,13 @@ class _Stack:
         device = first.labels.device
         self.weighting: Weighting = make_weighting(first.labels.shape[1], **schedule.weighting)
         self.weighting.to(device)
+        self.positive_weights = schedule.positive_weights
         steps = schedule.max_epochs * count_batches(len(first), schedule.batch_size)
         self.stepper = Stepper(self.holder, [], schedule.optimisation, steps)
         self.orders = [order_generator(each.seed, device, *each.names) for each in models]
 
     def epoch(self, batch_size: int) -> Tensor:
-        """Train for one epoch; returns the mean losses per row of each model and task [M, T]."""
+        """Train for one epoch; returns the mean loss of each model and task, [M, T]."""
         self.base.train()
         total = torch.zeros((), dtype=torch.float64)
         for batches in self._batches(batch_size):
@@ -121,6 +127,7 @@ class _Stack:
                 for name in ("dense", "sparse", "labels")
             )
             weights = [batch.weights for batch in batches if batch.weights is not None]
+            rows = vmap(labelled_rows)(labels) if batches[0].partly_labelled else len(batches[0])
             every = (self.weights, self.buffers, dense, sparse, labels.float())
             if weights:
                 losses, follow = vmap(self._losses)(*every, torch.stack(weights))
@@ -130,8 +137,8 @@ class _Stack:
             # Models share no weight: the gradient of the sum is the gradient of each.
             follow.sum().backward()  # type: ignore[no-untyped-call]
             self.stepper.step()
-            total = total.to(losses.device) + losses.detach() * len(batches[0])
-        return total / len(self.models[0].train)
+            total = total.to(losses.device) + losses.detach() * rows
+        return total / torch.stack([rows_per_task(each.train) for each in self.models])
 
     def unstack(self) -> None:
         """Copy the current weights and buffers into every model."""
@@ -156,13 +163,21 @@ class _Stack:
         row_weights: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Of one model: the tasks' losses [T], and the scalar whose gradient it follows."""
-        kinds = self.models[0].train.kinds
+        rows = self.models[0].train
         logits: Tensor = functional_call(self.base, (weights, buffers), (dense, sparse))
-        losses = task_losses(logits, labels, row_weights, kinds)
+        losses = task_losses(
+            logits,
+            labels,
+            row_weights,
+            rows.kinds,
+            rows.outputs,
+            rows.partly_labelled,
+            self.positive_weights,
+        )
         follow = self.weighting.combine(losses)
         penalty = getattr(self.base, "penalty", None)
         if penalty:
-            follow = follow + penalty(binary_logits(logits, kinds))
+            follow = follow + penalty(binary_logits(logits, rows.kinds, rows.outputs))
         return losses, follow
 
 
@@ -172,3 +187,7 @@ def _key(name: str) -> str:
 
 def _shape(model: nn.Module) -> tuple[object, ...]:
     return (type(model), *((name, value.shape) for name, value in model.state_dict().items()))
+
+
+def _labels_of(rows: Rows) -> tuple[object, ...]:
+    return rows.kinds, rows.outputs, rows.partly_labelled

@@ -1,9 +1,8 @@
 """One trial: the training of a model with the settings that are tried."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
-
-from torch import nn
 
 from emm.automtl.fields import field_names
 from emm.automtl.network import AutoMTL
@@ -19,10 +18,10 @@ from emm.fusion.train import fuse
 from emm.models import model_class
 from emm.models.single_task import SingleTask
 from emm.training.auto import complete_recipe
-from emm.training.context import TrainingContext, arguments_of_data, schedule_of
+from emm.training.context import TrainingContext, schedule_of
 from emm.training.epochs import best_epoch
-from emm.training.fit import fit
-from emm.training.networks import fresh_network
+from emm.training.fit import Schedule, fit
+from emm.training.networks import Build, build_network, fresh_network
 from emm.training.settings import OptimiserSettings, TrainingSettings
 from emm.trees.gbdt import fit as boost
 from emm.trees.settings import BoostingSettings
@@ -74,25 +73,25 @@ def _fit(
     optimiser, arguments = split_section(
         section, architecture, model, OptimiserSettings, (*FROM_DATA, *searched), str(SPACES)
     )
-    arguments |= arguments_of_data(architecture, context.schema, context.train) | searched
     training = complete_recipe(project, dataset).read("training", TrainingSettings)
-    schedule = schedule_of(training, optimiser)
-    tasks, per_task = context.schema.tasks, model in project.active.trained
+    schedule = schedule_of(training, optimiser, context.schema)
+    build = partial(build_network, architecture, arguments | searched)
+    if model not in project.active.trained:
+        return _fit_one(context, build, schedule, seed, (model,))
     scores: Scores = {}
-    for group in [(task,) for task in tasks] if per_task else [tasks]:
-
-        def build(context: TrainingContext, count: int = len(group)) -> tuple[nn.Module, Section]:
-            return architecture(context.inputs, count, **arguments), arguments
-
-        names = (model, *group) if per_task else (model,)
-        network, _ = fresh_network(build, context, seed, *names)
-        train, validation = context.train, context.validation
-        if per_task:
-            number = tasks.index(group[0])
-            train, validation = train.task(number), validation.task(number)
-        epochs = fit(network, train, validation, schedule, seed=seed, names=names)
-        scores |= dict(zip(group, epochs[best_epoch(epochs) - 1].scores, strict=True))
+    for number, task in enumerate(context.schema.tasks):
+        own = context.task(number)
+        scores |= _fit_one(own, build, schedule.task(number), seed, (model, task))
     return scores
+
+
+def _fit_one(
+    context: TrainingContext, build: Build, schedule: Schedule, seed: int, names: tuple[str, ...]
+) -> Scores:
+    network, _ = fresh_network(build, context, seed, *names)
+    epochs = fit(network, context.train, context.validation, schedule, seed=seed, names=names)
+    best = epochs[best_epoch(epochs) - 1].scores
+    return dict(zip(context.schema.tasks, best, strict=True))
 
 
 def _class_of(model: str, project: Project) -> Any:

@@ -15,11 +15,14 @@ from emm.data.tables.schema import BINARY, CLASSES
 class Piece(NamedTuple):
     """One process's part of a batch in distributed training.
 
-    ``share`` weighs its mean loss against those of the other parts, 1 on average; ``rows`` is the
-    number of rows that it accounts for in sums over the epoch.
+    Attributes:
+        share: weighs its mean losses against those of the other parts, 1 on average.
+        row_share: the same for means that ignore the weights of rows.
+        rows: number of rows that it accounts for in sums over the epoch.
     """
 
     share: float
+    row_share: float
     rows: float
 
 
@@ -97,9 +100,13 @@ class RowTensors:
         """The same rows with ``predictions`` [N, K] as input of a fused model."""
         return replace(self, cached_predictions=predictions)
 
-    def as_piece(self, share: float, rows: float) -> "RowTensors":
+    def with_labels(self, labels: Tensor) -> "RowTensors":
+        """See `Rows`."""
+        return replace(self, labels=labels)
+
+    def as_piece(self, piece: Piece) -> "RowTensors":
         """The same rows, marked as one process's part of a batch."""
-        return replace(self, piece=Piece(share, rows))
+        return replace(self, piece=piece)
 
     def in_memory(self, copies: int, seed: int) -> "RowTensors":
         """See `Rows`: these rows themselves."""
@@ -153,6 +160,9 @@ class Rows(Protocol):
 
     def with_cached_predictions(self, predictions: Tensor) -> Self:
         """The same rows with ``predictions`` [N, K] as input of a fused model."""
+
+    def with_labels(self, labels: Tensor) -> Self:
+        """The same rows with other labels [N, T]."""
 
     def in_memory(self, copies: int, seed: int) -> RowTensors:
         """All rows at once, if ``copies`` of them fit into memory.

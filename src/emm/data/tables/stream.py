@@ -108,6 +108,10 @@ class Stream:
         """The same rows with ``predictions`` [N, K] as input of a fused model."""
         return replace(self, cached_predictions=predictions)
 
+    def with_labels(self, labels: Tensor) -> "Stream":
+        """See `Rows`."""
+        return replace(self, labels=labels)
+
     def in_memory(self, copies: int, seed: int) -> RowTensors:
         """See `Rows`: as many rows as fit ``copies`` times into ``memory``."""
         most = max(1, self.memory // (copies * self._row_bytes))

@@ -9,9 +9,10 @@ class Weighting(nn.Module):
     """How the losses of T tasks become one gradient.
 
     Rules with weights w_t keep sum_t w_t = T and take the mean over tasks of w_t L_t: the gradients
-    of all rules then have the size of the plain mean's, and one learning rate works for all. The
-    caller's optimiser trains a rule's parameters without weight decay. Everything that a rule
-    carries from step to step is in its state_dict.
+    of all rules then have the size of the plain mean's, and one learning rate works for all. A task
+    without a labelled row in the batch has the loss 0 without a gradient, and what the rule keeps
+    of the task stays as it is. The caller's optimiser trains a rule's parameters without weight
+    decay. Everything that a rule carries from step to step is in its state_dict.
     """
 
     def __init__(self, tasks: int) -> None:
@@ -23,19 +24,28 @@ class Weighting(nn.Module):
         """Whether it follows the gradient of the one scalar that `combine` returns."""
         return type(self).backward is Weighting.backward
 
-    def combine(self, losses: Tensor) -> Tensor:
-        """The scalar whose gradient is followed, here the mean; losses [T] -> scalar."""
+    def combine(self, losses: Tensor, present: Tensor | None = None) -> Tensor:
+        """The scalar whose gradient is followed, here the mean; arguments as for `backward`."""
         return losses.mean()
 
     def backward(
-        self, losses: Tensor, parameters: Sequence[nn.Parameter], penalty: Tensor | None = None
+        self,
+        losses: Tensor,
+        parameters: Sequence[nn.Parameter],
+        penalty: Tensor | None = None,
+        present: Tensor | None = None,
     ) -> None:
         """Add to .grad of ``parameters`` and of the rule's own, without waiting for the device.
 
-        losses [T]: mean over rows of each task; ``penalty`` (scalar): that of the model, added
-        unweighted. All ``parameters`` require a gradient. The graph can't be used again.
+        Args:
+            losses: mean over labelled rows of each task, [T].
+            parameters: all require a gradient.
+            penalty: that of the model, scalar, added unweighted.
+            present: whether each task has labelled rows in the batch, [T] bool; None: all have.
+
+        The graph can't be used again.
         """
-        total = self.combine(losses)
+        total = self.combine(losses, present)
         if penalty is not None:
             total = total + penalty
         total.backward()  # type: ignore[no-untyped-call]

@@ -25,7 +25,7 @@ class DynamicWeightAverage(Weighting):
         # Infinite before the first epoch: then all ratios after it are 0 and the weights are ones.
         self.register_buffer("latest", torch.full((tasks,), torch.inf))
 
-    def combine(self, losses: Tensor) -> Tensor:
+    def combine(self, losses: Tensor, present: Tensor | None = None) -> Tensor:
         """losses [T] -> scalar."""
         return (self.weights * losses).mean()
 

@@ -32,6 +32,6 @@ class Fixed(Weighting):
         shares = torch.tensor([tasks * v / sum(weights) for v in weights])
         self.register_buffer("weights", shares)
 
-    def combine(self, losses: Tensor) -> Tensor:
+    def combine(self, losses: Tensor, present: Tensor | None = None) -> Tensor:
         """losses [T] -> scalar."""
         return (self.weights * losses).mean()

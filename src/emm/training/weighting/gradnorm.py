@@ -21,12 +21,13 @@ class GradNorm(Weighting):
     """1/T sum_t w_t L_t, with w_t adapted so that all tasks learn at similar rates.
 
     The target of G_t = ||grad_W w_t L_t|| is mean(G) r_t^alpha, where r_t is L_t / L_t(0) divided
-    by its mean over tasks, and L_t(0) is the loss of the first batch. After the model's gradient is
-    taken, each step moves w by ``learning_rate`` against the gradient of
+    by its mean over tasks, and L_t(0) is the loss of the first batch with labels of t. After the
+    model's gradient is taken, each step moves w by ``learning_rate`` against the gradient of
     sum_t |G_t - mean(G) r_t^alpha|, with the second term held constant, and scales sum_t w_t to T.
     A larger ``alpha`` favours slow tasks more. W is the weight of the last shared layer in the
-    order of the parameters (`shared_weight`); weights are ones until it is found. Raises
-    ParamsError after SEARCH_STEPS steps without one.
+    order of the parameters (`shared_weight`), which is searched for in batches with labels of all
+    tasks; weights are ones until it is found. Raises ParamsError after SEARCH_STEPS such batches
+    without one. A task without labels in a batch keeps its w_t, and the means are over the others.
     Chen, Badrinarayanan, Lee and Rabinovich, "GradNorm: Gradient Normalization for Adaptive Loss
     Balancing in Deep Multitask Networks", ICML 2018, eqs. 1-2 and Algorithm 1.
     """
@@ -44,22 +45,27 @@ class GradNorm(Weighting):
         self._shared: int | None = None
         self._searched = 0
 
-    def combine(self, losses: Tensor) -> Tensor:
+    def combine(self, losses: Tensor, present: Tensor | None = None) -> Tensor:
         """losses [T] -> scalar."""
         return (self.weights * losses).mean()
 
     def backward(
-        self, losses: Tensor, parameters: Sequence[nn.Parameter], penalty: Tensor | None = None
+        self,
+        losses: Tensor,
+        parameters: Sequence[nn.Parameter],
+        penalty: Tensor | None = None,
+        present: Tensor | None = None,
     ) -> None:
         """See `Weighting.backward`; then update the tasks' weights."""
         found = losses.detach()
-        self.initial.copy_(torch.where(self.initial.isnan(), found, self.initial))
-        if self._shared is None:
+        first = self.initial.isnan() if present is None else self.initial.isnan() & present
+        self.initial.copy_(torch.where(first, found, self.initial))
+        if self._shared is None and (present is None or bool(present.all())):
             self._shared = self._search(losses, parameters)
         norms = None if self._shared is None else _norms(losses, parameters[self._shared])
-        super().backward(losses, parameters, penalty)
+        super().backward(losses, parameters, penalty, present)
         if norms is not None:
-            self._move(found, norms)
+            self._move(found, norms, present)
 
     def get_extra_state(self) -> Tensor:
         """The index of W, -1 until it is found, and the number of steps searched."""
@@ -82,14 +88,19 @@ class GradNorm(Weighting):
             )
         return number
 
-    def _move(self, losses: Tensor, norms: Tensor) -> None:
-        """Update the tasks' weights; losses, norms ||grad_W L_t|| [T]."""
+    def _move(self, losses: Tensor, norms: Tensor, present: Tensor | None) -> None:
+        """Update the tasks' weights; losses, norms ||grad_W L_t||, present [T]."""
         progress = losses / self.initial
         scaled = self.weights * norms  # G_t, as w_t is positive
-        target = scaled.mean() * (progress / progress.mean()) ** self.alpha
+        target = _mean(scaled, present) * (progress / _mean(progress, present)) ** self.alpha
         slope = torch.sign(scaled - target) * norms
         moved = (self.weights - self.learning_rate * slope).clamp(min=_LEAST_WEIGHT)
-        self.weights.copy_(self.tasks * moved / moved.sum())
+        if present is None:
+            self.weights.copy_(self.tasks * moved / moved.sum())
+            return
+        # The sum of the weights of the present tasks stays, too.
+        scale = (self.weights * present).sum() / (moved * present).sum()
+        self.weights.copy_(torch.where(present, scale * moved, self.weights))
 
 
 def shared_weight(losses: Tensor, parameters: Sequence[nn.Parameter]) -> int | None:
@@ -129,3 +140,10 @@ def _norms(losses: Tensor, weight: nn.Parameter) -> Tensor:
         for loss in losses.unbind()
     ]
     return torch.stack([torch.linalg.vector_norm(gradient) for gradient in each])
+
+
+def _mean(values: Tensor, present: Tensor | None) -> Tensor:
+    """Mean over the present tasks; [T] -> scalar."""
+    if present is None:
+        return values.mean()
+    return values.where(present, 0.0).sum() / present.sum()

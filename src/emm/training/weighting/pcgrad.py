@@ -26,9 +26,13 @@ class PCGrad(Weighting):
         self._orders = torch.Generator().manual_seed(seed)
 
     def backward(
-        self, losses: Tensor, parameters: Sequence[nn.Parameter], penalty: Tensor | None = None
+        self,
+        losses: Tensor,
+        parameters: Sequence[nn.Parameter],
+        penalty: Tensor | None = None,
+        present: Tensor | None = None,
     ) -> None:
-        """See `Weighting.backward`."""
+        """See `Weighting.backward`; a task without labels has the gradient 0 and changes none."""
         gradients = [
             torch.autograd.grad(loss, tuple(parameters), retain_graph=True, allow_unused=True)
             for loss in losses.unbind()

@@ -21,6 +21,9 @@ class Uncertainty(Weighting):
         super().__init__(tasks)
         self.log_variances = nn.Parameter(torch.zeros(tasks))
 
-    def combine(self, losses: Tensor) -> Tensor:
-        """losses [T] -> scalar."""
-        return (torch.exp(-self.log_variances) * losses + self.log_variances / 2).mean()
+    def combine(self, losses: Tensor, present: Tensor | None = None) -> Tensor:
+        """losses [T] -> scalar; the terms of tasks that aren't ``present`` [T] are left out."""
+        terms = self.log_variances / 2
+        if present is not None:
+            terms = terms * present
+        return (torch.exp(-self.log_variances) * losses + terms).mean()
