@@ -8,7 +8,8 @@ from jinja2 import UndefinedError
 from emm.report.facts import DatasetFacts
 from emm.report.markdown import render
 from emm.report.page import page
-from emm.report.summary import Summary, TaskSummary, Totals
+from emm.report.summary import Summary, Totals
+from emm.report.task_summaries import TaskSummary
 
 TASK = TaskSummary(auc=0.95, auc_std=None, auc_gain=None, logloss=0.1, ece=0.01)
 TASKS = {"income": TASK, "never-married": TASK}

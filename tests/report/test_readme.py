@@ -6,7 +6,8 @@ import pytest
 
 from emm.core.errors import DataError
 from emm.report.readme import END, START, readme_block, replace_block, results_table
-from emm.report.summary import Summary, TaskSummary, Totals, write_metrics
+from emm.report.summary import Summary, Totals, write_metrics
+from emm.report.task_summaries import TaskSummary
 
 
 def test_the_results_table_needs_metrics_files_only(tmp_path: Path) -> None:

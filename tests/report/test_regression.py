@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from emm.data.tables.schema import FORMAT, Schema, Split, Target
-from emm.report.curves import read_curves
+from emm.report.evidence import read_evidence
 from emm.report.facts import DatasetFacts, facts_of
 from emm.report.readme import results_table
 from emm.report.results import read_results
@@ -107,7 +107,7 @@ def test_the_table_has_the_score_of_each_kind_of_task(written: Path) -> None:
 def test_the_page_distinguishes_both_kinds_of_tasks(written: Path) -> None:
     text = (written / "reports/shop.md").read_text()
     assert "| split      | rows | click positive | price mean |" in text
-    assert "| train      |  200 |        25.00 % |        110 |" in text
+    assert "| train      |  200 |   50 (25.00 %) |        110 |" in text
     assert "| click log loss |     ECE | price RMSE |     MAE |" in text
     assert "13.00000 | 9.50000" in text
     assert "Validation AUC or R²; a dot marks" in text
@@ -125,10 +125,12 @@ def test_every_figure_is_linked(written: Path) -> None:
     assert "![Values of price](shop/values-price.svg)" in text
 
 
-def test_groups_are_of_the_first_seeds_predictions(tmp_path: Path, write_mixed: Write) -> None:
+def test_groups_are_of_the_first_seeds_predictions(
+    tmp_path: Path, write_mixed: Write, facts: DatasetFacts
+) -> None:
     results = read_results("emm", write_mixed(tmp_path, "emm"), TASKS, KINDS)
     stored = load_file(results.folder / "predictions.safetensors")
-    found = read_curves([results], TASKS, 200)["emm"].groups["price"]
+    found = read_evidence([results], facts, {}).curves["emm"].groups["price"]
     # These labels are half the first seed's predictions.
     torch.testing.assert_close(found.observed, found.predicted / 2)
     expected = stored["logits"][0, :, 1].double().mean()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from emm.core.errors import DataError
+from emm.report.facts import DatasetFacts
 from emm.report.predictions import read_predictions
 from emm.report.results import read_results
 from emm.report.summary import summarise
@@ -20,6 +22,11 @@ TASKS, KINDS = ("click", "price"), ("binary", "regression")
 @pytest.fixture
 def folder(tmp_path: Path, write_mixed: Callable[[Path, str], Path]) -> Path:
     return write_mixed(tmp_path, "emm")
+
+
+@pytest.fixture
+def mixed(facts: DatasetFacts) -> DatasetFacts:
+    return replace(facts, tasks=TASKS, kinds=KINDS)
 
 
 def damaged(folder: Path, name: str, change: Callable[[Any], object]) -> None:
@@ -64,13 +71,13 @@ def test_an_epoch_without_a_score_of_the_regression_is_rejected(folder: Path) ->
         read_results("emm", folder, TASKS, KINDS)
 
 
-def test_integer_labels_of_a_regression_are_rejected(folder: Path) -> None:
+def test_integer_labels_of_a_regression_are_rejected(folder: Path, mixed: DatasetFacts) -> None:
     stored = load_file(folder / "predictions.safetensors")
     save_file({**stored, "labels": stored["labels"].byte()}, folder / "predictions.safetensors")
     with pytest.raises(DataError, match="labels of another type"):
-        read_predictions(read_results("emm", folder, TASKS, KINDS), 200, 2)
+        read_predictions(read_results("emm", folder, TASKS, KINDS), mixed)
 
 
-def test_float_labels_of_a_regression_are_read(folder: Path) -> None:
-    found = read_predictions(read_results("emm", folder, TASKS, KINDS), 200, 2)
-    assert torch.equal(found.labels[:, 1], found.logits[:, 1] / 2)
+def test_float_labels_of_a_regression_are_read(folder: Path, mixed: DatasetFacts) -> None:
+    found = read_predictions(read_results("emm", folder, TASKS, KINDS), mixed)
+    assert torch.equal(found.labels[:, 1], found.logits[0, :, 1] / 2)

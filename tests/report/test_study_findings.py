@@ -7,7 +7,8 @@ from emm.report.study_findings import findings
 from emm.report.study_results import Difference, StudyResults, StudyTable
 from emm.report.study_settings import StudyTableSettings
 from emm.report.study_tables import SIGNIFICANCE, cost_table, mean_table, p_text, scores_table
-from emm.report.summary import RegressionSummary, Summary, TaskSummary, Totals
+from emm.report.summary import Summary, Totals
+from emm.report.task_summaries import RegressionSummary, TaskSummary
 
 NONE_HIGHER = "no model has a higher mean AUC than EMM."
 

@@ -3,7 +3,7 @@
 import pytest
 
 from emm.report.markdown import markdown_table
-from emm.report.summary import Summary, TaskSummary, Totals
+from emm.report.summary import Summary, Totals
 from emm.report.tables import (
     marked,
     quality_table,
@@ -11,6 +11,7 @@ from emm.report.tables import (
     seeds_phrase,
     signed,
 )
+from emm.report.task_summaries import TaskSummary
 
 
 def summary(

@@ -3,12 +3,15 @@
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from safetensors.torch import load_file
 
 from emm.core.errors import DataError
+from emm.metrics.uncertainty import ScoredRows, auc_interval
 from emm.report.facts import DatasetFacts
 from emm.report.write import write_report
 
@@ -81,27 +84,41 @@ def test_a_second_run_gives_the_same_bytes(
     assert contents(tmp_path) == contents(written)
 
 
-def test_the_table_has_the_papers_columns(text: str) -> None:
-    assert (
-        "| model |               income AUC |     Gain |   paper "
-        "|        never-married AUC |     Gain |   paper |\n"
-        "| :---- | -----------------------: | -------: | ------: "
-        "| -----------------------: | -------: | ------: |\n"
-        "| TM-1  |        0.94500 ± 0.00707 |        - | 0.93009 "
-        "|    **0.99000** ± 0.00000 |        - | 0.99230 |\n"
-        "| TM-2  | <u>0.95500</u> ± 0.00707 |        - | 0.90739 "
-        "|        0.97500 ± 0.00707 |        - | 0.99356 |\n"
-        "| MMoE  |        0.95200 ± 0.00141 | +0.00200 | 0.94051 "
-        "| <u>0.98500</u> ± 0.00707 | +0.00250 | 0.99437 |\n"
-        "| EMM   |    **0.95600** ± 0.00141 | +0.00600 |       - "
-        "| <u>0.98500</u> ± 0.00707 | +0.00250 |       - |\n"
-    ) in text
+def test_the_table_has_the_papers_columns_and_intervals(text: str, data: Path) -> None:
+    stored = load_file(data / "mmoe/predictions.safetensors")
+    for task, auc, paper in (
+        (0, "       0.95200 ± 0.00141", "+0.00200 | 0.94051 "),
+        (1, "<u>0.98500</u> ± 0.00707", "+0.00250 | 0.99437 "),
+    ):
+        scores = stored["logits"][:, :, task].contiguous()
+        found = auc_interval(ScoredRows(scores, stored["labels"][:, task]))
+        assert found
+        interval = f"[{found.low:.4f}, {found.high:.4f}]"
+        assert f"| {auc} | {interval} | {paper}|" in text
+    header = text.split("## Results")[1].split("\n| ")[1]
+    assert [cell.strip() for cell in header.split("|")][:-1] == [
+        *("model", "income AUC", "95 %", "Gain", "paper"),
+        *("never-married AUC", "95 %", "Gain", "paper"),
+    ]
 
 
 def test_the_data_is_described(text: str) -> None:
     assert text.startswith("# Census-Income (KDD)\n\nRecipe `paper`.")
-    assert "| train      | 199,523 |          6.21 % |                43.35 % |" in text
+    assert "| train      | 199,523 | 12,390 (6.21 %) |       86,493 (43.35 %) |" in text
     assert "- Source: UCI, doi 10.24432/C5N30T\n- Licence: CC BY 4.0" in text
+
+
+def test_with_few_positives_no_model_is_marked(
+    tmp_path: Path, data: Path, facts: DatasetFacts
+) -> None:
+    rates = {**facts.positive_rates, "test": {"income": 49 / 200, "never-married": 50 / 200}}
+    report(tmp_path, data, replace(facts, positive_rates=rates), list(AUCS))
+    text = (tmp_path / "reports/census-income.md").read_text()
+    rows = [line.split("|")[2:9:4] for line in text.split("## Results")[1].splitlines()[4:10]]
+    assert not [income for income, _ in rows if "**" in income or "<u>" in income]
+    assert [other.strip() for _, other in rows if "**" in other] == ["**0.99000** ± 0.00000"]
+    assert "- income: the test split has 49 positives, fewer than 50." in text
+    assert "- never-married: the test split has" not in text
 
 
 def test_every_figure_is_linked_and_exists(written: Path, text: str) -> None:

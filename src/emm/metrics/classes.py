@@ -11,10 +11,10 @@ from emm.metrics.weights import check_weights, mean, sums_by
 
 def class_aucs(
     logits: Tensor, labels: Tensor, weights: Tensor | None = None
-) -> tuple[list[float], list[float]]:
-    """One-vs-rest AUC of each class that occurs, and the number of its rows or their total weight.
+) -> dict[int, tuple[float, float]]:
+    """One-vs-rest AUC of each class that occurs, and the number or total weight of its rows.
 
-    A row's score for a class is the class's log probability in float64. Raises DataError if fewer
+    The keys are the numbers of the classes. A row's score for a class is the class's log probability in float64. Raises DataError if fewer
     than two classes occur.
 
     Args:
@@ -37,20 +37,22 @@ def class_aucs(
             expected="rows of at least two classes",
         )
     scores = log_probabilities(logits)
-    aucs = [auc(scores[:, number], numbers == number, weights) for number in present]
-    return aucs, [rows[number] for number in present]
+    return {
+        number: (auc(scores[:, number], numbers == number, weights), rows[number])
+        for number in present
+    }
 
 
 def macro_auc(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> float:
     """Mean of the one-vs-rest AUCs of the classes that occur; the arguments of `class_aucs`."""
-    found, _ = class_aucs(logits, labels, weights)
-    return sum(found) / len(found)
+    found = class_aucs(logits, labels, weights).values()
+    return sum(each for each, _ in found) / len(found)
 
 
 def prevalence_auc(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> float:
     """Mean of the one-vs-rest AUCs, weighted by the rows of each class; see `class_aucs`."""
-    found, rows = class_aucs(logits, labels, weights)
-    return sum(each * count for each, count in zip(found, rows, strict=True)) / sum(rows)
+    found = class_aucs(logits, labels, weights).values()
+    return sum(each * rows for each, rows in found) / sum(rows for _, rows in found)
 
 
 def class_log_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> float:
@@ -78,8 +80,12 @@ def top_label_error(
     `expected_calibration_error` (Guo et al. 2017, equation 3).
     """
     check_classes(logits, labels)
-    confidence = log_probabilities(logits).exp().max(1).values
-    return calibration_error(confidence, logits.argmax(1) == labels, bins, weights)
+    return calibration_error(confidences(logits), logits.argmax(1) == labels, bins, weights)
+
+
+def confidences(logits: Tensor) -> Tensor:
+    """Probability of the predicted class of each row: logits [N, C] -> [N] float64."""
+    return log_probabilities(logits).max(1).values.exp()
 
 
 def log_probabilities(logits: Tensor) -> Tensor:

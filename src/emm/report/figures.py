@@ -86,11 +86,16 @@ def draw_roc(
 
 
 def draw_calibration(
-    path: Path, curves: Mapping[str, Curves], task: str, looks: Mapping[str, Style]
+    path: Path,
+    curves: Mapping[str, Curves],
+    task: str,
+    looks: Mapping[str, Style],
+    predicted: str = "",
 ) -> None:
     """Draw observed odds over predicted odds, one panel per model with the others in grey.
 
     The log-odds axis spreads out rare positives. Bars are two standard errors in each direction.
+    ``predicted``: what the probabilities are those of; by default ``task``.
     """
     points = {model: _odds_ratios(each.reliability[task]) for model, each in curves.items()}
     with new_figure(path, 9.5, 0.4 + 2.1 * -(-len(curves) // CALIBRATION_COLUMNS)) as figure:
@@ -103,7 +108,7 @@ def draw_calibration(
         _frame_calibration(shared[0], torch.cat([ratio for _, ratio, _ in points.values()]))
         for axes in shared[-CALIBRATION_COLUMNS:]:
             axes.tick_params(labelbottom=True)  # also above an empty cell of the grid
-        figure.supxlabel(f"predicted probability of {task}", fontsize=9)
+        figure.supxlabel(f"predicted probability of {predicted or task}", fontsize=9)
         figure.supylabel("observed odds / predicted odds", fontsize=9)
 
 

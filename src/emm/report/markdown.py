@@ -24,10 +24,21 @@ def render(template: str, package: str = "emm.report", **values: Any) -> str:
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table that is also legible as source: first column left-aligned, the others right."""
+    header, *rows = ([_cell(text) for text in row] for row in (header, *rows))
     columns = list(zip(header, *rows, strict=True))
     widths = [max(3, *map(len, column)) for column in columns]
     rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
     return "\n".join(_line(row, widths) for row in [header, rule, *rows])
+
+
+def code(text: str) -> str:
+    """``text`` from data as it stands, whatever Markdown would make of it; at most one line."""
+    line = " ".join(text.split())
+    if not line:
+        return NOTHING
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    space = " " if line[0] == "`" or line[-1] == "`" else ""
+    return f"{fence}{space}{line}{space}{fence}"
 
 
 @cache
@@ -40,6 +51,11 @@ def _environment(package: str) -> Environment:
     )
     environment.filters |= {"display_name": display_name, "join_names": join_names}
     return environment
+
+
+def _cell(text: str) -> str:
+    """``text`` on one line, without the character that separates cells."""
+    return " ".join(text.splitlines()).replace("|", r"\|")
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -3,10 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 from emm.report.architecture_figure import architecture_file
-from emm.report.facts import DatasetFacts
+from emm.report.class_figure import MOST_CLASSES, classes_file
+from emm.report.data_tables import inferred_table, split_table
+from emm.report.evidence import Evidence
+from emm.report.facts import FEW, DatasetFacts
 from emm.report.figures import TRAINING, calibration_file, roc_file
 from emm.report.markdown import render
 from emm.report.published import CITATION, PUBLISHED
+from emm.report.remarks import AVERAGE, START
 from emm.report.summary import Summary
 from emm.report.tables import (
     funnel_table,
@@ -15,9 +19,10 @@ from emm.report.tables import (
     quality_table,
     score_table,
     seeds_phrase,
-    split_table,
 )
 from emm.report.value_figure import values_file
+
+NOTHING_KNOWN = Evidence()
 
 
 def page(
@@ -27,6 +32,7 @@ def page(
     trained: Sequence[str],
     figures: str,
     searched: Sequence[str] = (),
+    evidence: Evidence = NOTHING_KNOWN,
 ) -> str:
     """Return the page's Markdown.
 
@@ -34,6 +40,7 @@ def page(
         trained: the single-task models that Gain is measured against.
         figures: folder of the figures, relative to the page.
         searched: models whose architecture is drawn.
+        evidence: what the test rows show besides the scores.
     """
     seeds = [summary.totals.seeds for summary in summaries.values()]
     return render(
@@ -50,12 +57,25 @@ def page(
         published=facts.name in PUBLISHED,
         citation=CITATION,
         split_table=split_table(facts),
-        score_table=score_table(facts.name, summaries, trained, published=True),
-        gauc_table=gauc_table(summaries),
-        funnel_table=funnel_table(summaries),
-        quality_table=quality_table(summaries),
+        inferred_table=inferred_table(facts),
+        score_table=score_table(
+            facts.name, summaries, trained, published=True, remarks=evidence.tasks
+        ),
+        gauc_table=gauc_table(summaries, evidence.tasks),
+        funnel_table=funnel_table(summaries, evidence.funnel),
+        quality_table=quality_table(summaries, evidence.tasks),
+        few=evidence.tasks.few,
+        few_steps={step.upper(): few for step, few in evidence.funnel.few.items()},
+        fewest=FEW,
+        intervals=any(any(each.values()) for each in evidence.tasks.intervals.values()),
+        average=any(start.startswith(AVERAGE) for start in evidence.tasks.starts.values()),
+        start=any(start.startswith(START) for start in evidence.tasks.starts.values()),
+        weighted=evidence.weighted,
         training_file=TRAINING,
         roc_file=roc_file,
         calibration_file=calibration_file,
         values_file=values_file,
+        classes_file=classes_file,
+        most_classes=MOST_CLASSES,
+        largest_only=any(len(names) > MOST_CLASSES for names in facts.classes.values()),
     )

@@ -35,6 +35,22 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class ClassScores:
+    """Test scores of a task of classes, one value per seed.
+
+    Mean one-vs-rest AUC of the classes, the same weighted by their rows, log loss in nats,
+    accuracy, and calibration error of the confidence in the predicted class.
+    """
+
+    kind: ClassVar[str] = "classes"
+    auc: tuple[Share, ...]
+    auc_weighted: tuple[Share, ...]
+    logloss: tuple[NotNegative, ...]
+    accuracy: tuple[Share, ...]
+    ece: tuple[Share, ...]
+
+
+@dataclass(frozen=True)
 class RegressionScores:
     """Test scores of a regression task, one value per seed: R², and RMSE and MAE in label units."""
 
@@ -42,6 +58,9 @@ class RegressionScores:
     r2: tuple[AtMostOne, ...]
     rmse: tuple[NotNegative, ...]
     mae: tuple[NotNegative, ...]
+
+
+AnyScores = Scores | ClassScores | RegressionScores
 
 
 @dataclass(frozen=True)
@@ -56,12 +75,12 @@ class Evaluation:
     seeds: tuple[Annotated[int, Field(ge=0)], ...]
     parameters: Annotated[int, Field(ge=0)]
     operations: Annotated[int, Field(ge=0)]
-    tasks: Mapping[str, Scores | RegressionScores]
+    tasks: Mapping[str, AnyScores]
     funnel: Mapping[str, Scores] = field(default_factory=dict)
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Kind of each task, "binary" or "regression"."""
+        """Kind of each task: "binary", "classes" or "regression"."""
         return tuple(scores.kind for scores in self.tasks.values())
 
 
@@ -70,7 +89,7 @@ class Epoch:
     """One epoch of training (0: before training), or one iteration of boosting.
 
     Args:
-        auc: validation AUC by binary task.
+        auc: validation AUC by task that is binary or of classes.
         r2: validation R squared by regression task.
     """
 

@@ -7,13 +7,13 @@ from emm.automtl.space import NamedArchitecture
 from emm.core.files import atomic_folder, write_text
 from emm.core.paths import Paths
 from emm.report.architecture_figure import architecture_file, architectures_of, draw_architecture
+from emm.report.data_tables import split_table
 from emm.report.facts import DatasetFacts
 from emm.report.markdown import render
 from emm.report.results import read_results
 from emm.report.study_results import StudyTable, read_table, write_study_metrics
 from emm.report.study_settings import StudySettings, StudyTableSettings
 from emm.report.study_tables import SIGNIFICANCE, mean_table, table_section
-from emm.report.tables import split_table
 
 
 def write_searched(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from emm.core.files import atomic_folder, write_text
+from emm.report.data_tables import label_text
 from emm.report.facts import DatasetFacts
 from emm.report.markdown import markdown_table, render
 from emm.report.published import CITATION_OF_BOTH
@@ -74,13 +75,21 @@ def study_page(
 
 def _split_table(facts: Mapping[str, DatasetFacts]) -> str:
     rows = [
-        [f"`{name}`", split, f"{count:,}", _rates(each, split)]
+        [f"`{name}`", split, f"{count:,}", _labels(each, split)]
         for name, each in facts.items()
         for split, count in each.rows.items()
     ]
-    return markdown_table(["dataset", "split", "rows", "positive rows"], rows)
+    classes = any(each.multiclass for each in facts.values())
+    header = "positive rows, or classes" if classes else "positive rows"
+    return markdown_table(["dataset", "split", "rows", header], rows)
 
 
-def _rates(facts: DatasetFacts, split: str) -> str:
-    rates = facts.positive_rates[split]
-    return ", ".join(f"{task} {100 * rates[task]:.2f} %" for task in facts.binary)
+def _labels(facts: DatasetFacts, split: str) -> str:
+    return "; ".join(_label(facts, split, task) for task in facts.by_auc)
+
+
+def _label(facts: DatasetFacts, split: str, task: str) -> str:
+    text = f"{task} {label_text(facts, split, task)}"
+    if not facts.partly_labelled:
+        return text
+    return f"{text} of {facts.labelled_rows(split, task):,} labelled"

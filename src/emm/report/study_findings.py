@@ -45,8 +45,8 @@ class Finding:
 
 
 def findings(table: StudyTable) -> list[Finding]:
-    """Return one finding for each binary task."""
-    return [_finding(table, task) for task in table.binary]
+    """Return one finding for each task that is scored by its AUC."""
+    return [_finding(table, task) for task in table.by_auc]
 
 
 def _finding(table: StudyTable, task: str) -> Finding:

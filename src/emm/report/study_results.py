@@ -1,23 +1,23 @@
 """The results of a study's table, each model compared with the table's reference."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
-
-import torch
-from torch import Tensor
 
 from emm.core.errors import DataError
 from emm.core.files import atomic_folder, write_json
 from emm.core.paths import Paths
-from emm.metrics.significance import Comparison, delong_over_seeds, holm
-from emm.report.facts import DatasetFacts
-from emm.report.predictions import PREDICTIONS, Predictions, read_all_predictions
+from emm.metrics.significance import Comparison, holm
+from emm.metrics.uncertainty import compare_aucs
+from emm.report.facts import DatasetFacts, few_of_tasks
+from emm.report.predictions import read_predictions, require_same_rows, rows_by_task
 from emm.report.published import published_auc
-from emm.report.results import ModelResults, read_results, refuse
+from emm.report.remarks import Intervals, Remarks, intervals_of, starts_of
+from emm.report.results import ModelResults, read_results
 from emm.report.study_settings import StudyTableSettings
-from emm.report.summary import Summary, as_whole, rounded, summarise
+from emm.report.summary import Summary, as_whole, summarise
+from emm.report.task_summaries import rounded
 
 P_DIGITS = 6
 
@@ -37,7 +37,8 @@ class StudyResults:
     Args:
         validation: validation score of the kept epoch, as mean over seeds, by task.
         epochs: number of trained epochs, as mean over runs.
-        differences: from the reference, by binary task; empty for the reference.
+        differences: from the reference, by task that is scored by its AUC; empty for the
+            reference.
     """
 
     summary: Summary
@@ -58,10 +59,11 @@ class StudyTable:
     settings: StudyTableSettings
     tasks: tuple[str, ...]
     results: Mapping[str, StudyResults]
+    remarks: Remarks = field(default_factory=Remarks)
 
     @property
-    def binary(self) -> tuple[str, ...]:
-        """The binary tasks; only these have DeLong's test."""
+    def by_auc(self) -> tuple[str, ...]:
+        """The tasks that are scored by their AUC; only these have intervals and a test."""
         found = next(iter(self.results.values())).summary.tasks
         return tuple(task for task in self.tasks if found[task].key == "auc")
 
@@ -88,7 +90,7 @@ def read_table(settings: StudyTableSettings, facts: DatasetFacts, root: Path) ->
         for dataset, model, name in settings.sources
     ]
     summaries = summarise(models, settings.trained)
-    differences = _differences(models, settings.reference, facts)
+    differences, intervals = _differences(models, settings.reference, facts)
     results = {
         model.name: StudyResults(
             summaries[model.name],
@@ -98,7 +100,8 @@ def read_table(settings: StudyTableSettings, facts: DatasetFacts, root: Path) ->
         )
         for model in models
     }
-    return StudyTable(settings, facts.tasks, results)
+    remarks = Remarks(intervals, few_of_tasks(facts), starts_of(models, ()))
+    return StudyTable(settings, facts.tasks, results, remarks)
 
 
 def write_study_metrics(folder: Path, tables: Mapping[str, StudyTable]) -> None:
@@ -139,27 +142,31 @@ def _check_goals(settings: StudyTableSettings, facts: DatasetFacts) -> None:
 
 def _differences(
     models: Sequence[ModelResults], reference: str, facts: DatasetFacts
-) -> dict[str, dict[str, Difference]]:
+) -> tuple[dict[str, dict[str, Difference]], dict[str, Intervals]]:
     """Test every other model against the reference; return differences by model and task.
 
-    All models and binary tasks of the table are one family of tests. Only the predictions of the
-    reference and one more model are in memory at a time.
+    Also returns the intervals of all models. All models and tasks of the table are one family of
+    tests. Only the predictions of the reference and one more model are in memory at a time.
     """
-    size = facts.rows["test"], len(facts.tasks)
-    bar = read_all_predictions(next(m for m in models if m.name == reference), *size)
+    first = next(model for model in models if model.name == reference)
+    bar = read_predictions(first, facts)
+    reference_rows = rows_by_task(bar, facts)
     found: dict[tuple[str, str], Comparison] = {}
+    intervals: dict[str, Intervals] = {}
     for model in models:
-        if model.name == reference:
-            continue
-        predictions = read_all_predictions(model, *size)
-        if not torch.equal(predictions.labels, bar.labels):
-            path = model.folder / PREDICTIONS
-            refuse(path, "has other labels", model.name, f"those of {reference}")
-        for task in facts.binary:
-            t = facts.tasks.index(task)
-            found[model.name, task] = delong_over_seeds(
-                _logits(predictions, t), _logits(bar, t), bar.labels[:, t]
-            )
+        rows = reference_rows
+        if model.name != reference:
+            predictions = read_predictions(model, facts)
+            require_same_rows(model, predictions, first, bar)
+            rows = rows_by_task(predictions, facts)
+            for task in facts.by_auc:
+                found[model.name, task] = compare_aucs(rows[task], reference_rows[task])
+        intervals[model.name] = intervals_of(rows, facts.by_auc)
+    return _adjusted(found), intervals
+
+
+def _adjusted(found: Mapping[tuple[str, str], Comparison]) -> dict[str, dict[str, Difference]]:
+    """Differences by model and task, after Holm's correction."""
     adjusted = holm([comparison.p for comparison in found.values()])
     by_model: dict[str, dict[str, Difference]] = {}
     for ((name, task), comparison), p in zip(found.items(), adjusted, strict=True):
@@ -167,10 +174,6 @@ def _differences(
         tested = Difference(rounded(comparison.difference), float(f"{p:.{P_DIGITS}g}"))
         by_model.setdefault(name, {})[task] = tested
     return by_model
-
-
-def _logits(predictions: Predictions, task: int) -> Tensor:
-    return predictions.logits[:, :, task].contiguous()  # [S, N]
 
 
 def _validation(results: ModelResults, task: str) -> float:

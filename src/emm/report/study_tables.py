@@ -3,6 +3,7 @@
 from statistics import fmean
 from typing import Any
 
+from emm.report.facts import FEW
 from emm.report.markdown import NOTHING, markdown_table
 from emm.report.names import display_name
 from emm.report.study_results import Difference, StudyResults, StudyTable
@@ -10,6 +11,7 @@ from emm.report.tables import (
     count_or_nothing,
     decimals,
     gain_column,
+    interval_columns,
     marked,
     measure,
     score_column,
@@ -29,25 +31,30 @@ def table_section(table: StudyTable) -> dict[str, Any]:
         "scores": {task: scores_table(table, task) for task in table.tasks},
         "mean": "",
         "cost": cost_table(table),
+        "few": table.remarks.few,
+        "fewest": FEW,
+        "starts": table.remarks.starts,
     }
 
 
 def scores_table(table: StudyTable, task: str) -> str:
     """Return the table of one task.
 
-    Test and validation AUC, difference from the reference with its p value, Gain and published AUC
-    if there are any, log loss and ECE. A regression task has R squared, RMSE and MAE instead, and
-    neither differences nor p values.
+    Test AUC with its interval, validation AUC, difference from the reference with its p value, Gain
+    and published AUC if there are any, log loss and ECE; of a task of classes weighted AUC and
+    accuracy, too. A regression task has R squared, RMSE and MAE instead, and neither intervals nor
+    differences nor p values.
     """
     results = list(table.results.values())
     reference = display_name(table.settings.reference)
     scored_by = measure(table.summaries, task)
     columns = {
-        "model": [display_name(name) for name in table.results],
-        f"test {scored_by}": score_column(table.summaries, task),
+        "model": [table.remarks.label(name) for name in table.results],
+        f"test {scored_by}": score_column(table.summaries, task, table.remarks),
+        **dict(interval_columns(table.remarks, task, list(table.results))),
         f"validation {scored_by}": [decimals(result.validation[task]) for result in results],
     }
-    if task in table.binary:
+    if task in table.by_auc:
         columns[f"less {reference}"] = [_difference(result, task) for result in results]
         columns["p"] = [_p(result, task) for result in results]
     if table.settings.trained:
@@ -55,6 +62,8 @@ def scores_table(table: StudyTable, task: str) -> str:
     paper = [table.published(name, task) for name in table.results]
     if any(paper):
         columns["paper"] = [decimals(auc) for auc in paper]
+    for name in results[0].summary.tasks[task].others:
+        columns[name] = [decimals(each.summary.tasks[task].others[name]) for each in results]
     for name in results[0].summary.tasks[task].errors:
         columns[name] = [decimals(each.summary.tasks[task].errors[name]) for each in results]
     return markdown_table(list(columns), list(zip(*columns.values(), strict=True)))
@@ -63,16 +72,17 @@ def scores_table(table: StudyTable, task: str) -> str:
 def mean_table(table: StudyTable) -> str:
     """Return the table of mean AUC over tasks, on test and validation.
 
-    Returns "" unless there are several tasks, all of them binary.
+    Returns "" unless there are several tasks, all of them scored by their AUC.
     """
-    if len(table.tasks) < 2 or set(table.tasks) != set(table.binary):
+    if len(table.tasks) < 2 or set(table.tasks) != set(table.by_auc):
         return ""
     test = [summary.totals.mean_score for summary in table.summaries.values()]
     validation = [fmean(result.validation.values()) for result in table.results.values()]
     reference = test[list(table.results).index(table.settings.reference)]
+    texts = [decimals(auc) for auc in test]
     columns = {
-        "model": [display_name(name) for name in table.results],
-        "test AUC": marked([decimals(auc) for auc in test]),
+        "model": [table.remarks.label(name) for name in table.results],
+        "test AUC": texts if table.remarks.few else marked(texts),
         "validation AUC": [decimals(auc) for auc in validation],
         f"less {display_name(table.settings.reference)}": [
             NOTHING if name == table.settings.reference else signed(auc - reference)
@@ -85,7 +95,7 @@ def mean_table(table: StudyTable) -> str:
 def cost_table(table: StudyTable) -> str:
     """Return the table of size, epochs and training cost."""
     header = ["model", "seeds", "parameters", "operations per row", "epochs", "training cost"]
-    rows = [[display_name(name), *_cost(result)] for name, result in table.results.items()]
+    rows = [[table.remarks.label(name), *_cost(result)] for name, result in table.results.items()]
     return markdown_table(header, rows)
 
 

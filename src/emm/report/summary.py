@@ -8,69 +8,23 @@ columns, and `dvc metrics diff` shows when it appears.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import fmean, stdev
-from typing import Any, ClassVar
+from statistics import fmean
+from typing import Any
 
 from emm.config.binding import bind
 from emm.core.errors import DataError
 from emm.core.files import atomic_folder, write_json
-from emm.report.results import ModelResults, RegressionScores, Scores, read_tree, refuse
+from emm.report.results import ModelResults, read_tree, refuse
+from emm.report.task_summaries import (
+    AnySummary,
+    TaskSummary,
+    per_seed,
+    rounded,
+    summarise_binary,
+    summarise_task,
+)
 
-DECIMALS = 8
 FUNNEL = "funnel"
-
-
-@dataclass(frozen=True)
-class TaskSummary:
-    """A binary task's test scores, as means over seeds.
-
-    Args:
-        auc_std: standard deviation over seeds.
-        auc_gain: Gain over the trained single-task models.
-        gauc: None if the dataset has no `gauc_key`; then the file has no such key either.
-    """
-
-    measure: ClassVar[str] = "AUC"
-    key: ClassVar[str] = "auc"
-    auc: float
-    auc_std: float | None
-    auc_gain: float | None
-    logloss: float
-    ece: float
-    gauc: float | None = None
-
-    @property
-    def score(self) -> tuple[float, float | None, float | None]:
-        """Mean, standard deviation over seeds, and Gain."""
-        return self.auc, self.auc_std, self.auc_gain
-
-    @property
-    def errors(self) -> Mapping[str, float]:
-        """The other scores by their displayed name; lower is better."""
-        return {"log loss": self.logloss, "ECE": self.ece}
-
-
-@dataclass(frozen=True)
-class RegressionSummary:
-    """A regression task's test scores, as means over seeds; RMSE and MAE in the label's units."""
-
-    measure: ClassVar[str] = "R²"
-    key: ClassVar[str] = "r2"
-    r2: float
-    r2_std: float | None
-    r2_gain: float | None
-    rmse: float
-    mae: float
-
-    @property
-    def score(self) -> tuple[float, float | None, float | None]:
-        """Mean, standard deviation over seeds, and Gain."""
-        return self.r2, self.r2_std, self.r2_gain
-
-    @property
-    def errors(self) -> Mapping[str, float]:
-        """The other scores by their displayed name; lower is better."""
-        return {"RMSE": self.rmse, "MAE": self.mae}
 
 
 @dataclass(frozen=True)
@@ -79,7 +33,7 @@ class Totals:
 
     Args:
         mean_score: mean over tasks of AUC, or R squared of a regression task. The file calls it
-            ``mean_auc`` if all tasks are binary.
+            ``mean_auc`` if no task is a regression.
         operations: multiplications and additions in matrix products, to predict one row.
         seeds: number of seeds.
         best_epoch: mean over runs.
@@ -100,7 +54,7 @@ class Summary:
         funnel: by ctr, ctcvr and cvr, without Gain, if the tasks form a funnel.
     """
 
-    tasks: Mapping[str, TaskSummary | RegressionSummary]
+    tasks: Mapping[str, AnySummary]
     totals: Totals
     funnel: Mapping[str, TaskSummary] = field(default_factory=dict)
 
@@ -124,7 +78,7 @@ def summarise(results: Sequence[ModelResults], trained: Sequence[str]) -> dict[s
     Raises DataError if ``results`` lack a trained model.
     """
     means = {
-        each.name: {task: fmean(_per_seed(s)) for task, s in each.evaluation.tasks.items()}
+        each.name: {task: fmean(per_seed(s)) for task, s in each.evaluation.tasks.items()}
         for each in results
     }
     missing = [name for name in trained if name not in means]
@@ -164,56 +118,21 @@ def read_metrics(folder: Path, models: Sequence[str]) -> dict[str, Summary]:
 def _summary(results: ModelResults, baseline: Mapping[str, float]) -> Summary:
     evaluation = results.evaluation
     totals = Totals(
-        mean_score=rounded(fmean(fmean(_per_seed(task)) for task in evaluation.tasks.values())),
+        mean_score=rounded(fmean(fmean(per_seed(task)) for task in evaluation.tasks.values())),
         parameters=evaluation.parameters,
         operations=evaluation.operations,
         seeds=len(evaluation.seeds),
         best_epoch=as_whole(rounded(fmean(run.best_epoch for run in results.runs))),
     )
     return Summary(
-        {task: _task(s, baseline.get(task)) for task, s in evaluation.tasks.items()},
+        {task: summarise_task(s, baseline.get(task)) for task, s in evaluation.tasks.items()},
         totals,
-        {name: _binary(s, None) for name, s in evaluation.funnel.items()},
+        {name: summarise_binary(s, None) for name, s in evaluation.funnel.items()},
     )
-
-
-def _task(
-    scores: Scores | RegressionScores, baseline: float | None
-) -> TaskSummary | RegressionSummary:
-    if isinstance(scores, RegressionScores):
-        errors = rounded(fmean(scores.rmse)), rounded(fmean(scores.mae))
-        return RegressionSummary(*_score(scores.r2, baseline), *errors)
-    return _binary(scores, baseline)
-
-
-def _binary(scores: Scores, baseline: float | None) -> TaskSummary:
-    errors = rounded(fmean(scores.logloss)), rounded(fmean(scores.ece))
-    gauc = None if scores.gauc is None else rounded(fmean(scores.gauc))
-    return TaskSummary(*_score(scores.auc, baseline), *errors, gauc)
-
-
-def _score(
-    seeds: Sequence[float], baseline: float | None
-) -> tuple[float, float | None, float | None]:
-    """Mean, standard deviation and Gain over ``baseline``."""
-    mean = fmean(seeds)
-    std = rounded(stdev(seeds)) if len(seeds) > 1 else None
-    return rounded(mean), std, None if baseline is None else rounded(mean - baseline)
-
-
-def _per_seed(scores: Scores | RegressionScores) -> tuple[float, ...]:
-    """The score that models are compared by, one value per seed."""
-    return scores.r2 if isinstance(scores, RegressionScores) else scores.auc
 
 
 def _mean_key(tasks: Mapping[str, Mapping[str, Any]]) -> str:
     return "mean_score" if any("r2" in task for task in tasks.values()) else "mean_auc"
-
-
-def rounded(value: float) -> float:
-    """Round to the decimals of a metrics file."""
-    # Sums with another number of threads differ in the last bits. Adding 0 turns -0.0 into 0.0.
-    return round(value, DECIMALS) + 0.0
 
 
 def as_whole(value: float) -> float:

@@ -2,94 +2,102 @@
 
 from collections.abc import Mapping, Sequence
 
-from emm.report.facts import DatasetFacts
+from emm.metrics.uncertainty import Interval
 from emm.report.markdown import NOTHING, markdown_table
-from emm.report.names import display_name
 from emm.report.published import published_auc
-from emm.report.summary import RegressionSummary, Summary, TaskSummary
+from emm.report.remarks import Remarks
+from emm.report.summary import Summary
+from emm.report.task_summaries import AnySummary
 
-
-def split_table(facts: DatasetFacts) -> str:
-    """Return the table of splits: rows, and positives by binary task or mean by regression task."""
-    kinds = {task: "positive" if task in facts.binary else "mean" for task in facts.tasks}
-    header = ["split", "rows", *(f"{task} {kind}" for task, kind in kinds.items())]
-    rows = [
-        [split, f"{count:,}", *(_typical(facts, split, task) for task in facts.tasks)]
-        for split, count in facts.rows.items()
-    ]
-    return markdown_table(header, rows)
+NONE = Remarks()
 
 
 def score_table(
-    dataset: str, summaries: Mapping[str, Summary], trained: Sequence[str], *, published: bool
+    dataset: str,
+    summaries: Mapping[str, Summary],
+    trained: Sequence[str],
+    *,
+    published: bool,
+    remarks: Remarks = NONE,
 ) -> str:
     """Return the table of scores, with the columns of the EMM paper's Table I.
 
     Per task the AUC, or R squared of a regression task, with its standard deviation over several
-    seeds, and the Gain over the ``trained`` models. ``published`` adds the paper's AUCs, if any.
+    seeds, the interval of an AUC, and the Gain over the ``trained`` models; a task of classes has
+    its weighted AUC and accuracy, too. ``published`` adds the paper's AUCs, if any.
     """
-    header, columns = ["model"], [[display_name(model) for model in summaries]]
+    columns = [("model", [remarks.label(model) for model in summaries])]
     for task in _tasks(summaries):
-        header += [f"{task} {measure(summaries, task)}", "Gain"]
-        columns += [score_column(summaries, task), gain_column(summaries, task, trained)]
+        tasks = [summary.tasks[task] for summary in summaries.values()]
+        columns.append((f"{task} {tasks[0].measure}", score_column(summaries, task, remarks)))
+        columns += interval_columns(remarks, task, list(summaries))
+        columns.append(("Gain", gain_column(summaries, task, trained)))
+        columns += [(name, [decimals(x.others[name]) for x in tasks]) for name in tasks[0].others]
         paper = [published_auc(dataset, model, task) for model in summaries]
         if published and any(paper):
-            header.append("paper")
-            columns.append([decimals(auc) for auc in paper])
-    return markdown_table(header, list(zip(*columns, strict=True)))
+            columns.append(("paper", [decimals(auc) for auc in paper]))
+    return _table(columns)
 
 
-def quality_table(summaries: Mapping[str, Summary]) -> str:
+def quality_table(summaries: Mapping[str, Summary], remarks: Remarks = NONE) -> str:
     """Return the table of log loss and ECE, or RMSE and MAE, and of size and best epoch."""
-    header, columns = ["model"], [[display_name(model) for model in summaries]]
+    columns = [("model", [remarks.label(model) for model in summaries])]
     for task in _tasks(summaries):
-        first, *others = errors = _first(summaries).tasks[task].errors
-        header += [f"{task} {first}", *others]
-        for name in errors:
-            columns.append([decimals(each.tasks[task].errors[name]) for each in summaries.values()])
+        tasks = [summary.tasks[task] for summary in summaries.values()]
+        for number, name in enumerate(tasks[0].errors):
+            title = name if number else f"{task} {name}"
+            columns.append((title, [decimals(each.errors[name]) for each in tasks]))
     totals = [summary.totals for summary in summaries.values()]
-    header += ["parameters", "operations per row", "best epoch"]
-    columns.append([f"{total.parameters:,}" for total in totals])
-    columns.append([count_or_nothing(total.operations) for total in totals])
-    columns.append([f"{total.best_epoch:.1f}".removesuffix(".0") for total in totals])
-    return markdown_table(header, list(zip(*columns, strict=True)))
+    columns.append(("parameters", [f"{total.parameters:,}" for total in totals]))
+    columns.append(("operations per row", [count_or_nothing(total.operations) for total in totals]))
+    epochs = [f"{total.best_epoch:.1f}".removesuffix(".0") for total in totals]
+    return _table([*columns, ("best epoch", epochs)])
 
 
-def funnel_table(summaries: Mapping[str, Summary]) -> str:
+def funnel_table(summaries: Mapping[str, Summary], remarks: Remarks = NONE) -> str:
     """Return the table of AUC, GAUC if any, log loss and ECE of CTR, CTCVR and CVR.
 
     Returns "" if the tasks don't form a funnel.
     """
     if not any(summary.funnel for summary in summaries.values()):
         return ""
-    header, columns = ["model"], [[display_name(model) for model in summaries]]
+    columns = [("model", [remarks.label(model) for model in summaries])]
     for name in _first(summaries).funnel:
         scores = [summary.funnel[name] for summary in summaries.values()]
-        header.append(f"{name.upper()} AUC")
-        columns.append(_marked_means(scores))
+        columns.append((f"{name.upper()} AUC", _means(scores, mark=name not in remarks.few)))
+        columns += interval_columns(remarks, name, list(summaries))
         if scores[0].gauc is not None:
-            header.append("GAUC")
-            columns.append(marked([decimals(each.gauc) for each in scores]))
+            columns.append(("GAUC", _gaucs([each.gauc for each in scores], name, remarks)))
         for error in scores[0].errors:
-            header.append(error)
-            columns.append([decimals(each.errors[error]) for each in scores])
-    return markdown_table(header, list(zip(*columns, strict=True)))
+            columns.append((error, [decimals(each.errors[error]) for each in scores]))
+    return _table(columns)
 
 
-def gauc_table(summaries: Mapping[str, Summary]) -> str:
+def gauc_table(summaries: Mapping[str, Summary], remarks: Remarks = NONE) -> str:
     """Return the table of GAUC of the tasks that have one; "" if none has."""
-    header, columns = ["model"], [[display_name(model) for model in summaries]]
+    columns = [("model", [remarks.label(model) for model in summaries])]
     for task in _tasks(summaries):
         found = [getattr(summary.tasks[task], "gauc", None) for summary in summaries.values()]
         if None not in found:
-            header.append(f"{task} GAUC")
-            columns.append(marked([decimals(each) for each in found]))
-    return markdown_table(header, list(zip(*columns, strict=True))) if header[1:] else ""
+            columns.append((f"{task} GAUC", _gaucs(found, task, remarks)))
+    return _table(columns) if columns[1:] else ""
 
 
-def score_column(summaries: Mapping[str, Summary], task: str) -> list[str]:
-    """Return one task's score per model, marked, with "± deviation" over several seeds."""
-    return _marked_means([summary.tasks[task] for summary in summaries.values()])
+def score_column(summaries: Mapping[str, Summary], task: str, remarks: Remarks = NONE) -> list[str]:
+    """Return one task's score per model, with "± deviation" over several seeds.
+
+    The scores are marked unless the task has few test rows of a class.
+    """
+    tasks = [summary.tasks[task] for summary in summaries.values()]
+    return _means(tasks, mark=task not in remarks.few)
+
+
+def interval_columns(
+    remarks: Remarks, score: str, models: Sequence[str]
+) -> list[tuple[str, list[str]]]:
+    """Return the column of intervals of an AUC; [] if no model has one."""
+    found = remarks.intervals_of(score, models)
+    return [("95 %", [_range(each) for each in found])] if found else []
 
 
 def gain_column(summaries: Mapping[str, Summary], task: str, trained: Sequence[str]) -> list[str]:
@@ -139,11 +147,26 @@ def seeds_phrase(summaries: Mapping[str, Summary]) -> str:
     return f"mean ± standard deviation over {' to '.join(map(str, counts))} seeds"
 
 
-def _marked_means(tasks: Sequence[TaskSummary | RegressionSummary]) -> list[str]:
+def _means(tasks: Sequence[AnySummary], *, mark: bool) -> list[str]:
     scores = [task.score for task in tasks]
-    means = marked([decimals(mean) for mean, _, _ in scores])
+    means = [decimals(mean) for mean, _, _ in scores]
     spreads = ["" if std is None else f" ± {decimals(std)}" for _, std, _ in scores]
-    return [mean + spread for mean, spread in zip(means, spreads, strict=True)]
+    pairs = zip(marked(means) if mark else means, spreads, strict=True)
+    return [mean + spread for mean, spread in pairs]
+
+
+def _gaucs(values: Sequence[float | None], score: str, remarks: Remarks) -> list[str]:
+    texts = [decimals(each) for each in values]
+    return texts if score in remarks.few else marked(texts)
+
+
+def _range(interval: Interval | None) -> str:
+    return NOTHING if interval is None else f"[{interval.low:.4f}, {interval.high:.4f}]"
+
+
+def _table(columns: Sequence[tuple[str, Sequence[str]]]) -> str:
+    header = [title for title, _ in columns]
+    return markdown_table(header, list(zip(*(cells for _, cells in columns), strict=True)))
 
 
 def _first(summaries: Mapping[str, Summary]) -> Summary:
@@ -152,9 +175,3 @@ def _first(summaries: Mapping[str, Summary]) -> Summary:
 
 def _tasks(summaries: Mapping[str, Summary]) -> list[str]:
     return list(_first(summaries).tasks)
-
-
-def _typical(facts: DatasetFacts, split: str, task: str) -> str:
-    if task in facts.binary:
-        return f"{100 * facts.positive_rates[split][task]:.2f} %"
-    return f"{facts.means[split][task]:.5g}"

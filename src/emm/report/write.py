@@ -11,8 +11,10 @@ from emm.report.architecture_figure import (
     architectures_of,
     draw_architecture,
 )
-from emm.report.curves import read_curves
-from emm.report.drawing import styles
+from emm.report.class_figure import classes_file, draw_classes
+from emm.report.curves import Curves
+from emm.report.drawing import Style, styles
+from emm.report.evidence import read_evidence
 from emm.report.facts import DatasetFacts
 from emm.report.figures import (
     TRAINING,
@@ -23,8 +25,10 @@ from emm.report.figures import (
     roc_file,
 )
 from emm.report.page import page
+from emm.report.remarks import starts_of
 from emm.report.results import ModelResults, Run, read_results
-from emm.report.summary import rounded, summarise, write_metrics
+from emm.report.summary import summarise, write_metrics
+from emm.report.task_summaries import rounded
 from emm.report.value_figure import draw_values, values_file
 
 CURVES_HEADER = "task,seed,epoch,score,train_loss"
@@ -40,6 +44,7 @@ def write_report(
     metrics: Path,
     plots: Path,
     report: Path,
+    averages: Sequence[str] = (),
 ) -> None:
     """Write ``metrics``/<model>.json, ``plots``/<model>.csv, the page ``report`` and its figures.
 
@@ -50,6 +55,7 @@ def write_report(
         evaluations: (model, evaluation folder) in the order of the tables.
         trained: the single-task models that Gain is measured against.
         fused: models drawn with thick lines.
+        averages: models that start as the plain average of their trained models.
 
     Raises:
         DataError: an evaluation is missing or unusable.
@@ -64,10 +70,13 @@ def write_report(
     summaries = summarise(results, trained)
     figures = report.with_suffix("")
     architectures = architectures_of(results)
-    _draw(figures, results, facts, trained, fused, architectures)
+    evidence = read_evidence(results, facts, starts_of(results, averages))
+    looks = styles([each.name for each in results], trained, fused)
+    _draw(figures, results, facts, evidence.curves, looks, architectures)
     write_metrics(metrics, summaries)
     write_curves(plots, results, facts.tasks)
-    write_text(report, page(facts, recipe, summaries, trained, figures.name, list(architectures)))
+    searched = list(architectures)
+    write_text(report, page(facts, recipe, summaries, trained, figures.name, searched, evidence))
 
 
 def write_curves(folder: Path, results: Sequence[ModelResults], tasks: Sequence[str]) -> None:
@@ -98,12 +107,10 @@ def _draw(
     folder: Path,
     results: Sequence[ModelResults],
     facts: DatasetFacts,
-    trained: Sequence[str],
-    fused: Sequence[str],
+    curves: Mapping[str, Curves],
+    looks: Mapping[str, Style],
     architectures: Mapping[str, NamedArchitecture],
 ) -> None:
-    curves = read_curves(results, facts.tasks, facts.rows["test"])
-    looks = styles([each.name for each in results], trained, fused)
     with atomic_folder(folder) as temporary:
         for name, architecture in architectures.items():
             draw_architecture(temporary / architecture_file(name), architecture)
@@ -111,5 +118,10 @@ def _draw(
         for task in facts.binary:
             draw_roc(temporary / roc_file(task), curves, task, looks)
             draw_calibration(temporary / calibration_file(task), curves, task, looks)
+        for task in facts.multiclass:
+            sizes = facts.class_sizes("test", task)
+            draw_classes(temporary / classes_file(task), curves, task, sizes, looks)
+            path = temporary / calibration_file(task)
+            draw_calibration(path, curves, task, looks, predicted=f"the predicted {task}")
         for task, target in facts.targets.items():
             draw_values(temporary / values_file(task), curves, task, target, looks)

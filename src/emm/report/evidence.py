@@ -1,0 +1,46 @@
+"""What the test rows show besides the scores: the models' curves, and how sure their AUCs are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from emm.report.curves import Curves, curves_of
+from emm.report.facts import DatasetFacts, few_of_steps, few_of_tasks
+from emm.report.predictions import read_each, rows_by_step, rows_by_task
+from emm.report.remarks import Remarks, intervals_of
+from emm.report.results import ModelResults
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Curves by model, and remarks on the scores of the tasks and of the funnel's steps.
+
+    ``weighted``: whether the rows are weighted in the metrics.
+    """
+
+    curves: Mapping[str, Curves] = field(default_factory=dict)
+    tasks: Remarks = field(default_factory=Remarks)
+    funnel: Remarks = field(default_factory=Remarks)
+    weighted: bool = False
+
+
+def read_evidence(
+    results: Sequence[ModelResults], facts: DatasetFacts, starts: Mapping[str, str]
+) -> Evidence:
+    """Read the predictions of one model after another.
+
+    ``starts``: see `Remarks`. Raises DataError if predictions are unusable or models were evaluated
+    on different rows.
+    """
+    curves, tasks, funnel, weighted = {}, {}, {}, False
+    for each, predictions in read_each(results, facts):
+        rows, steps = rows_by_task(predictions, facts), rows_by_step(predictions, facts)
+        curves[each.name] = curves_of(rows, facts)
+        tasks[each.name] = intervals_of(rows, facts.by_auc)
+        funnel[each.name] = intervals_of(steps, steps)
+        weighted = predictions.weights is not None
+    return Evidence(
+        curves,
+        Remarks(tasks, few_of_tasks(facts), starts),
+        Remarks(funnel, few_of_steps(facts), starts),
+        weighted,
+    )
