@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from emm.core.errors import ModelFileError, ParamsError, choose
 from emm.evaluation.evaluate import scores_of
 from emm.models import MODELS, model_class
 from emm.nn.bags import attach_bags
-from emm.training.context import arguments_of_data, schedule_of
+from emm.training.context import schedule_of
 from emm.training.epochs import Epoch
 from emm.training.fit import fit as fit_network
 from emm.training.fit import predict
-from emm.training.seeds import seed_init
+from emm.training.networks import build_network, fresh_network
 from emm.training.settings import OptimiserSettings, TrainingSettings
 from emm.training.store import Description, load_model, save_model
 from emm.trees.native.load import load_native_trees
@@ -87,22 +88,17 @@ def fit(
     optimiser, arguments = split_section(
         rest, architecture, "", OptimiserSettings, FROM_DATA, "fit"
     )
-    if model != SINGLE_TASK:
-        arguments |= arguments_of_data(architecture, context.schema, context.train)
-    tasks = (task,) if task else dataset.tasks
+    schedule = schedule_of(training, optimiser, context.schema)
     names = (model, *([task] if task else ()))
-    seed_init(seed, *names)
-    builder: Any = architecture
-    network = builder(context.inputs, len(tasks), **arguments)
-    attach_bags(network, context.bags)
-    train, validation = context.train, context.validation
     if task:
         number = dataset.task_number(task)
-        train, validation = train.task(number), validation.task(number)
-    schedule = schedule_of(training, optimiser, context.schema)
-    network = network.to(context.device)
-    epochs = fit_network(network, train, validation, schedule, seed=seed, names=names)
-    about = replace(context.describe(model, model, arguments, seed), tasks=tasks)
+        context, schedule = context.task(number), schedule.task(number)
+    build = partial(build_network, architecture, arguments)
+    network, every_argument = fresh_network(build, context, seed, *names)
+    epochs = fit_network(
+        network, context.train, context.validation, schedule, seed=seed, names=names
+    )
+    about = context.describe(model, model, every_argument, seed)
     return Model(network, about, tuple(epochs))
 
 
