@@ -1,11 +1,12 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from emm.core.errors import DataError
-from emm.data.datasets.dataset import Dataset, Task
+from emm.data.datasets.dataset import Dataset, Task, class_name
 from emm.data.datasets.split_rules import ByTime
 from emm.data.prepare.ingest import ingest, usable_rows, wanted_of
 from emm.data.reading.chunks import LINE, Chunk, Reading
@@ -91,6 +92,30 @@ def test_a_regression_label_is_a_finite_number(label: str | None) -> None:
 def test_a_weight_is_above_0(weight: str | None) -> None:
     _, rejected = usable(ROWS[:1].with_columns(pl.lit(weight, pl.String).alias("count")), "bought")
     assert rejected == [(4, "the weight 'count' isn't a number above 0")]
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("3.0", "3"),
+        ("3", "3"),
+        ("-3.00", "-3"),
+        ("3.5", "3.5"),
+        (" a ", "a"),
+        ("", None),
+        ("007", "007"),
+    ],
+)
+def test_the_name_of_a_class_does_not_depend_on_how_its_number_is_written(
+    value: str, name: str | None
+) -> None:
+    found = pl.DataFrame({"a": [value]}).select(class_name(pl.col("a"))).item()
+    assert found == name
+
+
+def test_a_weight_in_place_of_the_datasets_is_no_feature() -> None:
+    other = replace(DATASET, weight="price")
+    assert wanted_of(other, ["bought"]).dense == ("spent",)
 
 
 def test_rows_are_in_the_order_of_the_chunks(tmp_path: Path) -> None:

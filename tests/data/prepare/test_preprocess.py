@@ -70,6 +70,22 @@ def test_weights_are_stored_unchanged(processed: Path, raw: Path) -> None:
     assert pl.read_parquet(processed / "train.parquet")[WEIGHT].to_list() == weights
 
 
+def test_another_column_may_weigh_the_rows(raw: Path, tmp_path: Path) -> None:
+    out = run(raw, tmp_path / "out", weight="wage_per_hour", max_rejected=1.0)
+    schema = load_schema(out / "schema.json")
+    assert schema.weight == "wage_per_hour"
+    assert "wage_per_hour" not in [*schema.dense_names, *schema.sparse_names]
+    wages = [float(line.split(", ")[5]) for line in lines(600, 0)]
+    stored = pl.read_parquet(out / "train.parquet")[WEIGHT].to_list()
+    assert stored == [wage for wage in wages if wage > 0]
+    assert (tmp_path / "rejected.jsonl").read_text().count("isn't a number above 0") > 0
+
+
+def test_a_weight_that_does_not_exist_is_an_error(raw: Path, tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="no column is called 'wages'"):
+        run(raw, tmp_path / "out", weight="wages")
+
+
 @pytest.mark.parametrize("weight", ["0", "-1", "many", "nan", "?"])
 def test_an_invalid_weight_is_an_error_with_its_line_number(tmp_path: Path, weight: str) -> None:
     write_raw(tmp_path / "raw")

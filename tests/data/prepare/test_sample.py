@@ -48,7 +48,7 @@ def test_the_sample_depends_on_the_seed() -> None:
 
 LABELS = st.integers(1, 3).flatmap(
     lambda tasks: st.integers(1, 60).flatmap(
-        lambda rows: arrays(np.uint8, (rows, tasks), elements=st.integers(0, 1))
+        lambda rows: arrays(np.uint8, (rows, tasks), elements=st.integers(0, 2))
     )
 )
 
@@ -60,6 +60,19 @@ def test_every_combination_of_labels_is_halved(labels: np.ndarray, seed: int) ->
     for combination in np.unique(labels, axis=0):
         rows = (labels == combination).all(axis=1)
         assert abs(int(chosen[rows].sum()) - int((~chosen[rows]).sum())) <= 1
+
+
+@given(LABELS, st.integers(0, 9))
+def test_the_half_is_drawn_from_each_combination_in_ascending_order(
+    labels: np.ndarray, seed: int
+) -> None:
+    generator, expected, extra = np.random.default_rng(seed), np.zeros(len(labels), bool), 0
+    for combination in sorted({tuple(row) for row in labels.tolist()}):
+        rows = generator.permutation(np.flatnonzero((labels == combination).all(axis=1)))
+        odd = len(rows) % 2
+        expected[rows[: len(rows) // 2 + extra * odd]] = True
+        extra ^= odd
+    assert (stratified_half(labels, seed) == expected).all()
 
 
 def test_the_half_depends_on_the_seed() -> None:

@@ -32,7 +32,7 @@ def rows(count: int, seed: int = 0) -> pl.LazyFrame:
 
 
 def split(rule: Split, parts: dict[str, pl.LazyFrame], seed: int = 0) -> dict[str, pl.DataFrame]:
-    return {name: s.collect() for name, s in assign(rule, parts, ["label:x"], seed).items()}
+    return {name: s.collect() for name, s in assign(rule, parts, [pl.col("label:x")], seed).items()}
 
 
 RULES = [
@@ -112,5 +112,5 @@ def test_published_splits_are_unchanged() -> None:
 
 
 def test_an_empty_split_is_an_error() -> None:
-    with pytest.raises(DataError, match="the split test is empty"):
-        assign(ByColumn("where", ("b",), ("z",)), {"all": rows(30)}, ["label:x"], 0)
+    with pytest.raises(DataError, match=r"(?s)the split test is empty.*0 rows of test"):
+        assign(ByColumn("where", ("b",), ("z",)), {"all": rows(30)}, [], 0)
