@@ -44,7 +44,7 @@ def test_good_data_passes_and_returns_observations(tmp_path: Path, splits: Split
     assert seen["labelled"] == {name: {"t": rows} for name, rows in seen["rows"].items()}
     assert seen["positives"] == {name: {"t": rows[LABEL].sum()} for name, rows in splits.items()}
     assert seen["repeated_rows"] == {"validation": 0, "test": 0}
-    assert (seen["keys"], seen["shared_keys"], seen["warnings"]) == ({}, {}, [])
+    assert (seen["shared_keys"], seen["rows_of_shared_keys"], seen["warnings"]) == ({}, {}, [])
     assert 0.5 < seen["column_auc"]["t"]["number"] < 0.9
     assert not {"mean", "classes"} & set(seen)
 
@@ -87,10 +87,10 @@ def test_a_split_by_time_may_share_keys_and_says_how_many(
         splits[name] = splits[name].with_columns(uid=users)
     schema = schema_of(splits["train"], key="uid", splits=splits)
     seen = run(tmp_path, splits, schema, split=ByTime("day", 0.1, 0.1))
-    assert seen["keys"] == {"train": 100, "validation": 50, "test": 120}
-    assert seen["shared_keys"]["train, test"] == 100
+    assert list(seen["shared_keys"].values()) == [50, 100, 50]
+    assert seen["rows_of_shared_keys"] == {"validation": 150, "test": 130}
     found = capsys.readouterr().err
-    assert "test: 100 of 120 values of 'uid' (83.3%) are in train, too" in found
+    assert "test: 130 rows (86.7%) have a value of 'uid' that is in train, too" in found
 
 
 def test_the_log_has_a_table_of_tasks_and_splits(

@@ -27,11 +27,12 @@ def faults(splits: Splits, split: Split, key: str | None = "uid") -> list[str]:
 SHARED = with_keys(train=[1, 1, 2, 3], validation=[2, 4], test=[2, 3, 5])
 
 
-def test_distinct_keys_are_counted_in_each_split_and_pair() -> None:
-    schema = schema_of(SHARED["train"], key="uid")
-    found = shared_keys(own_splits(SHARED, schema), "uid", schema)
-    assert found.keys == {"train": 3, "validation": 2, "test": 3}
+def test_distinct_keys_are_counted_for_each_pair_and_rows_for_train() -> None:
+    splits = {**SHARED, **with_keys(test=[2, 3, 5, 3, None])}
+    schema = schema_of(splits["train"], key="uid")
+    found = shared_keys(own_splits(splits, schema), "uid", schema)
     assert list(found.both.values()) == [1, 2, 1]
+    assert found.rows == {"validation": 1, "test": 3}
 
 
 def test_a_missing_key_is_not_shared() -> None:
@@ -78,7 +79,7 @@ def test_unseen_users_with_id_0_are_not_shared() -> None:
     assert faults(splits, ByKey("id", 0.1, 0.1), "id") == []
     schema = schema_of(splits["train"], key="id")
     found = shared_keys(own_splits(splits, schema), "id", schema)
-    assert found.keys == {"train": 32, "validation": 0, "test": 0}
+    assert found.rows == {"validation": 0, "test": 0}
 
 
 def test_encoded_users_of_train_in_another_split_are_a_fault() -> None:

@@ -18,10 +18,14 @@ _PAIRS = tuple(combinations(SPLITS, 2))
 
 
 class Shared(NamedTuple):
-    """Numbers of distinct keys: of each split, and of those in both of a pair of splits."""
+    """Keys that are in several splits.
 
-    keys: dict[str, int]
+    ``both``: number of distinct keys that two splits share; ``rows``: number of the rows of
+    validation and test whose keys are in train.
+    """
+
     both: dict[tuple[str, str], int]
+    rows: dict[str, int]
 
 
 def shared_keys(splits: Mapping[str, pl.LazyFrame], column: str, schema: Schema) -> Shared:
@@ -36,11 +40,14 @@ def shared_keys(splits: Mapping[str, pl.LazyFrame], column: str, schema: Schema)
     if column in schema.sparse_names:
         known &= pl.col(own) > 0
     keys = {
-        name: rows.select(own).filter(known).unique().collect(engine="streaming")
+        name: rows.filter(known).group_by(own).len().collect(engine="streaming")
         for name, rows in splits.items()
     }
-    both = {(a, b): keys[a].join(keys[b], on=own, how="semi").height for a, b in _PAIRS}
-    return Shared({name: len(each) for name, each in keys.items()}, both)
+    both = {(a, b): keys[b].join(keys[a], on=own, how="semi") for a, b in _PAIRS}
+    return Shared(
+        {pair: len(each) for pair, each in both.items()},
+        {b: int(each["len"].sum()) for (a, b), each in both.items() if a == "train"},
+    )
 
 
 def not_disjoint(splits: Mapping[str, pl.LazyFrame], split: Split, schema: Schema) -> list[str]:

@@ -1,12 +1,12 @@
 """What the checks saw: as values for a file, and as a table for the log."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from emm.data.prepare.checks.column_aucs import highest
 from emm.data.prepare.checks.duplicates import Repeated
 from emm.data.prepare.checks.keys import Shared
-from emm.data.prepare.checks.labels import Found, class_names
+from emm.data.prepare.checks.labels import Found, Labels, class_names
 from emm.data.tables.names import original_name
 from emm.data.tables.schema import BINARY, CLASSES, REGRESSION, SPLITS, Schema
 
@@ -28,33 +28,31 @@ def observations(
         **_by_kind(schema, labels),
         "repeated_rows": {name: found.same for name, found in repeated.items()},
         "repeated_features": {name: found.alike for name, found in repeated.items()},
-        "keys": shared.keys if shared else {},
         "shared_keys": {", ".join(pair): count for pair, count in shared.both.items()}
         if shared
         else {},
+        "rows_of_shared_keys": shared.rows if shared else {},
         "column_auc": {task: highest(found) for task, found in aucs.items()},
         "warnings": list(warnings),
     }
 
 
 def _by_kind(schema: Schema, labels: Found) -> dict[str, Any]:
-    tasks: dict[str, list[str]] = {kind: [] for kind in (BINARY, REGRESSION, CLASSES)}
-    for task in schema.tasks:
-        tasks[schema.kind(task)].append(task)
-    values: dict[str, dict[str, dict[str, Any]]] = {
-        "positives": {s: {t: labels[s][t].counts[1] for t in tasks[BINARY]} for s in SPLITS},
-        # Rounded, because parallel sums differ in their last bits between runs.
-        "mean": {s: {t: round(labels[s][t].mean, 6) for t in tasks[REGRESSION]} for s in SPLITS},
-        "classes": {
-            s: {
-                t: dict(zip(schema.classes[t], labels[s][t].counts, strict=True))
-                for t in tasks[CLASSES]
-            }
-            for s in SPLITS
-        },
+    """Positives, means and classes by split and task, of the kinds of tasks that there are."""
+
+    def of(kind: str, value: Callable[[str, Labels], Any]) -> dict[str, dict[str, Any]]:
+        tasks = [task for task in schema.tasks if schema.kind(task) == kind]
+        return {s: {t: value(t, labels[s][t]) for t in tasks} for s in SPLITS} if tasks else {}
+
+    found = {
+        "positives": of(BINARY, lambda _, own: own.counts[1]),
+        # Rounded, because parallel sums differ in their last bits between runs; never -0.
+        "mean": of(REGRESSION, lambda _, own: round(own.mean, 6) + 0.0),
+        "classes": of(
+            CLASSES, lambda t, own: dict(zip(schema.classes[t], own.counts, strict=True))
+        ),
     }
-    used = {"positives": BINARY, "mean": REGRESSION, "classes": CLASSES}
-    return {name: value for name, value in values.items() if tasks[used[name]]}
+    return {name: values for name, values in found.items() if values}
 
 
 def lines(
@@ -69,13 +67,12 @@ def lines(
         )
     if shared is None or schema.key is None:
         return
-    for (first, second), count in shared.both.items():
-        keys = shared.keys[second]
-        if first == "train" and keys:
-            yield (
-                f"{second}: {count:,} of {keys:,} values of {original_name(schema.key)!r} "
-                f"({count / keys:.1%}) are in train, too"
-            )
+    for name, count in shared.rows.items():
+        share = count / schema.splits[name].rows
+        yield (
+            f"{name}: {count:,} rows ({share:.1%}) have a value of {original_name(schema.key)!r} "
+            "that is in train, too"
+        )
 
 
 def _cells(schema: Schema, labels: Found) -> Iterator[tuple[str, ...]]:
