@@ -131,9 +131,10 @@ def _faults(wanted: Wanted) -> dict[str, pl.Expr]:
     }
     for name, task in wanted.tasks.items():
         known = _is_valid(task).fill_null(value=False)
-        missing = (class_name(task.label) if task.kind == CLASSES else task.label).is_null()
-        faults[f"'label {name}' has no known value"] = ~(known | missing & task.optional)
-    if wanted.tasks and all(task.optional for task in wanted.tasks.values()):
+        if task.optional:
+            known |= (class_name(task.label) if task.kind == CLASSES else task.label).is_null()
+        faults[f"'label {name}' has no known value"] = ~known
+    if all(task.optional for task in wanted.tasks.values()):
         labels = [_label(task) for task in wanted.tasks.values()]
         faults[_UNLABELLED] = pl.all_horizontal(label.is_null() for label in labels)
     if wanted.weight:
