@@ -1,12 +1,18 @@
 """Products of probabilities as logits, and pooled fields, against plain reimplementations."""
 
 from decimal import Decimal, localcontext
+from math import nan
 
 import pytest
 import torch
 
 from emm.core.errors import ParamsError
-from emm.nn.funnel import PooledFront, logit_of_product, over_entire_space
+from emm.nn.funnel import (
+    PooledFront,
+    entire_space_labels,
+    logit_of_product,
+    over_entire_space,
+)
 from emm.nn.inputs import Inputs
 
 LOGITS = [-50.0, -30.0, -3.0, 0.0, 0.7, 30.0, 50.0]
@@ -52,6 +58,28 @@ def test_only_the_column_of_the_conversion_changes() -> None:
     assert torch.equal(found[:, 1:], logits[:, 1:])
     p = logits.sigmoid()
     torch.testing.assert_close(found[:, 0].sigmoid(), p[:, 2] * p[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("click", "conversion", "known"),
+    [
+        (0.0, nan, 0.0),
+        (0.0, 0.0, 0.0),
+        (1.0, nan, nan),
+        (1.0, 1.0, 1.0),
+        (1.0, 0.0, 0.0),
+        (nan, nan, nan),
+        (nan, 1.0, 1.0),
+        (nan, 0.0, 0.0),
+    ],
+)
+def test_a_missing_conversion_without_a_click_is_none(
+    click: float, conversion: float, known: float
+) -> None:
+    labels = torch.tensor([[conversion, 0.5, click]])
+    found = entire_space_labels(labels, (2, 0))
+    expected = torch.tensor([[known, 0.5, click]])
+    torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
 
 
 def rows() -> tuple[torch.Tensor, torch.Tensor]:

@@ -110,6 +110,19 @@ def test_towers_equal_plain_ones(rows: int, shape: tuple[int, ...], widths: list
     torch.testing.assert_close(towers(x), torch.cat(separate, dim=1))
 
 
+@pytest.mark.parametrize("widths", [[], [6]])
+@pytest.mark.parametrize("shape", [(IN,), (3, IN)])
+def test_towers_of_several_outputs_equal_plain_ones(shape: tuple[int, ...], widths: list[int]):
+    outputs = (1, 4, 2)
+    towers = Towers(3, IN, widths, 0.0, outputs).double().eval()
+    plain = [mlp(IN, widths, 0.0).double().eval() for _ in outputs]
+    copy_into_groups(plain, towers.layers[:-1])
+    x = torch.randn(5, *shape, dtype=torch.double)
+    found = towers(x).split(outputs, dim=1)
+    for task, (hidden, last) in enumerate(zip(plain, towers.layers[-1].layers, strict=True)):
+        torch.testing.assert_close(found[task], last(hidden(input_of(x, task, 3))))
+
+
 def test_grouped_layers_have_the_positions_of_plain_ones():
     names = [(GroupedLinear, nn.Linear), (GroupedBatchNorm, nn.BatchNorm1d)]
     counterpart = dict(names)
