@@ -10,7 +10,7 @@ from emm.core.errors import DataError
 from emm.data.datasets.ali_ccp import DATASET
 from emm.data.prepare.preprocess import preprocess
 from emm.data.reading import text_file
-from emm.data.reading.chunks import Reading
+from emm.data.reading.chunks import LINE, Reading
 from emm.data.reading.rejected import Rejected
 from emm.data.tables.schema import SPLITS, load_schema
 from tests.data.datasets.reading import labels, read
@@ -105,7 +105,7 @@ def test_purchases_without_a_click_are_dropped_but_not_rejected(tmp_path: Path) 
     assert labels(DATASET, rows, "click") == [0, 1, 1]
     assert labels(DATASET, rows, "purchase") == [0, 0, 1]
     assert labels(DATASET, rows, "click-and-purchase") == [0, 0, 1]
-    assert rows["__line"].to_list() == [1, 3, 4]
+    assert rows[LINE].to_list() == [1, 3, 4]
 
 
 def test_bags_are_read_once_per_user(tmp_path: Path) -> None:
