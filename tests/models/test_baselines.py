@@ -56,6 +56,28 @@ def test_logits_have_one_column_per_task(kind, rows, tasks, small):
 
 
 @every_model
+def test_a_task_of_classes_has_a_logit_per_class(kind, small):
+    rows, outputs = small.batch(5), (1, 1, 4)
+    model = build(kind, small, 3, outputs=outputs).eval()
+    logits = model(*rows)
+    assert logits.shape == (5, 6)
+    last = model.towers.layers[-1].layers
+    logits[:, 2:].sum().backward()
+    assert last[2].bias.grad.tolist() == [5.0] * 4
+    assert not any(last[task].bias.grad.any() for task in range(2))
+
+
+@every_model
+def test_no_outputs_means_one_per_task_with_the_same_first_weights(kind, small):
+    states = []
+    for changes in ({}, {"outputs": ()}):
+        torch.manual_seed(1)
+        states.append(build(kind, small, **changes).state_dict())
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+@every_model
 def test_gradients_reach_every_row_of_every_parameter(kind, tasks, small):
     """Rows are the groups of a grouped weight and the ids of an embedding table."""
     rows = small.batch(200)

@@ -1,3 +1,5 @@
+from math import isnan, nan
+
 import pytest
 import torch
 from torch.nn.functional import softplus
@@ -135,6 +137,77 @@ def test_gradients_are_finite_for_extreme_logits(variant, small):
         model.towers.layers[-1].bias.copy_(torch.tensor([[50.0], [-50.0]]))
     model.logits_and_penalty(rows, LABELS, None)[1].backward()
     assert all(w.grad.isfinite().all() for w in model.parameters() if w.grad is not None)
+
+
+PARTLY = torch.tensor([[nan, 0.0], [0.0, 1], [nan, 1], [0, nan], [1, 1], [nan, nan]])
+
+
+@pytest.mark.parametrize("weights", [None, torch.tensor([1.0, 2.0, 0.5, 1.0, 3.0, 1.0])])
+@pytest.mark.parametrize("variant", ["ips", "dr"])
+def test_missing_labels_are_left_out_of_their_terms(variant, weights, small):
+    """The risk is over rows 0, 1 and 4, whose conversion is then known, and so is their click; the
+    loss of pCTCVR is over row 3 as well."""
+    model, rows = build(small, variant)
+    wide = None if weights is None else weights.double()
+    labels = model.complete_labels(PARTLY)
+    _, extra = model.logits_and_penalty(rows, labels, wide, partly_labelled=True)
+    risks, losses = [], []
+    for z, y, risk, loss, weight in _terms(model, rows, variant, labels, wide):
+        if not isnan(z):
+            losses.append((loss, weight))
+            if not isnan(y):
+                risks.append((risk, weight))
+    assert (len(risks), len(losses)) == (3, 4)
+    expected = 0.7 * _average(risks) + (0.4 - 1) * _average(losses)
+    torch.testing.assert_close(extra, expected / 2)
+
+
+def _terms(model, rows, variant, labels, weights):
+    """For each row its labels, risk, loss of pCTCVR and weight."""
+    x = model.front(*rows)
+    towers = model.towers(x)
+    for row, (z, y) in enumerate(labels.tolist()):
+        conversion, click = towers[row].sigmoid()
+        error = -(conversion.log() if z == 1 else (1 - conversion).log())
+        p, both = max(click.item(), 0.2), conversion * click
+        clicked = float(y == 1)
+        risk = clicked * error / p
+        if variant == "dr":
+            imputed = softplus(model.imputation(x)[row, 0])
+            gap = error - imputed
+            risk = imputed + clicked * (gap / p + gap**2 / p)
+        weight = 1.0 if weights is None else weights[row].item()
+        yield z, y, risk, -(both.log() if z == 1 else (1 - both).log()), weight
+
+
+def _average(terms):
+    return sum(value * weight for value, weight in terms) / sum(weight for _, weight in terms)
+
+
+@pytest.mark.parametrize("variant", ["ips", "dr"])
+def test_where_nothing_is_missing_the_penalty_is_the_usual_one(variant, small):
+    model, rows = build(small, variant)
+    _, usual = model.logits_and_penalty(rows, LABELS, None)
+    _, found = model.logits_and_penalty(rows, LABELS.float(), None, partly_labelled=True)
+    torch.testing.assert_close(found, usual)
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_task_of_the_funnel_without_labels_leaves_finite_gradients(missing, small):
+    model, rows = build(small, "dr")
+    labels = LABELS.float()
+    labels[:, missing] = nan
+    model.logits_and_penalty(rows, labels, None, partly_labelled=True)[1].backward()
+    assert all(w.grad.isfinite().all() for w in model.parameters() if w.grad is not None)
+
+
+def test_a_positive_weight_multiplies_the_loss_of_conversions(small):
+    """With ``risk_weight`` 0 the penalty is (global - 1) L_CTCVR / 2."""
+    model, rows = build(small, "ips", risk_weight=0.0)
+    logits, extra = model.logits_and_penalty(rows, LABELS, None, positive_weights=(3.0, 1.0))
+    loss = torch.nn.BCEWithLogitsLoss(pos_weight=torch.tensor(3.0))
+    expected = (0.4 - 1) * loss(logits[:, 0], LABELS[:, 0].double()) / 2
+    torch.testing.assert_close(extra, expected)
 
 
 def test_an_unknown_variant_is_refused():

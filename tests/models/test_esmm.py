@@ -1,3 +1,5 @@
+from math import nan
+
 import pytest
 import torch
 
@@ -44,6 +46,36 @@ def test_the_losses_are_those_of_ctr_and_ctcvr_over_all_rows(small):
             losses[number] -= torch.tensor(p if truth else 1 - p).log().item() / 4
     found = task_losses(model(*_wide(rows)), labels)
     assert found.tolist() == pytest.approx(losses, rel=1e-5)
+
+
+def test_a_conversion_that_is_missing_without_a_click_counts_as_none(small):
+    model = ESMM(small.inputs, 3, funnel=(2, 0), **ARGUMENTS)
+    labels = torch.tensor([[nan, 1.0, 0.0], [nan, nan, 1.0], [1.0, nan, 1.0], [nan, 0.0, nan]])
+    expected = torch.tensor([[0.0, 1.0, 0.0], [nan, nan, 1.0], [1.0, nan, 1.0], [nan, 0.0, nan]])
+    found = model.complete_labels(labels)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+
+
+def test_with_conversions_given_a_click_it_predicts_their_rate_and_learns_over_all_rows(small):
+    rows = small.batch(6)
+    model = ESMM(small.inputs, 2, funnel=(0, 1), given_click=True, **ARGUMENTS)
+    twin = ESMM(small.inputs, 2, funnel=(0, 1), **ARGUMENTS)
+    twin.load_state_dict(model.state_dict())
+    assert torch.equal(model.train()(*rows), twin.train()(*rows))
+    model.eval()
+    assert torch.equal(model(*rows), model.towers(model.front(*rows)))
+    assert not torch.equal(model(*rows), twin.eval()(*rows))
+
+
+def test_the_click_and_the_conversion_are_found_among_the_logits_of_classes(small):
+    rows = small.batch(6)
+    model = ESMM(small.inputs, 3, funnel=(0, 2), outputs=(1, 3, 1), **ARGUMENTS).eval()
+    towers = model.towers(model.front(*rows))
+    logits = model(*rows)
+    torch.testing.assert_close(
+        logits[:, 4].sigmoid(), towers[:, 0].sigmoid() * towers[:, 4].sigmoid()
+    )
+    assert torch.equal(logits[:, :4], towers[:, :4])
 
 
 def _wide(rows):

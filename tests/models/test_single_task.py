@@ -48,3 +48,9 @@ def test_state_names_are_stable(small):
         expected |= {f"{place}.0.{name}" for name in linear}
         expected |= {f"{place}.1.{name}" for name in norm | {"num_batches_tracked"}}
     assert names == expected
+
+
+def test_a_task_of_classes_has_a_logit_per_class(small):
+    model = SingleTask(small.inputs, 1, outputs=(4,), **ARGUMENTS).eval()
+    assert model(*small.batch(5)).shape == (5, 4)
+    assert model.tower[-1].weight.shape[0] == 4
