@@ -12,10 +12,11 @@ epoch (``chosen``), their loss, and the scores of the other rows (``unseen``).
 """
 
 import argparse
+import gzip
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,7 +26,6 @@ import polars as pl
 import torch
 
 from emm.config.project import load_project
-from emm.core.files import write_json
 from emm.data.custom.settings import read_custom
 from emm.data.prepare.dataset import dataset_of
 from emm.data.prepare.preprocess import preprocess
@@ -43,13 +43,27 @@ from emm.training.weighting import make_weighting
 from emm.trees.gbdt import fit as boost
 from emm.trees.settings import BoostingSettings
 
+UNSEEN = 8_000  # rows, at most
 CHOOSING = 0.2  # rows that choose the epoch, as a share of the rows that are learned
 RANDOM = {"by": "random", "validation": 0.4, "test": 0.1}
 
-ADULT = (
-    "age workclass fnlwgt education education_num marital_status occupation relationship race sex"
-    " capital_gain capital_loss hours_per_week native_country income"
-).split()
+ADULT = [
+    "age",
+    "workclass",
+    "fnlwgt",
+    "education",
+    "education_num",
+    "marital_status",
+    "occupation",
+    "relationship",
+    "race",
+    "sex",
+    "capital_gain",
+    "capital_loss",
+    "hours_per_week",
+    "native_country",
+    "income",
+]
 
 
 @dataclass(frozen=True)
@@ -134,22 +148,18 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     "learning_rate: 0.002": {"learning_rate": 0.002},
     "learning_rate: 0.01": {"learning_rate": 0.01},
-    "weight_decay: 0.0001": {"weight_decay": 0.0001},
     "weight_decay: 0.1": {"weight_decay": 0.1},
     "dropout: 0.1": {"dropout": 0.1},
     "dropout: 0.3": {"dropout": 0.3},
     "embedding_dim: 4": {"embedding_dim": 4},
     "embedding_dim: 16": {"embedding_dim": 16},
     "dense_encoding: binned": {"dense_encoding": "binned"},
-    "dense_encoding: scaled": {"dense_encoding": "scaled"},
     "half the batch": {"batches": 0.5},
     "twice the batch": {"batches": 2},
-    "half the epochs": {"epochs": 0.5},
-    "twice the epochs": {"epochs": 2},
-    "narrow": {"expert": [32, 16]},
-    "wide": {"expert": [128, 64]},
+    "4 epochs": {"max_epochs": 4},
+    "9 epochs": {"max_epochs": 9},
     "no average of weights": {"ema_decay": 0.0},
-    "signatures": {  # what a section {} of the recipe `paper` has
+    "signatures": {  # what an empty section has with `defaults: fixed`
         "learning_rate": 0.001,
         "weight_decay": 0.00001,
         "embedding_dim": 4,
@@ -168,12 +178,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 TREES: dict[str, dict[str, Any]] = {
     "default": {},
-    "max_leaf_nodes: 15": {"max_leaf_nodes": 15},
     "max_leaf_nodes: 7": {"max_leaf_nodes": 7},
+    "max_leaf_nodes: 31": {"max_leaf_nodes": 31},
     "min_samples_leaf: 50": {"min_samples_leaf": 50},
     "l2_regularization: 10": {"l2_regularization": 10.0},
-    "learning_rate: 0.03": {"learning_rate": 0.03},
-    "learning_rate: 0.1": {"learning_rate": 0.1},
 }
 
 
@@ -193,21 +201,21 @@ def main() -> None:
             parts = _parts(context, size)
             found = {"rows": len(parts[0]), "choosing": len(parts[1]), "unseen": len(parts[2])}
             found["networks"] = {
-                variant: [_network(context, *parts, VARIANTS[variant], s) for s in range(options.seeds)]
-                for variant in options.variants
+                name: [_network(context, *parts, VARIANTS[name], s) for s in range(options.seeds)]
+                for name in options.variants
             }
             found["trees"] = {v: _trees(context, *parts, c) for v, c in TREES.items()}
             options.out.mkdir(parents=True, exist_ok=True)
             (options.out / f"{name}-{size}.json").write_text(json.dumps(found))
-            print(name, size, flush=True)
 
 
 def _open(name: str, table: Table, data: Path, folder: Path) -> TrainingContext:
-    raw = data / name
+    raw = folder / "raw"
+    raw.mkdir()
     if table.frame:
-        raw = folder / "raw"
-        raw.mkdir()
         table.frame(data).write_csv(raw / "table.csv")
+    for file in () if table.frame else (data / name).glob("*.gz"):
+        (raw / file.stem).write_bytes(gzip.decompress(file.read_bytes()))
     (folder / f"conf/{name}").mkdir(parents=True)
     tree = {"preprocess": {}, "custom": None, **table.data}
     (folder / f"conf/{name}/data.yaml").write_text(json.dumps(tree))
@@ -239,7 +247,8 @@ def _parts(context: TrainingContext, size: int) -> tuple[RowTensors, RowTensors,
     learned = train.rows(order[: min(size, len(train))].sort().values)
     order = torch.randperm(len(held), generator=draw)
     count = min(int(CHOOSING * len(learned)), len(held) // 2)
-    return learned, held.rows(order[:count].sort().values), held.rows(order[count:].sort().values)
+    unseen = order[count : count + UNSEEN]
+    return learned, held.rows(order[:count].sort().values), held.rows(unseen.sort().values)
 
 
 def _facts(context: TrainingContext, rows: RowTensors) -> Facts:
@@ -257,10 +266,10 @@ def _network(
     seed: int,
 ) -> dict[str, Any]:
     facts = _facts(context, train)
-    keys = {**training_defaults(facts), **network_defaults(facts), **change}
+    keys = {**training_defaults(facts), **network_defaults(facts, "mmoe"), **change}
     keys["batch_size"] = int(keys["batch_size"] * keys.get("batches", 1))
-    epochs = max(1, round(keys["max_epochs"] * keys.get("epochs", 1) * keys.get("batches", 1)))
-    names = "embedding_dim experts expert tower dropout dense_encoding".split()
+    epochs = keys["max_epochs"]
+    names = ["embedding_dim", "experts", "expert", "tower", "dropout", "dense_encoding"]
     seed_init(seed, "mmoe")
     model = model_class("mmoe")(
         context.inputs, len(context.schema.tasks), **{name: keys[name] for name in names}

@@ -23,17 +23,44 @@ class _Template(Template):
 
 def missing_keys(stages: Mapping[str, Mapping[str, Any]], project: Project) -> list[str]:
     """Keys that active stages depend on and that are in no file of conf/, as messages."""
+    return [
+        f"{file.relative_to(project.root)} lacks the key {key}, which a stage depends on"
+        for file, key in absent_keys(stages, project)
+        if file.exists()
+    ]
+
+
+def absent_keys(
+    stages: Mapping[str, Mapping[str, Any]], project: Project
+) -> list[tuple[Path, str]]:
+    """The files of conf/, and the keys that active stages depend on and that aren't in them.
+
+    A file that doesn't exist has none of its keys.
+    """
     found: dict[Path, Any] = {}
-    faults = []
+    absent = []
     for stage in stages.values():
         for values in _items(stage, project):
-            for file, key in _keys(stage, values):
-                path = project.root / file
-                if path not in found and path.exists():
-                    found[path] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-                if path in found and not _has(found[path], key.split(".")):
-                    faults.append(f"{file} lacks the key {key}, which a stage depends on")
-    return list(dict.fromkeys(faults))
+            for name, key in _keys(stage, values):
+                file = project.root / name
+                if file not in found:
+                    found[file] = _read(file)
+                if not has_key(found[file], key.split(".")):
+                    absent.append((file, key))
+    return list(dict.fromkeys(absent))
+
+
+def has_key(tree: Any, parts: Sequence[str]) -> bool:
+    """Whether a tree has the key with these parts."""
+    for part in parts:
+        if not isinstance(tree, Mapping) or part not in tree:
+            return False
+        tree = tree[part]
+    return True
+
+
+def _read(file: Path) -> Any:
+    return yaml.safe_load(file.read_text(encoding="utf-8")) or {} if file.exists() else {}
 
 
 def _items(stage: Mapping[str, Any], project: Project) -> Iterator[dict[str, str]]:
@@ -63,11 +90,3 @@ def _keys(stage: Mapping[str, Any], values: Mapping[str, str]) -> Iterator[tuple
         for file, keys in entry.items() if isinstance(entry, Mapping) else ():
             for key in keys or ():
                 yield _Template(file).substitute(values), _Template(key).substitute(values)
-
-
-def _has(tree: Any, parts: Sequence[str]) -> bool:
-    for part in parts:
-        if not isinstance(tree, Mapping) or part not in tree:
-            return False
-        tree = tree[part]
-    return True

@@ -31,7 +31,7 @@ def test_few_shot_images_are_checked_if_they_are_active(copy: Copy) -> None:
     [
         ({"datasets": ["avazu"]}, "no dataset is called 'avazu'; known: "),
         ({"datasets": ["census-incom"]}, "no dataset is called 'census-incom'; did you mean 'cen"),
-        ({"recipe": "best"}, "no recipe is called 'best'; known: paper, tuned"),
+        ({"recipe": "best"}, "no recipe is called 'best'; known: default, paper, tuned"),
         ({"baselines": ["mmeo"]}, "no model is called 'mmeo'; did you mean 'mmoe'?"),
         ({"baselines": ["stem"]}, "no section is called 'stem'"),
         ({"trained": ["tm-9"]}, "no section is called 'tm-9'"),

@@ -26,7 +26,7 @@ def main() -> None:
 
 @app.command()
 def check(
-    fix: Annotated[bool, typer.Option("--fix", help="add and remove the rows in dvc.yaml")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="complete conf/ and dvc.yaml")] = False,
 ) -> None:
     """Check params.yaml and conf/, and that dvc.yaml names every model of params.yaml."""
     from emm.commands.check import check_project
@@ -35,18 +35,21 @@ def check(
     from emm_dvc.keys import missing_keys
     from emm_dvc.rows import fix_rows, wrong_rows
 
-    project = load_project()
-    check_project(project)
-    dvc_yaml = Path("dvc.yaml")
+    project, dvc_yaml = load_project(), Path("dvc.yaml")
+    stages = read_stages(dvc_yaml)
     if fix:
-        for line in fix_rows(dvc_yaml, project.file):
-            say(f"dvc.yaml: {line}")
-    rows = wrong_rows(dvc_yaml, project.active)
-    faults = [*rows, *missing_keys(read_stages(dvc_yaml), project)]
+        from emm_dvc.fix_keys import fix_keys
+
+        rows = (f"dvc.yaml: {line}" for line in fix_rows(dvc_yaml, project.file))
+        for line in (*fix_keys(stages, project), *rows):
+            say(line)
+    check_project(project)
+    faults = [*wrong_rows(dvc_yaml, project.active), *missing_keys(stages, project)]
     if faults:
         raise ParamsError(
-            "dvc.yaml and params.yaml don't agree:\n" + "\n".join(f"  - {f}" for f in faults),
-            next_step="emm check --fix" if rows else "add the keys to conf/, then `emm check`",
+            "dvc.yaml, params.yaml and conf/ don't agree:\n"
+            + "\n".join(f"  - {fault}" for fault in faults),
+            next_step="emm check --fix",
         )
     say("params.yaml, conf/ and dvc.yaml are in order")
 

@@ -15,9 +15,9 @@ from emm.data.tables.schema import BINARY, Schema, load_schema
 from emm.models import MODELS
 from emm.training.settings import TrainingSettings
 
-_BATCHES = (16, 16_384)  # smallest and largest number of rows
-_EPOCHS = (2, 12)
-_STEPS = 1_500  # of all epochs together
+_BATCHES = (16, 8_192)  # smallest and largest number of rows
+_EPOCHS = (2, 6)
+_STEPS = 4_000  # of all epochs together, at most
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def training_defaults(facts: Facts) -> dict[str, Any]:
     lucky score ends the training. What is evaluated is an average of the weights over the last
     steps, and an epoch's score is averaged with those before it.
     """
-    batch_size = _within(2 ** round(log2(2 * sqrt(max(facts.rows, 1)))), _BATCHES)
+    batch_size = _within(2 ** round(log2(sqrt(max(facts.rows, 1)))), _BATCHES)
     epochs = _within(round(_STEPS * batch_size / max(facts.rows, 1)), _EPOCHS)
     return {
         "batch_size": batch_size,

@@ -22,7 +22,7 @@ from emm.training.distributed import (
     single_process,
     sum_over_processes,
 )
-from emm.training.epochs import Epoch, best_epoch
+from emm.training.epochs import Epoch, best_epoch, smoothed
 from emm.training.forward import Forward, forward_of, losses_of
 from emm.training.labels import rows_per_task, rows_to_learn
 from emm.training.optimisers import LAZY, Optimisation, Stepper
@@ -39,7 +39,8 @@ class Schedule:
 
     Training stops after ``max_epochs``, or after ``patience`` epochs without a better mean
     validation score. ``compile``: see `emm.training.compiling`; ``precision``: see
-    `emm.training.forward`; ``positive_weights``, of each task: see `emm.nn.losses.task_losses`.
+    `emm.training.forward`; ``positive_weights``, of each task: see `emm.nn.losses.task_losses`;
+    ``score_window``: see `emm.training.epochs.smoothed`.
     """
 
     optimisation: Optimisation
@@ -50,6 +51,7 @@ class Schedule:
     compile: str = "never"
     precision: str = "float32"
     positive_weights: tuple[float, ...] = ()
+    score_window: int = 1
 
     def task(self, number: int) -> "Schedule":
         """The schedule of a model of one task."""
@@ -100,6 +102,7 @@ def fit(
                 partial(after_step, state, place),
             )
             epoch = Epoch(state.number, loss, validation_scores(state.stepper.kept, validation))
+            epoch = smoothed(epoch, state.history, schedule.score_window)
             state.end_epoch(epoch, schedule.max_epochs, schedule.patience)
             report(epoch.epoch, f"loss {loss:.5f}  validation {epoch.mean_score:.5f}")
             if state.ended or place.due:
