@@ -114,7 +114,7 @@ def test_many_columns_are_read_in_several_steps(
 
 
 def test_groups_of_one_score_count_as_ties() -> None:
-    score, rows, positives = np.array([1.0, 2.0, 1.0]), np.array([2, 3, 1]), np.array([1, 3, 0])
+    score, rows, positives = np.array([1.0, 2.0, 1.0]), np.array([2.0, 3, 1]), np.array([1.0, 3, 0])
     expected = roc_auc_score([1, 0, 1, 1, 1, 0], [1, 1, 2, 2, 2, 1])
     assert auc_of_counts(score, rows, positives) == pytest.approx(expected)
 

@@ -1,4 +1,4 @@
-"""Differences between the rates of splits: p values, design effects, false alarms and power."""
+"""Differences between the rates of splits: p values and design effects."""
 
 from dataclasses import replace
 
@@ -13,31 +13,21 @@ from emm.data.prepare.checks.rates import (
     Clusters,
     Difference,
     combined,
-    design_effect,
     differences,
     drifts,
     mean_p,
     rate_p,
 )
 from emm.data.tables.schema import CLASSES, REGRESSION, label_column
+from tests.data.prepare.checks.labels_of_users import counted, effect_of, users
 from tests.data.prepare.checks.tables import Splits, binary_rows, own_splits, schema_of, three
 
 LABEL = label_column("t")
 SIGNIFICANCE = 0.001
 
 
-def counted(positives: int, rows: int) -> Labels:
-    return Labels(rows, (rows - positives, positives))
-
-
 def measured(values: NDArray[np.float64]) -> Labels:
     return Labels(len(values), (), float(values.mean()), float(values.var(ddof=1)))
-
-
-def effect_of(keys: NDArray[np.int64], values: NDArray[np.float64]) -> Clusters:
-    _, number = np.unique(keys, return_inverse=True)
-    sums = np.bincount(number, values)
-    return design_effect(np.bincount(number).astype(float), sums, float((values**2).sum()))
 
 
 def compare(splits: Splits, **kinds: object) -> list[Difference]:
@@ -128,64 +118,6 @@ def test_a_split_of_unknown_keys_has_as_many_as_its_size_suggests() -> None:
 )
 def test_honest_differences_of_small_counts_are_chance(train: Labels, test: Labels) -> None:
     assert rate_p(train, test, 1, Clusters()) > 0.1
-
-
-def test_honest_random_splits_of_a_rare_label_seldom_differ() -> None:
-    generator = np.random.default_rng(0)
-    p = []
-    for _ in range(300):
-        label = generator.random(4000) < 0.01
-        train, test = label[:3600], label[3600:]
-        pair = counted(train.sum(), 3600), counted(test.sum(), 400)
-        p.append(rate_p(*pair, 1, Clusters()))
-    assert np.mean(np.array(p) < 0.05) <= 0.06
-    assert min(p) > SIGNIFICANCE / 4
-
-
-def users(generator: np.random.Generator, rate: float) -> tuple[NDArray[np.int64], NDArray]:
-    """Keys and labels of 300 users, each with a rate of their own."""
-    sizes = 1 + generator.poisson(19, 300)
-    own = generator.beta(5 * rate, 5 * (1 - rate), 300)
-    keys = np.repeat(np.arange(300), sizes)
-    return keys, (generator.random(len(keys)) < own[keys]).astype(float)
-
-
-def p_by_key(keys: NDArray[np.int64], values: NDArray, *, known: bool) -> tuple[float, float]:
-    """P values of a split by key, of a test that knows the keys and of one that doesn't."""
-    test = keys < 30
-    parts = [~test, test]
-    counts = [counted(int(values[part].sum()), int(part.sum())) for part in parts]
-    train = effect_of(keys[~test], values[~test])
-    other = effect_of(keys[test], values[test]) if known else Clusters()
-    clusters = combined(train, other, float(test.sum() / (~test).sum()))
-    return rate_p(*counts, 1, clusters), rate_p(*counts, 1, Clusters())
-
-
-@pytest.mark.parametrize("known", [True, False])
-def test_honest_splits_by_key_seldom_differ_where_the_keys_count(known: bool) -> None:
-    generator = np.random.default_rng(1)
-    p = np.array([p_by_key(*users(generator, 0.12), known=known) for _ in range(200)])
-    by_key, by_row = (p < 0.05).mean(axis=0)
-    assert by_key <= 0.06
-    assert by_row > 0.15
-    assert p[:, 0].min() > SIGNIFICANCE / 4
-
-
-@pytest.mark.parametrize(("rate", "shifted"), [(0.01, 0.025), (0.12, 0.2)])
-def test_a_real_shift_is_found(rate: float, shifted: float) -> None:
-    generator = np.random.default_rng(2)
-    train, test = generator.random(40_000) < rate, generator.random(5000) < shifted
-    pair = counted(train.sum(), 40_000), counted(test.sum(), 5000)
-    assert rate_p(*pair, 1, Clusters()) < SIGNIFICANCE / 100
-
-
-def test_a_real_shift_is_found_among_users() -> None:
-    generator = np.random.default_rng(3)
-    keys, values = users(generator, 0.1)
-    more, others = users(generator, 0.4)
-    counts = [counted(int(v.sum()), len(v)) for v in (values, others)]
-    clusters = combined(effect_of(keys, values), effect_of(more, others), 1.0)
-    assert rate_p(*counts, 1, clusters) < SIGNIFICANCE / 100
 
 
 def test_the_size_is_relative_to_the_rarer_label() -> None:

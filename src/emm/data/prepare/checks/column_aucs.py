@@ -1,7 +1,7 @@
 """How well each single column ranks each task: a column that does it too well is a leak."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -11,18 +11,24 @@ from emm.data.prepare.checks.table import feature, features_of, label
 from emm.data.tables.names import original_name
 from emm.data.tables.schema import CLASSES, REGRESSION, Schema
 
-_SCORE, _EVEN = "score", "even"
+Numbers = NDArray[np.float64]
+
+_SCORE = "score"
 _VALUES = 2**26  # read at a time
 _UNSEEN = -1.0  # below every mean of labels
 
 
 class _Target(NamedTuple):
-    """A binary label: one of a task, or of one of a task's classes."""
+    """A binary label: one of a task, or of one of a task's classes; and its columns.
+
+    ``label``: of every row; ``learned``: of every other labelled row, otherwise null; ``held``: of
+    the rest.
+    """
 
     task: str
-    name: str
-    rows: str
-    even: str
+    label: str
+    learned: str
+    held: str
 
 
 def column_aucs(train: pl.LazyFrame, schema: Schema) -> dict[str, dict[str, float]]:
@@ -70,60 +76,62 @@ def leaks(aucs: Mapping[str, Mapping[str, float]], limit: float) -> list[str]:
 
 
 def _targets(train: pl.LazyFrame, schema: Schema) -> tuple[pl.DataFrame, list[_Target]]:
-    """The binary labels of all tasks, null where missing, and marks of every other label."""
+    """The binary labels of all tasks, null where missing."""
     columns, targets = list[pl.Expr](), list[_Target]()
     for number, task in enumerate(schema.tasks):
-        value, even = pl.col(label(number)), f"{_EVEN}{number}"
-        labelled = value.is_not_null()
-        columns.append(((labelled.cum_sum() % 2 == 1) & labelled).alias(even))
+        value = pl.col(label(number))
+        learned = value.is_not_null().cum_sum() % 2 == 1
         binary = {"": value == 1}
         if schema.kind(task) == REGRESSION:
             binary = {"": value > 0}  # stored labels are standardised over train
         elif schema.kind(task) == CLASSES:
             binary = {f".{c}": value == c for c in range(len(schema.classes[task]))}
         for suffix, positive in binary.items():
-            name = f"{label(number)}{suffix}"
-            columns.append(positive.alias(name))
-            targets.append(_Target(task, name, f"rows:{name}", even))
+            target = _Target(
+                task, *(f"{name}{number}{suffix}" for name in ("label", "even", "odd"))
+            )
+            targets.append(target)
+            columns += [
+                positive.alias(target.label),
+                pl.when(learned).then(positive).alias(target.learned),
+                pl.when(~learned).then(positive).alias(target.held),
+            ]
     return train.select(columns).collect(), targets
 
 
-def _dense(rows: pl.DataFrame, targets: list[_Target]) -> list[tuple[str, float]]:
-    counts = rows.group_by(_SCORE).agg(
-        *(pl.col(target.name).count().alias(target.rows) for target in targets),
-        *(pl.col(target.name).sum() for target in targets),
-    )
+def _dense(rows: pl.DataFrame, targets: list[_Target]) -> Iterator[tuple[str, float]]:
+    counts = _count(rows, [target.label for target in targets]).sort(_SCORE)
     score = _numbers(counts[_SCORE])
-    return [
-        (t.task, auc_of_counts(score, _numbers(counts[t.rows]), _numbers(counts[t.name])))
-        for t in targets
-    ]
-
-
-def _sparse(rows: pl.DataFrame, targets: list[_Target]) -> list[tuple[str, float]]:
-    aggregates = list[pl.Expr]()
     for target in targets:
-        value, even = pl.col(target.name), pl.col(target.even)
-        aggregates += [
-            value.filter(even).mean().fill_null(_UNSEEN).alias(f"mean:{target.name}"),
-            value.filter(~even).count().alias(target.rows),
-            value.filter(~even).sum(),
-        ]
-    counts = rows.group_by(_SCORE).agg(aggregates)
-    return [
-        (
-            t.task,
-            auc_of_counts(*(_numbers(counts[c]) for c in (f"mean:{t.name}", t.rows, t.name))),
-        )
-        for t in targets
-    ]
+        yield target.task, auc_of_counts(score, *_of(counts, target.label))
 
 
-def _numbers(column: pl.Series) -> NDArray[np.float64]:
+def _sparse(rows: pl.DataFrame, targets: list[_Target]) -> Iterator[tuple[str, float]]:
+    names = [name for target in targets for name in (target.learned, target.held)]
+    counts = _count(rows, names)
+    for target in targets:
+        learned, positives = _of(counts, target.learned)
+        mean = np.where(learned > 0, positives / np.maximum(learned, 1), _UNSEEN)
+        yield target.task, auc_of_counts(mean, *_of(counts, target.held))
+
+
+def _count(rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Rows with a label, and positive ones, by score and label column."""
+    return rows.group_by(_SCORE).agg(
+        *(pl.col(name).count().alias(f"rows:{name}") for name in names),
+        *(pl.col(name).sum().alias(f"positives:{name}") for name in names),
+    )
+
+
+def _of(counts: pl.DataFrame, name: str) -> tuple[Numbers, Numbers]:
+    return _numbers(counts[f"rows:{name}"]), _numbers(counts[f"positives:{name}"])
+
+
+def _numbers(column: pl.Series) -> Numbers:
     return column.cast(pl.Float64).to_numpy()
 
 
-def auc_of_counts(score: NDArray[Any], rows: NDArray[Any], positives: NDArray[Any]) -> float:
+def auc_of_counts(score: Numbers, rows: Numbers, positives: Numbers) -> float:
     """AUC (Mann-Whitney, ties count half) of groups of rows that share a score; 0.5 if undefined.
 
     Args:
@@ -131,9 +139,13 @@ def auc_of_counts(score: NDArray[Any], rows: NDArray[Any], positives: NDArray[An
         rows: number of rows of each group.
         positives: number of positive rows of each group.
     """
-    distinct, group = np.unique(score, return_inverse=True)
-    above = np.bincount(group, positives, len(distinct))
-    others = np.bincount(group, rows - positives, len(distinct))
+    if not len(score):
+        return 0.5
+    order = np.argsort(score, kind="stable")
+    ranked = score[order]
+    first = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+    above = np.add.reduceat(positives[order], first)
+    others = np.add.reduceat((rows - positives)[order], first)
     pairs = above.sum() * others.sum()
     below = np.cumsum(others) - others
     return float((above * (below + others / 2)).sum() / pairs) if pairs else 0.5
