@@ -9,6 +9,7 @@ from emm.core.locks import hold
 from emm.fusion.decompose import decompose
 from emm.fusion.factories import trusting
 from emm.fusion.settings import FusionSettings
+from emm.fusion.trained_models import own_networks
 from emm.training.checkpoint import checkpoints
 from emm.training.context import open_context
 from emm.training.fingerprint import fingerprint
@@ -24,7 +25,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     out = paths.components
     hold(paths.lock(out), out)
     context = open_context(paths.processed, active.recipe, training, active.memory_gib)
-    networks = {name: paths.model(name) for name in fusion.networks or active.trained}
+    networks = {name: paths.model(name) for name in own_networks(fusion, active.trained)}
     trees = {name: paths.model(name) for name in fusion.trees}
     outside = [Path(path) for each in fusion.pool for path in (each.weights, each.trees) if path]
     origin = fingerprint(

@@ -115,16 +115,20 @@ def without(kind: str, *tasks: int) -> Callable[[dict[str, Any]], dict[str, Any]
 @pytest.mark.parametrize(
     ("change", "tasks", "message"),
     [
-        (without("trees"), 3, "3 tasks; none for task 3"),
-        (without("networks", 0, 1), 2, "no network"),
-        (lambda pool: without("trees", 1)(without("networks", 1)(pool)), 1, "1 task"),
+        (without("trees"), 3, "got: no model of task 3 among 7 models of 3 tasks"),
+        (without("networks", 0, 1), 2, "got: no network"),
+        (
+            lambda pool: without("trees", 1)(without("networks", 1)(pool)),
+            1,
+            r"two tasks or more.*got: 1 task\n.*write `fused: \[\]` in params.yaml",
+        ),
     ],
     ids=["a task without a member", "only trees", "one task"],
 )
 def test_a_pool_that_can_not_be_fused_is_an_error(
     mixed: Pool, change: Callable[[dict[str, Any]], dict[str, Any]], tasks: int, message: str
 ) -> None:
-    with pytest.raises(ParamsError, match=rf"(?s)two tasks or more.*{message}"):
+    with pytest.raises(ParamsError, match=f"(?s)EMM fuses.*{message}"):
         EMM(INPUTS, tasks, variant="paper", pool=change(mixed.describe()), **KNOBS)
 
 

@@ -19,12 +19,12 @@ def test_a_level_has_the_width_of_its_widest_component() -> None:
 
 
 def test_each_tree_ensemble_has_a_task() -> None:
-    assert LAYOUT.task_of_tree == [2, 1, 1]
+    assert LAYOUT.task_of_share == [2, 1, 1]
 
 
 def test_members_are_stacked_by_task_networks_first() -> None:
     networks = [torch.full((ROWS, 2), float(n)) for n in range(3)]
-    trees = torch.arange(10.0, 13.0)[None, :, None].expand(ROWS, 3, 2)
+    trees = [torch.full((ROWS, 2), 10.0 + n) for n in range(3)]
     stacked = LAYOUT.by_task(networks, trees)
     assert [own.shape for own in stacked] == [(ROWS, 2, 2)] * 3
     assert [own[0, :, 0].tolist() for own in stacked] == [[2, 0], [11, 12], [1, 10]]

@@ -53,6 +53,10 @@ class Dataset:
         choose("task", task, self.tasks, self.folder, "name one of these")
         return self.tasks.index(task)
 
+    def outputs_of(self, task: str) -> int:
+        """Number of logits of a task: that of its classes, 1 for a binary or regression task."""
+        return len(self.context.schema.classes.get(task, ("",)))
+
 
 def load_dataset(
     folder: str | Path,

@@ -16,6 +16,7 @@ from emm.fusion.emm import EMM
 from emm.fusion.out_of_fold import in_sample_predictions
 from emm.fusion.pool import Pool
 from emm.fusion.settings import FusedSettings, FusionSettings
+from emm.fusion.train import NOT_SET, all_arguments
 from emm.fusion.train import fuse as fuse_pool
 from emm.fusion.trained_models import TOWER, TrainedNetwork, TrainedTrees
 from emm.trees.forest import TreeEnsemble
@@ -54,7 +55,15 @@ def decompose(models: Sequence[Model], dataset: Dataset, *, seed: int = 0) -> Co
     """
     context = dataset.context
     networks, trees = _members(models, dataset)
-    pool = build_pool(networks, trees, context.inputs, dataset.tasks, context.schema_sha256, seed)
+    pool = build_pool(
+        networks,
+        trees,
+        context.inputs,
+        dataset.tasks,
+        context.schema_sha256,
+        seed,
+        outputs=context.schema.outputs,
+    )
     return Components(pool, tuple(trees))
 
 
@@ -75,7 +84,7 @@ def fuse(models: Sequence[Model], dataset: Dataset, *, seed: int = 0, **settings
     components = decompose(models, dataset, seed=seed)
     training, rest = training_settings(settings, seed)
     rest = {"variant": "aligned", **rest}
-    fused, arguments = split_section(rest, EMM, "", FusedSettings, ("pool",), "fuse")
+    fused, arguments = split_section(rest, EMM, "", FusedSettings, NOT_SET, "fuse")
     pool = components.pool.select(fused.members)
     with TemporaryDirectory() as folder:
         levels = len(pool.members.networks[0].levels)
@@ -95,7 +104,7 @@ def fuse(models: Sequence[Model], dataset: Dataset, *, seed: int = 0, **settings
             settings=fused,
             arguments=arguments,
         )
-    about = context.describe("emm", "emm", {"pool": pool.describe(), **arguments}, seed)
+    about = context.describe("emm", "emm", all_arguments(context, pool, arguments), seed)
     return Model(network.eval(), about, tuple(epochs))
 
 

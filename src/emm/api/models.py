@@ -12,7 +12,9 @@ from emm.api.datasets import Dataset
 from emm.config.binding import bind, raise_all
 from emm.config.project import FROM_DATA, split_section
 from emm.core.errors import ModelFileError, ParamsError, choose
+from emm.data.tables.schema import REGRESSION
 from emm.evaluation.evaluate import scores_of
+from emm.metrics.tasks import task_predictions
 from emm.models import MODELS, model_class
 from emm.nn.bags import attach_bags
 from emm.training.context import schedule_of
@@ -34,7 +36,7 @@ class Model:
     """A trained model.
 
     Attributes:
-        network: dense [B, D], sparse [B, F] -> logits [B, T], in eval mode.
+        network: dense [B, D], sparse [B, F] -> logits [B, O], in eval mode.
         description: its architecture, arguments, inputs and tasks.
         epochs: those of its training, if it was trained here.
     """
@@ -49,7 +51,7 @@ class Model:
         return self.description.tasks
 
     def predict(self, dataset: Dataset, split: str = "test") -> Tensor:
-        """Logits [N, T] of every row of a split."""
+        """Logits [N, O] of every row of a split, one column per task, or per class of a task."""
         return predict(self.network, dataset.split(split)).cpu()
 
     def save(self, folder: str | Path) -> None:
@@ -75,7 +77,7 @@ def fit(
     Args:
         dataset: train and validation.
         model: a name of ``emm.MODELS``, such as mmoe.
-        task: of a single-task network.
+        task: of a single-task network, which learns on the rows with a label of it.
         seed: of all random draws; the same seed gives the same weights on the same machine.
         settings: arguments of the model's class, of `OptimiserSettings` and of `TrainingSettings`.
 
@@ -138,7 +140,15 @@ def load(path: str | Path, dataset: Dataset, *, task: str | None = None) -> Mode
             next_step="pass task=...",
         )
     dataset.task_number(task)
-    trees = load_native_trees(path, context.inputs, dataset.columns)
+    if context.schema.kind(task) == REGRESSION:
+        raise ParamsError(
+            "trees of LightGBM and XGBoost can't be loaded for a regression task",
+            where=path,
+            got=f"task={task!r}",
+            expected="a binary task, or one of classes",
+            next_step="fit a network for it",
+        )
+    trees = load_native_trees(path, context.inputs, dataset.columns, dataset.outputs_of(task))
     about = replace(context.describe(str(path), NATIVE, {}, 0), tasks=(task,))
     return Model(trees.to(context.device), about)
 
@@ -148,15 +158,19 @@ def evaluate(
 ) -> dict[str, dict[str, float]]:
     """Score a model: AUC, log loss and calibration error of each of its tasks.
 
-    Regression tasks have R squared, RMSE and MAE instead. ``bins``: of the calibration error. Read
-    test once, after every choice has been made on validation.
+    Regression tasks have R squared, RMSE and MAE instead; tasks of classes see
+    `emm.metrics.tasks.task_metrics`. A task's scores are those of the rows with its label.
+    ``bins``: of the calibration error. Read test once, after every choice has been made on
+    validation.
     """
-    rows = dataset.split(split)
+    rows, schema = dataset.split(split), dataset.context.schema
     logits = predict(model.network, rows).cpu()
+    outputs, kinds = map(dataset.outputs_of, model.tasks), map(schema.kind, model.tasks)
+    of_tasks = task_predictions(logits[None], [*outputs], [*kinds])
     found = {}
-    for column, task in enumerate(model.tasks):
+    for task, own in zip(model.tasks, of_tasks, strict=True):
         labels = rows.labels[:, dataset.task_number(task)].cpu()
-        scores = scores_of(dataset.context.schema, task, logits[None, :, column], labels, bins)
+        scores = scores_of(schema, task, own, labels, bins)
         found[task] = {name: values[0] for name, values in scores.items()}
     return found
 

@@ -86,27 +86,29 @@ class AlignedFusion(nn.Module):
         shares: Tensor,
         offsets: Tensor,
     ) -> Tensor:
-        """Logits [B, T] from x [B, in], the embedded features; raw: dense [B, D], sparse [B, F];
-        shares [B, trees, C]: the trees' logits by level; offsets [B, networks]: added to the
-        networks' logits."""
+        """Logits [B, O] from x [B, in], the embedded features; raw: dense [B, D], sparse [B, F];
+        shares [B, S, C]: the trees' logits by level; offsets: added to the networks' logits, one
+        network after another."""
         paths: list[tuple[Tensor, ...]] = [raw] * len(self.towers)
-        trees = shares.sum(2)  # [B, trees]
+        trees = shares.sum(2)  # [B, S]
         for level in range(len(self.layout.level_widths)):
             outputs = [components(number, level, *path) for number, path in enumerate(paths)]
             if len(self.levels):
                 outputs, added = self.levels[level](x, outputs, shares[:, :, level])
                 trees = trees + added
             paths = [(output,) for output in outputs]
+        added_to = torch.split(offsets, self.layout.network_outputs, dim=1)
         logits = [
-            tower(*path) + offset.unsqueeze(1)
-            for tower, path, offset in zip(self.towers, paths, offsets.unbind(1), strict=True)
+            tower(*path) + offset
+            for tower, path, offset in zip(self.towers, paths, added_to, strict=True)
         ]
-        members = self.layout.by_task(logits, trees.unsqueeze(2))  # T times [B, M, 1]
+        of_trees = torch.split(trees, self.layout.tree_outputs, dim=1)
+        members = self.layout.by_task(logits, of_trees)
         means = [
-            (gate(x).softmax(1) * logits_of_task.squeeze(2)).sum(1)  # [B]
+            _weighted_sum(gate(x).softmax(1), logits_of_task)
             for gate, logits_of_task in zip(self.gates, members, strict=True)
         ]
-        return torch.stack(means, dim=1)
+        return torch.cat(means, dim=1)
 
 
 class _Level(nn.Module):
@@ -124,15 +126,15 @@ class _Level(nn.Module):
         self.returns = nn.ModuleList(
             adapter(width, widths[level], bias=not alignment.own_paths) for widths in layout.widths
         )
-        self.task_of_tree = layout.task_of_tree
-        trees = len(self.task_of_tree) if alignment.merge else 0
-        self.reading = GroupedLinear(trees, width, 1, bias=False) if trees else None
+        self.task_of_share = layout.task_of_share
+        shares = len(self.task_of_share) if alignment.merge else 0
+        self.reading = GroupedLinear(shares, width, 1, bias=False) if shares else None
 
     def forward(
         self, x: Tensor, outputs: Sequence[Tensor], shares: Tensor
     ) -> tuple[list[Tensor], Tensor]:
-        """x [B, in]; outputs: per network [B, its width]; shares [B, trees] -> the networks' paths
-        after this level, and what it adds to the trees' logits [B, trees]."""
+        """x [B, in]; outputs: per network [B, its width]; shares [B, S] -> the networks' paths
+        after this level, and what it adds to the trees' logits [B, S]."""
         gate_input = x.unsqueeze(1).expand(-1, len(self.layout.counts), -1)  # [B, T, in]
         fused = self.fusion.fuse_within(gate_input, self.lift(outputs, shares))  # [B, T, H]
         if self.fusion.merge is None:
@@ -147,7 +149,7 @@ class _Level(nn.Module):
                 paths[number] = outputs[number] + returned if self.own_paths else returned
         if self.reading is None:
             return paths, torch.zeros_like(shares)
-        return paths, self.reading(correction[:, self.task_of_tree]).squeeze(2)
+        return paths, self.reading(correction[:, self.task_of_share]).squeeze(2)
 
 
 class _ConstantGate(nn.Module):
@@ -159,6 +161,13 @@ class _ConstantGate(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.scores.expand(len(x), -1)
+
+
+def _weighted_sum(weights: Tensor, members: Tensor) -> Tensor:
+    """weights [B, M], members [B, M, C] -> [B, C]."""
+    if members.shape[2] == 1:
+        return (weights * members.squeeze(2)).sum(1, keepdim=True)
+    return (weights.unsqueeze(2) * members).sum(1)
 
 
 def _gate(in_width: int, count: int, constant: bool) -> nn.Module:

@@ -20,13 +20,15 @@ def build_pool(
     schema_sha256: str,
     seed: int,
     *,
+    outputs: Sequence[int] = (),
     adapt: bool = False,
 ) -> Pool:
     """Decompose all networks (Algorithm 1), and collect the components and the tree ensembles.
 
-    ``adapt``: cut at layers of the same type even if their widths differ; the fused model then
-    learns adapters. Raises DecompositionError if there is no network, or if the networks can't be
-    cut in the same way.
+    ``outputs``: number of logits of each task, () if all have one; ``adapt``: cut at layers of the
+    same type even if their widths differ; the fused model then learns adapters. Raises
+    DecompositionError if there is no network, if a model hasn't the outputs of its task, or if the
+    networks can't be cut in the same way.
     """
     if not networks:
         raise DecompositionError(
@@ -37,6 +39,11 @@ def build_pool(
             next_step="name one in `trained` or in fusion.pool",
         )
     chains = {each.name: _split_at_tower(each, inputs) for each in networks}
+    for each in networks:
+        found = chains[each.name][1][-1].structure.output
+        _require_outputs(each, found, tasks, outputs)
+    for trees_of_task in trees:
+        _require_outputs(trees_of_task, (trees_of_task.model.outputs,), tasks, outputs)
     # The front, which embeds the raw features, stays with the first component even if all models
     # have the same front: the paper's x is its output.
     trunks = {name: trunk[1:] for name, (trunk, _) in chains.items()}
@@ -78,6 +85,27 @@ def _split_at_tower(network: TrainedNetwork, inputs: Inputs) -> tuple[list[Layer
             next_step="replace functional calls between its layers by modules",
         )
     return layers[: starts[0]], layers[starts[0] :]
+
+
+def _require_outputs(
+    model: TrainedNetwork | TrainedTrees,
+    found: tuple[int, ...],
+    tasks: Sequence[str],
+    outputs: Sequence[int],
+) -> None:
+    """``found``: shape of the model's output without the rows."""
+    expected, task = outputs[model.task] if outputs else 1, tasks[model.task]
+    if found != (expected,):
+        layer = "one output" if expected == 1 else f"{expected} outputs"
+        raise DecompositionError(
+            f"the output of {model.name} doesn't fit its task",
+            where=model.name,
+            got=f"an output of the shape {['rows', *found]}".replace("'", ""),
+            expected=f"[rows, {expected}]"
+            + (f", one column per class of {task}" if expected > 1 else f", the logit of {task}"),
+            next_step=f"name a model of {task} whose last layer has {layer}"
+            + (", in the order of the classes in schema.json" if expected > 1 else ""),
+        )
 
 
 def _member(

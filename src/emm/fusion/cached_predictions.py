@@ -3,7 +3,7 @@
 They are computed once, by `emm.fusion.out_of_fold`, before any fusion is trained.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -16,8 +16,8 @@ from emm.training.store import load_weights
 
 CACHED_PREDICTIONS = "given.safetensors"
 
-# By the name of a member: for a tree ensemble, [N, C] the shares of its levels in the logit; for a
-# network, [N, 1] an offset to its logit.
+# By the name of a member: for a tree ensemble, [N, C] the shares of its levels in the logit, one
+# logit after another; for a network, an offset to each of its logits, [N, 1] for a single one.
 Predictions = dict[str, Tensor]
 
 
@@ -31,21 +31,26 @@ def save_cached_predictions(folder: Path, splits: Mapping[str, Predictions]) -> 
     save_file(tensors, folder / CACHED_PREDICTIONS)
 
 
-def load_cached_predictions(folder: Path, members: Members, split: str, rows: int) -> Tensor:
-    """Load the predictions for a split as `EMM` reads them, [N, trees*C + networks].
+def load_cached_predictions(
+    folder: Path, members: Members, split: str, rows: int, outputs: Sequence[int] = ()
+) -> Tensor:
+    """Load the predictions for a split, [N, K] with the columns that `EMM` reads.
 
-    The offset of a network without one is 0. Raises ModelFileError if the file is damaged, or lacks
-    a tree ensemble.
+    The offset of a network without one is 0. ``outputs``: number of logits of each task, () if all
+    have one. Raises ModelFileError if the file is damaged, or lacks a tree ensemble.
     """
     path = folder / CACHED_PREDICTIONS
     tensors = load_weights(path)
     trees = [f"{split}/{member.name}" for member in members.trees]
-    networks = [f"{split}/{member.name}" for member in members.networks]
     missing = [key for key in trees if key not in tensors]
     if missing:
         raise ModelFileError(
             f"{path} lacks {missing[0]}", where=path, next_step="dvc repro --force decompose"
         )
-    no_offset = torch.zeros(rows, 1)
-    offsets = [tensors.get(key, no_offset) for key in networks]
+    offsets = [
+        tensors[key]
+        if (key := f"{split}/{member.name}") in tensors
+        else torch.zeros(rows, outputs[member.task] if outputs else 1)
+        for member in members.networks
+    ]
     return torch.cat([*(tensors[key] for key in trees), *offsets], dim=1)

@@ -43,7 +43,12 @@ def decompose(
     schema, stage = context.schema, checkpoint or Checkpoint()
     columns = [*schema.dense_names, *schema.sparse_names]
     outside = outside_models(
-        fusion.pool, schema.tasks, context.inputs, columns, regressions=schema.regressions
+        fusion.pool,
+        schema.tasks,
+        context.inputs,
+        columns,
+        regressions=schema.regressions,
+        outputs=schema.outputs,
     )
     with progress("decompose", len(seeds)) as report:
         for number, seed in enumerate(seeds, start=1):
@@ -86,6 +91,7 @@ def _write_pool(
         context.schema.tasks,
         context.schema_sha256,
         seed,
+        outputs=context.schema.outputs,
         adapt=fusion.adapter is not None,
     )
     save_pool(pool, folder)

@@ -34,8 +34,9 @@ class EMM(nn.Module):
 
     The gates read new embeddings of the features, of width ``embedding_dim``. Without ``merge``,
     tasks exchange nothing. ``own_paths``, ``zero_merge``, ``uniform_gates``, ``constant_gates``:
-    see `Alignment`. Raises ParamsError unless there are at least two tasks, a trained model for
-    each, and a network among them.
+    see `Alignment`. ``outputs``: number of logits of each task; () if each has one. Raises
+    ParamsError unless there are at least two tasks, a trained model for each, and a network among
+    them.
     """
 
     def __init__(
@@ -54,13 +55,16 @@ class EMM(nn.Module):
         zero_merge: bool = True,
         uniform_gates: bool = True,
         constant_gates: bool = False,
+        outputs: Sequence[int] = (),
     ) -> None:
         super().__init__()
         members = _members(pool)
-        layout = members.layout(tasks)
+        layout = members.layout(tasks, outputs)
         _require_fusible(layout)
+        self.offsets = sum(layout.network_outputs)
         models = [member.build(inputs) for member in members.networks]
         trees = [TreeEnsemble(inputs, **member.sizes) for member in members.trees]
+        _require_outputs(trees, layout)
         self.networks = Networks([model.levels for model in models])
         self.trees = Trees(trees, len(layout.level_widths))
         front = FeatureFront(inputs, embedding_dim, dense_encoding)
@@ -84,20 +88,20 @@ class EMM(nn.Module):
             self.fusion.towers.unfreeze()
 
     def forward(self, dense: Tensor, sparse: Tensor, cached: Tensor | None = None) -> Tensor:
-        """dense [B, D], sparse [B, F] -> logits [B, T].
+        """dense [B, D], sparse [B, F] -> logits [B, O].
 
-        ``cached`` [B, trees*C + networks]: the cached predictions of the pool's members
-        (`emm.fusion.cached_predictions`), which are the shares of the trees in their logits, and
-        offsets to the networks' logits. Without them, the trees are evaluated here.
+        ``cached`` [B, S*C + N]: the cached predictions of the pool's members
+        (`emm.fusion.cached_predictions`), which are the shares of the C levels in the S logits of
+        the trees, and offsets to the N logits of the networks. Without them, the trees are
+        evaluated here.
         """
-        networks = len(self.networks.members)
         if cached is None:
-            shares = self.trees(dense, sparse)  # [B, trees, C]
-            offsets = dense.new_zeros(len(dense), networks)
+            shares = self.trees(dense, sparse)  # [B, S, C]
+            offsets = dense.new_zeros(len(dense), self.offsets)
         else:
-            flat, offsets = torch.split(cached, [cached.shape[1] - networks, networks], dim=1)
-            sizes = len(flat), len(self.trees.members), self.trees.levels
-            shares = flat.view(sizes)  # [B, trees, C]
+            sizes = [cached.shape[1] - self.offsets, self.offsets]
+            flat, offsets = torch.split(cached, sizes, dim=1)
+            shares = torch.unflatten(flat, 1, (-1, self.trees.levels))  # [B, S, C]
         x = dense if self.front is None else self.front(dense, sparse)
         logits: Tensor = self.fusion(x, (dense, sparse), self.networks, shares, offsets)
         return logits
@@ -113,11 +117,33 @@ def _members(pool: Mapping[str, Any]) -> Members:
 
 def _require_fusible(layout: Layout) -> None:
     tasks = len(layout.counts)
-    empty = [str(task + 1) for task, count in enumerate(layout.counts) if not count]
-    if empty or tasks < 2 or not layout.widths:
-        lacking = "no network" if not layout.widths else f"none for task {', '.join(empty)}"
+    if tasks < 2:
         raise ParamsError(
-            "EMM fuses two tasks or more, with a trained model for each and a network among them",
-            got=f"{tasks} tasks; {lacking}" if empty or not layout.widths else f"{tasks} task",
-            next_step="add tasks in conf/<dataset>/data.yaml, or trained models in params.yaml",
+            "EMM fuses the models of two tasks or more",
+            where="fused in params.yaml",
+            got=f"{tasks} task",
+            expected="at least two",
+            next_step="write `fused: []` in params.yaml and take the fused models out of `table`, "
+            "or add a task in conf/<dataset>/data.yaml",
+        )
+    empty = [str(task + 1) for task, count in enumerate(layout.counts) if not count]
+    if empty or not layout.widths:
+        lacking = "no network" if not layout.widths else f"no model of task {', '.join(empty)}"
+        raise ParamsError(
+            "EMM fuses trained models of every task, with a network among them",
+            got=f"{lacking} among {sum(layout.counts)} models of {tasks} tasks",
+            expected="at least one model of each task, and one network",
+            next_step="name a network in `trained` of params.yaml, and more `members` in the "
+            "fused model's section, or leave `members` out",
+        )
+
+
+def _require_outputs(trees: Sequence[TreeEnsemble], layout: Layout) -> None:
+    found = [each.outputs for each in trees]
+    if found != layout.tree_outputs:
+        raise ModelFileError(
+            "the pool's trees don't have the outputs of their tasks",
+            got=found,
+            expected=layout.tree_outputs,
+            next_step="dvc checkout to restore the model, or dvc repro to train it again",
         )

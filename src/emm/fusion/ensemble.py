@@ -29,14 +29,16 @@ class Ensemble(nn.Module):
         shares: Tensor,
         _offsets: Tensor,
     ) -> Tensor:
-        """raw: dense [B, D], sparse [B, F]; shares [B, trees, C]: the trees' logits by level ->
-        logits [B, T]."""
+        """raw: dense [B, D], sparse [B, F]; shares [B, S, C]: the trees' logits by level ->
+        logits [B, O]."""
         logits = []
         for number, tower in enumerate(self.towers):
             path: tuple[Tensor, ...] = raw
             for level in range(len(self.layout.level_widths)):
                 path = (components(number, level, *path),)
             logits.append(tower(*path))
-        trees = shares.sum(2).unsqueeze(2)  # [B, trees, 1]
-        means = [members.mean(1) for members in self.layout.by_task(logits, trees)]  # each [B, 1]
+        trees = torch.split(shares.sum(2), self.layout.tree_outputs, dim=1)
+        means = [
+            members.mean(1) for members in self.layout.by_task(logits, trees)
+        ]  # a task's logits each
         return torch.cat(means, dim=1)

@@ -55,7 +55,10 @@ class Trees(nn.Module):
         self.levels = levels
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """The share of each level in the logits: dense [B, D], sparse [B, F] -> [B, trees, C]."""
+        """The share of each level in the logits: dense [B, D], sparse [B, F] -> [B, S, C].
+
+        S: number of logits of all ensembles, one ensemble after another.
+        """
         shares = [
             member.shares(dense, sparse, self.levels)
             for member in self.members
@@ -63,4 +66,4 @@ class Trees(nn.Module):
         ]
         if not shares:
             return dense.new_zeros(len(dense), 0, self.levels)
-        return torch.stack(shares, dim=1).to(dense.dtype)
+        return torch.unflatten(torch.cat(shares, dim=1), 1, (-1, self.levels)).to(dense.dtype)

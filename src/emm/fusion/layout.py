@@ -14,7 +14,8 @@ Numbers = tuple[int, ...]
 @dataclass(frozen=True)
 class Layout:
     """``networks``, ``trees``: the numbers of those of each task; ``widths``: the output widths of
-    each network's components, by level.
+    each network's components, by level; ``outputs``: the number of logits of each task, () if all
+    have one.
 
     The members of a task always come in this order: its networks, then its trees.
     """
@@ -22,6 +23,7 @@ class Layout:
     networks: tuple[Numbers, ...]
     trees: tuple[Numbers, ...]
     widths: tuple[Numbers, ...]
+    outputs: Numbers = ()
 
     @property
     def counts(self) -> list[int]:
@@ -34,25 +36,48 @@ class Layout:
         return [max(level) for level in zip(*self.widths, strict=True)]
 
     @property
-    def task_of_tree(self) -> list[int]:
-        """The task of each tree ensemble."""
-        tasks = {n: task for task, numbers in enumerate(self.trees) for n in numbers}
-        return [tasks[number] for number in sorted(tasks)]
+    def task_of_network(self) -> list[int]:
+        """The task of each network."""
+        return _tasks(self.networks)
 
-    def by_task(self, networks: Sequence[Tensor], trees: Tensor) -> list[Tensor]:
-        """Outputs of the members of each task: networks [B, H] each, trees [B, K, H] -> T tensors
-        [B, M, H]."""
+    @property
+    def network_outputs(self) -> list[int]:
+        """Number of logits of each network."""
+        return [self._outputs_of(task) for task in self.task_of_network]
+
+    @property
+    def tree_outputs(self) -> list[int]:
+        """Number of logits of each tree ensemble."""
+        return [self._outputs_of(task) for task in _tasks(self.trees)]
+
+    @property
+    def task_of_share(self) -> list[int]:
+        """The task of each logit of the tree ensembles, one ensemble after another."""
+        return [task for task in _tasks(self.trees) for _ in range(self._outputs_of(task))]
+
+    def by_task(self, networks: Sequence[Tensor], trees: Sequence[Tensor]) -> list[Tensor]:
+        """Outputs of the members of each task: networks and trees [B, H] each -> T tensors
+        [B, M, H]; H may differ between tasks."""
         return [
-            torch.stack([*(networks[n] for n in of_task), *(trees[:, n] for n in grown)], dim=1)
+            torch.stack([*(networks[n] for n in of_task), *(trees[n] for n in grown)], dim=1)
             for of_task, grown in zip(self.networks, self.trees, strict=True)
         ]
+
+    def _outputs_of(self, task: int) -> int:
+        return self.outputs[task] if self.outputs else 1
+
+
+def _tasks(members: Sequence[Numbers]) -> list[int]:
+    """The task of each member, from the members of each task."""
+    tasks = {number: task for task, numbers in enumerate(members) for number in numbers}
+    return [tasks[number] for number in sorted(tasks)]
 
 
 class Lift(nn.Module):
     """Brings the outputs of a level's components to the level's width H.
 
-    A linear adapter changes the width of a narrower network. The share of a tree ensemble in its
-    logit becomes a vector by a linear map from one number to H.
+    A linear adapter changes the width of a narrower network. The shares of a tree ensemble in its
+    logits become a vector by a linear map from as many numbers to H.
     """
 
     def __init__(self, layout: Layout, level: int) -> None:
@@ -60,13 +85,23 @@ class Lift(nn.Module):
         self.layout = layout
         width = layout.level_widths[level]
         self.adapters = nn.ModuleList(adapter(widths[level], width) for widths in layout.widths)
-        count = sum(map(len, layout.trees))
-        self.trees = GroupedLinear(count, 1, width) if count else None
+        counts = layout.tree_outputs
+        self.trees: nn.Module | None
+        if not layout.outputs:
+            self.trees = GroupedLinear(len(counts), 1, width) if counts else None
+        else:
+            self.trees = nn.ModuleList(nn.Linear(count, width) for count in counts)
 
     def forward(self, outputs: Sequence[Tensor], shares: Tensor) -> list[Tensor]:
-        """outputs: per network [B, its width]; shares [B, trees] -> per task [B, M, H]."""
+        """outputs: per network [B, its width]; shares [B, S] -> per task [B, M, H]."""
         networks = [adapt(own) for adapt, own in zip(self.adapters, outputs, strict=True)]
-        trees = shares if self.trees is None else self.trees(shares.unsqueeze(2))  # [B, trees, H]
+        trees: list[Tensor] = []
+        if isinstance(self.trees, nn.ModuleList):
+            parts = torch.split(shares, self.layout.tree_outputs, dim=1)
+            trees = [line(own) for line, own in zip(self.trees, parts, strict=True)]
+        elif self.trees is not None:
+            lifted: Tensor = self.trees(shares.unsqueeze(2))  # [B, trees, H]
+            trees = [lifted[:, number] for number in range(lifted.shape[1])]
         return self.layout.by_task(networks, trees)
 
 

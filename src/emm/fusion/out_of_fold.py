@@ -38,7 +38,7 @@ def out_of_fold_predictions(
     fold's network minus its own.
     """
     fold = folds_of(len(rows), len(folds), seed).to(rows.labels.device)
-    own = _predict(networks, [], levels, rows)  # logits [N, 1]
+    own = _predict(networks, [], levels, rows)  # logits
     merged: Predictions = {}
     for number, (fold_networks, fold_trees) in enumerate(folds):
         index = (fold == number).nonzero().squeeze(1)
@@ -55,7 +55,10 @@ def out_of_fold_predictions(
 def _predict(
     networks: Sequence[TrainedNetwork], trees: Sequence[TrainedTrees], levels: int, rows: Rows
 ) -> Predictions:
-    """Logits [N, 1] of each network and shares [N, C] of each tree ensemble, in one pass."""
+    """Logits of each network and shares of each tree ensemble in its logits, in one pass.
+
+    They are [N, 1] and [N, C] for a single logit, and otherwise as wide as several of these.
+    """
     device = rows.labels.device
     members: dict[str, nn.Module] = {each.name: each.model for each in networks}
     members |= {each.name: Trees([each.model], levels) for each in trees}
@@ -64,6 +67,6 @@ def _predict(
     parts: dict[str, list[Tensor]] = {name: [] for name in members}
     for batch in rows.in_order(ROWS) if members else ():
         for name, module in members.items():
-            predicted = module(batch.dense, batch.sparse)  # [B, 1], or [B, 1, C] of trees
-            parts[name].append(predicted.flatten(start_dim=1))  # [B, 1] or [B, C]
+            predicted = module(batch.dense, batch.sparse)  # logits, or shares [B, logits, C]
+            parts[name].append(predicted.flatten(start_dim=1))
     return {name: torch.cat(values) for name, values in parts.items()}

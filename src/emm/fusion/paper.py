@@ -42,7 +42,7 @@ class PaperFusion(nn.Module):
             nn.ModuleList(adapter(width, of_network[level]) for of_network in layout.widths)
             for level, width in enumerate(widths[:-1])
         )
-        self.towers = Towers(len(layout.networks), widths[-1], tower, dropout)
+        self.towers = Towers(len(layout.networks), widths[-1], tower, dropout, layout.outputs)
 
     def forward(
         self,
@@ -52,8 +52,8 @@ class PaperFusion(nn.Module):
         shares: Tensor,
         _offsets: Tensor,
     ) -> Tensor:
-        """x [B, in]: embedded features; raw: dense [B, D], sparse [B, F]; shares [B, trees, C]: the
-        trees' logits by level -> logits [B, T]."""
+        """x [B, in]: embedded features; raw: dense [B, D], sparse [B, F]; shares [B, S, C]: the
+        trees' logits by level -> logits [B, O]."""
         z = x.unsqueeze(1).expand(-1, len(self.layout.networks), -1)  # [B, T, in]
         for level, (fusion, lift) in enumerate(zip(self.levels, self.lifts, strict=True)):
             outputs = [
@@ -66,7 +66,7 @@ class PaperFusion(nn.Module):
 
     def _input(self, z: Tensor, level: int, number: int) -> tuple[Tensor]:
         """The input of a network's component of ``level``: z of its task, in the width it needs."""
-        task = next(t for t, networks in enumerate(self.layout.networks) if number in networks)
+        task = self.layout.task_of_network[number]
         entries: nn.ModuleList = self.entries[level - 1]  # type: ignore[assignment]
         entered: Tensor = entries[number](z[:, task])
         return (entered,)

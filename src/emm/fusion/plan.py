@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from emm.config.project import Project
-from emm.data.tables.schema import load_schema
+from emm.config.project import FROM_DATA, Project
+from emm.data.tables.schema import Schema, load_schema
 from emm.fusion.build_pool import build_pool
 from emm.fusion.factories import trusting
 from emm.fusion.layers import trace_layers
 from emm.fusion.pool import NetworkMember
 from emm.fusion.settings import FusionSettings
-from emm.fusion.trained_models import TOWER, TrainedNetwork, outside_models
+from emm.fusion.trained_models import TOWER, TrainedNetwork, outside_models, own_networks
 from emm.models.single_task import SingleTask
 from emm.nn.inputs import Inputs
 from emm.training.auto import complete_recipe
@@ -32,28 +32,43 @@ def decomposition_plan(project: Project, dataset: str) -> Table:
     with trusting(fusion.factories):
         columns = [*schema.dense_names, *schema.sparse_names]
         outside, trees = outside_models(
-            fusion.pool, schema.tasks, inputs, columns, regressions=schema.regressions
+            fusion.pool,
+            schema.tasks,
+            inputs,
+            columns,
+            regressions=schema.regressions,
+            outputs=schema.outputs,
         )
-        networks = [*_pipeline_networks(project, dataset, inputs, schema.tasks), *outside]
-        adapt = fusion.adapter is not None
-        pool = build_pool(networks, trees, inputs, schema.tasks, "", 0, adapt=adapt)
+        names = own_networks(fusion, project.active.trained)
+        networks = [*_pipeline_networks(project, dataset, names, schema), *outside]
+        pool = build_pool(
+            networks,
+            trees,
+            inputs,
+            schema.tasks,
+            "",
+            0,
+            outputs=schema.outputs,
+            adapt=fusion.adapter is not None,
+        )
     return _table(pool.members.networks, networks[0], inputs)
 
 
 def _pipeline_networks(
-    project: Project, dataset: str, inputs: Inputs, tasks: Sequence[str]
+    project: Project, dataset: str, names: Sequence[str], schema: Schema
 ) -> list[TrainedNetwork]:
     """The pipeline's own networks, untrained."""
     recipe = complete_recipe(project, dataset)
     networks = []
-    for name in project.active.trained:
-        _, arguments = recipe.read_model(f"pretrain.{name}", SingleTask, OptimiserSettings)
-        for number, task in enumerate(tasks):
-            model = SingleTask(inputs, **arguments)
+    for name in names:
+        key = f"pretrain.{name}"
+        _, arguments = recipe.read_model(key, SingleTask, OptimiserSettings, FROM_DATA)
+        for number, task in enumerate(schema.tasks):
+            classes = schema.classes.get(task)
+            own = arguments | ({"outputs": (len(classes),)} if classes else {})
+            model = SingleTask(inputs_of(schema), **own)
             label = f"{name}/{task}"
-            networks.append(
-                TrainedNetwork(label, number, model, "single_task", arguments, TOWER, "")
-            )
+            networks.append(TrainedNetwork(label, number, model, "single_task", own, TOWER, ""))
     return networks
 
 

@@ -69,7 +69,7 @@ class DecomposedNetwork(nn.Module):
         self.tower = _component(model, member.tower)
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """The output of the whole network: dense [B, D], sparse [B, F] -> logits [B, 1]."""
+        """The output of the whole network: dense [B, D], sparse [B, F] -> logits of its task."""
         first, *others = self.levels
         value: Tensor = first(dense, sparse)
         for component in others:
@@ -95,12 +95,13 @@ class Members:
     networks: tuple[NetworkMember, ...]
     trees: tuple[TreeMember, ...]
 
-    def layout(self, tasks: int) -> Layout:
-        """The members by task."""
+    def layout(self, tasks: int, outputs: Sequence[int] = ()) -> Layout:
+        """The members by task; ``outputs``: number of logits of each task, () if all have one."""
         return Layout(
             networks=tuple(_of_task(self.networks, task) for task in range(tasks)),
             trees=tuple(_of_task(self.trees, task) for task in range(tasks)),
             widths=tuple(member.widths for member in self.networks),
+            outputs=tuple(outputs),
         )
 
 

@@ -17,7 +17,7 @@ from emm.fusion.start import load_pool_into
 from emm.nn.bags import attach_bags
 from emm.training.auto import complete_recipe
 from emm.training.checkpoint import Checkpoint
-from emm.training.context import TrainingContext, schedule_of
+from emm.training.context import TrainingContext, arguments_of_data, schedule_of
 from emm.training.epochs import Epoch
 from emm.training.fit import epoch_before_training, fit
 from emm.training.history import run_record, write_history
@@ -25,6 +25,9 @@ from emm.training.jobs import Job
 from emm.training.seeds import seed_init
 from emm.training.settings import TrainingSettings
 from emm.training.store import save_model
+
+NOT_SET = ("pool", "outputs")
+"""Arguments of `EMM` that no recipe gives: the pool and the data determine them."""
 
 
 def train_fused(
@@ -41,8 +44,8 @@ def train_fused(
 ) -> None:
     """Fuse the pool of every seed; write the models and history.json to ``out``.
 
-    ``components``: the folder that the stage `decompose` wrote; ``arguments``: those of `EMM`
-    except the pool; ``checkpoint``: that of the stage, from which an interrupted training resumes.
+    ``components``: the folder that the stage `decompose` wrote; ``arguments``: those of `EMM` that
+    the recipe gives; ``checkpoint``: that of the stage, from which an interrupted training resumes.
     """
     records = []
     for seed in training.seeds:
@@ -62,8 +65,7 @@ def train_fused(
             )
         kinds = context.schema.task_kinds
         records.append(run_record(seed, context.schema.tasks, epochs, kinds=kinds))
-        every_argument = {"pool": pool.describe(), **arguments}
-        about = context.describe(name, "emm", every_argument, seed)
+        about = context.describe(name, "emm", all_arguments(context, pool, arguments), seed)
         save_model(out / f"seed-{seed}", model, about)
     write_history(out, records)
 
@@ -101,6 +103,14 @@ def fuse(
     return model, epochs
 
 
+def all_arguments(
+    context: TrainingContext, pool: Pool, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arguments of `EMM` besides inputs and tasks: those given, the pool, and the data's."""
+    of_data = arguments_of_data(EMM, context.schema, context.train)
+    return {"pool": pool.describe(), **arguments, **of_data}
+
+
 def _start(
     context: TrainingContext,
     name: str,
@@ -110,7 +120,8 @@ def _start(
 ) -> EMM:
     """The fused model before training, on the device."""
     seed_init(pool.seed, name)
-    model = EMM(context.inputs, len(context.schema.tasks), pool=pool.describe(), **arguments)
+    tasks = len(context.schema.tasks)
+    model = EMM(context.inputs, tasks, **all_arguments(context, pool, arguments))
     load_pool_into(model, pool, settings.start)
     attach_bags(model, context.bags)
     return model.to(context.device)
@@ -128,7 +139,8 @@ def fusion_rows(
     split = "out-of-fold" if fit_on == "out-of-fold" else "train"
 
     def with_predictions(rows: Rows, split: str) -> Rows:
-        cached = load_cached_predictions(folder, pool.members, split, len(rows))
+        outputs = context.schema.outputs
+        cached = load_cached_predictions(folder, pool.members, split, len(rows), outputs)
         return rows.with_cached_predictions(cached.to(context.device))
 
     train = with_predictions(context.train, split)
@@ -142,7 +154,7 @@ def fused_job(project: Project, dataset: str, model: str) -> Job:
     recipe, key = complete_recipe(project, dataset), f"train.{model}"
     training = recipe.read("training", TrainingSettings)
     fusion = recipe.read("fusion", FusionSettings)
-    settings, arguments = recipe.read_model(key, EMM, FusedSettings, ("pool",))
+    settings, arguments = recipe.read_model(key, EMM, FusedSettings, NOT_SET)
     components = project.paths(dataset).components
 
     train = partial(

@@ -11,7 +11,7 @@ from emm.core.errors import ModelFileError, ParamsError, choose
 from emm.core.files import sha256
 from emm.fusion.factories import load_factory
 from emm.fusion.pool import FACTORY
-from emm.fusion.settings import OutsideModel
+from emm.fusion.settings import FusionSettings, OutsideModel
 from emm.nn.inputs import Inputs
 from emm.training.store import WEIGHTS, load_model, load_weights
 from emm.trees.forest import TreeEnsemble
@@ -47,6 +47,23 @@ class TrainedTrees:
     task: int
     model: TreeEnsemble
     source_sha256: str
+
+
+def own_networks(fusion: FusionSettings, trained: Sequence[str]) -> tuple[str, ...]:
+    """Names of the pipeline's own networks of the pool, by default all that are ``trained``.
+
+    Raises ParamsError if one isn't trained.
+    """
+    for name in fusion.networks:
+        if name not in trained:
+            raise ParamsError(
+                f"the pool takes the network {name!r}, which isn't trained",
+                where="fusion.networks in conf/<dataset>/<recipe>.yaml",
+                got=f"networks: [{', '.join(fusion.networks)}]",
+                expected=f"names of `trained` in params.yaml: {', '.join(trained) or 'none'}",
+                next_step=f"add {name} to `trained`, or take it out of fusion.networks: [] is all",
+            )
+    return fusion.networks or tuple(trained)
 
 
 def pipeline_networks(
@@ -110,18 +127,20 @@ def outside_models(
     columns: Sequence[str],
     *,
     regressions: Collection[str] = (),
+    outputs: Sequence[int] = (),
 ) -> tuple[list[TrainedNetwork], list[TrainedTrees]]:
     """Load the networks and trees that were trained elsewhere; factories must be trusted.
 
-    ``columns``: names of the D + F processed columns, by which trees find theirs. Raises
-    ParamsError for an unknown task, for an entry that is neither a network nor trees, and for trees
-    of one of the ``regressions``; ModelFileError if weights are damaged or don't fit their model.
+    ``columns``: names of the D + F processed columns, by which trees find theirs; ``outputs``:
+    number of logits of each task, () if all have one. Raises ParamsError for an unknown task, for
+    an entry that is neither a network nor trees, and for trees of one of the ``regressions``;
+    ModelFileError if weights are damaged or don't fit their model, or trees don't fit their task.
     """
     for entry in pool:
         choose("task", entry.task, tasks, POOL, "correct the entry")
         if entry.trees is not None and entry.task in regressions:
             raise ParamsError(
-                "outside trees can only join binary tasks",
+                "outside trees can't join a regression task",
                 where=POOL,
                 got=f"{entry.trees} for the regression task {entry.task!r}",
                 next_step="remove the entry, or train trees here: fusion.trees: [gbdt]",
@@ -131,11 +150,12 @@ def outside_models(
         TrainedTrees(
             entry.trees,
             tasks.index(entry.task),
-            load_native_trees(Path(entry.trees), inputs, columns),
+            load_native_trees(Path(entry.trees), inputs, columns, count),
             sha256(Path(entry.trees)),
         )
         for entry in pool
         if entry.trees is not None
+        for count in (outputs[tasks.index(entry.task)] if outputs else 1,)
     ]
     return networks, trees
 

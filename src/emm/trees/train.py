@@ -15,7 +15,12 @@ from emm.training.context import TrainingContext
 from emm.training.folds import fold_runs
 from emm.training.history import named_scores, write_history
 from emm.training.jobs import Job
-from emm.training.settings import FoldSettings, PoolSettings, TrainingSettings
+from emm.training.settings import (
+    FoldSettings,
+    PoolSettings,
+    TrainingSettings,
+    positive_weights,
+)
 from emm.training.store import save_model
 from emm.trees.gbdt import BoostingHistory, GradientBoosting, fit, grow
 from emm.trees.settings import BoostingSettings
@@ -33,13 +38,14 @@ def train_trees(
     seeds: tuple[int, ...],
     folds: FoldSettings | None = None,
     checkpoint: Checkpoint | None = None,
+    positive_weights: Sequence[float] = (),
 ) -> None:
     """Boost one ensemble per task with every seed; write the models and history.json to ``out``.
 
     The model of a seed is stored in ``out``/seed-S. ``folds``: given for trees of the pool, see
     `emm.training.folds`; the models trained without a fold have as many trees as the main model and
     are stored in ``out``/seed-S/fold-K. ``checkpoint``: that of the stage; it saves each finished
-    model.
+    model. ``positive_weights``: factor of the loss of each task's positive rows, () if all are 1.
     """
     history: list[Record] = []
     stage = checkpoint or Checkpoint()
@@ -49,7 +55,7 @@ def train_trees(
         held_out = in_memory(context.validation, "validation", seed)
         # A sample is as large as memory allows, which may have changed since the interruption.
         saved = stage.of(f"seed-{seed}", len(rows), len(held_out))
-        boost = partial(_boost, context, boosting, rows, held_out, seed)
+        boost = partial(_boost, context, boosting, rows, held_out, seed, positive_weights)
         model, records = _resume_or(boost, saved, context)
         about = context.describe("gbdt", "gbdt", model.arguments(), seed)
         save_model(out / f"seed-{seed}", model, about)
@@ -58,7 +64,7 @@ def train_trees(
         for fold in others:
             rows = in_memory(fold.rows(context.train, seed), "train", seed)
             saved = stage.of(f"seed-{seed}", *fold.names, len(rows))
-            regrow = partial(_grow, context, boosting, rows, counts, seed)
+            regrow = partial(_grow, context, boosting, rows, counts, seed, positive_weights)
             fold_model, _ = _resume_or(regrow, saved, context)
             about = context.describe("gbdt", "gbdt", fold_model.arguments(), seed)
             save_model(fold.folder(out / f"seed-{seed}"), fold_model, about)
@@ -72,10 +78,19 @@ def _boost(
     rows: RowTensors,
     held_out: RowTensors,
     seed: int,
+    positive_weights: Sequence[float],
 ) -> Boosted:
     tasks = context.schema.tasks
     with progress(f"gbdt seed {seed}", len(tasks)) as report:
-        model, histories = fit(rows, held_out, context.inputs, boosting, seed=seed, report=report)
+        model, histories = fit(
+            rows,
+            held_out,
+            context.inputs,
+            boosting,
+            seed=seed,
+            report=report,
+            positive_weights=positive_weights,
+        )
     pairs = zip(tasks, histories, strict=True)
     return model, [_record(seed, task, each, context.schema.kind(task)) for task, each in pairs]
 
@@ -86,8 +101,12 @@ def _grow(
     rows: RowTensors,
     counts: Sequence[int],
     seed: int,
+    positive_weights: Sequence[float],
 ) -> Boosted:
-    return grow(rows, context.inputs, boosting, counts, seed=seed), []
+    model = grow(
+        rows, context.inputs, boosting, counts, seed=seed, positive_weights=positive_weights
+    )
+    return model, []
 
 
 def _resume_or(
@@ -139,6 +158,8 @@ def trees_job(project: Project, dataset: str, model: str) -> Job:
     boosting = recipe.read(f"train.{model}", BoostingSettings)
 
     def train(out: Path, context: TrainingContext, checkpoint: Checkpoint) -> None:
-        train_trees(out, context, boosting, training.seeds, folds, checkpoint)
+        schema = context.schema
+        weights = positive_weights(training.positive_weight, schema.tasks, schema.task_kinds)
+        train_trees(out, context, boosting, training.seeds, folds, checkpoint, weights)
 
     return Job(training, {"training": training, "section": boosting, "pool": pool}, train)

@@ -14,7 +14,7 @@ from emm.fusion.emm import EMM
 from emm.fusion.factories import trusting
 from emm.fusion.pool import load_pool
 from emm.fusion.settings import FusedSettings, FusionSettings
-from emm.fusion.train import fuse
+from emm.fusion.train import NOT_SET, fuse
 from emm.models import model_class
 from emm.models.single_task import SingleTask
 from emm.training.auto import complete_recipe
@@ -127,7 +127,7 @@ def _fuse(
 ) -> Scores:
     recipe = complete_recipe(project, dataset)
     fusion = recipe.read("fusion", FusionSettings)
-    settings, arguments = split_section(section, EMM, model, FusedSettings, ("pool",), str(SPACES))
+    settings, arguments = split_section(section, EMM, model, FusedSettings, NOT_SET, str(SPACES))
     folder = project.paths(dataset).components / f"seed-{seed}"
     pool = load_pool(folder, context.schema_sha256).select(settings.members)
     with trusting(fusion.factories):
