@@ -68,7 +68,10 @@ def test_check_reports_a_key_that_a_stage_depends_on_and_conf_lacks(project: Pat
     found = run(project, "check")
     assert found.returncode == 2
     assert "conf/census-income/paper.yaml lacks the key fusion.folds" in found.stderr
-    assert "next: add the keys to conf/, then `emm check`" in found.stderr
+    assert "next: emm check --fix" in found.stderr
+    found = run(project, "check", "--fix")
+    assert found.stderr.splitlines()[0] == "conf/census-income/paper.yaml: + fusion.folds"
+    assert "in order" in found.stderr
 
 
 def test_check_reports_a_row_that_dvc_yaml_does_not_wait_for_and_fixes_it(project: Path) -> None:

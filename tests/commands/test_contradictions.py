@@ -1,0 +1,242 @@
+"""`emm check`: settings that are each valid and can't hold together."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from emm.commands.contradictions.models import RULES, SEVERAL_GRADIENTS
+from emm.data.datasets.dataset import DATASETS, load_dataset
+from emm.data.datasets.known import KNOWN_TASKS, WEIGHTED
+from emm.training.weighting import WEIGHTINGS, make_weighting
+from tests.commands.copies import DATA, PAPER, Copy, put
+from tests.configuration import CENSUS, Change, Tree
+
+SHOP: Mapping[str, Any] = {
+    "tasks": {
+        "visit": "visited",
+        "spend": {"expression": "amount", "kind": "regression"},
+        "size": {"expression": "size", "kind": "classes"},
+    },
+    "split": {"by": "random", "validation": 0.2, "test": 0.2},
+}
+
+
+def custom(*tasks: str, **keys: object) -> Change:
+    """Custom data with these tasks, and keys of the section `custom`."""
+
+    def change(tree: Tree) -> None:
+        tree.update(tasks=list(tasks), custom={**SHOP, **keys})
+
+    return change
+
+
+def both(*changes: Change) -> Change:
+    return lambda tree: [change(tree) for change in changes]
+
+
+@pytest.mark.parametrize(
+    ("lists", "message"),
+    [
+        ({"fused": ["emm", "tm-1"]}, "fused: 'tm-1' is in trained, too"),
+        ({"baselines": ["mmoe", "gbdt"]}, "baselines: 'gbdt' needs no list"),
+        ({"trained": ["tm 1"]}, "trained: got 'tm 1', expected letters, digits"),
+        ({"datasets": ["../shop"]}, "datasets: got '../shop', expected letters, digits"),
+    ],
+    ids=str,
+)
+def test_lists_of_params_yaml(copy: Copy, lists: dict[str, object], message: str) -> None:
+    copy.activate(**lists)
+    assert message in copy.faults()
+
+
+def test_a_trained_model_that_the_report_compares_with_is_in_its_table(copy: Copy) -> None:
+    copy.activate(table=["tm-1", "gbdt", "emm"])
+    assert "the trained model tm-2, which isn't in its table" in copy.faults()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.update(tasks=["incom"]), "has no task 'incom'; did you mean 'income'?"),
+        (lambda t: t.update(tasks=["income", "income"]), "a task is listed twice"),
+        (lambda t: t.update(dataset="shop"), "'shop' is neither a registered dataset nor descr"),
+        (custom("visit", "fold-0", tasks={"visit": "v", "fold-0": "f"}), "can be called 'fold-0'"),
+        (custom("visit", "a/b", tasks={"visit": "v", "a/b": "f"}), "can be called 'a/b'"),
+        (
+            both(custom("visit", "spend"), put("preprocess", funnel=["visit", "spend"])),
+            "the funnel has the task 'spend', which isn't binary",
+        ),
+        (
+            both(custom("visit", "size"), put("preprocess", funnel=["visit", "size"])),
+            "got: kind: classes",
+        ),
+        (
+            both(custom("visit", "spend", drop=["user"]), put("evaluate", gauc_key="user")),
+            "gauc_key is 'user', which isn't stored as it is: the column is in drop",
+        ),
+        (
+            both(custom("visit", "spend", dense=["user"]), put("evaluate", gauc_key="user")),
+            "next: write `keep: [user]` in preprocess",
+        ),
+        (
+            both(
+                custom("visit", "spend", dense=["x"], sparse=["z"]), put("evaluate", gauc_key="u")
+            ),
+            "the column is in no list of columns",
+        ),
+        (
+            both(custom("visit", "spend"), put("evaluate", sample_weights=True)),
+            "evaluate.sample_weights\n  got: no column of weights",
+        ),
+    ],
+)
+def test_contradictions_of_data_yaml(copy: Copy, change: Change, message: str) -> None:
+    copy.edit(DATA, change)
+    assert message in copy.faults()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        both(
+            custom("visit", "spend", drop=["user"]),
+            put("evaluate", gauc_key="user"),
+            put("preprocess", keep=["user"]),
+        ),
+        both(custom("visit", "spend", key="user"), put("evaluate", gauc_key="user")),
+        both(custom("visit", "size"), put("preprocess", funnel=[])),
+        put("evaluate", sample_weights=True),
+        both(custom("visit", "spend", weight="w"), put("evaluate", sample_weights=True)),
+    ],
+)
+def test_settings_of_data_yaml_that_agree(copy: Copy, change: Change) -> None:
+    copy.edit(DATA, change)
+    copy.check()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (put("training", seeds=[0, 1, 0]), "a seed is listed twice"),
+        (put("training", device="gpu"), "no device is called 'gpu'"),
+        (put("training", positive_weight={"incom": 2.0}), "positive_weight names 'incom'"),
+        (put("train.mmoe", weighting={"rule": "equl"}), "no weighting rule is called 'equl'; did"),
+        (put("train.mmoe", weighting={"rule": "dwa", "temp": 1}), "weighting.temp: unknown key"),
+        (put("train.mmoe", weighting={"rule": "equal", "x": 1}), "weighting.x: unknown key"),
+        (
+            put("train.mmoe", weighting={"rule": "fixed", "weights": [1.0]}),
+            "got: 1 weights\n  expected: 2, one per task in the order income, never-married",
+        ),
+        (
+            both(
+                put("training", optimiser="lazy-adam"),
+                put("train.ple", weighting={"rule": "pcgrad"}),
+            ),
+            "the weighting rule pcgrad compares whole gradients, which lazy-adam doesn't have",
+        ),
+        (put("fusion", trees=["lightgbm"]), "no boosted trees are called 'lightgbm'"),
+        (put("fusion", pool=[{"task": "incom", "trees": "x"}]), "no task is called 'incom'"),
+        (put("fusion", pool=[{"task": "income"}]), "is neither a network nor trees"),
+        (
+            put("fusion", pool=[{"task": "income", "factory": "a.b", "weights": "x"}]),
+            "the factory 'a.b' names no function",
+        ),
+        (
+            put("fusion", pool=[{"task": "income", "trees": "pool/none.json"}]),
+            "the file pool/none.json of an outside model doesn't exist",
+        ),
+        (put("train.emm", members=["tm-9"]), "the pool has no member 'tm-9'"),
+        (put("train.emm", members=["gbdt"]), "the pool has no member 'gbdt'"),
+        (
+            put("train.emm", members=["tm-1/income"]),
+            "where: FILE: train.emm.members\n  got: no member for never-married",
+        ),
+        (
+            both(put("fusion", trees=["gbdt"]), put("train.emm", members=["gbdt"])),
+            "the pool has no network",
+        ),
+        (
+            put("pretrain.tm-2", blocks=[[16, 4]]),
+            "got: tm-1 ends with width 8, tm-2 ends with width 4",
+        ),
+        (put("pretrain.tm-2", blocks=[[]]), "tm-2 has no hidden layer to be cut at"),
+    ],
+)
+def test_contradictions_of_a_recipe(copy: Copy, change: Change, message: str) -> None:
+    copy.edit(PAPER, change)
+    path = str(copy.params.parent / f"conf/{PAPER}.yaml")
+    assert message.replace("FILE", path) in copy.faults()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        put("training", device="cuda:1", seeds=[2, 1]),
+        put("train.mmoe", weighting={"rule": "fixed", "weights": [1.0, 2.0]}),
+        put("pretrain.tm-1", weighting={"rule": "fixed", "weights": [1.0]}),
+        put("training", positive_weight={"income": 2.0}),
+        both(put("pretrain.tm-2", blocks=[[4]]), put("fusion", adapter="linear")),
+        put("train.emm", members=["tm-1", "tm-2/income"]),
+    ],
+)
+def test_settings_of_a_recipe_that_agree(copy: Copy, change: Change) -> None:
+    copy.edit(PAPER, change)
+    copy.check()
+
+
+def test_one_task_is_not_fused(copy: Copy) -> None:
+    copy.edit(DATA, lambda tree: tree.update(tasks=["income"]))
+    found = copy.faults()
+    assert "EMM fuses the models of two tasks or more" in found
+    assert "next: write `fused: []` and take emm, emm_paper, ensemble out of `table`" in found
+    copy.activate(fused=[], table=["tm-1", "tm-2", "gbdt"])
+    copy.check()
+
+
+def test_a_pool_has_networks(copy: Copy) -> None:
+    copy.activate(trained=[], table=["emm"])
+    assert "the pool lacks members" in copy.faults()
+    copy.activate(fused=[], table=["gbdt"])
+    copy.check()
+
+
+def test_row_weights_that_a_dataset_lacks(copy: Copy) -> None:
+    copy.edit(PAPER, put("training", sample_weights=True))
+    copy.check()
+    copy.activate(datasets=["kuairand-pure"])
+    copy.edit("kuairand-pure/paper", put("training", sample_weights=True))
+    assert "sample_weights is true, and kuairand-pure has no weights of rows" in copy.faults()
+
+
+def test_a_searched_model_that_starts_with_its_search_has_its_shape(copy: Copy) -> None:
+    copy.activate(searched=["automtl"])
+    copy.edit(PAPER, put("train.automtl", start="search"))
+    copy.check()
+    copy.edit(PAPER, put("train.automtl", embedding_dim=8))
+    assert "starts with the weights of its search, which has another embedding_dim" in copy.faults()
+    copy.edit(PAPER, put("train.automtl", start="scratch"))
+    copy.check()
+
+
+def test_the_last_width_of_a_network_that_the_table_determines_is_known(copy: Copy) -> None:
+    copy.activate(recipe="default")
+    copy.check()
+    copy.edit(f"{CENSUS}/default", put("pretrain.tm-2", blocks=[[64, 16]]))
+    assert "got: tm-1 ends with width 32, tm-2 ends with width 16" in copy.faults()
+
+
+def test_the_known_tasks_are_those_of_the_registered_datasets() -> None:
+    for name in DATASETS:
+        dataset = load_dataset(name)
+        assert KNOWN_TASKS[name] == tuple(dataset.tasks)
+        assert {task.kind for task in dataset.tasks.values()} == {"binary"}
+        assert (name in WEIGHTED) == (dataset.weight is not None)
+    assert KNOWN_TASKS.keys() == DATASETS.keys()
+
+
+def test_the_weighting_rules_are_those_of_training() -> None:
+    assert RULES.keys() == WEIGHTINGS.keys()
+    needed = {"fixed": {"weights": [1.0, 1.0]}}
+    several = {r for r in RULES if not make_weighting(2, r, **needed.get(r, {})).one_gradient}
+    assert several == {*SEVERAL_GRADIENTS}
