@@ -14,11 +14,15 @@ ROOT = Path(__file__).parents[2]
 STAGES = read_stages(ROOT / "dvc.yaml")
 
 
-@pytest.mark.parametrize("dataset", sorted(p.parent.name for p in ROOT.glob("conf/*/paper.yaml")))
-def test_every_dataset_has_the_keys_of_its_stages(dataset: str) -> None:
+RECIPES = sorted((p.parent.name, p.stem) for p in ROOT.glob("conf/*/*.yaml") if p.stem != "data")
+
+
+@pytest.mark.parametrize(("dataset", "recipe"), RECIPES)
+def test_every_recipe_has_the_keys_of_its_stages(dataset: str, recipe: str) -> None:
     project = load_project(ROOT / "params.yaml")
     images = (dataset,) if dataset == "omniglot" else ()
-    active = replace(project.active, datasets=() if images else (dataset,), images=images)
+    lists = {"datasets": () if images else (dataset,), "images": images, "recipe": recipe}
+    active = replace(project.active, **lists)
     assert missing_keys(STAGES, replace(project, active=active)) == []
 
 
