@@ -5,13 +5,14 @@ from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.locks import hold
 from emm.data.tables.schema import load_schema
 from emm.report.facts import facts_of
+from emm.report.remarks import starts_as_average
 from emm.report.write import write_report
 
 
 def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Report on DATASET: data/evaluation -> metrics/, plots/ and reports/."""
     project = load_project(file, recipe)
-    active, paths = project.active, project.paths(dataset)
+    active, paths, settings = project.active, project.paths(dataset), project.recipe(dataset)
     hold(paths.lock(paths.report), paths.report)
     write_report(
         [(model, paths.evaluation(model)) for model in active.table],
@@ -22,6 +23,9 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
         metrics=paths.metrics,
         plots=project.root / "plots" / dataset / active.recipe,
         report=paths.report,
+        averages=[
+            model for model in active.fused if starts_as_average(settings.section(f"train.{model}"))
+        ],
     )
 
 

@@ -46,7 +46,11 @@ def draw_classes(
                 color=looks[model]["color"],
                 label=display_name(model),
             )
+        for border in range(1, len(drawn)):
+            axes.axhline(border - 0.5, color="#e4e4e4", linewidth=0.6)
+        axes.grid(visible=False, axis="y")
         axes.set_yticks(range(len(drawn)), _labels([names[number] for number in drawn], sizes))
+        axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(drawn) - 0.5, -0.5)
         axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.set_title(f"{task}: test AUC of each class against all others")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from emm.metrics.funnels import is_given_click
 from emm.report.curves import Curves, curves_of
 from emm.report.facts import DatasetFacts, few_of_steps, few_of_tasks
 from emm.report.predictions import read_each, rows_by_step, rows_by_task
@@ -14,13 +15,15 @@ from emm.report.results import ModelResults
 class Evidence:
     """Curves by model, and remarks on the scores of the tasks and of the funnel's steps.
 
-    ``weighted``: whether the rows are weighted in the metrics.
+    ``weighted``: whether the rows are weighted in the metrics; ``given_click``: whether the
+    funnel's conversion is known after a click only.
     """
 
     curves: Mapping[str, Curves] = field(default_factory=dict)
     tasks: Remarks = field(default_factory=Remarks)
     funnel: Remarks = field(default_factory=Remarks)
     weighted: bool = False
+    given_click: bool = False
 
 
 def read_evidence(
@@ -31,16 +34,18 @@ def read_evidence(
     ``starts``: see `Remarks`. Raises DataError if predictions are unusable or models were evaluated
     on different rows.
     """
-    curves, tasks, funnel, weighted = {}, {}, {}, False
+    curves, tasks, funnel, weighted, given_click = {}, {}, {}, False, False
     for each, predictions in read_each(results, facts):
         rows, steps = rows_by_task(predictions, facts), rows_by_step(predictions, facts)
         curves[each.name] = curves_of(rows, facts)
         tasks[each.name] = intervals_of(rows, facts.by_auc)
         funnel[each.name] = intervals_of(steps, steps)
         weighted = predictions.weights is not None
+        given_click = bool(steps) and is_given_click(predictions.labels[:, list(facts.steps)])
     return Evidence(
         curves,
         Remarks(tasks, few_of_tasks(facts), starts),
         Remarks(funnel, few_of_steps(facts), starts),
         weighted,
+        given_click,
     )

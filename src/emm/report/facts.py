@@ -1,10 +1,9 @@
 """The facts about a dataset that a report page states."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from emm.data.tables.schema import BINARY, CLASSES, Schema, Target
+from emm.data.tables.schema import BINARY, CLASSES, InferredColumn, Schema, Target
 
 FEW = 50
 """With fewer test rows of a class than this, the ranking of the models is mostly chance."""
@@ -46,7 +45,7 @@ class DatasetFacts:
     labelled: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     outputs: tuple[int, ...] = ()
     steps: tuple[int, ...] = ()
-    inferred: Sequence[Any] = ()
+    inferred: tuple[InferredColumn, ...] = ()
 
     @property
     def all_kinds(self) -> tuple[str, ...]:
@@ -116,7 +115,7 @@ def facts_of(name: str, schema: Schema) -> DatasetFacts:
         labelled={s: found.labelled for s, found in schema.splits.items() if found.labelled},
         outputs=schema.outputs,
         steps=schema.steps,
-        inferred=getattr(schema, "inferred", ()),
+        inferred=schema.inferred,
     )
 
 

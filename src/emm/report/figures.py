@@ -16,6 +16,7 @@ from emm.report.results import ModelResults, Run
 
 TRAINING = "training.svg"
 FEWEST_FALSE_POSITIVES = 30
+LEAST_DECADE = 0.01
 CALIBRATION_COLUMNS = 3
 _FAINT = {"linewidth": 0.7, "alpha": 0.35}
 MOST_TICKS = 7
@@ -79,6 +80,9 @@ def draw_roc(
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(_percent)
             axes.set_xlim(float(rates[seen][0]), 1)
+            if rates[seen][0] > LEAST_DECADE:  # few rows: powers of ten alone would be one tick
+                axes.xaxis.set_major_locator(FixedLocator([0.02, 0.05, 0.1, 0.2, 0.5, 1]))
+                axes.xaxis.set_minor_locator(NullLocator())
             axes.set_xlabel("false-positive rate")
         left.set_title(f"{task}: true-positive rate")
         right.set_title("distance from the mean of all rows, smoothed")

@@ -71,6 +71,7 @@ def page(
         average=any(start.startswith(AVERAGE) for start in evidence.tasks.starts.values()),
         start=any(start.startswith(START) for start in evidence.tasks.starts.values()),
         weighted=evidence.weighted,
+        given_click=evidence.given_click,
         training_file=TRAINING,
         roc_file=roc_file,
         calibration_file=calibration_file,

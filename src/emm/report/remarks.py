@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from emm.metrics.uncertainty import Interval, ScoredRows, auc_interval
 from emm.report.names import display_name
@@ -58,3 +59,11 @@ def starts_of(results: Sequence[ModelResults], averages: Collection[str]) -> dic
             share = "" if kept == len(each.runs) else f" in {kept} of {len(each.runs)} seeds"
             found[each.name] = start + share
     return found
+
+
+def starts_as_average(section: Mapping[str, Any] | None) -> bool:
+    """Whether a fused model with this section of a recipe starts as the plain average."""
+    own = section or {}
+    aligned = own.get("variant") == "aligned"
+    kept = all(own.get(key, True) for key in ("own_paths", "zero_merge", "uniform_gates"))
+    return aligned and kept and "fresh" not in (own.get("start") or {}).values()
