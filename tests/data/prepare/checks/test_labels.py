@@ -60,6 +60,9 @@ def test_a_task_that_is_0_everywhere_is_named_in_each_split() -> None:
     found = faults(zero, zero, zero)
     assert [fault.split(":")[0] for fault in found] == list(SPLITS)
     assert "no row of 't' has the label 1" in found[0]
+    assert found[0].endswith(
+        "correct what the label is computed from, or leave the task out of `tasks`"
+    )
 
 
 def test_positives_only_in_train_and_validation_are_named_with_counts() -> None:

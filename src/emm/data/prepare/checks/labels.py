@@ -12,6 +12,7 @@ FEW = 50
 """With fewer rows of a class in test, an AUC is too uncertain to compare models by."""
 
 _ADVICE = "give the split more rows, split by another rule, or leave the task out of `tasks`"
+_NOWHERE = "correct what the label is computed from, or leave the task out of `tasks`"
 
 
 @dataclass(frozen=True)
@@ -103,14 +104,15 @@ def _lacking_in(
         )
     for number, (name, count) in enumerate(zip(names, own.counts, strict=True)):
         if own.labelled and not count:
-            others = "; ".join(
-                f"{other}: {each.counts[number]:,} of {each.labelled:,}"
-                for other, each in labels.items()
-            )
             kind = "class" if schema.kind(task) == CLASSES else "label"
+            having = {other: each.counts[number] for other, each in labels.items()}
+            counts = "; ".join(
+                f"{other}: {rows:,} of {labels[other].labelled:,}" for other, rows in having.items()
+            )
+            advice = _ADVICE if any(having.values()) else _NOWHERE
             yield (
                 f"{split}: no row of {task!r} has the {kind} {name} "
-                f"(labelled rows that have it: {others}): {_ADVICE}"
+                f"(labelled rows that have it: {counts}): {advice}"
             )
 
 
