@@ -13,6 +13,7 @@ from emm.data.custom.tasks import CustomTask
 from emm.data.datasets.split_rules import AsPublished, ByColumn, ByTime
 from emm.data.prepare.preprocess import preprocess
 from emm.data.reading.chunks import LINE
+from emm.data.tables.schema import InferredColumn
 from tests.data.custom.custom_files import (
     ROWS,
     describe,
@@ -104,20 +105,31 @@ def test_a_named_column_is_not_inferred(raw: Path) -> None:
     assert "country" in dataset.sparse
 
 
-def test_other_columns_are_left_out_if_both_kinds_are_named(
-    raw: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_other_columns_are_left_out_if_both_kinds_are_named(raw: Path) -> None:
     dataset = describe(raw, columns=CustomColumns(dense=("price",), sparse=("country",)))
     assert (dataset.dense, dataset.sparse) == (("price",), ("country",))
-    assert "left out: user, day, views" in capsys.readouterr().err
+    listed = [each for each in dataset.inferred if "left out" in each.taken_as]
+    assert [each.name for each in listed][:3] == ["user", "day", "views"]
 
 
 def test_inferred_columns_are_reported(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    describe(raw, columns=COLUMNS, tasks=TASKS)
-    assert capsys.readouterr().err == (
-        "shop: roles of columns that aren't named in custom: dense: price, views; "
-        "sparse: device, country, zip\n"
+    dataset = describe(raw, columns=COLUMNS, tasks=TASKS)
+    assert dataset.inferred == (
+        InferredColumn("price", "dense", 391, 0, "96.57"),
+        InferredColumn("views", "dense", 400, 0, "311"),
+        InferredColumn("device", "sparse", 3, 0, "0"),
+        InferredColumn("country", "sparse", 3, 0, "New, York"),
+        InferredColumn("zip", "sparse", 400, 0, "00000"),
     )
+    assert capsys.readouterr().err.splitlines() == [
+        "shop: columns without a role in the section custom, by their first 400 rows:",
+        "  column   taken as  distinct  missing  example",
+        "  price    dense          391        0  96.57",
+        "  views    dense          400        0  311",
+        "  device   sparse           3        0  0",
+        "  country  sparse           3        0  New, York",
+        "  zip      sparse         400        0  00000",
+    ]
 
 
 def test_the_files_of_a_part_are_read_in_order_of_their_names(tmp_path: Path) -> None:
@@ -185,7 +197,7 @@ def test_typed_times_sort(tmp_path: Path) -> None:
 
 
 def test_a_row_without_a_time_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emm.data.custom.files.SAMPLE_ROWS", 2)
+    monkeypatch.setattr("emm.data.custom.read_files.SAMPLE_ROWS", 2)
     put_lines(tmp_path, ["time,visited", "2024-05-01,1", "2024-05-02,0", "May 3rd,1", ",1"])
     rows, rejected = read(describe(tmp_path, split=ByTime("time", 0.1, 0.1)), tmp_path)
     assert len(rows) == 2

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emm.core.errors import DataError
-from emm.data.fetch.archives import find
+from emm.data.fetch.archives import find, zstd
 from tests.data.fetch.tiny_source import make_tar, make_tar_gz, make_zip
 
 CONTENT = random.Random(0).randbytes(200_000)
@@ -45,6 +45,7 @@ PACKINGS: dict[str, bytes] = {
     "tar.xz": lzma.compress(make_tar({"a.csv": CONTENT})),
     "in a folder": make_zip({"x/y/": b"", "x/y/a.csv": CONTENT}),
     "after others": make_tar({"b.csv": b"b", "README": b"", "a.csv": CONTENT}),
+    "tar.zst": zstd.compress(make_tar({"a.csv": CONTENT})),
     "gz in zip": make_zip({"a.csv.gz": gzip.compress(CONTENT)}),
     "gz in tar.gz in zip": make_zip({"c.tgz": make_tar_gz({"a.csv.gz": gzip.compress(CONTENT)})}),
     "zip in tar in zip": make_zip({"t": make_tar({"z": make_zip({"a.csv": CONTENT})})}),
@@ -58,10 +59,16 @@ def test_a_file_is_found_in_every_kind_of_archive(tmp_path: Path, packed: bytes)
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("a.csv", CONTENT), ("a.csv.gz", gzip.compress(CONTENT))]
+    ("name", "content"),
+    [
+        ("a.csv", CONTENT),
+        ("a.csv.gz", gzip.compress(CONTENT)),
+        ("a.csv.zst", zstd.compress(CONTENT)),
+    ],
 )
 def test_the_file_itself_may_be_wanted(tmp_path: Path, name: str, content: bytes) -> None:
     assert search(tmp_path, content, name=name) == {"a.csv": CONTENT}
+    assert search(tmp_path, content, {name}, name=name) == {name: CONTENT}
 
 
 def test_several_files_are_found_in_one_search(tmp_path: Path) -> None:

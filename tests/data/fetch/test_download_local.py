@@ -85,8 +85,8 @@ def test_the_error_for_a_wrong_local_path_has_a_next_step(place: Place) -> None:
         f"  where: {place.local / 'none'}",
         f"  got: the file can't be opened; where: {place.local / 'none'}; "
         "got: No such file or directory",
-        "  expected: a folder or an archive with these, plain or .gz: c.data (100,000 bytes), "
-        "c.test (36,000 bytes)",
+        "  expected: a folder or an archive with these, plain, .gz or .zst: "
+        "c.data (100,000 bytes), c.test (36,000 bytes)",
         "  next: correct the path, or set it to null to download the files, then run: dvc repro",
     ]
 

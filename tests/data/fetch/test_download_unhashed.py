@@ -13,6 +13,7 @@ import pytest
 from emm.core.errors import DownloadError
 from emm.data.datasets.source import Package, RawFile, Source
 from emm.data.fetch import download
+from emm.data.fetch.archives import zstd
 from tests.data.fetch.site import Site
 from tests.data.fetch.tiny_source import SOURCE, Place, make_tar_gz, make_zip
 
@@ -39,6 +40,7 @@ def pins(place: Place) -> object:
 FOLDERS: dict[str, dict[str, bytes]] = {
     "plain": ALL,
     "gz": {f"{name}.gz": gzip.compress(content) for name, content in ALL.items()},
+    "zst": {f"{name}.zst": zstd.compress(content) for name, content in ALL.items()},
     "an archive": {"Pure.tar.gz": ARCHIVE},
     "among others": {**ALL, "log_a.csv": b"", "._log_c_pure.csv": b"", "a.zip": b"PK\x03\x04"},
     "half in an archive": {**LOGS, "rest.zip": make_zip({"users.csv": ALL["users.csv"]})},
@@ -51,6 +53,14 @@ def test_all_files_that_match_a_pattern_are_taken(place: Place, files: dict[str,
     place.fetch(UNHASHED, place.put(files))
     assert place.raw_files() == ALL
     assert pins(place) == PINS
+
+
+@pytest.mark.parametrize("glob", ["log_*_pure.csv.gz", "log_*"])
+def test_a_pattern_may_name_compressed_files(place: Place, glob: str) -> None:
+    packed = {f"{name}.gz": gzip.compress(content) for name, content in LOGS.items()}
+    source = replace(UNHASHED, files=(RawFile(glob, pattern=True),))
+    place.fetch(source, place.put(packed))
+    assert place.raw_files() == LOGS
 
 
 def test_files_in_subfolders_are_taken(place: Place) -> None:
@@ -206,7 +216,7 @@ def test_the_error_for_missing_files_says_where_to_get_and_put_them(place: Place
         "tiny is incomplete: you have to put its files in place yourself",
         f"  where: {folder}",
         f"  got: the file can't be opened; where: {folder}; got: No such file or directory",
-        "  expected: these, plain or .gz, or an archive with them: log_*_pure.csv, users.csv",
+        "  expected: these, plain, .gz or .zst, or an archive with them: log_*_pure.csv, users.csv",
         "  next: get them from https://example.org/census (the Download button), put them into "
         f"{folder}/, or set source.path in conf/tiny/data.yaml to their folder, file or archive, "
         "then run: dvc repro",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from emm.data.custom.describe import describe_custom
 from emm.data.custom.files import CustomFiles
+from emm.data.custom.numbers import Notation
 from emm.data.custom.roles import CustomColumns
 from emm.data.custom.settings import CustomDataSettings
 from emm.data.datasets.dataset import Dataset
@@ -35,7 +36,14 @@ def custom_dataset(
     return describe_custom(
         name,
         raw,
-        files=CustomFiles(custom.parts, custom.separator, custom.missing_texts),
+        files=CustomFiles(
+            custom.parts,
+            custom.separator,
+            custom.missing_texts,
+            custom.columns,
+            custom.encoding,
+            Notation(custom.decimal, custom.thousands),
+        ),
         columns=CustomColumns(
             dense=custom.dense,
             sparse=custom.sparse,
@@ -44,6 +52,7 @@ def custom_dataset(
             key=custom.key,
             weight=custom.weight,
             carried=carried,
+            dates=custom.dates,
         ),
         tasks=custom.custom_tasks,
         split=split_of(custom),

@@ -1,7 +1,7 @@
 """Describe CSV or Parquet files as a dataset, by the configured roles of their columns."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -9,25 +9,15 @@ import polars as pl
 
 from emm.config.binding import raise_all
 from emm.core.errors import DataError
-from emm.core.progress import say
-from emm.data.custom.columns import (
-    as_bag,
-    as_sparse,
-    as_time,
-    cast_all,
-    infer,
-    not_a_number,
-)
-from emm.data.custom.files import (
-    CustomFiles,
-    columns_of,
-    custom_source,
-    is_parquet,
-    read_file,
-    read_sample,
-)
+from emm.data.custom.columns import as_time, cast_all
+from emm.data.custom.dates import DateFeatures, is_date
+from emm.data.custom.features import find_features
+from emm.data.custom.files import CustomFiles, columns_of, custom_source, is_parquet
+from emm.data.custom.inference import show, unusable
 from emm.data.custom.label_values import fit_label
 from emm.data.custom.labels import Label, label_name, parse_label, with_labels
+from emm.data.custom.numbers import number_columns
+from emm.data.custom.read_files import read_file, read_sample
 from emm.data.custom.roles import CustomColumns, in_two_roles, misnamed
 from emm.data.custom.tasks import CustomTask
 from emm.data.datasets.dataset import Dataset, Task
@@ -47,6 +37,7 @@ class _Layout:
     columns: tuple[str, ...]
     casts: Mapping[str, pl.Expr]
     bags: tuple[str, ...]
+    dates: tuple[DateFeatures, ...]
     labels: Mapping[str, Label]
     time: str | None
 
@@ -69,20 +60,23 @@ def describe_custom(
     """
     errors = list[str]()
     paths = files.paths(raw, next(iter(files.parts)))
-    known = _known_columns(paths, files.separator)
+    known = _known_columns(paths, files)
     labels = _parse_labels(tasks, known, errors)
     hidden = [original_name(each) for label in labels.values() for each in label.revealing]
     errors += misnamed(_WHERE, columns, tasks, column_of(split), known)
     errors += in_two_roles(_WHERE, columns, hidden)
     raise_all(errors, config)
+    split, columns = renamed(split, stored_name), columns.stored()
     sample = read_sample(paths, [*map(stored_name, known)], files)
+    named = [*(columns.dense or ()), *([columns.weight] if columns.weight else [])]
+    files = replace(files, numbers=tuple(number_columns(sample, files.notation, named)))
+    sample = files.with_plain_numbers(sample)
     for task, label in labels.items():
         where = f"{_WHERE}.tasks.{task}"
         everything = partial(_everything, files, raw)
         labels[task], faults = fit_label(label, sample, where, files.missing, everything)
         errors += faults
-    split = renamed(split, stored_name)
-    dataset, faults = _dataset(name, sample, files, columns.stored(), labels, split)
+    dataset, faults = _dataset(name, sample, files, columns, labels, split)
     raise_all([*errors, *faults], config)
     return dataset
 
@@ -96,22 +90,23 @@ def _dataset(
     split: Split,
 ) -> tuple[Dataset, list[str]]:
     """The dataset with the columns of the ``sample``, and messages for values that don't fit."""
-    errors, by = list[str](), column_of(split)
+    by = column_of(split)
     hidden = {column for label in labels.values() for column in label.revealing}
-    dense, sparse = _features(name, sample, columns, hidden, by)
-    casts = _casts(sample, sparse, columns.bags)
-    time = split.column if isinstance(split, ByTime) else None
+    others = [column for column in (columns.key, columns.weight, by) if column]
+    found, errors = find_features(sample, columns, {*hidden, *others}, files.missing, _WHERE)
+    show(name, len(sample), found.inferred)
+    time, casts = split.column if isinstance(split, ByTime) else None, {**found.casts}
     if time is not None:
         casts |= _time_cast(sample[time], errors)
-    errors += _misfits(sample, dense)
-    others = (column for column in (columns.key, columns.weight, by) if column)
-    wanted = (*dense, *sparse, *columns.bags, *sorted(hidden), *others, *columns.carried)
-    layout = _Layout(files, tuple(dict.fromkeys(wanted)), casts, tuple(columns.bags), labels, time)
+    wanted = (*found.columns, *columns.bags, *sorted(hidden), *others, *columns.carried)
+    layout = _Layout(
+        files, tuple(dict.fromkeys(wanted)), casts, tuple(columns.bags), found.dates, labels, time
+    )
     dataset = Dataset(
         name=name,
         source=custom_source(name, files.patterns),
-        dense=dense,
-        sparse=sparse,
+        dense=found.dense,
+        sparse=found.sparse,
         tasks={task: _task(task, label) for task, label in labels.items()},
         read=partial(_read, layout),
         parts=tuple(files.parts),
@@ -119,28 +114,44 @@ def _dataset(
         key=columns.key,
         weight=columns.weight,
         bags=tuple(columns.bags),
+        inferred=found.inferred,
     )
     return dataset, errors
 
 
 def _read(layout: _Layout, reading: Reading, part: str) -> Iterator[Chunk]:
-    """Yield the rows of a part's files; reject rows without a time."""
+    """Yield the rows of a part's files; reject rows without a time, or with an invalid date."""
     unread = () if reading.bags else layout.bags
     columns = [column for column in layout.columns if column not in unread]
     casts = {column: cast for column, cast in layout.casts.items() if column in columns}
     for path in layout.files.paths(reading.raw, part):
         for chunk in read_file(path, columns, layout.files, reading.rejected):
-            rows = cast_all(with_labels(chunk, layout.labels, reading.rejected), casts)
+            rows = with_labels(chunk, layout.labels, reading.rejected)
+            invalid = {each.column: each.invalid() for each in layout.dates}
             if layout.time is not None:
-                absent = rows[layout.time].is_null()
-                lines, texts = rows[LINE].filter(absent), chunk.rows[layout.time].filter(absent)
-                reason = f"{original_name(layout.time)!r} holds no time"
-                reading.rejected.add(path.name, lines, reason, texts.cast(pl.String))
-                rows = rows.filter(~absent)
-            yield Chunk(chunk.file, rows)
+                absent = casts.get(layout.time, pl.col(layout.time)).is_null()
+                invalid[layout.time] = absent | invalid.get(layout.time, absent)
+            rows = _without_invalid_dates(Chunk(chunk.file, rows), invalid, reading.rejected)
+            features = {name: e for each in layout.dates for name, e in each.expressions().items()}
+            yield Chunk(chunk.file, cast_all(rows, casts | features))
 
 
-def _known_columns(paths: Sequence[Path], separator: str) -> list[str]:
+def _without_invalid_dates(
+    chunk: Chunk, invalid: Mapping[str, pl.Expr], rejected: Rejected
+) -> pl.DataFrame:
+    """Reject the rows in which a column's value is invalid."""
+    rows = chunk.rows
+    for column, expression in invalid.items():
+        bad = rows.select(expression.alias("bad")).to_series()
+        if bad.any():
+            texts = rows[column].filter(bad).cast(pl.String)
+            reason = f"{original_name(column)!r} holds no time"
+            rejected.add(chunk.file, rows[LINE].filter(bad), reason, texts)
+            rows = rows.filter(~bad)
+    return rows
+
+
+def _known_columns(paths: Sequence[Path], files: CustomFiles) -> list[str]:
     kinds = {is_parquet(path) for path in paths}
     if len(kinds) > 1:
         raise DataError(
@@ -150,7 +161,7 @@ def _known_columns(paths: Sequence[Path], separator: str) -> list[str]:
             expected="files of one kind",
             next_step="name the files to read in custom.files",
         )
-    return columns_of(paths[0], separator)
+    return columns_of(paths[0], files)
 
 
 def _parse_labels(
@@ -178,54 +189,16 @@ def _everything(files: CustomFiles, raw: Path, columns: Sequence[str]) -> Iterat
                 yield chunk.rows
 
 
-def _casts(
-    sample: pl.DataFrame, sparse: Sequence[str], bags: Mapping[str, str]
-) -> dict[str, pl.Expr]:
-    """Casts of sparse columns and bags; preprocessing casts the dense ones."""
-    return {
-        **{column: as_sparse(sample[column]) for column in sparse},
-        **{column: as_bag(sample[column], separator) for column, separator in bags.items()},
-    }
-
-
-def _features(
-    name: str, sample: pl.DataFrame, columns: CustomColumns, hidden: set[str], split: str | None
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Dense and sparse features in the order of the files; reports the inferred ones."""
-    dense, sparse = columns.dense or (), columns.sparse or ()
-    used = {*dense, *sparse, *columns.bags, *columns.drop, *hidden}
-    used |= {column for column in (columns.key, columns.weight, split) if column}
-    free = [column for column in sample.columns if column not in used]
-    exact = columns.dense is not None and columns.sparse is not None
-    kinds = dict.fromkeys(free) if exact else infer(sample, free)
-    found = {kind: [c for c in free if kinds[c] == kind] for kind in ("dense", "sparse", None)}
-    if free:
-        roles = {"dense": found["dense"], "sparse": found["sparse"], "left out": found[None]}
-        listing = "; ".join(
-            f"{role}: {', '.join(map(original_name, some))}" for role, some in roles.items() if some
-        )
-        say(f"{name}: roles of columns that aren't named in {_WHERE}: {listing}")
-    ordered = {*dense, *found["dense"]}, {*sparse, *found["sparse"]}
-    first, second = (tuple(c for c in sample.columns if c in some) for some in ordered)
-    return first, second
-
-
 def _time_cast(column: pl.Series, errors: list[str]) -> dict[str, pl.Expr]:
     cast = as_time(column)
-    if cast is None:
-        errors.append(
-            f"{_WHERE}.split.column: {original_name(column.name)!r} holds "
-            f"{column.drop_nulls()[0]!r}, expected numbers, or dates and times such as "
-            "2024-05-31 17:05"
-        )
-    return {} if cast is None else {column.name: cast}
-
-
-def _misfits(sample: pl.DataFrame, dense: Sequence[str]) -> list[str]:
-    """Messages for dense columns with values in the sample that aren't numbers."""
-    bad = {column: not_a_number(sample[column]) for column in dense}
-    return [
-        f"{_WHERE}.dense: {original_name(column)!r} holds {value!r}, which isn't a number"
-        for column, value in bad.items()
-        if value is not None
-    ]
+    if cast is not None:
+        return {column.name: cast}
+    values = column.drop_nulls()
+    others = values.filter(~is_date(values)) if column.dtype == pl.String else values
+    example = next(iter([*others.head(1), *values.head(1)]), None)
+    what = unusable(column.dtype) or repr(example)
+    errors.append(
+        f"{_WHERE}.split.column: {original_name(column.name)!r} holds {what}, expected "
+        "numbers, or dates and times of one time zone such as 2024-05-31 17:05"
+    )
+    return {}

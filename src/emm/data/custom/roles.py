@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 from emm.data.custom.columns import unknown_column
 from emm.data.custom.tasks import CustomTask
@@ -15,7 +16,8 @@ class CustomColumns:
     Args:
         dense: dense features.
         sparse: sparse features. Unless both kinds are configured, columns without a role are
-            inferred to be features of one kind (`emm.data.custom.columns.infer`).
+            inferred to be features of one kind (`emm.data.custom.inference`).
+        dates: dates and times whose parts are dense features; None: inferred.
         bags: multi-valued fields, and the separators of their values.
         drop: columns that are not features.
         key: identifies the user of a row.
@@ -30,6 +32,7 @@ class CustomColumns:
     key: str | None = None
     weight: str | None = None
     carried: tuple[str, ...] = ()
+    dates: tuple[str, ...] | None = None
 
     def stored(self) -> "CustomColumns":
         """The same roles for the columns under the names under which they are stored."""
@@ -41,6 +44,7 @@ class CustomColumns:
             stored_name(self.key) if self.key else None,
             stored_name(self.weight) if self.weight else None,
             tuple(map(stored_name, self.carried)),
+            None if self.dates is None else tuple(map(stored_name, self.dates)),
         )
 
 
@@ -55,6 +59,7 @@ def misnamed(
     roles: dict[str, Iterable[str | None]] = {
         "dense": columns.dense or (),
         "sparse": columns.sparse or (),
+        "dates": columns.dates or (),
         "bags": columns.bags,
         "drop": columns.drop,
         "key": (columns.key,),
@@ -73,11 +78,18 @@ def misnamed(
 
 def in_two_roles(where: str, columns: CustomColumns, hidden: Iterable[str]) -> list[str]:
     """Messages for the features that have another role, too."""
-    features = {"dense": columns.dense or (), "sparse": columns.sparse or (), "bags": columns.bags}
+    features: dict[str, Iterable[str]] = {
+        "dense": columns.dense or (),
+        "sparse": columns.sparse or (),
+        "dates": columns.dates or (),
+        "bags": columns.bags,
+    }
     weight = (columns.weight,) if columns.weight else ()
     others = {"drop": columns.drop, "weight": weight, "the columns of a label": tuple(hidden)}
-    pairs = [("dense", "sparse"), ("dense", "bags"), ("sparse", "bags")]
-    clashes = [(one, other, {*features[one]} & {*features[other]}) for one, other in pairs]
+    clashes = [
+        (one, other, {*features[one]} & {*features[other]})
+        for one, other in combinations(features, 2)
+    ]
     clashes += [
         (role, other, {*names} & {*more})
         for role, names in features.items()

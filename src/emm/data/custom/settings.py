@@ -2,15 +2,28 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
 
 from emm.config.binding import raise_all
 from emm.config.project import ConfigFile
 from emm.core.errors import nearest
 from emm.data.custom.tasks import CustomTask, bind_task
+from emm.data.datasets.source import unpacked_name
 
 _PARTS = ("train", "validation", "test")
 _NULLS = ("NULL", "null", "Null")
+
+
+def _listed(value: Any) -> Any:
+    return (
+        tuple(value) if isinstance(value, list) else (value,) if isinstance(value, str) else value
+    )
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+"""A list of names; a single name is a list of one."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +61,13 @@ class CustomDataSettings:
         files: names or globs; by default all CSV or all Parquet files of the folder.
         train: in place of ``files``, those of train, with ``test`` and perhaps ``validation``.
         separator: of the values in a line.
+        columns: names of all columns, in order, if the files have no header.
+        encoding: of text files, such as utf-16 or latin-1.
+        decimal: what separates the fraction of a number, "." or ",".
+        thousands: what separates groups of three digits of a number, if anything does.
         dense: numerical features; null: inferred.
         sparse: categorical features; null: inferred.
+        dates: dates and times whose parts become features; null: inferred.
         bags: columns of several values, and what separates these.
         drop: columns that become no features.
         key: the column that identifies a row's user.
@@ -59,18 +77,23 @@ class CustomDataSettings:
     """
 
     tasks: Mapping[str, Any]
-    files: tuple[str, ...] = ()
-    train: tuple[str, ...] = ()
-    validation: tuple[str, ...] = ()
-    test: tuple[str, ...] = ()
+    files: Names = ()
+    train: Names = ()
+    validation: Names = ()
+    test: Names = ()
     separator: str = ","
-    dense: tuple[str, ...] | None = None
-    sparse: tuple[str, ...] | None = None
+    columns: Names = ()
+    encoding: str = "utf-8"
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[".", ",", " ", "'", "_"] | None = None
+    dense: Names | None = None
+    sparse: Names | None = None
+    dates: Names | None = None
     bags: Mapping[str, str] = field(default_factory=dict)
-    drop: tuple[str, ...] = ()
+    drop: Names = ()
     key: str | None = None
     weight: str | None = None
-    missing: tuple[Any, ...] = ("", "NA", "NULL")
+    missing: Annotated[tuple[Any, ...], BeforeValidator(_listed)] = ("", "NA", "NULL")
     split: SplitSettings | None = None
 
     @property
@@ -129,12 +152,29 @@ def _file_faults(where: str, custom: CustomDataSettings) -> Iterator[str]:
     for name in names:
         if "/" in name or "\\" in name:
             yield f"{where}: got {name!r}, expected a name or glob; folders go into source.path"
-        elif name.endswith(".gz"):
-            yield f"{where}: got {name!r}, expected the name without .gz; it is unpacked"
-    if len(set(names)) < len(names):
+    if len(set(map(unpacked_name, names))) < len(names):
         yield f"{where}: the same files are named twice"
-    if len(custom.separator) != 1 or custom.separator == '"':
-        yield f"{where}.separator: got {custom.separator!r}, expected one character"
+    yield from _format_faults(where, custom)
+
+
+def _format_faults(where: str, custom: CustomDataSettings) -> Iterator[str]:
+    separator = custom.separator
+    if len(separator) != 1 or separator == '"':
+        yield f"{where}.separator: got {separator!r}, expected one character"
+    elif not separator.isascii():
+        yield f"{where}.separator: got {separator!r}, expected an ASCII character"
+    twice = sorted({name for name in custom.columns if custom.columns.count(name) > 1})
+    if twice:
+        yield f"{where}.columns: got {', '.join(map(repr, twice))} twice, expected different names"
+    if custom.thousands == custom.decimal:
+        yield f"{where}.thousands: got {custom.thousands!r}, which is custom.decimal already"
+    try:
+        "".encode(custom.encoding)
+    except (LookupError, ValueError):
+        yield (
+            f"{where}.encoding: got {custom.encoding!r}, expected a known encoding such as "
+            "utf-8, utf-16, latin-1 or cp1252"
+        )
 
 
 def _split_faults(where: str, custom: CustomDataSettings) -> Iterator[str]:

@@ -9,7 +9,7 @@ import polars as pl
 from emm.data.datasets.source import Source
 from emm.data.datasets.split_rules import Halved, Split
 from emm.data.reading.chunks import Chunk, Reading
-from emm.data.tables.schema import BINARY
+from emm.data.tables.schema import BINARY, InferredColumn
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Dataset:
         bag_key: the column that refers to a row of ``read_bags``.
         read_bags: ``read_bags(reading, part)`` yields the bags in separate rows, by
             ``bag_key``. None: the bags are columns of the rows.
+        inferred: columns whose use was inferred.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Dataset:
     bags: tuple[str, ...] = ()
     bag_key: str | None = None
     read_bags: Callable[[Reading, str], Iterator[Chunk]] | None = None
+    inferred: tuple[InferredColumn, ...] = ()
 
 
 DATASETS = {

@@ -6,6 +6,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 
+COMPRESSED = (".gz", ".zst")
+"""Suffixes of compressed files, which are stored unpacked."""
+
+
+def unpacked_name(name: str) -> str:
+    """A file's name without the suffix of a compressed one."""
+    suffix = next((suffix for suffix in COMPRESSED if name.endswith(suffix)), "")
+    return name.removesuffix(suffix)
+
+
 @dataclass(frozen=True)
 class SourceSettings:
     """``path``: a folder or file on this machine with the raw data, instead of a download."""
@@ -17,14 +27,14 @@ class SourceSettings:
 class RawFile:
     """A published file, which is stored as ``data/raw/<dataset>/<name>``.
 
-    A source may hold it under its name or an alias, each with or without ``.gz``.
+    A source may hold it under its name or an alias, each with or without ``.gz`` or ``.zst``.
 
     Args:
         sha256: hash of the unpacked content, if known.
         bytes: size of the unpacked content, if known.
         aliases: other names of the file.
-        pattern: the names are globs. Every file that matches is stored under its own name, and
-            there must be at least one.
+        pattern: the names are globs. Every file that matches is stored under its own name, without
+            ``.gz`` or ``.zst``, and there must be at least one.
         proof: called with a file of another sha256; raises DataError unless its content is the
             published one, such as in an archive that was packed again.
     """
@@ -51,7 +61,7 @@ class RawFile:
 
     def stored_as(self, name: str) -> str:
         """Name under which a file found as ``name`` is stored."""
-        return name if self.pattern else self.name
+        return unpacked_name(name) if self.pattern else self.name
 
     @property
     def called(self) -> str:

@@ -1,4 +1,4 @@
-"""Find files by name in zip, tar and gzip files, including nested ones, without unpacking them.
+"""Find files by name in zip, tar and compressed files, also nested ones, without unpacking them.
 
 Members are yielded as streams, so no name in an archive determines where a file is written.
 Members that would be unsafe to unpack are refused nevertheless.
@@ -12,6 +12,7 @@ import re
 import shutil
 import stat
 import struct
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -24,6 +25,12 @@ from typing import IO, Any, Protocol
 
 from emm.core.errors import DataError
 from emm.core.files import writing
+from emm.data.datasets.source import COMPRESSED, unpacked_name
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 MAX_DEPTH = 3
 _BLOCK = 1 << 16
@@ -39,6 +46,7 @@ _COMPRESSED: dict[bytes, Callable[[IO[bytes]], _Readable]] = {
     b"\x1f\x8b": lambda stream: gzip.GzipFile(fileobj=stream),
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\x00": lzma.LZMAFile,
+    b"\x28\xb5\x2f\xfd": zstd.ZstdFile,
 }
 _DAMAGE = (
     OSError,
@@ -51,6 +59,7 @@ _DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
+    zstd.ZstdError,
 )
 _NO_ACCESS = (FileNotFoundError, IsADirectoryError, PermissionError)
 
@@ -73,7 +82,7 @@ class Member:
 def find(
     path: Path, wanted: Container[str], *, limit: int, scratch: Path
 ) -> Generator[Member, None, None]:
-    """Yield the files with a ``wanted`` name, with or without ``.gz``: ``path`` itself or in it.
+    """Yield the files with a ``wanted`` name, compressed or not: ``path`` itself or in it.
 
     Args:
         limit: maximum number of bytes unpacked in total.
@@ -145,11 +154,12 @@ def _damage(where: str) -> Iterator[None]:
 def _visit(
     search: _Search, name: str, where: str, stream: io.BufferedReader, depth: int
 ) -> Iterator[Member]:
-    unzipped = name.removesuffix(".gz")
-    if name in search.wanted:
-        yield Member(name, where, stream)
-    elif unzipped in search.wanted:
-        yield Member(unzipped, where, _decompressed(search, where, stream))
+    unpacked = unpacked_name(name)
+    found = next((each for each in (name, unpacked) if each in search.wanted), None)
+    if found is not None:
+        compressed = name.endswith(COMPRESSED)
+        content = _decompressed(search, where, stream) if compressed else stream
+        yield Member(found, where, content)
     elif depth < MAX_DEPTH:
         yield from _members(search, where, stream, depth + 1)
 

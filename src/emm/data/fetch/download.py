@@ -83,7 +83,7 @@ def _from_local(
             f"source.path in conf/{dataset}/data.yaml does not lead to the published files",
             where=path,
             got=_reason(error),
-            expected=f"a folder or an archive with these, plain or .gz: {_contents(source)}",
+            expected=f"a folder or an archive with these, plain, .gz or .zst: {_contents(source)}",
             next_step="correct the path, or set it to null to download the files, "
             "then run: dvc repro",
         ) from error
@@ -119,7 +119,7 @@ def _not_placed(source: Source, folder: Path, dataset: str, local: Path, got: st
         f"{dataset} is incomplete: you have to put its files in place yourself",
         where=local,
         got=got,
-        expected=f"these, plain or .gz, or an archive with them: {_contents(source)}",
+        expected=f"these, plain, .gz or .zst, or an archive with them: {_contents(source)}",
         next_step=f"{get}put them into {folder}/, or set source.path in conf/{dataset}/data.yaml "
         "to their folder, file or archive, then run: dvc repro",
     )

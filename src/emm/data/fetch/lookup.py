@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from emm.core.errors import DataError
-from emm.data.datasets.source import RawFile, Source
+from emm.data.datasets.source import RawFile, Source, unpacked_name
 
 _SUBFOLDERS = ("*/*", "*/*/*")
 
@@ -68,5 +68,5 @@ def candidates(local: Path, source: Source) -> Iterator[list[Path]]:
 
 
 def _matches(path: Path, source: Source) -> bool:
-    names = (path.name, path.name.removesuffix(".gz"))
+    names = (path.name, unpacked_name(path.name))
     return any(file_called(name, source.files) for name in names)

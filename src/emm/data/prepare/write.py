@@ -90,6 +90,7 @@ def _schema(
         kinds=kinds if {*kinds.values()} != {BINARY} else {},
         targets=fitted.labels.targets,
         classes=classes,
+        inferred=dataset.inferred,
         **optional,
     )
 

@@ -11,6 +11,7 @@ from emm.core.errors import DataError
 from emm.data.reading.chunks import LINE, Chunk
 from emm.data.reading.encodings import UTF8
 from emm.data.reading.malformed import (
+    NOT_UTF8,
     NUMBER,
     REASON,
     TEXT,
@@ -32,6 +33,11 @@ from emm.data.reading.text_file import (
     split_values,
 )
 
+_CHECK_PUBLISHED = "check that it is the published file, then `dvc repro download`"
+_OTHER_ENCODING = (
+    "if it is your own data, write `encoding: latin-1`, or the encoding that it is in, in the "
+    "section custom; otherwise check that it is the published file"
+)
 _SEPARATORS = (",", "\t", ";", "|", " ")
 
 FastParser = Callable[[bytes], pl.DataFrame | None]
@@ -224,5 +230,5 @@ def _no_good_line(path: Path, format_: Format, bad: pl.DataFrame) -> DataError:
         got=f"{line[REASON]}{hint}: {line[TEXT][:200]!r}",
         expected=f"{len(format_.fields)} fields, separator {format_.separator!r}: "
         f"{', '.join(format_.fields)}"[:500],
-        next_step="check that it is the published file, then `dvc repro download`",
+        next_step=_OTHER_ENCODING if line[REASON] == NOT_UTF8 else _CHECK_PUBLISHED,
     )

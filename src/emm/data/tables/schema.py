@@ -74,6 +74,20 @@ class BagColumn:
 
 
 @dataclass(frozen=True)
+class InferredColumn:
+    """What a raw column was taken as, and its values in the first rows.
+
+    ``distinct``: number of different values; ``missing``: rows without one.
+    """
+
+    name: str
+    taken_as: str
+    distinct: int
+    missing: int
+    example: str
+
+
+@dataclass(frozen=True)
 class Target:
     """Mean and standard deviation of a regression task over train, in its own units.
 
@@ -112,8 +126,9 @@ class Schema:
     ``kinds`` is empty if all tasks are binary; ``targets`` has the regression tasks only,
     ``classes`` the names of the classes of each task of several classes, in the order of their
     numbers from 0. ``funnel``: two tasks, the second of which happens only after the first, or
-    none. ``kept``: columns that are stored unencoded next to the features. Fields that are empty by
-    default are not written to the file when they are empty.
+    none. ``kept``: columns that are stored unencoded next to the features. ``inferred``: raw
+    columns whose use was inferred. Fields that are empty by default are not written to the file
+    when they are empty.
 
     Labels are stored as 0 or 1, as a standardised number, or as the number of a class; null is
     missing.
@@ -137,6 +152,7 @@ class Schema:
     bags: tuple[BagColumn, ...] = ()
     funnel: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    inferred: tuple[InferredColumn, ...] = ()
 
     def kind(self, task: str) -> str:
         """Kind of a task: ``binary``, ``regression`` or ``classes``."""
