@@ -52,6 +52,7 @@ def faults_of(expression: str, rows: pl.DataFrame = ROWS, seen: int = 1) -> list
         "day = DATE '2024-05-04'",
         "day > DATE '2020-01-01'",
         "answer IS NULL",
+        "COALESCE(country, 'none') = 'none'",
     ],
 )
 def test_comparisons_that_some_row_meets_are_no_fault(expression: str) -> None:
@@ -78,6 +79,8 @@ def test_comparisons_that_some_row_meets_are_no_fault(expression: str) -> None:
         ("COALESCE(number, 0) = 3", "an expression over 'number' is 3 in none of all 4 rows"),
         ("number = 3", "'number' is 3 in none of all 4 rows; its values: '1', '2', '4'"),
         ("number IN (1, 5)", "'number' is 5 in none of all 4 rows"),
+        ("number IN (1, 2.5)", "'number' is 2.5 in none of all 4 rows"),
+        ("country = 'its'''", "'country' is 'its''' in none of all 4 rows; its values: \"it's\""),
         (
             "country = '?'",
             "'country' is '?' in none of all 4 rows; it is read as missing: write IS NULL",

@@ -201,12 +201,55 @@ def test_a_value_of_the_configuration_stands_for_text(
 
 def test_values_beyond_the_sample_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rare positive value, and a label that is known only in later rows."""
-    monkeypatch.setattr("emm.data.custom.files.SAMPLE_ROWS", 2)
+    monkeypatch.setattr("emm.data.custom.read_files.SAMPLE_ROWS", 2)
     rows = pl.DataFrame(
         {"x": [1, 2, 3, 4], "c": ["no", "no", "yes", "no"], "late": [None, None, "5", "0"]}
     )
     assert labels(tmp_path, rows, "{expression: c, positive: yes}")[0] == [0.0, 0.0, 1.0, 0.0]
     assert labels(tmp_path, rows, "{expression: late > 3}")[0] == [None, None, 1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("values", "settings", "message"),
+    [
+        (
+            ["yes", "no", "n/a"],
+            "{expression: c, positive: yes}",
+            "positive: 'n/a' would count as 0; if it means a missing value, write "
+            "missing: ['', NA, 'NULL', n/a], otherwise write a comparison with 'yes'",
+        ),
+        (
+            ["a", "b", "?"],
+            "{expression: c, kind: classes}",
+            "'?' would be a class; if it means a missing value, write "
+            "missing: ['', NA, 'NULL', '?'], otherwise list all classes in classes",
+        ),
+    ],
+)
+def test_words_for_a_missing_value_are_asked_about(
+    tmp_path: Path, values: list[str], settings: str, message: str
+) -> None:
+    rows = pl.DataFrame({"x": [1, 2, 3], "c": values})
+    with pytest.raises(ParamsError) as error:
+        labels(tmp_path, rows, settings)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "settings", "expected"),
+    [
+        (["1", "0", "nan"], "c", [1.0, 0.0, None]),
+        (["2.5", "n/a", "1"], "{expression: c, kind: regression}", [2.5, None, 1.0]),
+        (["True", "?", "False"], "c", [1.0, None, 0.0]),
+        (["3", "-", "1"], "c > 2", [1.0, None, 0.0]),
+        (["+", "-", "+"], "{expression: c, positive: +}", [1.0, 0.0, 1.0]),
+    ],
+)
+def test_words_for_a_missing_number_are_missing_labels(
+    tmp_path: Path, values: list[str], settings: str, expected: list[float | None]
+) -> None:
+    rows = pl.DataFrame({"x": [1, 2, 3], "c": values})
+    assert labels(tmp_path, rows, settings)[0] == expected
 
 
 def test_a_label_that_no_row_has_is_an_error(tmp_path: Path) -> None:

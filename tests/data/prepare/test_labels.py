@@ -137,6 +137,16 @@ def test_rows_without_any_label_do_not_count_as_faulty(
     assert "left out 9 of 15 lines, which have no label of any task" in capsys.readouterr().err
 
 
+def test_not_all_rows_without_any_label_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emm.data.reading.rejected.MAX_UNLABELLED", 4)
+    run(tmp_path, {"click": BINARY}, same({"click": [0, None, None, None, 1]}))
+    records = map(json.loads, (tmp_path / "rejected.jsonl").read_text().splitlines())
+    found = [(each["file"], each["line"]) for each in records]
+    assert found == [("train.csv", 2), ("train.csv", 3), ("train.csv", 4), ("validation.csv", 2)]
+
+
 def test_a_faulty_label_of_one_task_rejects_the_row(tmp_path: Path) -> None:
     tasks = {"click": BINARY, "spent": NUMBER}
     rows = {"click": [0, 1, 7], "spent": [1.0, 2.0, None]}

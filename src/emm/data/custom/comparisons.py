@@ -2,7 +2,8 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -53,29 +54,43 @@ class Comparison(NamedTuple):
 
 def comparisons(expression: pl.Expr) -> list[Comparison]:
     """All comparisons of an expression with literals."""
-    found, nodes = list[Comparison](), [expression]
-    while nodes:
-        node = nodes.pop()
+    found = []
+    for node in _nodes(expression):
         inputs = node.meta.pop()
-        nodes += inputs
         if len(inputs) == 2:
             literal, value = sorted(inputs, key=lambda each: bool(each.meta.root_names()))
             if value.meta.root_names() and not literal.meta.root_names():
-                found += _comparison(node, value, literal)
+                equal = _is_equality(node, value, literal)
+                if equal is not None:
+                    found.append(_comparison(value, literal, equal=equal))
     return found
 
 
-def _comparison(node: pl.Expr, value: pl.Expr, literal: pl.Expr) -> list[Comparison]:
-    values = pl.select(literal).to_series()
-    if isinstance(values.dtype, pl.List):
-        values = values.explode()
-        return [Comparison(value, values.to_list(), _kind(values.dtype), equal=True)]
+def _nodes(expression: pl.Expr) -> Iterator[pl.Expr]:
+    """The expression and all that it is made of."""
+    yield expression
+    for each in expression.meta.pop():
+        yield from _nodes(each)
+
+
+def _is_equality(node: pl.Expr, value: pl.Expr, literal: pl.Expr) -> bool | None:
+    """Whether a comparison is one by =, !=, IN or NOT IN; None if it is no comparison."""
+    if isinstance(pl.select(literal).to_series().dtype, pl.List):
+        return True
     for operators, equal in ((_EQUAL, True), (_ORDER, False)):
         for operator in operators:
-            sides = operator(value, literal), operator(literal, value)
-            if any(node.meta.eq(each) for each in sides):
-                return [Comparison(value, values.to_list(), _kind(values.dtype), equal)]
-    return []
+            if node.meta.eq(operator(value, literal)) or node.meta.eq(operator(literal, value)):
+                return equal
+    return None
+
+
+def _comparison(value: pl.Expr, literal: pl.Expr, *, equal: bool) -> Comparison:
+    literals = pl.select(literal).to_series()
+    literals = literals.explode() if isinstance(literals.dtype, pl.List) else literals
+    # COALESCE(a, 'none') = 'none' is right even where a is never null.
+    own = [pl.select(each).item() for each in _nodes(value) if each.meta.is_literal()]
+    others = [each for each in literals.to_list() if each is None or each not in own]
+    return Comparison(value, others, _kind(literals.dtype), equal)
 
 
 def type_faults(rows: pl.DataFrame, expression: pl.Expr, where: str) -> list[str]:
@@ -90,10 +105,11 @@ def type_faults(rows: pl.DataFrame, expression: pl.Expr, where: str) -> list[str
         if each.kind == _NULL:
             faults.append(f"{where}: a comparison with NULL is never true; write IS NULL")
         elif kind in _FITTING and each.kind not in _FITTING[kind]:
+            literals = ", ".join(map(_sql, each.literals[:_SHOWN]))
             example = _sql(values.drop_nulls().min())
             faults.append(
-                f"{where}: compares {_shown(each.value)}, which holds {kind}, with "
-                f"{_sql(each.literals[0])}; write {_ADVICE[kind].format(example)}"
+                f"{where}: compares {_shown(each.value)}, which holds {kind}, with {literals}; "
+                f"write {_ADVICE[kind].format(example)}"
             )
     return list(dict.fromkeys(faults))
 
@@ -188,4 +204,5 @@ def _shown(value: pl.Expr) -> str:
 def _sql(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).upper()
-    return repr(value) if isinstance(value, int | float | str) else f"'{value}'"
+    number = isinstance(value, int | float | Decimal)
+    return str(value) if number else "'" + str(value).replace("'", "''") + "'"

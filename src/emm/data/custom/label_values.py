@@ -16,7 +16,9 @@ from emm.data.custom.comparisons import (
     type_faults,
     value_faults,
 )
+from emm.data.custom.inference import line
 from emm.data.custom.labels import Label
+from emm.data.custom.numbers import MISSING_WORDS
 from emm.data.custom.tasks import CustomTask
 from emm.data.datasets.dataset import MAX_CLASSES, class_name
 from emm.data.tables.schema import BINARY, CLASSES
@@ -54,9 +56,9 @@ def fit_label(
     if faults:
         return label, faults
     if task.positive is not None:
-        return _with_positive(label, rows, where, frames)
+        return _with_positive(label, rows, where, missing, frames)
     if task.kind == CLASSES:
-        return _with_classes(label, rows, where)
+        return _with_classes(label, rows, where, missing)
     return label, number_faults(rows.select(label.expression).to_series(), task, where)
 
 
@@ -134,7 +136,7 @@ def _example(task: CustomTask, values: pl.Series) -> str:
 
 
 def _with_positive(
-    label: Label, rows: pl.DataFrame, where: str, frames: Frames
+    label: Label, rows: pl.DataFrame, where: str, missing: Sequence[str], frames: Frames
 ) -> tuple[Label, list[str]]:
     """The label that is 1 where the expression has the positive value."""
     counts, positive = count_values(rows, label.expression), label.task.positive
@@ -142,13 +144,21 @@ def _with_positive(
     if found is None:
         counts = sum((count_values(frame, label.expression) for frame in frames()), Counter[str]())
         found = resolve(positive, counts)
+    words = _missing_words(counts) if len(counts) > 2 else []
     if found is None:
         near = nearest_values(str(positive), counts)
         return label, [f"{where}.positive: got {positive!r}, expected a value that occurs: {near}"]
+    if words:
+        return label, [
+            f"{where}.positive: {words[0]!r} would count as 0; if it means a missing value, write "
+            f"{line('missing', [*missing, *words])}, otherwise write a comparison with {found!r}"
+        ]
     return replace(label, expression=class_name(label.expression) == found), []
 
 
-def _with_classes(label: Label, rows: pl.DataFrame, where: str) -> tuple[Label, list[str]]:
+def _with_classes(
+    label: Label, rows: pl.DataFrame, where: str, missing: Sequence[str]
+) -> tuple[Label, list[str]]:
     """The label with the names of its classes as text."""
     counts = count_values(rows, label.expression)
     if len(counts) > MAX_CLASSES:
@@ -156,6 +166,12 @@ def _with_classes(label: Label, rows: pl.DataFrame, where: str) -> tuple[Label, 
             f"{where}: got {len(counts):,} different values in {len(rows):,} rows, expected at "
             f"most {MAX_CLASSES} classes; write kind: regression for quantities, or merge rare "
             "classes in the expression"
+        ]
+    words = [] if label.task.classes else _missing_words(counts)
+    if words:
+        return label, [
+            f"{where}: {words[0]!r} would be a class; if it means a missing value, write "
+            f"{line('missing', [*missing, *words])}, otherwise list all classes in classes"
         ]
     found = [(value, resolve(value, counts)) for value in label.task.classes]
     faults = [
@@ -166,6 +182,10 @@ def _with_classes(label: Label, rows: pl.DataFrame, where: str) -> tuple[Label, 
     ]
     classes = tuple(name or _text(value) for value, name in found)
     return replace(label, task=replace(label.task, classes=classes)), faults
+
+
+def _missing_words(counts: Counter[str]) -> list[str]:
+    return [word for word in sorted(counts) if word.casefold() in MISSING_WORDS]
 
 
 def resolve(value: Any, counts: Counter[str]) -> str | None:

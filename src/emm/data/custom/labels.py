@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from emm.data.custom.columns import unknown_column
+from emm.data.custom.numbers import is_missing
 from emm.data.custom.tasks import CustomTask
 from emm.data.reading.chunks import LINE, Chunk
 from emm.data.reading.rejected import Rejected
@@ -94,7 +95,7 @@ def with_labels(chunk: Chunk, labels: Mapping[str, Label], rejected: Rejected) -
     for task, label in labels.items():
         raw, cast = label.read(rows), label.cast(rows)
         for name in label.casts:
-            wrong = raw[name].is_not_null() & cast[name].is_null() & ~bad
+            wrong = raw.select(_is_known(raw[name])).to_series() & cast[name].is_null() & ~bad
             if wrong.any():
                 column = label.task.expression if label.column_only else name
                 reason = f"the column {column!r} of a label isn't {_TYPES[type(cast[name].dtype)]}"
@@ -103,6 +104,12 @@ def with_labels(chunk: Chunk, labels: Mapping[str, Label], rejected: Rejected) -
                 bad |= wrong
         found.append(cast.select(label.expression.alias(label_name(task))).to_series())
     return rows.with_columns(found).filter(~bad)
+
+
+def _is_known(column: pl.Series) -> pl.Expr:
+    value = pl.col(column.name)
+    known = value.is_not_null()
+    return known & ~is_missing(value) if column.dtype == pl.String else known
 
 
 def _first_line(error: Exception) -> str:
