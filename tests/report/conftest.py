@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from emm.report.facts import DatasetFacts
+from tests.report.shop import shop_facts, write_labels
 
 TASKS = ("income", "never-married")
 TEST_ROWS = 200
@@ -94,6 +96,18 @@ def write_mixed(write_evaluation: Callable[..., Path]) -> Callable[[Path, str], 
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def shop() -> DatasetFacts:
+    """The facts about the evaluations that ``write_shop`` writes."""
+    return shop_facts()
+
+
+@pytest.fixture(scope="session")
+def write_shop(write_evaluation: Callable[..., Path]) -> Callable[..., Path]:
+    """Return a function that writes an evaluation of `tests.report.shop`."""
+    return partial(write_labels, write_evaluation)
 
 
 def _run(seed: int, task: str | None, tasks: Sequence[str]) -> dict[str, Any]:

@@ -1,0 +1,132 @@
+"""Remarks of reports: few rows of a class, weights, kept starts, inferred columns; and a study."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from emm.data.tables.schema import InferredColumn
+from emm.metrics.bootstrap import auc_replicates, compare_replicates
+from emm.metrics.uncertainty import ScoredRows, auc_interval
+from emm.report.facts import DatasetFacts
+from emm.report.predictions import read_predictions, rows_by_task
+from emm.report.remarks import starts_as_average
+from emm.report.results import read_results
+from emm.report.study import write_study
+from emm.report.study_settings import StudySettings, StudyTableSettings
+from tests.report.shop import KINDS, MODELS, ROWS, TASKS, cells, report
+
+Write = Callable[..., Path]
+
+
+def test_few_rows_of_a_class_are_said(
+    shop: DatasetFacts, write_shop: Write, tmp_path: Path
+) -> None:
+    rare = {"colour": (0.6, 0.39, 0.01)}
+    few = replace(shop, class_rates=dict.fromkeys(shop.rows, rare))
+    folders = [write_shop(tmp_path, model) for model in MODELS]
+    text = report(tmp_path, few, folders)
+    assert "- colour: the test split has 3 rows of the class `blue`, fewer than 50." in text
+
+
+def test_weighted_rows_are_said_and_their_intervals_are_weighted(
+    tmp_path: Path, write_shop: Write, shop: DatasetFacts
+) -> None:
+    weights = torch.rand(ROWS, generator=torch.Generator().manual_seed(9))
+    folder = write_shop(tmp_path, "emm", weights)
+    text = report(tmp_path, shop, [folder])
+    assert "(`evaluate.sample_weights`)" in text
+    found = read_predictions(read_results("emm", folder, TASKS, KINDS), shop)
+    rows = rows_by_task(found, shop)["click"]
+    known = ~found.labels[:, 0].isnan()
+    assert rows.weights is not None
+    assert torch.equal(rows.weights, weights[known])
+    low, high = auc_interval(rows) or (0, 0)
+    assert f"[{low:.4f}, {high:.4f}]" in cells(text, "Results", "EMM")
+
+
+@pytest.mark.parametrize(
+    ("averages", "label", "sentence"),
+    [
+        (("emm",), "EMM (plain average)", "the fused model is the plain average"),
+        ((), "EMM (as it started)", "epoch 0, the fused model before training"),
+    ],
+)
+def test_a_fused_model_that_kept_its_start_is_named_so(
+    tmp_path: Path,
+    write_shop: Write,
+    shop: DatasetFacts,
+    averages: tuple[str, ...],
+    label: str,
+    sentence: str,
+) -> None:
+    folder = write_shop(tmp_path, "emm", best_epoch=0)
+    text = report(tmp_path, shop, [folder], averages=averages)
+    for section in ("Results", "Funnel", "Calibration and size"):
+        assert cells(text, section, "EMM")[0] == label
+    assert sentence in text
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ({"variant": "aligned"}, True),
+        ({"variant": "aligned", "start": {"towers": "frozen"}, "merge": False}, True),
+        ({"variant": "aligned", "start": {"embeddings": "fresh"}}, False),
+        ({"variant": "aligned", "uniform_gates": False}, False),
+        ({"variant": "aligned", "zero_merge": False}, False),
+        ({"variant": "aligned", "own_paths": False}, False),
+        ({"variant": "paper"}, False),
+        (None, False),
+    ],
+)
+def test_an_aligned_fusion_starts_as_the_average_unless_its_start_is_another(
+    section: dict[str, Any] | None, expected: bool
+) -> None:
+    assert starts_as_average(section) is expected
+
+
+def test_inferred_columns_are_listed(tmp_path: Path, write_shop: Write, shop: DatasetFacts) -> None:
+    columns = (
+        InferredColumn("a|b", "categorical", distinct=1200, missing=3, example="x*"),
+        InferredColumn("day", "time", distinct=31, missing=0, example="y" * 50),
+    )
+    text = report(tmp_path, replace(shop, inferred=columns), [write_shop(tmp_path, "emm")])
+    table = text.split("## Inferred columns")[1]
+    assert r"| `a\|b` | categorical | 1,200 | 3 | `x*` |" in " ".join(table.split())
+    assert f"| `day` | time | 31 | 0 | `{'y' * 39}…` |" in " ".join(table.split())
+
+
+def found_rows(folder: Path, shop: DatasetFacts) -> dict[str, ScoredRows]:
+    return rows_by_task(read_predictions(read_results("emm", folder, TASKS, KINDS), shop), shop)
+
+
+def test_a_study_compares_classes_by_the_bootstrap(
+    tmp_path: Path, write_shop: Write, shop: DatasetFacts
+) -> None:
+    folders = {model: write_shop(tmp_path, model, best_epoch=0) for model in MODELS}
+    settings = StudyTableSettings("One", "shop", "tuned", MODELS, "emm")
+    study = StudySettings({"one": settings}, tasks=("one",))
+    paths = {"metrics": tmp_path / "m", "report": tmp_path / "study.md"}
+    write_study(study, {"shop": shop}, root=tmp_path, **paths)
+    replicates = {}
+    for model, folder in folders.items():
+        stored = load_file(folder / "predictions.safetensors")
+        known = ~stored["labels"][:, 1].isnan()
+        replicates[model] = auc_replicates(
+            stored["logits"][:, known, 1:4], stored["labels"][known, 1]
+        )
+    found = json.loads((tmp_path / "m/one/mmoe.json").read_text())
+    expected = compare_replicates(replicates["mmoe"], replicates["emm"])
+    assert found["difference_colour"] == pytest.approx(expected.difference, abs=1e-8)
+    assert expected.p <= found["p_value_colour"] <= min(1, 3 * expected.p)  # Holm, of 3 tests
+    text = (tmp_path / "study.md").read_text()
+    low, high = auc_interval(found_rows(folders["emm"], shop)["colour"]) or (0, 0)
+    assert f"| [{low:.4f}, {high:.4f}] |" in text
+    assert "- buy: the test split has" in text
+    assert "EMM (as it started)" in text
