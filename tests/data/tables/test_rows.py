@@ -12,28 +12,28 @@ from emm.core.errors import DataError
 from emm.data.tables.loading import load_split
 from emm.data.tables.rows import RowTensors, batch_sizes, count_batches, joined, shuffled
 from emm.data.tables.schema import WEIGHT
-from tests.data.prepare.test_checks import frame, schema_of
+from tests.data.prepare.checks.tables import binary_rows, schema_of
 
-SPLITS = {name: frame(seed, 7) for seed, name in enumerate(("train", "validation", "test"))}
+ROWS = binary_rows(0, 7)
+SCHEMA = schema_of(ROWS)
 
 
 def test_a_split_is_loaded_as_contiguous_tensors(tmp_path: Path) -> None:
-    rows = SPLITS["train"]
-    rows.write_parquet(tmp_path / "train.parquet")
-    data = load_split(tmp_path / "train.parquet", schema_of(SPLITS))
+    ROWS.write_parquet(tmp_path / "train.parquet")
+    data = load_split(tmp_path / "train.parquet", SCHEMA)
     assert data.dense.dtype == torch.float32
     assert data.sparse.dtype == torch.int32
     assert data.labels.dtype == torch.uint8
-    assert data.dense.tolist() == [[value] for value in rows["number"]]
-    assert data.sparse.tolist() == [[value] for value in rows["id"]]
+    assert data.dense.tolist() == [[value] for value in ROWS["number"]]
+    assert data.sparse.tolist() == [[value] for value in ROWS["id"]]
     assert all(t.is_contiguous() for t in (data.dense, data.sparse, data.labels))
 
 
 def test_weights_are_loaded_on_request(tmp_path: Path) -> None:
     path = tmp_path / "train.parquet"
-    weights = np.arange(len(SPLITS["train"]), dtype=np.float32) + 0.5
-    SPLITS["train"].with_columns(pl.Series(WEIGHT, weights)).write_parquet(path)
-    schema = replace(schema_of(SPLITS), weight="counts")
+    weights = np.arange(len(ROWS), dtype=np.float32) + 0.5
+    ROWS.with_columns(pl.Series(WEIGHT, weights)).write_parquet(path)
+    schema = replace(SCHEMA, weight="counts")
     weighted = load_split(path, schema, weighted=True)
     assert weighted.weights is not None
     assert weighted.weights.tolist() == weights.tolist()
@@ -41,23 +41,23 @@ def test_weights_are_loaded_on_request(tmp_path: Path) -> None:
 
 
 def test_missing_weights_are_an_error(tmp_path: Path) -> None:
-    SPLITS["train"].write_parquet(tmp_path / "train.parquet")
+    ROWS.write_parquet(tmp_path / "train.parquet")
     with pytest.raises(DataError, match="tiny has no row weights"):
-        load_split(tmp_path / "train.parquet", schema_of(SPLITS), weighted=True)
+        load_split(tmp_path / "train.parquet", SCHEMA, weighted=True)
 
 
 def test_a_missing_column_is_an_error(tmp_path: Path) -> None:
-    SPLITS["train"].drop("id").write_parquet(tmp_path / "train.parquet")
+    ROWS.drop("id").write_parquet(tmp_path / "train.parquet")
     with pytest.raises(DataError, match="can't be read"):
-        load_split(tmp_path / "train.parquet", schema_of(SPLITS))
+        load_split(tmp_path / "train.parquet", SCHEMA)
 
 
 def test_a_truncated_file_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "train.parquet"
-    SPLITS["train"].write_parquet(path)
+    ROWS.write_parquet(path)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(DataError, match="can't be read"):
-        load_split(path, schema_of(SPLITS))
+        load_split(path, SCHEMA)
 
 
 @pytest.mark.parametrize(
