@@ -31,12 +31,12 @@ def as_label(column: pl.Series) -> pl.Expr:
     if column.dtype != pl.String:
         return value
     values = column.to_frame().drop_nulls().filter(~is_missing(value)).to_series()
-    known = pl.when(~is_missing(value)).then(value)
     if _numbers(values) is not None:
-        return known.cast(pl.Float64, strict=False)
+        number = value.cast(pl.Float64, strict=False)
+        return pl.when(number.is_finite()).then(number)
     lower = values.str.to_lowercase()
     if len(lower) and lower.is_in(list(_BOOLEANS)).all():
-        return known.str.to_lowercase().replace_strict(
+        return value.str.to_lowercase().replace_strict(
             _BOOLEANS, default=None, return_dtype=pl.Boolean
         )
     return value

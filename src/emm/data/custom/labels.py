@@ -95,8 +95,9 @@ def with_labels(chunk: Chunk, labels: Mapping[str, Label], rejected: Rejected) -
     for task, label in labels.items():
         raw, cast = label.read(rows), label.cast(rows)
         for name in label.casts:
-            wrong = raw.select(_is_known(raw[name])).to_series() & cast[name].is_null() & ~bad
+            wrong = raw[name].is_not_null() & cast[name].is_null() & ~bad
             if wrong.any():
+                wrong &= ~raw.select(is_missing(pl.col(name))).to_series().fill_null(value=False)
                 column = label.task.expression if label.column_only else name
                 reason = f"the column {column!r} of a label isn't {_TYPES[type(cast[name].dtype)]}"
                 texts = raw[name].filter(wrong).cast(pl.String)
@@ -104,12 +105,6 @@ def with_labels(chunk: Chunk, labels: Mapping[str, Label], rejected: Rejected) -
                 bad |= wrong
         found.append(cast.select(label.expression.alias(label_name(task))).to_series())
     return rows.with_columns(found).filter(~bad)
-
-
-def _is_known(column: pl.Series) -> pl.Expr:
-    value = pl.col(column.name)
-    known = value.is_not_null()
-    return known & ~is_missing(value) if column.dtype == pl.String else known
 
 
 def _first_line(error: Exception) -> str:
