@@ -90,7 +90,9 @@ def fuse(
     train, validation = fusion_rows(context, folder, pool, fusion, settings)
     learn = partial(fit, model, train, validation, seed=pool.seed, checkpoint=checkpoint)
     first = schedule_of(training, settings, context.schema)
-    epochs = [epoch_before_training(model, train, validation, first.positive_weights)]
+    epochs = [
+        epoch_before_training(model, train, validation, first.positive_weights, first.choose_by)
+    ]
     if settings.max_epochs is not None:
         first = replace(first, max_epochs=settings.max_epochs)
     if any(weight.requires_grad for weight in model.parameters()):

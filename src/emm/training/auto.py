@@ -16,18 +16,19 @@ from emm.models import MODELS
 from emm.training.settings import TrainingSettings
 
 _BATCHES = (16, 8_192)  # smallest and largest number of rows
-_EPOCHS = (2, 6)
+_EPOCHS, _WITH_RARE = 6, 9  # at most
 _STEPS = 4_000  # of all epochs together, at most
+_RARE = 100  # rows of a class in validation, below which it is rare
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the rules know of train.
+    """What the rules know of a table.
 
     Attributes:
-        rows: number of rows.
-        rarest: the smallest number of rows of one class, over the tasks that have classes; the
-            number of rows if there is no such task.
+        rows: number of rows of train.
+        rarest: the smallest number of rows of one class in validation, over all binary tasks and
+            tasks of classes; the number of its rows if there is no such task.
         ids: number of ids of all sparse columns together.
     """
 
@@ -38,16 +39,15 @@ class Facts:
 
 def facts_of(schema: Schema) -> Facts:
     """The facts of a processed table."""
-    train = schema.splits["train"]
-    rarest = train.rows
+    validation = schema.splits["validation"]
+    rarest = validation.rows
     for task in schema.tasks:
+        rates = list(validation.class_rates.get(task, ()))
         if schema.kind(task) == BINARY:
-            rate = train.positive_rate[task]
+            rate = validation.positive_rate[task]
             rates = [rate, 1 - rate]
-        else:
-            rates = list(train.class_rates.get(task, ()))
-        rarest = min([rarest, *(round(rate * train.labelled_rows(task)) for rate in rates)])
-    return Facts(train.rows, rarest, sum(schema.cardinalities))
+        rarest = min([rarest, *(round(rate * validation.labelled_rows(task)) for rate in rates)])
+    return Facts(schema.splits["train"].rows, rarest, sum(schema.cardinalities))
 
 
 def complete_recipe(project: Project, dataset: str) -> ConfigFile:
@@ -82,17 +82,20 @@ def _sections(
 def training_defaults(facts: Facts) -> dict[str, Any]:
     """Keys of the section `training`.
 
-    A batch has about 2 sqrt(rows) rows, a power of two; all epochs together have about 1,500 steps.
-    The learning rate rises and falls once over all epochs, which all run: no early epoch with a
-    lucky score ends the training. What is evaluated is an average of the weights over the last
-    steps, and an epoch's score is averaged with those before it.
+    A batch has about sqrt(rows) rows, a power of two. There are six epochs, fewer if these were
+    more than 4,000 steps, and nine if a class is rare. The learning rate rises and falls once over
+    all of them, and all of them run: no early epoch with a lucky score ends the training. What is
+    evaluated is an average of the weights over the last steps. Where a class is rare, the best
+    epoch has the least loss, as the order of few rows is mostly luck.
     """
+    rare = facts.rarest < _RARE
     batch_size = _within(2 ** round(log2(sqrt(max(facts.rows, 1)))), _BATCHES)
-    epochs = _within(round(_STEPS * batch_size / max(facts.rows, 1)), _EPOCHS)
+    most = _WITH_RARE if rare else _EPOCHS
     return {
         "batch_size": batch_size,
-        "max_epochs": epochs,
-        "patience": epochs,
+        "max_epochs": _within(round(_STEPS * batch_size / max(facts.rows, 1)), (2, most)),
+        "patience": 100,
+        "choose_by": "loss" if rare else "score",
         "optimiser": "adamw",
         "lr_schedule": "one-cycle",
         "ema_decay": 0.99,

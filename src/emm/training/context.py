@@ -125,7 +125,7 @@ def schedule_of(
         batch_size=training.batch_size,
         max_epochs=training.max_epochs,
         patience=training.patience,
-        score_window=training.score_window,
+        choose_by=training.choose_by,
         compile=training.compile,
         precision=training.precision,
         positive_weights=positive_weights(

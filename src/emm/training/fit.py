@@ -22,7 +22,7 @@ from emm.training.distributed import (
     single_process,
     sum_over_processes,
 )
-from emm.training.epochs import Epoch, best_epoch, smoothed
+from emm.training.epochs import Epoch, best_epoch
 from emm.training.forward import Forward, forward_of, losses_of
 from emm.training.labels import rows_per_task, rows_to_learn
 from emm.training.optimisers import LAZY, Optimisation, Stepper
@@ -38,9 +38,9 @@ class Schedule:
     """How to train: optimisation, loss weighting, rows per batch, and when to stop.
 
     Training stops after ``max_epochs``, or after ``patience`` epochs without a better mean
-    validation score. ``compile``: see `emm.training.compiling`; ``precision``: see
-    `emm.training.forward`; ``positive_weights``, of each task: see `emm.nn.losses.task_losses`;
-    ``score_window``: see `emm.training.epochs.smoothed`.
+    validation score, or loss with ``choose_by: loss``. ``compile``: see `emm.training.compiling`;
+    ``precision``: see `emm.training.forward`; ``positive_weights``, of each task: see
+    `emm.nn.losses.task_losses`.
     """
 
     optimisation: Optimisation
@@ -51,7 +51,7 @@ class Schedule:
     compile: str = "never"
     precision: str = "float32"
     positive_weights: tuple[float, ...] = ()
-    score_window: int = 1
+    choose_by: str = "score"
 
     def task(self, number: int) -> "Schedule":
         """The schedule of a model of one task."""
@@ -101,8 +101,9 @@ def fit(
                 state.loss_sums,
                 partial(after_step, state, place),
             )
-            epoch = Epoch(state.number, loss, validation_scores(state.stepper.kept, validation))
-            epoch = smoothed(epoch, state.history, schedule.score_window)
+            epoch = evaluated(
+                state.number, loss, state.stepper.kept, validation, schedule.choose_by
+            )
             state.end_epoch(epoch, schedule.max_epochs, schedule.patience)
             report(epoch.epoch, f"loss {loss:.5f}  validation {epoch.mean_score:.5f}")
             if state.ended or place.due:
@@ -226,12 +227,27 @@ def validation_scores(model: nn.Module, validation: Rows) -> tuple[float, ...]:
     )
 
 
+def evaluated(
+    number: int, train_loss: float, model: nn.Module, validation: Rows, choose_by: str = "score"
+) -> Epoch:
+    """An epoch after which the model is as it is now; ``choose_by``: see `Schedule`."""
+    found = validation_scores(model, validation)
+    if choose_by == "score":
+        return Epoch(number, train_loss, found)
+    loss = float(losses_of(predict(model, validation), validation).mean())
+    return Epoch(number, train_loss, found, loss)
+
+
 def epoch_before_training(
-    model: nn.Module, train: Rows, validation: Rows, positive_weights: Sequence[float] = ()
+    model: nn.Module,
+    train: Rows,
+    validation: Rows,
+    positive_weights: Sequence[float] = (),
+    choose_by: str = "score",
 ) -> Epoch:
     """Epoch 0: loss and scores of a model that starts with trained weights."""
     losses = losses_of(predict(model, train), train, positive_weights)
-    return Epoch(0, float(losses.mean()), validation_scores(model, validation))
+    return evaluated(0, float(losses.mean()), model, validation, choose_by)
 
 
 def run_title(names: Sequence[object], seed: int) -> str:

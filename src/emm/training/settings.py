@@ -21,13 +21,13 @@ class TrainingSettings:
         seeds: one training each; results are reported over all of them.
         batch_size: rows per step.
         max_epochs: passes over train at most.
-        patience: epochs without a better mean validation score before training stops.
+        patience: epochs without a better one before training stops.
         device: auto, cpu, cuda, cuda:1, ...
         threads: CPU threads of one training run; more pay off only for large layers and batches.
         optimiser: adam, adamw or lazy-adam.
         lr_schedule: of the learning rate: constant, or one cycle over ``max_epochs``.
-        score_window: an epoch counts by the mean validation score of the last so many epochs, so
-            that no epoch with a lucky score is kept.
+        choose_by: what the best epoch has the best of, score or loss, as a mean over tasks on
+            validation. The order of few positives is mostly luck, and the loss less so.
         ema_decay: decay per step of averaged weights, which are then evaluated and kept; 0: none.
         sample_weights: weigh the rows of train in the loss as the dataset says.
         positive_weight: factor of the losses of positive rows, by binary task.
@@ -47,7 +47,7 @@ class TrainingSettings:
     threads: Count = 1
     optimiser: Literal["adam", "adamw", "lazy-adam"] = "adam"
     lr_schedule: Literal["constant", "one-cycle"] = "constant"
-    score_window: Count = 1
+    choose_by: Literal["score", "loss"] = "score"
     ema_decay: Share = 0.0
     sample_weights: bool = False
     positive_weight: Mapping[str, Positive] = field(default_factory=dict)

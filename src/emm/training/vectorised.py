@@ -58,7 +58,7 @@ def obstacle(models: Sequence[StackedModel], schedule: Schedule) -> str | None:
         "their bags differ in length": any(hasattr(each, "store") for each in modules),
         "their loss needs labels": hasattr(first, "logits_and_penalty"),
         "their weights are averaged": how.ema_decay > 0,
-        "their scores are averaged": schedule.score_window > 1,
+        "a loss chooses the best epoch": schedule.choose_by == "loss",
         f"the optimiser is {LAZY}": how.optimiser == LAZY,
         "the weighting rule learns": schedule.weighting["rule"] not in _STATELESS_RULES,
     }
