@@ -17,6 +17,7 @@ from emm.fusion.trained_models import TrainedTrees, pipeline_networks
 from emm.models.single_task import SingleTask
 from emm.nn.inputs import Inputs
 from emm.training.store import Description, save_model
+from emm.trees.forest import TreeEnsemble
 from emm.trees.gbdt import GradientBoosting
 from tests.fusion.fusing import components, tiny_pool
 from tests.fusion.outside import Deep, Shallow
@@ -26,6 +27,8 @@ __all__ = ["components", "tiny_pool"]
 
 INPUTS = Inputs(dense=3, cardinalities=(4, 2, 5))
 SCHEMA = "0" * 64
+OUTPUTS = (1, 3, 2)
+"""Number of logits of each task of pools with classes."""
 ABOUT = Description(
     architecture="single_task",
     arguments={},
@@ -57,12 +60,18 @@ def unsettle(model: nn.Module) -> None:
 
 
 def save_trained(
-    folder: Path, tasks: int, structures: Sequence[str], part: str = "seed-0", seed: int = 0
+    folder: Path,
+    tasks: int,
+    structures: Sequence[str],
+    part: str = "seed-0",
+    seed: int = 0,
+    outputs: Sequence[int] = (),
 ) -> dict[str, Path]:
     """Save models of every structure and task in folder/STRUCTURE/RUN/TASK."""
     for structure in structures:
         for task in range(tasks):
-            arguments = STRUCTURES[structure]
+            several = {"outputs": [outputs[task]]} if outputs and outputs[task] > 1 else {}
+            arguments = STRUCTURES[structure] | several
             torch.manual_seed(1000 * seed + len(structure) * 10 + task)
             model = SingleTask(INPUTS, **arguments)
             unsettle(model)
@@ -94,22 +103,30 @@ def make_pool(
     grown: Sequence[int] = (),
     without: Collection[str] = (),
     adapt: bool = False,
+    outputs: Sequence[int] = (),
 ) -> Pool:
     """A pool of the networks of all ``structures`` and tasks except those named in ``without``, and
     of one tree ensemble for each task in ``grown``."""
     names = [f"t{number}" for number in range(tasks)]
-    folders = save_trained(folder, tasks, structures)
+    folders = save_trained(folder, tasks, structures, outputs=outputs)
     networks = pipeline_networks(folders, names, SCHEMA, "seed-0")
     trees = [
-        TrainedTrees(f"trees-{n}/t{task}", task, random_ensemble(4 + n, 9, n, INPUTS), "1" * 64)
+        TrainedTrees(f"trees-{n}/t{task}", task, random_trees(4 + n, n, task, outputs), "1" * 64)
         for n, task in enumerate(grown)
     ]
     kept = [each for each in networks if each.name not in without]
-    return build_pool(kept, trees, INPUTS, names, SCHEMA, 0, adapt=adapt)
+    return build_pool(kept, trees, INPUTS, names, SCHEMA, 0, outputs=outputs, adapt=adapt)
+
+
+def random_trees(rounds: int, seed: int, task: int, outputs: Sequence[int] = ()) -> TreeEnsemble:
+    """Trees of one task; ``outputs``: those of each task, () if all have one."""
+    own = outputs[task] if outputs else 1
+    return random_ensemble(rounds * own, 9, seed, INPUTS, own)
 
 
 # Numbers of tasks and kinds of pools: only networks, trees for each task, unequal numbers of
-# members with trees, a task with only trees, and networks without a common width.
+# members with trees, a task with only trees, networks without a common width, and tasks of three
+# and two classes beside one with a single logit, with and without trees.
 KINDS = (
     (2, "networks"),
     (4, "networks"),
@@ -118,13 +135,16 @@ KINDS = (
     (2, "only trees"),
     (4, "only trees"),
     (3, "adapted"),
+    (3, "classes"),
+    (3, "classes of networks"),
 )
 
 
 @cache
 def pool_of_kind(tasks: int, kind: str) -> Pool:
     """A pool of one of KINDS, or a mixed one; tests don't change it."""
-    grown = {"networks": [], "trees": [*range(tasks)], "adapted": [1]}.get(kind, [1, 0, 1])
+    known = {"networks": [], "classes of networks": [], "trees": [*range(tasks)], "adapted": [1]}
+    grown = known.get(kind, [1, 0, 1])
     without = {"unequal": ["wide/t0"], "only trees": ["narrow/t1", "wide/t1"]}.get(kind, ())
     structures = ("narrow", "slim" if kind == "adapted" else "wide")
     with TemporaryDirectory() as folder:
@@ -135,6 +155,7 @@ def pool_of_kind(tasks: int, kind: str) -> Pool:
             grown=grown,
             without=without,
             adapt=kind == "adapted",
+            outputs=OUTPUTS if "classes" in kind else (),
         )
 
 

@@ -19,11 +19,20 @@ def build(
 ) -> EMM:
     """A fused model with the weights of its pool."""
     torch.manual_seed(1)
-    model = EMM(
-        INPUTS, len(pool.tasks), variant=variant, pool=pool.describe(), **{**KNOBS, **settings}
-    )
+    knobs = {**KNOBS, "outputs": outputs_of(pool), **settings}
+    model = EMM(INPUTS, len(pool.tasks), variant=variant, pool=pool.describe(), **knobs)
     load_pool_into(model, pool, start or Start())
     return model
+
+
+def outputs_of(pool: Pool) -> tuple[int, ...]:
+    """Number of logits of each task, () if all have one, by its members."""
+    found = [1] * len(pool.tasks)
+    for network in pool.members.networks:
+        found[network.task] = network.arguments.get("outputs", [1])[0]
+    for trees in pool.members.trees:
+        found[trees.task] = trees.sizes.get("outputs", 1)
+    return () if set(found) == {1} else tuple(found)
 
 
 def rows(count: int) -> tuple[Tensor, Tensor]:
@@ -88,16 +97,16 @@ def ensemble(pool: Pool, number: int) -> TreeEnsemble:
 
 
 def member_logits(pool: Pool, dense: Tensor, sparse: Tensor) -> list[Tensor]:
-    """The logits of each task's members [B, M], networks first."""
+    """The logits of each task's members [B, M, C], networks first."""
     found = []
     for task in range(len(pool.tasks)):
         own = []
         for number in of_task(pool, "networks", task):
             cut = pool.members.networks[number].build(INPUTS).to(dense.dtype).eval()
             cut.load_state_dict(pool.tensors_of(f"networks.{number}"))
-            own.append(cut(dense, sparse)[:, 0])
+            own.append(cut(dense, sparse))
         own += [
-            ensemble(pool, number).decision(dense, sparse).to(dense.dtype)
+            ensemble(pool, number).decision(dense, sparse).view(len(dense), -1).to(dense.dtype)
             for number in of_task(pool, "trees", task)
         ]
         found.append(torch.stack(own, dim=1))
@@ -105,17 +114,26 @@ def member_logits(pool: Pool, dense: Tensor, sparse: Tensor) -> list[Tensor]:
 
 
 def mean_logits(pool: Pool, dense: Tensor, sparse: Tensor) -> Tensor:
-    """The mean of each task's members' logits [B, T]."""
-    return torch.stack([own.mean(1) for own in member_logits(pool, dense, sparse)], dim=1)
+    """The mean of each task's members' logits [B, O]."""
+    return torch.cat([own.mean(1) for own in member_logits(pool, dense, sparse)], dim=1)
+
+
+def shares_of(pool: Pool, number: int) -> slice:
+    """The columns of one tree ensemble among the logits of all."""
+    counts = [each.sizes.get("outputs", 1) for each in pool.members.trees]
+    return slice(sum(counts[:number]), sum(counts[: number + 1]))
 
 
 def plain_lift(lift: Lift, pool: Pool, found: list[Tensor], shares: Tensor) -> list[Tensor]:
-    """One level's outputs by task [B, M, H]: networks [B, width] each, shares [B, trees]."""
+    """One level's outputs by task [B, M, H]: networks [B, width] each, shares [B, S]."""
     lines = lift.trees
     lifted = []
     for task in range(len(pool.tasks)):
         own = [plain_adapter(lift.adapters[n], found[n]) for n in of_task(pool, "networks", task)]
         for n in of_task(pool, "trees", task):
+            if isinstance(lines, nn.ModuleList):
+                own.append(plain_adapter(lines[n], shares[:, shares_of(pool, n)]))
+                continue
             line = [lines.weight[n, :, 0] * share + lines.bias[n] for share in shares[:, n]]
             own.append(torch.stack(line))
         lifted.append(torch.stack(own, dim=1))
@@ -132,7 +150,8 @@ def plain_adapter(adapter: nn.Module, x: Tensor) -> Tensor:
 
 
 def plain_shares(pool: Pool, levels: int, dense: Tensor, sparse: Tensor) -> Tensor:
-    """Shares of the pool's trees [B, trees, C]."""
+    """Shares of the levels in the logits of the pool's trees [B, S, C]."""
     count = len(pool.members.trees)
-    shares = [ensemble(pool, n).shares(dense, sparse, levels) for n in range(count)]
-    return torch.stack(shares, dim=1) if shares else dense.new_zeros(len(dense), 0, levels)
+    found = [ensemble(pool, n).shares(dense, sparse, levels) for n in range(count)]
+    shares = [own.view(len(dense), -1, levels) for own in found]
+    return torch.cat(shares, dim=1) if shares else dense.new_zeros(len(dense), 0, levels)

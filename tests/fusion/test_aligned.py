@@ -12,12 +12,12 @@ from tests.fusion.conftest import make_pool
 from tests.fusion.fused import (
     build,
     mean_logits,
-    member_logits,
     of_task,
     plain_adapter,
     plain_lift,
     plain_shares,
     rows,
+    shares_of,
     step,
     without_gradient,
 )
@@ -51,7 +51,7 @@ def test_without_own_paths_a_task_with_one_model_starts_as_that_model(
     pool = make_pool(tmp_path, 2, ("narrow",), grown=grown, without=without)
     model = build(pool, own_paths=False, merge=merge).eval()
     x = rows(5)
-    torch.testing.assert_close(model(*x), torch.cat(member_logits(pool, *x), dim=1))
+    torch.testing.assert_close(model(*x), mean_logits(pool, *x))
 
 
 @pytest.mark.parametrize("settings", [{"zero_merge": False}, {"uniform_gates": False}], ids=str)
@@ -64,7 +64,7 @@ def test_with_random_gates_or_merge_it_does_not_start_as_the_ensemble(
 
 
 def plain_paths(model: EMM, pool: Pool, x: Tensor, raw: tuple[Tensor, Tensor]) -> list[Tensor]:
-    """The members' logits by task [B, M] after all levels, computed directly."""
+    """The members' logits by task [B, M, C] after all levels, computed directly."""
     tasks = len(pool.tasks)
     read = torch.stack([x] * tasks, dim=1)
     shares = plain_shares(pool, model.trees.levels, *raw)
@@ -80,12 +80,13 @@ def plain_paths(model: EMM, pool: Pool, x: Tensor, raw: tuple[Tensor, Tensor]) -
             back = plain_adapter(level.returns[n], own)
             u[n] = (h[n] + back if level.own_paths else back,)
         for n, member in enumerate(pool.members.trees):
-            trees[:, n] += z[:, member.task] @ level.reading.weight[n, 0]
-    logits = [tower(*u[n])[:, 0] for n, tower in enumerate(model.fusion.towers)]
+            of_tree = shares_of(pool, n)
+            trees[:, of_tree] += z[:, member.task] @ level.reading.weight[of_tree, 0].T
+    logits = [tower(*u[n]) for n, tower in enumerate(model.fusion.towers)]
     return [
         torch.stack(
             [logits[n] for n in of_task(pool, "networks", task)]
-            + [trees[:, n] for n in of_task(pool, "trees", task)],
+            + [trees[:, shares_of(pool, n)] for n in of_task(pool, "trees", task)],
             dim=1,
         )
         for task in range(tasks)
@@ -102,13 +103,12 @@ def test_it_equals_a_direct_implementation(any_pool: Pool, own_paths: bool) -> N
     dense = dense.double()
     x = plain_front(model.front, dense, sparse)
     paths = plain_paths(model, any_pool, x, (dense, sparse))
-    expected = torch.empty(5, len(paths), dtype=torch.float64)
-    for task, logits in enumerate(paths):
-        gate = model.fusion.gates[task]
-        for row in range(5):
-            shares = plain_softmax(gate.weight @ x[row] + gate.bias)
-            expected[row, task] = shares @ logits[row]
-    torch.testing.assert_close(model(dense, sparse), expected)
+    expected = []
+    for gate, logits in zip(model.fusion.gates, paths, strict=True):
+        weights = [plain_softmax(gate.weight @ row + gate.bias) for row in x]
+        pairs = zip(weights, logits, strict=True)
+        expected.append(torch.stack([own @ members for own, members in pairs]))
+    torch.testing.assert_close(model(dense, sparse), torch.cat(expected, dim=1))
 
 
 def test_at_first_corrections_towers_and_last_gates_learn(mixed: Pool) -> None:

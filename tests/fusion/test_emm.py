@@ -12,14 +12,14 @@ from emm.fusion.emm import EMM
 from emm.fusion.pool import Pool
 from emm.fusion.settings import VARIANTS, Start
 from tests.fusion.conftest import INPUTS
-from tests.fusion.fused import KNOBS, build, moved, rows, states, step
+from tests.fusion.fused import KNOBS, build, moved, outputs_of, rows, states, step
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("count", [1, 5])
-def test_each_row_gets_one_logit_per_task(any_pool: Pool, variant: str, count: int) -> None:
+def test_each_row_gets_the_logits_of_all_tasks(any_pool: Pool, variant: str, count: int) -> None:
     logits = build(any_pool, variant).eval()(*rows(count))
-    assert logits.shape == (count, len(any_pool.tasks))
+    assert logits.shape == (count, sum(outputs_of(any_pool)) or len(any_pool.tasks))
     assert logits.isfinite().all()
 
 
@@ -27,7 +27,8 @@ def test_each_row_gets_one_logit_per_task(any_pool: Pool, variant: str, count: i
 def test_a_description_from_json_builds_the_same_model(any_pool: Pool, variant: str) -> None:
     model = build(any_pool, variant).eval()
     description = json.loads(json.dumps(any_pool.describe()))
-    again = EMM(INPUTS, len(any_pool.tasks), variant=variant, pool=description, **KNOBS)
+    knobs = {**KNOBS, "outputs": outputs_of(any_pool)}
+    again = EMM(INPUTS, len(any_pool.tasks), variant=variant, pool=description, **knobs)
     again.load_state_dict(model.state_dict())
     assert torch.equal(again.eval()(*rows(5)), model(*rows(5)))
 
@@ -84,8 +85,8 @@ def test_the_networks_of_an_unfrozen_paper_variant_learn(mixed: Pool) -> None:
 def test_cached_shares_without_offsets_give_the_same_logits(any_pool: Pool, variant: str) -> None:
     model = build(any_pool, variant).eval()
     dense, sparse = rows(5)
-    shares = model.trees(dense, sparse).flatten(1)  # [B, trees*C]
-    cached = torch.cat([shares, torch.zeros(5, len(model.networks.members))], dim=1)
+    shares = model.trees(dense, sparse).flatten(1)  # [B, S*C]
+    cached = torch.cat([shares, torch.zeros(5, model.offsets)], dim=1)
     assert torch.equal(model(dense, sparse, cached), model(dense, sparse))
 
 

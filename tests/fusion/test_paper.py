@@ -1,9 +1,10 @@
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from emm.fusion.emm import EMM
 from emm.fusion.pool import Pool
+from emm.nn.mlp import UnequalLinear
 from tests.fusion.fused import (
     build,
     of_task,
@@ -35,8 +36,15 @@ def plain_paper(model: EMM, pool: Pool, dense: Tensor, sparse: Tensor) -> Tensor
         lifted = plain_lift(model.fusion.lifts[level], pool, found, shares[:, :, level])
         fuse = plain_within if fusion.merge is None else plain_fusion
         z = fuse(fusion, z, lifted)
-    towers = model.fusion.towers.layers
-    return torch.cat([plain_chain(towers, z[:, task], task) for task in range(tasks)], dim=1)
+    return torch.cat([plain_tower(model, z[:, task], task) for task in range(tasks)], dim=1)
+
+
+def plain_tower(model: EMM, z: Tensor, task: int) -> Tensor:
+    """The tower of one task; those of tasks of classes end in layers of their own."""
+    *hidden, last = model.fusion.towers.layers
+    if not isinstance(last, UnequalLinear):
+        return plain_chain(model.fusion.towers.layers, z, task)
+    return plain_adapter(last.layers[task], plain_chain(nn.Sequential(*hidden), z, task))
 
 
 @pytest.mark.parametrize("count", [1, 5])
