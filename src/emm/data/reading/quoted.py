@@ -107,16 +107,15 @@ def quotes_in(records: Records) -> Places:
 
 def without_blanks(records: Records, quotes: Places, dialect: Dialect) -> Records:
     """The same records without the blanks around quoted values."""
-    data = np.frombuffer(b"\n%b\n" % records.text, np.uint8)
-    found = [
-        _blanks_from(data, quotes[start::2] + 1, step, dialect) for start, step in ((0, -1), (1, 1))
-    ]
-    blanks = np.sort(np.concatenate(found)) - 1
+    data = np.frombuffer(records.text, np.uint8)
+    left = _blanks_from(data, quotes[::2], -1, dialect)
+    right = _blanks_from(data, quotes[1::2], 1, dialect)
+    blanks = np.sort(np.concatenate([left, right]))
     if not len(blanks):
         return records
     spans = np.array(records.faults, np.int64).reshape(-1, 2)
     moved = (spans - np.searchsorted(blanks, spans)).tolist()
-    text = np.delete(data[1:-1], blanks).tobytes()
+    text = np.delete(data, blanks).tobytes()
     return Records(text, tuple(Span(*span) for span in moved))
 
 
@@ -167,10 +166,11 @@ def _past_blanks(data: Bytes, places: Places, step: int, dialect: Dialect) -> Pl
 def _blanks_from(data: Bytes, places: Places, step: int, dialect: Dialect) -> Places:
     """Places of the blanks next to each place, in one direction."""
     found = [np.empty(0, np.int64)]
-    places = places + step
-    while len(places := places[dialect.is_blank[data[places]]]):
-        found.append(places)
+    while len(places):
         places = places + step
+        places = places[(places >= 0) & (places < len(data))]
+        places = places[dialect.is_blank[data[places]]]
+        found.append(places)
     return np.concatenate(found)
 
 
