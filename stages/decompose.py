@@ -6,6 +6,7 @@ from emm.config.project import PARAMS_FILE, load_project
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.files import atomic_folder
 from emm.core.locks import hold
+from emm.core.progress import say
 from emm.fusion.decompose import decompose
 from emm.fusion.factories import trusting
 from emm.fusion.settings import FusionSettings
@@ -39,7 +40,10 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
         atomic_folder(out) as folder,
         trusting(fusion.factories),
     ):
-        decompose(folder, context, networks, trees, fusion, training.seeds, checkpoint)
+        if networks or fusion.pool:
+            decompose(folder, context, networks, trees, fusion, training.seeds, checkpoint)
+        else:
+            say("`trained` is empty: there is nothing to decompose")
 
 
 if __name__ == "__main__":

@@ -201,6 +201,16 @@ def test_a_pool_has_networks(copy: Copy) -> None:
     copy.check()
 
 
+def test_outside_trees_join_no_regression(copy: Copy) -> None:
+    copy.edit(DATA, custom("visit", "spend"))
+    file = copy.params.parent / "trees.json"
+    file.write_text("{}")
+    copy.edit(PAPER, put("fusion", pool=[{"task": "visit", "trees": str(file)}]))
+    copy.check()
+    copy.edit(PAPER, put("fusion", pool=[{"task": "spend", "trees": str(file)}]))
+    assert "outside trees can't join the regression task 'spend'" in copy.faults()
+
+
 def test_row_weights_that_a_dataset_lacks(copy: Copy) -> None:
     copy.edit(PAPER, put("training", sample_weights=True))
     copy.check()

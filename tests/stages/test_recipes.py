@@ -87,3 +87,14 @@ def test_each_recipe_of_the_active_dataset_is_valid_as_it_is(recipe: str, tmp_pa
     params = copy_conf(tmp_path)
     edit(params, lambda tree: tree.update(recipe=recipe))
     check_project(load_project(params))
+
+
+def test_without_trained_networks_there_is_nothing_to_decompose(
+    processed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(processed, "data")
+    edit(copy_conf(tmp_path), lambda tree: tree.update(trained=[], fused=[], table=["gbdt"]))
+    check_project(load_project(Path("params.yaml")))
+    decompose(CENSUS)
+    assert list(Path(f"data/components/{CENSUS}/paper").iterdir()) == []

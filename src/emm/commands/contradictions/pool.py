@@ -7,6 +7,7 @@ from pathlib import Path
 from emm.commands.contradictions.known import Known
 from emm.config.project import UNLISTED, ConfigFile
 from emm.core.errors import ParamsError, nearest
+from emm.data.tables.schema import REGRESSION
 from emm.fusion.settings import FusedSettings, OutsideModel
 from emm.models import MODELS
 from emm.training.auto import Facts, network_defaults
@@ -78,6 +79,14 @@ def _outside(known: Known, entry: OutsideModel, where: str) -> Iterator[ParamsEr
             f"no task is called {entry.task!r}; {nearest(entry.task, known.tasks)}",
             where=where,
             next_step="correct the task of the entry",
+        )
+    elif entry.trees is not None and known.kinds[entry.task] == REGRESSION:
+        yield ParamsError(
+            f"outside trees can't join the regression task {entry.task!r}",
+            where=where,
+            got=entry.trees,
+            expected="trees of a task of another kind",
+            next_step="take the entry out, and write `trees: [gbdt]` in fusion",
         )
     network = entry.factory is not None and entry.weights is not None
     if network == (entry.trees is not None):
