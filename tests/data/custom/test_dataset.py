@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
 
@@ -24,7 +25,9 @@ from emm.data.datasets.split_rules import (
     Split,
 )
 from emm.data.prepare.dataset import dataset_of
+from emm.data.tables.schema import WEIGHT, load_schema
 from stages.download import main as download
+from stages.preprocess import main as preprocess
 from tests.configuration import CENSUS, Change, copy_conf, edit
 from tests.data.custom.custom_files import make_table, put_csv
 
@@ -96,6 +99,17 @@ def test_custom_data_without_a_path_is_looked_for_in_placed(project: Path) -> No
 def test_the_samples_key_is_read_too() -> None:
     change(lambda tree: tree.update(preprocess={"sample": {"key": "zip", "fraction": 0.5}}))
     assert "zip" in fetched().sparse
+
+
+def test_a_dropped_column_may_weigh_the_rows(project: Path) -> None:
+    change(lambda tree: tree["custom"].update(drop=["views", "genres"], bags={}))
+    change(lambda tree: tree.update(preprocess={"weight": "views", "max_rejected": 0.1}))
+    download("shop")
+    preprocess("shop")
+    schema = load_schema(project / "data/processed/shop/schema.json")
+    weights = pl.read_parquet(project / "data/processed/shop/train.parquet")[WEIGHT]
+    assert schema.weight == "views"
+    assert {*weights} <= {*range(1, 400)}
 
 
 def test_datasets_may_share_custom_data() -> None:

@@ -39,7 +39,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "key": ({"columns": CustomColumns(key="usr")}, r"custom\.key: .* did you mean 'user'"),
     "weight": ({"columns": CustomColumns(weight="w")}, r"custom\.weight: no column is called 'w'"),
     "drop": ({"columns": CustomColumns(drop=("dya",))}, r"custom\.drop: .* did you mean 'day'"),
-    "carried": ({"columns": CustomColumns(carried=("zp",))}, r"custom\.carried: .* mean 'zip'"),
+    "carried": ({"columns": CustomColumns(carried=("zp",))}, r"- preprocess: .* mean 'zip'"),
     "split": ({"split": ByKey("usr", 0.1, 0.1)}, r"split\.column: .* did you mean 'user'"),
     "made_from": (
         {"tasks": {"visit": CustomTask("visited", made_from=("amuont",))}},

@@ -22,7 +22,7 @@ class CustomColumns:
         drop: columns that are not features.
         key: identifies the user of a row.
         weight: weight of a row.
-        carried: further columns to read, for other purposes.
+        carried: further columns to read, which the section preprocess names.
     """
 
     dense: tuple[str, ...] | None = None
@@ -65,12 +65,12 @@ def misnamed(
         "key": (columns.key,),
         "weight": (columns.weight,),
         "split.column": (split,) if split != columns.key else (),
-        "carried": columns.carried,
         **{f"tasks.{name}.made_from": task.made_from for name, task in tasks.items()},
     }
+    places = {f"{where}.{role}": names for role, names in roles.items()}
     return [
-        unknown_column(f"{where}.{role}", column, known)
-        for role, names in roles.items()
+        unknown_column(place, column, known)
+        for place, names in (places | {"preprocess": columns.carried}).items()
         for column in names
         if column is not None and column not in known
     ]
