@@ -12,7 +12,6 @@ from torch import Tensor
 
 from emm.core.errors import DataError
 from emm.metrics.classes import check_classes, log_probabilities
-from emm.metrics.ranking import last_of_each
 from emm.metrics.significance import Comparison, compared
 from emm.metrics.weights import check_weights
 
@@ -21,12 +20,13 @@ _ELEMENTS = 1 << 20  # of a block of resamples, so that it fits into the process
 
 
 class _Ranking(NamedTuple):
-    """Rows from the highest score to the lowest [N], which of them are positive [N], and the last
-    row of each distinct score [K]."""
+    """The rows of the positives [P], those of the negatives by ascending score [Q], and how many
+    negatives are below each positive [P], and below or equal to it [P]."""
 
-    order: Tensor
-    positive: Tensor
-    ends: Tensor
+    positives: Tensor
+    negatives: Tensor
+    below: Tensor
+    not_above: Tensor
 
 
 def auc_replicates(
@@ -108,8 +108,11 @@ def _columns(
 
 
 def _ranking(scores: Tensor, positive: Tensor) -> _Ranking:
-    ordered, order = scores.sort(descending=True)
-    return _Ranking(order, positive[order], last_of_each(ordered).nonzero().squeeze(1))
+    positives, negatives = positive.nonzero().squeeze(1), (~positive).nonzero().squeeze(1)
+    ordered, order = scores[negatives].sort()
+    upper = scores[positives].contiguous()
+    below, not_above = (torch.searchsorted(ordered, upper, right=right) for right in (False, True))
+    return _Ranking(positives, negatives[order], below, not_above)
 
 
 def _drawn(rows: int, resamples: int, generator: torch.Generator) -> Tensor:
@@ -125,8 +128,8 @@ def _mean_auc(columns: list[_Ranking], weights: Tensor) -> Tensor:
 
 
 def _auc(ranking: _Ranking, weights: Tensor) -> Tensor:
-    ordered = weights[ranking.order]
-    up = (ordered * ranking.positive.unsqueeze(1)).cumsum(0)[ranking.ends]
-    across = ordered.cumsum(0)[ranking.ends] - up
-    wins = across[0] * up[0] + (across.diff(dim=0) * (up[1:] + up[:-1])).sum(0)
-    return wins / (2 * across[-1] * up[-1])
+    positives, negatives = weights[ranking.positives], weights[ranking.negatives]
+    sums = torch.zeros(len(negatives) + 1, weights.shape[1], dtype=weights.dtype)
+    torch.cumsum(negatives, 0, out=sums[1:])  # the weight of the k lowest negatives, [Q + 1, R]
+    wins = positives * (sums[ranking.below] + sums[ranking.not_above])
+    return wins.sum(0) / (2 * positives.sum(0) * sums[-1])

@@ -14,8 +14,8 @@ def class_aucs(
 ) -> dict[int, tuple[float, float]]:
     """One-vs-rest AUC of each class that occurs, and the number or total weight of its rows.
 
-    The keys are the numbers of the classes. A row's score for a class is the class's log probability in float64. Raises DataError if fewer
-    than two classes occur.
+    The keys are the numbers of the classes. A row's score for a class is the class's log
+    probability in float64. Raises DataError if fewer than two classes occur.
 
     Args:
         logits: [N, C].

@@ -83,7 +83,7 @@ def _wins(keys: Tensor) -> tuple[int, int]:
         marks = torch.searchsorted(keys, torch.tensor([last - 1, last, last + 1]))
         first, middle, stop = marks.tolist()
         block = keys[start:first]
-        ends = last_of_each(block >> 1).nonzero().squeeze(1)  # [K]
+        ends = _last_of_each(block >> 1).nonzero().squeeze(1)  # [K]
         positive = (block & 1).cumsum(0)[ends]
         positive, negative = (_from_zero(x) for x in (positive, ends + 1 - positive))  # [K + 1]
         twice += _twice_area(positive, negative) + 2 * int(positive[-1]) * negatives
@@ -98,7 +98,7 @@ def _weighted_auc(scores: Tensor, labels: Tensor, weights: Tensor) -> float:
     check_pair(scores, labels)
     check_weights(weights, len(scores))
     ordered, order = scores.sort(descending=True)
-    ends = last_of_each(ordered).nonzero().squeeze(1)  # [K]
+    ends = _last_of_each(ordered).nonzero().squeeze(1)  # [K]
     positive, weight = (labels == 1)[order], weights.double()[order]
     ups, across = (_from_zero(x.cumsum(0)[ends]) for x in (weight * positive, weight * ~positive))
     pairs = ups[-1] * across[-1]
@@ -126,7 +126,7 @@ def _counts(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """
     check_pair(scores, labels)
     ordered, order = scores.sort(descending=True)
-    ends = last_of_each(ordered).nonzero().squeeze(1)  # [K]
+    ends = _last_of_each(ordered).nonzero().squeeze(1)  # [K]
     true_positives = labels[order].cumsum(0, dtype=torch.int64)[ends]
     false_positives = ends + 1 - true_positives
     _check_both_classes(int(false_positives[-1]), int(true_positives[-1]))
@@ -149,10 +149,10 @@ def _thinned(negatives: int, points: int, device: torch.device) -> Tensor:
         0, torch.tensor(negatives).double().log10().item(), points // 2, dtype=torch.float64
     )
     counts = torch.cat([even, logarithmic]).round().long().sort().values
-    return counts[last_of_each(counts)].to(device)
+    return counts[_last_of_each(counts)].to(device)
 
 
-def last_of_each(ordered: Tensor) -> Tensor:
+def _last_of_each(ordered: Tensor) -> Tensor:
     """Mask of the last value of each run of equal values."""
     mask = torch.ones_like(ordered, dtype=torch.bool)
     mask[:-1] = ordered[1:] != ordered[:-1]
