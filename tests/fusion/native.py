@@ -18,16 +18,22 @@ def boosted_table() -> tuple[np.ndarray, np.ndarray]:
     return columns, (columns[:, 0] * columns[:, 5] > 0.3).astype(np.uint8)
 
 
-def save_native(folder: Path, library: str) -> Path:
-    """Save three trees in the format of their library."""
+def save_native(folder: Path, library: str, classes: int = 1) -> Path:
+    """Save three rounds of trees in the format of their library; ``classes``: of a task of classes,
+    1 for a binary task."""
     columns, labels = boosted_table()
+    count = {}
+    if classes > 1:
+        labels, count = np.arange(len(labels)) % classes, {"num_class": classes}
     if library == "lightgbm":
-        quiet = {"objective": "binary", "verbosity": -1, "num_threads": 1}
+        objective = "multiclass" if count else "binary"
+        quiet = {"objective": objective, "verbosity": -1, "num_threads": 1, **count}
         data = lightgbm.Dataset(columns, labels, feature_name=COLUMNS, params=quiet)
         lightgbm.train(quiet, data, 3).save_model(folder / "model.txt")
         return folder / "model.txt"
     data = xgboost.DMatrix(columns, labels, feature_names=COLUMNS, nthread=1)
-    booster = xgboost.train({"objective": "binary:logistic", "nthread": 1}, data, 3)
+    objective = "multi:softprob" if count else "binary:logistic"
+    booster = xgboost.train({"objective": objective, "nthread": 1, **count}, data, 3)
     booster.save_model(folder / "model.json")
     return folder / "model.json"
 

@@ -22,14 +22,14 @@ class Embed(nn.Module):
 class Deep(nn.Module):
     """Attributes called in turn, one activation for all layers, ten layers."""
 
-    def __init__(self, inputs: Inputs) -> None:
+    def __init__(self, inputs: Inputs, outputs: int = 1) -> None:
         super().__init__()
         self.embed = Embed(inputs, 3)
         self.act = nn.ReLU()
         self.in_layer = nn.Linear(self.embed.width, 20)
         self.narrow, self.norm1 = nn.Linear(20, 8), nn.BatchNorm1d(8)
         self.middle, self.norm2 = nn.Linear(8, 8), nn.BatchNorm1d(8)
-        self.out = nn.Linear(8, 1)
+        self.out = nn.Linear(8, outputs)
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
         x = self.act(self.in_layer(self.embed(dense, sparse)))
@@ -52,3 +52,8 @@ class Shallow(nn.Module):
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
         return self.head(self.body(self.embed(dense, sparse)))
+
+
+def of_three_classes(inputs: Inputs) -> nn.Module:
+    """A factory of a network for a task of three classes."""
+    return Deep(inputs, 3)

@@ -13,7 +13,8 @@ from emm.fusion.cached_predictions import (
 from emm.fusion.out_of_fold import in_sample_predictions
 from emm.fusion.pool import Pool
 from emm.fusion.trained_models import TrainedTrees
-from tests.fusion.fused import build, ensemble, rows
+from tests.fusion.conftest import pool_of_kind
+from tests.fusion.fused import build, ensemble, outputs_of, rows
 
 ROWS, LEVELS = 6, 3
 
@@ -37,6 +38,21 @@ def test_predictions_are_loaded_in_the_order_of_the_members(mixed: Pool, tmp_pat
     # Networks without an offset get zero.
     assert not offsets[:, :3].any()
     assert torch.equal(offsets[:, 3:], cached["wide/t1"])
+
+
+def test_members_of_a_task_of_classes_have_a_column_per_class(tmp_path: Path) -> None:
+    pool = pool_of_kind(3, "classes")
+    outputs = outputs_of(pool)
+    shares = {
+        member.name: torch.rand(ROWS, LEVELS * outputs[member.task])
+        for member in pool.members.trees
+    }
+    last = pool.members.networks[-1]
+    offset = torch.rand(ROWS, outputs[last.task])
+    save_cached_predictions(tmp_path, {"train": {**shares, last.name: offset}})
+    found = load_cached_predictions(tmp_path, pool.members, "train", ROWS, outputs)
+    zeros = torch.zeros(ROWS, 2 * sum(outputs) - outputs[last.task])
+    assert torch.equal(found, torch.cat([*shares.values(), zeros, offset], dim=1))
 
 
 def test_each_split_has_its_own_predictions(mixed: Pool, tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -55,6 +57,27 @@ def test_lift_adapts_narrow_networks_and_maps_each_tree_to_a_vector() -> None:
     assert isinstance(fits, nn.Identity)
     for own, members in zip(lifted, expected, strict=True):
         torch.testing.assert_close(own, torch.stack(members, dim=1))
+
+
+WITH_CLASSES = replace(LAYOUT, outputs=(2, 3, 1))
+
+
+def test_members_have_the_outputs_of_their_tasks() -> None:
+    assert WITH_CLASSES.network_outputs == [2, 1, 2]
+    assert WITH_CLASSES.tree_outputs == [1, 3, 3]
+    assert WITH_CLASSES.task_of_share == [2, 1, 1, 1, 1, 1, 1]
+    assert (LAYOUT.network_outputs, LAYOUT.tree_outputs) == ([1, 1, 1], [1, 1, 1])
+
+
+def test_lift_maps_the_shares_of_all_classes_to_one_vector() -> None:
+    torch.manual_seed(0)
+    lift = Lift(WITH_CLASSES, 0)
+    shares = torch.rand(ROWS, 7)
+    lifted = lift([torch.rand(ROWS, own[0]) for own in LAYOUT.widths], shares)
+    for task, place, tree, columns in ((1, 0, 1, (1, 4)), (1, 1, 2, (4, 7)), (2, 1, 0, (0, 1))):
+        own = shares[:, slice(*columns)]
+        expected = own @ lift.trees[tree].weight.T + lift.trees[tree].bias
+        torch.testing.assert_close(lifted[task][:, place], expected)
 
 
 def test_an_adapter_is_linear_or_the_identity_if_widths_are_equal() -> None:

@@ -121,9 +121,9 @@ def test_an_unknown_task_is_an_error(weights: dict[str, Path]) -> None:
         outside_models([entry], TASKS, INPUTS, COLUMNS)
 
 
-def test_outside_trees_are_only_for_binary_tasks(tmp_path: Path) -> None:
+def test_outside_trees_are_not_for_regression_tasks(tmp_path: Path) -> None:
     entry = OutsideModel("t1", trees=str(save_native(tmp_path, "lightgbm")))
-    with pytest.raises(ParamsError, match="only join binary tasks"):
+    with pytest.raises(ParamsError, match="can't join a regression task"):
         outside_models([entry], TASKS, INPUTS, COLUMNS, regressions=["t1"])
 
 
