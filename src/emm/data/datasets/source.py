@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-
 COMPRESSED = (".gz", ".zst")
 """Suffixes of compressed files, which are stored unpacked."""
 
