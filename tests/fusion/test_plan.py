@@ -1,5 +1,6 @@
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,14 @@ from rich.console import Console
 
 from emm.config.project import load_project
 from emm.core.errors import DataError, DecompositionError, ParamsError
-from emm.data.tables.schema import FORMAT, DenseColumn, Schema, SparseColumn, write_schema
+from emm.data.tables.schema import (
+    FORMAT,
+    DenseColumn,
+    Schema,
+    SparseColumn,
+    load_schema,
+    write_schema,
+)
 from emm.fusion.plan import decomposition_plan
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +104,29 @@ def test_trees_are_not_part_of_the_plan(encoded: Path) -> None:
 def test_a_pool_entry_that_is_neither_network_nor_trees_is_an_error(encoded: Path) -> None:
     with pytest.raises(ParamsError, match="neither a network nor trees"):
         planned(fusion={"pool": [{"task": "income"}]})
+
+
+def test_it_shows_the_networks_that_the_pool_takes(encoded: Path) -> None:
+    shown = planned(fusion={"networks": ["tm-2"]})
+    assert "tm-2/income" in shown
+    assert "tm-1" not in shown
+
+
+def test_a_network_of_the_pool_that_is_not_trained_is_an_error(encoded: Path) -> None:
+    with pytest.raises(
+        ParamsError, match=r"'tm-3', which isn't trained(.|\n)*add tm-3 to `trained`"
+    ):
+        planned(fusion={"networks": ["tm-2", "tm-3"]})
+
+
+def test_networks_of_a_task_of_classes_are_planned_with_its_outputs(encoded: Path) -> None:
+    file = encoded / "data/processed" / CENSUS / "schema.json"
+    schema = load_schema(file)
+    classes = {"never-married": ("never", "married", "widowed")}
+    kinds = {"never-married": "classes"}
+    plain = planned()
+    write_schema(replace(schema, kinds=kinds, classes=classes), file)
+    assert planned() == plain
 
 
 def test_without_preprocessed_data_the_error_names_the_next_step(project: Path) -> None:
