@@ -114,6 +114,7 @@ def test_all_columns_with_other_words_are_one_fault_with_the_lines_to_write() ->
         (["1,500", "2,750"], 'thousands: "," or decimal: ","'),
         (["1.234,5", "7,25"], 'decimal: "," and thousands: "."'),
         (["1,2,3", "4,5"], None),
+        (["1", "2", "3", "1,2"], None),
         (["a,b", "1,5"], None),
     ],
 )
@@ -122,7 +123,9 @@ def test_numbers_in_another_notation_are_not_a_category(texts: list[str], hint: 
     assert found.hint == hint
     faults = word_faults("custom", {"a": found}, [], [])
     assert bool(faults) == bool(hint)
-    assert all(f"write {hint}, or name the column in sparse" in fault for fault in faults)
+    assert all(
+        f"write {hint}, otherwise name the column in sparse or bags" in fault for fault in faults
+    )
 
 
 @pytest.mark.parametrize(

@@ -123,8 +123,8 @@ def word_faults(
     ``missing`` and ``sparse``: the settings of these names so far.
     """
     faults = [
-        f"{where}: the numbers of {original_name(name)!r} are in another notation; write "
-        f"{each.hint}, or name the column in sparse"
+        f"{where}: the values of {original_name(name)!r} look like numbers in another notation; if "
+        f"they are, write {each.hint}, otherwise name the column in sparse or bags"
         for name, each in inferred.items()
         if each.hint
     ]

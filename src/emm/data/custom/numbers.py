@@ -13,7 +13,7 @@ MISSING_WORDS = (
 """What stands for a missing value in a column of numbers or dates, in small letters."""
 
 _CODE = r"^[+-]?0\d"
-_MOST = 0.9
+_MOST, _HALF = 0.9, 0.5
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def number_columns(sample: pl.DataFrame, notation: Notation, named: Iterable[str
 
 
 def hint(column: pl.Series) -> str | None:
-    """The setting with which most values of a column of text with commas would be numbers."""
-    if not column.str.contains(",", literal=True).any():
+    """The setting with which most values of a column of text would be numbers with commas."""
+    if float(column.str.contains(",", literal=True).mean() or 0.0) < _HALF:  # type: ignore[arg-type]
         return None
     settings = {'thousands: ","': Notation(".", ","), 'decimal: ","': Notation(",")}
     found = [text for text, notation in settings.items() if _share(column, notation) >= _MOST]
