@@ -62,14 +62,14 @@ def find_features(
 
     ``others``: columns with another use; ``missing``: texts that are read as null.
     """
-    errors = [*_unusable(sample, columns, others, where)]
+    errors = [*_unusable(sample, columns, where)]
     if errors:
         return Features((), (), (), (), {}, ()), errors
     inferred = _inferred(sample, columns, others)
     roles = _roles(sample, columns, inferred)
     dates = _dates(sample, [name for name, role in roles.items() if role == DATES])
     errors += _misfits(sample, columns, dates, missing, where)
-    errors += word_faults(where, inferred, missing, [*map(original_name, columns.sparse or ())])
+    errors += word_faults(where, inferred, missing, _sparse_so_far(columns, inferred))
     dense = list[str]()
     for name, role in roles.items():
         dense += [name] if role == DENSE else dates[name].names if name in dates else []
@@ -119,9 +119,15 @@ def _dates(sample: pl.DataFrame, names: Sequence[str]) -> dict[str, DateFeatures
     return {name: each for name, each in found.items() if each is not None}
 
 
-def _unusable(
-    sample: pl.DataFrame, columns: CustomColumns, others: set[str], where: str
-) -> Iterator[str]:
+def _sparse_so_far(columns: CustomColumns, inferred: Mapping[str, Inferred]) -> list[str]:
+    """The names that a setting `sparse` needs to leave the roles of these columns as they are."""
+    names = list(columns.sparse or ())
+    if columns.dense is not None and columns.sparse is None:
+        names = [name for name, each in inferred.items() if each.role == SPARSE]
+    return [*map(original_name, names)]
+
+
+def _unusable(sample: pl.DataFrame, columns: CustomColumns, where: str) -> Iterator[str]:
     """Messages for columns of a type that fits none of their roles."""
     roles = {"dense": columns.dense, "sparse": columns.sparse, "dates": columns.dates}
     roles |= {"key": (columns.key or "",), "weight": (columns.weight or "",)}
