@@ -5,12 +5,15 @@ import pytest
 import torch
 
 from emm.data.tables.rows import without_fold
+from emm.training.checkpoint import Checkpoint
 from emm.training.store import load_model
 from emm.trees.gbdt import GradientBoosting, fit, grow
 from emm.trees.train import train_trees
+from tests.fusion.partly_labelled import make_partly_labelled
 from tests.training.tiny import BOOSTING, IDENTITY, TASKS, fusion, make_context
 
 CONTEXT = make_context()
+PARTLY = make_partly_labelled()
 
 
 def trees(folder: Path) -> GradientBoosting:
@@ -52,3 +55,31 @@ def test_the_model_of_a_fold_has_as_many_trees_from_the_other_folds(tmp_path: Pa
 def test_models_of_folds_are_written_out_of_fold_only(tmp_path: Path, fit_on: str) -> None:
     train_trees(tmp_path, CONTEXT, BOOSTING, (0,), fusion(fit_on))
     assert not list(tmp_path.rglob("fold-*"))
+
+
+def test_missing_labels_and_classes_are_trained_resumed_and_recorded(tmp_path: Path) -> None:
+    expected, histories = fit(PARTLY.train, PARTLY.validation, PARTLY.inputs, BOOSTING, seed=0)
+    stage = Checkpoint("", tmp_path / "checkpoints", {})
+    for folder in ("first", "resumed"):
+        train_trees(tmp_path / folder, PARTLY, BOOSTING, (0,), checkpoint=stage)
+        assert same(trees(tmp_path / folder / "seed-0"), expected)
+        runs = json.loads((tmp_path / folder / "history.json").read_text())["runs"]
+        for run, task, history in zip(runs, TASKS, histories, strict=True):
+            found = [epoch["auc"][task] for epoch in run["epochs"]]
+            assert found == [each.score for each in history.iterations]
+
+
+@pytest.mark.parametrize("fit_on", ["train", "out-of-fold"])
+def test_the_recipe_sets_the_weight_of_positives(tmp_path: Path, fit_on: str) -> None:
+    how = fusion(fit_on)
+    train_trees(tmp_path, CONTEXT, BOOSTING, (0,), how, positive_weights=(1.0, 4.0))
+    rows = CONTEXT.train, CONTEXT.validation, CONTEXT.inputs, BOOSTING
+    expected, histories = fit(*rows, seed=0, positive_weights=(1.0, 4.0))
+    assert same(trees(tmp_path / "seed-0"), expected)
+    assert not same(trees(tmp_path / "seed-0"), fit(*rows, seed=0)[0])
+    if fit_on == "out-of-fold":
+        counts = [each.best_iteration for each in histories]
+        without = without_fold(CONTEXT.train, 1, 3, seed=0)
+        weights = (1.0, 4.0)
+        grown = grow(without, CONTEXT.inputs, BOOSTING, counts, seed=0, positive_weights=weights)
+        assert same(trees(tmp_path / "seed-0/fold-1"), grown)

@@ -22,7 +22,7 @@ from emm.training.context import TrainingContext, schedule_of
 from emm.training.epochs import best_epoch
 from emm.training.fit import Schedule, fit
 from emm.training.networks import Build, build_network, fresh_network
-from emm.training.settings import OptimiserSettings, TrainingSettings
+from emm.training.settings import OptimiserSettings, TrainingSettings, positive_weights
 from emm.trees.gbdt import fit as boost
 from emm.trees.settings import BoostingSettings
 from emm.trees.train import in_memory
@@ -42,19 +42,29 @@ def train_trial(
 ) -> Scores:
     """Train ``model`` with ``section``; returns the best validation AUC of each task."""
     if model == "gbdt":
-        return _boost(context, model, section, seed)
+        return _boost(context, project, dataset, model, section, seed)
     if model in project.active.fused:
         return _fuse(context, project, dataset, model, section, seed)
     return _fit(context, project, dataset, model, section, seed)
 
 
-def _boost(context: TrainingContext, model: str, section: Section, seed: int) -> Scores:
+def _boost(
+    context: TrainingContext,
+    project: Project,
+    dataset: str,
+    model: str,
+    section: Section,
+    seed: int,
+) -> Scores:
     errors: list[str] = []
     boosting: BoostingSettings = bind(BoostingSettings, section, model, errors)
     raise_all(errors, str(SPACES))
     train = in_memory(context.train, "train", seed)
     validation = in_memory(context.validation, "validation", seed)
-    _, histories = boost(train, validation, context.inputs, boosting, seed=seed)
+    training = project.recipe(dataset).read("training", TrainingSettings)
+    schema, inputs = context.schema, context.inputs
+    weights = positive_weights(training.positive_weight, schema.tasks, schema.task_kinds)
+    _, histories = boost(train, validation, inputs, boosting, seed=seed, positive_weights=weights)
     best = [max(iteration.score for iteration in each.iterations) for each in histories]
     return dict(zip(context.schema.tasks, best, strict=True))
 
