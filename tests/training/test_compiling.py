@@ -2,13 +2,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
 
 from emm.data.tables.rows import RowTensors
 from emm.training import compiling
 from emm.training.compiling import TIMED, WARM_UP, choose_forward, compiled
 from emm.training.fit import fit
-from emm.training.forward import Forward, forward_of
+from emm.training.forward import Forward, Losses, forward_of
 from tests.training.fitting import TRAIN, VALIDATION, mmoe, run, schedule
 
 CPU = torch.device("cpu")
@@ -26,10 +25,10 @@ class Steps:
         monkeypatch.setattr(compiling, "_cost", compiling._Cost(10.0))
 
     def _step(self, name: str, seconds: float) -> Forward:
-        def step(_batch: RowTensors) -> tuple[Tensor, None]:
+        def step(_batch: RowTensors) -> Losses:
             self.now += seconds
             self.taken.append(name)
-            return torch.zeros(2), None
+            return Losses(torch.zeros(2))
 
         return step
 
@@ -78,7 +77,7 @@ def test_without_a_compiler_training_continues_with_a_message(
 ) -> None:
     steps = Steps(monkeypatch, 1, 1)
 
-    def broken(_batch: RowTensors) -> tuple[Tensor, None]:
+    def broken(_batch: RowTensors) -> Losses:
         raise RuntimeError("no C++ compiler\nand more")
 
     steps.faster = broken

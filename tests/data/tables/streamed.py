@@ -33,7 +33,13 @@ def numbered(count: int) -> RowTensors:
 def columns(rows: RowTensors) -> Columns:
     widths = {"dense": rows.dense, "sparse": rows.sparse, "labels": rows.labels}
     names = {k: tuple(f"{k}{n}" for n in range(v.shape[1])) for k, v in widths.items()}
-    return Columns(**names, weight=() if rows.weights is None else (WEIGHT,), kinds=rows.kinds)
+    return Columns(
+        **names,
+        weight=() if rows.weights is None else (WEIGHT,),
+        kinds=rows.kinds,
+        outputs=rows.outputs,
+        partly_labelled=rows.partly_labelled,
+    )
 
 
 def write(rows: RowTensors, path: Path, group: int) -> Columns:
