@@ -27,8 +27,8 @@ def build_pool(
 
     ``outputs``: number of logits of each task, () if all have one; ``adapt``: cut at layers of the
     same type even if their widths differ; the fused model then learns adapters. Raises
-    DecompositionError if there is no network, if a model hasn't the outputs of its task, or if the
-    networks can't be cut in the same way.
+    DecompositionError if there is no network, if a model doesn't have the outputs of its
+    task, or if the networks can't be cut in the same way.
     """
     if not networks:
         raise DecompositionError(

@@ -146,17 +146,12 @@ def outside_models(
                 next_step="remove the entry, or train trees here: fusion.trees: [gbdt]",
             )
     networks = [_network(entry, tasks, inputs) for entry in pool if entry.trees is None]
-    trees = [
-        TrainedTrees(
-            entry.trees,
-            tasks.index(entry.task),
-            load_native_trees(Path(entry.trees), inputs, columns, count),
-            sha256(Path(entry.trees)),
-        )
-        for entry in pool
-        if entry.trees is not None
-        for count in (outputs[tasks.index(entry.task)] if outputs else 1,)
-    ]
+    trees = []
+    for entry in pool:
+        if entry.trees is not None:
+            path, task = Path(entry.trees), tasks.index(entry.task)
+            model = load_native_trees(path, inputs, columns, outputs[task] if outputs else 1)
+            trees.append(TrainedTrees(entry.trees, task, model, sha256(path)))
     return networks, trees
 
 

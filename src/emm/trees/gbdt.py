@@ -123,7 +123,7 @@ def fit(
         histories.append(history)
         ensembles.append(from_sklearn(estimator, inputs, history.best_iteration, rows.outputs))
         if report:
-            report(task + 1, f"{history.best_iteration} trees")
+            report(task + 1, f"{history.best_iteration} rounds")
     return _assemble(inputs, ensembles), histories
 
 

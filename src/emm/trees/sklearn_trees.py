@@ -103,7 +103,7 @@ def classifier_of_classes(**settings: Any) -> Any:
 
 def _parts(estimator: Any, iterations: int, outputs: int) -> _Parts:
     try:
-        trees = [tree for trees in estimator._predictors[:iterations] for tree in trees]
+        trees = [tree for stage in estimator._predictors[:iterations] for tree in stage]
         missing = set(NODE_FIELDS) - set(trees[0].nodes.dtype.names)
         if missing:
             raise _unknown_layout(f"no node field {', '.join(sorted(missing))}")

@@ -68,7 +68,7 @@ def train_trees(
             fold_model, _ = _resume_or(regrow, saved, context)
             about = context.describe("gbdt", "gbdt", fold_model.arguments(), seed)
             save_model(fold.folder(out / f"seed-{seed}"), fold_model, about)
-        say(f"gbdt seed {seed}: {', '.join(f'{count} trees' for count in counts)}")
+        say(f"gbdt seed {seed}: {', '.join(f'{count} rounds' for count in counts)}")
     write_history(out, history)
 
 
