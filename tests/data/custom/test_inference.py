@@ -36,6 +36,7 @@ ROLES: dict[str, tuple[list[object], str | None]] = {
     "dates": ([date(2024, 5, 31)], "dates"),
     "times": ([time(17, 5)], "dates"),
     "text with dates": (["2024-05-31", "2024-06-01 17:05", None, "n/a"], "dates"),
+    "numbers and their years": (["2024", "2024-05-31", "2023"], "sparse"),
     "lists": ([["a"], ["b"]], None),
     "bytes": ([b"a", b"b"], None),
     "structs": ([{"x": 1}], None),
@@ -71,6 +72,10 @@ def test_a_word_for_a_missing_value_leaves_numbers_dense(word: str) -> None:
 def test_few_other_words_among_numbers_are_counted() -> None:
     found = inferred([*MANY, "tbd", "?", "unknown", "tbd"])
     assert found == Inferred("dense", "missing: ?", {"tbd": 2, "unknown": 1})
+
+
+def test_a_date_among_numbers_is_one_of_the_words() -> None:
+    assert inferred([*MANY, "2024-05-31"]) == Inferred("dense", "", {"2024-05-31": 1})
 
 
 def test_few_other_words_among_dates_are_counted() -> None:

@@ -71,10 +71,12 @@ def infer(column: pl.Series) -> Inferred:
     values = column.drop_nulls()
     if column.dtype.is_temporal():
         return Inferred(DATES)
-    if column.dtype == pl.String and is_date(values).any():
-        return _with_words(DATES, values, is_date(values))
     numbers = parse_numbers(values)
     known = numbers.drop_nulls()
+    if column.dtype == pl.String:
+        dates = is_date(values)
+        if dates.sum() > len(known):
+            return _with_words(DATES, values, dates)
     whole = bool((known == known.round()).all())
     if whole and known.n_unique() <= MAX_CATEGORIES:
         suggestion = hint(values) if column.dtype == pl.String else None

@@ -1,5 +1,6 @@
 """The section `custom`: CSV or Parquet files of your own, their columns, tasks and split."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -17,9 +18,13 @@ _NULLS = ("NULL", "null", "Null")
 
 
 def _listed(value: Any) -> Any:
-    return (
-        tuple(value) if isinstance(value, list) else (value,) if isinstance(value, str) else value
-    )
+    if isinstance(value, list):
+        return tuple(value)
+    return (value,) if isinstance(value, str) else value
+
+
+def _values(value: Any) -> Any:
+    return (value,) if isinstance(value, int | float) else _listed(value)
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
@@ -93,7 +98,7 @@ class CustomDataSettings:
     drop: Names = ()
     key: str | None = None
     weight: str | None = None
-    missing: Annotated[tuple[Any, ...], BeforeValidator(_listed)] = ("", "NA", "NULL")
+    missing: Annotated[tuple[Any, ...], BeforeValidator(_values)] = ("", "NA", "NULL")
     split: SplitSettings | None = None
 
     @property
@@ -145,15 +150,16 @@ def custom_faults(custom: CustomDataSettings, tasks: Sequence[str]) -> list[str]
 def _file_faults(where: str, custom: CustomDataSettings) -> Iterator[str]:
     parts = custom.parts
     if custom.files and "all" not in parts:
-        yield f"{where}.files: got files and {', '.join(parts)}, expected either"
+        yield f"{where}.files: got files and {', '.join(parts)}, expected files, or train and test"
     if "all" not in parts and ("train" not in parts or "test" not in parts):
         yield f"{where}: got only files of {', '.join(parts)}, expected those of train and test"
     names = [name for some in parts.values() for name in some]
     for name in names:
         if "/" in name or "\\" in name:
             yield f"{where}: got {name!r}, expected a name or glob; folders go into source.path"
-    if len(set(map(unpacked_name, names))) < len(names):
-        yield f"{where}: the same files are named twice"
+    twice = [name for name, count in Counter(map(unpacked_name, names)).items() if count > 1]
+    if twice:
+        yield f"{where}: {', '.join(map(repr, twice))} is named twice; remove one of them"
     yield from _format_faults(where, custom)
 
 

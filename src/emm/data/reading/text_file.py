@@ -102,7 +102,7 @@ def expect_header(path: Path, names: Sequence[str], columns: Sequence[str]) -> N
             f"the header of {path.name} lacks {', '.join(lacking)}",
             where=f"{path}, line 1",
             got=", ".join(names)[:500],
-            expected=", ".join(columns),
+            expected=f"also {', '.join(lacking)}",
             next_step="check that it is the published file, with its header and separator",
         )
     expect_distinct(path, names, columns)
