@@ -11,6 +11,7 @@ import pytest
 from emm.core.errors import ParamsError
 from emm.data.custom.files import CustomFiles
 from emm.data.custom.roles import CustomColumns
+from emm.data.custom.tasks import CustomTask
 from emm.data.datasets.split_rules import ByTime
 from emm.data.prepare.preprocess import preprocess
 from emm.data.tables.schema import InferredColumn, load_schema
@@ -123,6 +124,9 @@ def test_a_column_that_is_no_feature_is_left_out_or_named(
     for role, value in roles.items():
         with pytest.raises(ParamsError, match=rf"custom\.{role}: 'odd' holds {what}, expected"):
             describe(tmp_path, columns=CustomColumns(**{role: value}))
+    for kind in ("binary", "regression", "classes"):
+        with pytest.raises(ParamsError, match=rf"custom\.tasks\.odd: got {what}, expected numbers"):
+            describe(tmp_path, tasks={"odd": CustomTask("odd", kind)})  # type: ignore[arg-type]
     with pytest.raises(ParamsError, match=rf"custom\.split\.column: 'odd' holds {what}, expected"):
         describe(tmp_path, split=ByTime("odd", 0.1, 0.1))
 

@@ -71,11 +71,7 @@ def describe_custom(
     named = [*(columns.dense or ()), *([columns.weight] if columns.weight else [])]
     files = replace(files, numbers=tuple(number_columns(sample, files.notation, named)))
     sample = files.with_plain_numbers(sample)
-    for task, label in labels.items():
-        where = f"{_WHERE}.tasks.{task}"
-        everything = partial(_everything, files, raw)
-        labels[task], faults = fit_label(label, sample, where, files.missing, everything)
-        errors += faults
+    labels = _fitted(labels, sample, files, raw, errors)
     dataset, faults = _dataset(name, sample, files, columns, labels, split)
     raise_all([*errors, *faults], config)
     return dataset
@@ -173,6 +169,27 @@ def _parse_labels(
         for name, task in tasks.items()
     }
     return {name: label for name, label in parsed.items() if label is not None}
+
+
+def _fitted(
+    labels: Mapping[str, Label],
+    sample: pl.DataFrame,
+    files: CustomFiles,
+    raw: Path,
+    errors: list[str],
+) -> dict[str, Label]:
+    """The labels, fitted to the values of the sample."""
+    found = {**labels}
+    for task, label in labels.items():
+        where, everything = f"{_WHERE}.tasks.{task}", partial(_everything, files, raw)
+        values = label.read(sample)
+        what = unusable(values.dtypes[0]) if label.column_only else None
+        if what:
+            errors.append(f"{where}: got {what}, expected numbers, text, or true and false")
+        else:
+            found[task], faults = fit_label(label, sample, where, files.missing, everything)
+            errors += faults
+    return found
 
 
 def _task(name: str, label: Label) -> Task:
