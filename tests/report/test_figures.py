@@ -8,6 +8,7 @@ import torch
 
 from emm.metrics.calibration import reliability_of_equal_evidence
 from emm.metrics.ranking import roc_curve
+from emm.report.class_figure import draw_classes
 from emm.report.curves import Curves
 from emm.report.drawing import styles
 from emm.report.figures import draw_calibration, draw_roc, draw_training
@@ -84,3 +85,13 @@ def test_no_two_models_look_alike() -> None:
     looks = styles(models, models[:6], models[6:9])
     assert list(looks) == models
     assert len({(look["color"], str(look["linestyle"])) for look in looks.values()}) == 30
+
+
+@pytest.mark.parametrize(("classes", "models"), [(2, 1), (3, 12), (40, 2)])
+def test_any_number_of_classes_can_be_drawn(tmp_path: Path, classes: int, models: int) -> None:
+    """The class with the number 1 doesn't occur in test."""
+    sizes = {f"class {number}": (number != 1) * (100 - number) for number in range(classes)}
+    aucs = {number: 0.5 + number / 100 for number in range(classes) if number != 1}
+    drawn = {f"model-{i}": Curves({}, {}, class_aucs={"a": aucs}) for i in range(models)}
+    draw_classes(tmp_path / "c.svg", drawn, "a", sizes, styles(list(drawn), (), ()))
+    assert is_picture(tmp_path / "c.svg")

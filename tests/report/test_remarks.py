@@ -13,9 +13,10 @@ from safetensors.torch import load_file
 from emm.data.tables.schema import InferredColumn
 from emm.metrics.bootstrap import auc_replicates, compare_replicates
 from emm.metrics.uncertainty import ScoredRows, auc_interval
-from emm.report.facts import DatasetFacts
+from emm.report.facts import DatasetFacts, few_of_steps, few_of_tasks
+from emm.report.markdown import code
 from emm.report.predictions import read_predictions, rows_by_task
-from emm.report.remarks import starts_as_average
+from emm.report.remarks import starts_as_average, starts_of
 from emm.report.results import read_results
 from emm.report.study import write_study
 from emm.report.study_settings import StudySettings, StudyTableSettings
@@ -130,3 +131,65 @@ def test_a_study_compares_classes_by_the_bootstrap(
     assert f"| [{low:.4f}, {high:.4f}] |" in text
     assert "- buy: the test split has" in text
     assert "EMM (as it started)" in text
+
+
+def test_seeds_that_kept_the_start_are_counted(
+    tmp_path: Path, write_shop: Write, shop: DatasetFacts
+) -> None:
+    folder = write_shop(tmp_path, "emm")
+    history = json.loads((folder / "history.json").read_text())
+    history["runs"][1]["best_epoch"] = 0
+    (folder / "history.json").write_text(json.dumps(history))
+    text = report(tmp_path, shop, [folder], averages=["emm"])
+    assert cells(text, "Results", "EMM")[0] == "EMM (plain average in 1 of 2 seeds)"
+
+
+def test_an_ensemble_that_learns_nothing_keeps_its_name(
+    tmp_path: Path, write_shop: Write, shop: DatasetFacts
+) -> None:
+    folder = write_shop(tmp_path, "ensemble", best_epoch=0)
+    history = json.loads((folder / "history.json").read_text())
+    for run in history["runs"]:
+        del run["epochs"][1:]
+    (folder / "history.json").write_text(json.dumps(history))
+    found = read_results("ensemble", folder, TASKS, KINDS)
+    assert starts_of([found], ["ensemble"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        ((0.5, 0.2), {}),
+        ((49 / 400, 0.2), {"click": "49 positives"}),
+        ((1 / 400, 0.2), {"click": "1 positive"}),
+        ((0.9, 0.2), {"click": "40 negatives"}),
+        ((0.5, 0.1), {"buy": "40 positives"}),
+    ],
+)
+def test_a_task_has_few_rows_below_50_of_a_class(
+    shop: DatasetFacts, rates: tuple[float, float], expected: dict[str, str]
+) -> None:
+    split = dict(zip(("click", "buy"), rates, strict=True))
+    facts = replace(shop, labelled={}, positive_rates=dict.fromkeys(shop.rows, split))
+    assert {t: few for t, few in few_of_tasks(facts).items() if t != "colour"} == expected
+
+
+def test_steps_of_the_funnel_have_few_positives_of_their_own(shop: DatasetFacts) -> None:
+    split = {"click": 0.1, "buy": 0.2}
+    facts = replace(shop, labelled={}, positive_rates=dict.fromkeys(shop.rows, split))
+    assert few_of_steps(facts) == {"ctr": "40 positives"}
+    assert few_of_steps(replace(facts, steps=())) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a*b_c<d>", "`a*b_c<d>`"),
+        ("two\n lines", "`two lines`"),
+        ("a`b", "``a`b``"),
+        ("`", "`` ` ``"),
+        (" ", "-"),
+    ],
+)
+def test_text_from_data_is_code_on_one_line(text: str, expected: str) -> None:
+    assert code(text) == expected

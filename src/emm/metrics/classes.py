@@ -63,10 +63,7 @@ def class_log_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None
 
 
 def accuracy(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> float:
-    """Share of rows whose label is the class with the largest logit, the first one if several are.
-
-    logits [N, C], labels [N].
-    """
+    """Share of rows whose label is the class with the largest logit; logits [N, C], labels [N]."""
     check_classes(logits, labels)
     return mean((logits.argmax(1) == labels).double(), weights)
 
