@@ -87,13 +87,13 @@ def test_a_recipe_that_does_not_exist_names_those_that_do(tmp_path: Path, recipe
     with pytest.raises(ParamsError) as error:
         project.recipe(CENSUS)
     assert f"no recipe is called '{recipe}'" in str(error.value)
-    assert "expected: one of paper, tuned\n" in str(error.value)
+    assert "expected: one of default, paper, tuned\n" in str(error.value)
     assert f"add {tmp_path}/conf/{CENSUS}/{recipe}.yaml" in str(error.value)
 
 
 def test_a_recipe_that_a_dataset_lacks_is_an_error(tmp_path: Path) -> None:
     project = load(tmp_path, lambda tree: tree.update(recipe="tuned"))
-    with pytest.raises(ParamsError, match="no recipe is called 'tuned'; known: paper"):
+    with pytest.raises(ParamsError, match="no recipe is called 'tuned'; known: default, paper"):
         project.recipe("ali-ccp")
 
 

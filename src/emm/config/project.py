@@ -194,7 +194,7 @@ class Project:
             raise ParamsError(
                 f"no recipe is called {name!r}; {nearest(name, known)}",
                 where=f"recipe of {self.file}",
-                expected=f"a file {file}",
+                expected=f"one of {', '.join(known)}" if known else f"a file {file}",
                 next_step="`emm check --fix` writes it" if name == DEFAULT_RECIPE else other,
             )
         return self._file(dataset, name)
