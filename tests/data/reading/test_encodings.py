@@ -37,8 +37,9 @@ def test_a_byte_order_mark_belongs_to_no_name(tmp_path: Path) -> None:
 
 
 def test_utf16_without_the_setting_names_the_line_to_write(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="write `encoding: utf-16` in the section custom"):
-        read(tmp_path, TEXT.encode("utf-16"), COLUMNS, header=True)
+    for encoding in ("utf-8", "UTF8"):
+        with pytest.raises(DataError, match="write `encoding: utf-16` in the section custom"):
+            read(tmp_path, TEXT.encode("utf-16"), COLUMNS, header=True, encoding=encoding)
 
 
 def test_text_in_another_encoding_than_the_setting_is_an_error(tmp_path: Path) -> None:

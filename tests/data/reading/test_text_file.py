@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from emm.core.errors import DataError
-from emm.data.reading.text_file import expect_header, expect_no_header, first_line
+from emm.data.reading.text_file import (
+    expect_header,
+    expect_no_header,
+    first_line,
+    split_values,
+)
 
 COLUMNS = ("user", "item", "time")
 PATH = Path("raw.csv")
@@ -64,6 +69,15 @@ def test_the_format_of_a_file_that_is_not_text_is_named(
 ) -> None:
     with pytest.raises(DataError, match=what):
         read_first(tmp_path, data)
+
+
+def test_the_values_of_a_line_may_be_quoted() -> None:
+    assert split_values('a, "b, ""c""" ,d', ",", quotes=True) == ["a", 'b, "c"', "d"]
+    assert split_values('a, "b, c",d', ",", quotes=False) == ["a", "b", "c", "d"]
+
+
+def test_a_line_with_a_very_long_value_has_values_too() -> None:
+    assert split_values(f"{'x' * 200_000},b", ",", quotes=True) == ["x" * 200_000, "b"]
 
 
 def test_a_header_may_have_more_columns_in_any_order() -> None:

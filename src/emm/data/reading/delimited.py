@@ -33,7 +33,10 @@ from emm.data.reading.text_file import (
     split_values,
 )
 
-_CHECK_PUBLISHED = "check that it is the published file, then `dvc repro download`"
+_CHECK_FORMAT = (
+    "check that it is the published file or, if it is your own data, `separator` in the section "
+    "custom; then `dvc repro download`"
+)
 _OTHER_ENCODING = (
     "if it is your own data, write `encoding: latin-1`, or the encoding that it is in, in the "
     "section custom; otherwise check that it is the published file"
@@ -230,5 +233,5 @@ def _no_good_line(path: Path, format_: Format, bad: pl.DataFrame) -> DataError:
         got=f"{line[REASON]}{hint}: {line[TEXT][:200]!r}",
         expected=f"{len(format_.fields)} fields, separator {format_.separator!r}: "
         f"{', '.join(format_.fields)}"[:500],
-        next_step=_OTHER_ENCODING if line[REASON] == NOT_UTF8 else _CHECK_PUBLISHED,
+        next_step=_OTHER_ENCODING if line[REASON] == NOT_UTF8 else _CHECK_FORMAT,
     )

@@ -14,9 +14,14 @@ _READ_BYTES = 2**20
 def open_utf8(path: Path, encoding: str = UTF8) -> IO[bytes]:
     """Open a text file for reading as UTF-8. One that is in UTF-8 already is not checked."""
     file = path.open("rb")
-    if codecs.lookup(encoding) == codecs.lookup(UTF8):
+    if same_encoding(encoding, UTF8):
         return file
     return io.BufferedReader(_AsUtf8(path, file, encoding), _READ_BYTES)
+
+
+def same_encoding(one: str, other: str) -> bool:
+    """Whether two names are those of the same encoding, such as utf-8 and UTF8."""
+    return codecs.lookup(one).name == codecs.lookup(other).name
 
 
 class _AsUtf8(io.RawIOBase):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from emm.core.errors import DataError
-from emm.data.reading.encodings import UTF8, open_utf8
+from emm.data.reading.encodings import UTF8, open_utf8, same_encoding
 from emm.data.reading.quoted import Dialect, Records, complete_records
 
 BLOCK_BYTES = 16 * 2**20  # about half a million short lines
@@ -56,7 +56,10 @@ def split_values(line: str, separator: str, *, quotes: bool) -> list[str]:
     if not quotes:
         return [value.strip().strip('"') for value in line.split(separator)]
     lines = io.StringIO(line, newline="")
-    values = next(csv.reader(lines, delimiter=separator, skipinitialspace=separator != " "))
+    try:
+        values = next(csv.reader(lines, delimiter=separator, skipinitialspace=separator != " "))
+    except csv.Error:  # a value of more than 131,072 characters
+        values = line.split(separator)
     return [value.strip() for value in values]
 
 
@@ -64,8 +67,8 @@ def _expect_text(path: Path, name: str, encoding: str) -> None:
     """Raise DataError if the file starts like one of another format."""
     with path.open("rb") as file:
         start = file.read(max(map(len, _OTHER_FORMATS)))
-    found = {magic: what for magic, what in _OTHER_FORMATS.items() if start.startswith(magic)}
-    for what in found.values():
+    what = next((what for magic, what in _OTHER_FORMATS.items() if start.startswith(magic)), None)
+    if what is not None:
         raise DataError(
             f"{name} isn't text",
             where=path,
@@ -73,7 +76,7 @@ def _expect_text(path: Path, name: str, encoding: str) -> None:
             expected="delimited text",
             next_step="unpack or convert it, then `dvc repro`",
         )
-    if start.startswith(_UTF16) and encoding == UTF8:
+    if start.startswith(_UTF16) and same_encoding(encoding, UTF8):
         raise DataError(
             f"{name} isn't text in UTF-8",
             where=path,
@@ -146,7 +149,8 @@ def blocks(
     ``dialect``: blocks of complete records instead, whose quoted values may have line breaks.
     """
     with open_utf8(path, encoding) as file:
-        rest = file.read(start) and b"" if start else file.read(len(_BOM)).removeprefix(_BOM)
+        skipped = file.read(start or len(_BOM))
+        rest = b"" if start else skipped.removeprefix(_BOM)
         while block := file.read(BLOCK_BYTES):
             text = rest + block
             found = _complete(text, dialect)
