@@ -110,7 +110,7 @@ def network_defaults(facts: Facts, model: str) -> dict[str, Any]:
     # Without hidden layers before it, the tower is the whole network of a task.
     tower = [16] if known.keys() & hidden.keys() else [wide, 32]
     found = {
-        "embedding_dim": 8,
+        "embedding_dim": 8 if facts.ids >= 100 else 4,
         "dense_encoding": "piecewise",
         "dropout": 0.2,
         "experts": 2 if model == "adatt" else 4,  # of AdaTT per task
@@ -138,10 +138,11 @@ def fused_defaults(facts: Facts, variant: str) -> dict[str, Any]:
 
 def tree_defaults(facts: Facts) -> dict[str, Any]:
     """Keys of the section of boosted trees."""
+    leaves = 7 if facts.rows < 10_000 else 15 if facts.rows < 50_000 else 31
     return {
         "learning_rate": 0.05,
         "max_iterations": 1000,
-        "max_leaf_nodes": 31,
+        "max_leaf_nodes": leaves,
         "min_samples_leaf": 20,
         "l2_regularization": 1.0,
         "patience": 50,
