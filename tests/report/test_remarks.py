@@ -193,3 +193,15 @@ def test_steps_of_the_funnel_have_few_positives_of_their_own(shop: DatasetFacts)
 )
 def test_text_from_data_is_code_on_one_line(text: str, expected: str) -> None:
     assert code(text) == expected
+
+
+@pytest.mark.parametrize("weights", [None, torch.ones(ROWS)])
+def test_a_study_says_whether_its_rows_are_weighted(
+    tmp_path: Path, write_shop: Write, shop: DatasetFacts, weights: torch.Tensor | None
+) -> None:
+    write_shop(tmp_path, "emm", weights)
+    study = StudySettings({"one": StudyTableSettings("One", "shop", "tuned", ("emm",), "emm")})
+    paths = {"metrics": tmp_path / "m", "report": tmp_path / "study.md"}
+    write_study(study, {"shop": shop}, root=tmp_path, **paths)
+    text = (tmp_path / "study.md").read_text()
+    assert ("The rows are weighted in every score." in text) == (weights is not None)

@@ -3,7 +3,7 @@
 from emm.report.facts import DatasetFacts
 from emm.report.markdown import code, markdown_table
 
-MOST_CLASSES = 8  # whose sizes are listed one by one
+LISTED_CLASSES = 8  # more classes are summed up
 LONGEST_EXAMPLE = 40
 
 
@@ -30,7 +30,7 @@ def label_text(facts: DatasetFacts, split: str, task: str) -> str:
     sizes, rows = facts.class_sizes(split, task), facts.labelled_rows(split, task)
     if task in facts.binary:
         return _share(sizes["positives"], rows)
-    if len(sizes) > MOST_CLASSES:
+    if len(sizes) > LISTED_CLASSES:
         return f"{len(sizes)} classes of {min(sizes.values()):,} to {max(sizes.values()):,} rows"
     return ", ".join(f"{code(name)} {_share(size, rows)}" for name, size in sizes.items())
 

@@ -11,7 +11,12 @@ from emm.core.paths import Paths
 from emm.metrics.significance import Comparison, holm
 from emm.metrics.uncertainty import compare_aucs
 from emm.report.facts import DatasetFacts, few_of_tasks
-from emm.report.predictions import read_predictions, require_same_rows, rows_by_task
+from emm.report.predictions import (
+    Predictions,
+    read_predictions,
+    require_same_rows,
+    rows_by_task,
+)
 from emm.report.published import published_auc
 from emm.report.remarks import Intervals, Remarks, intervals_of, starts_of
 from emm.report.results import ModelResults, read_results
@@ -54,12 +59,16 @@ class StudyResults:
 
 @dataclass(frozen=True)
 class StudyTable:
-    """A study's table: ``results`` by model, in the table's order; ``tasks`` in the dataset's."""
+    """A study's table: ``results`` by model, in the table's order; ``tasks`` in the dataset's.
+
+    ``weighted``: whether the rows are weighted in the metrics.
+    """
 
     settings: StudyTableSettings
     tasks: tuple[str, ...]
     results: Mapping[str, StudyResults]
     remarks: Remarks = field(default_factory=Remarks)
+    weighted: bool = False
 
     @property
     def by_auc(self) -> tuple[str, ...]:
@@ -90,7 +99,9 @@ def read_table(settings: StudyTableSettings, facts: DatasetFacts, root: Path) ->
         for dataset, model, name in settings.sources
     ]
     summaries = summarise(models, settings.trained)
-    differences, intervals = _differences(models, settings.reference, facts)
+    reference = next(model for model in models if model.name == settings.reference)
+    bar = read_predictions(reference, facts)
+    differences, intervals = _differences(models, reference, bar, facts)
     results = {
         model.name: StudyResults(
             summaries[model.name],
@@ -101,7 +112,7 @@ def read_table(settings: StudyTableSettings, facts: DatasetFacts, root: Path) ->
         for model in models
     }
     remarks = Remarks(intervals, few_of_tasks(facts), starts_of(models, ()))
-    return StudyTable(settings, facts.tasks, results, remarks)
+    return StudyTable(settings, facts.tasks, results, remarks, bar.weights is not None)
 
 
 def write_study_metrics(folder: Path, tables: Mapping[str, StudyTable]) -> None:
@@ -141,23 +152,25 @@ def _check_goals(settings: StudyTableSettings, facts: DatasetFacts) -> None:
 
 
 def _differences(
-    models: Sequence[ModelResults], reference: str, facts: DatasetFacts
+    models: Sequence[ModelResults],
+    reference: ModelResults,
+    bar: Predictions,
+    facts: DatasetFacts,
 ) -> tuple[dict[str, dict[str, Difference]], dict[str, Intervals]]:
-    """Test every other model against the reference; return differences by model and task.
+    """Test every other model against the reference, whose predictions are ``bar``.
 
-    Also returns the intervals of all models. All models and tasks of the table are one family of
-    tests. Only the predictions of the reference and one more model are in memory at a time.
+    Returns differences by model and task, and the intervals of all models. All models and tasks of
+    the table are one family of tests. Only the predictions of the reference and one more model are
+    in memory at a time.
     """
-    first = next(model for model in models if model.name == reference)
-    bar = read_predictions(first, facts)
     reference_rows = rows_by_task(bar, facts)
     found: dict[tuple[str, str], Comparison] = {}
     intervals: dict[str, Intervals] = {}
     for model in models:
         rows = reference_rows
-        if model.name != reference:
+        if model.name != reference.name:
             predictions = read_predictions(model, facts)
-            require_same_rows(model, predictions, first, bar)
+            require_same_rows(model, predictions, reference, bar)
             rows = rows_by_task(predictions, facts)
             for task in facts.by_auc:
                 found[model.name, task] = compare_aucs(rows[task], reference_rows[task])

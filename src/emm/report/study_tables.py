@@ -34,6 +34,7 @@ def table_section(table: StudyTable) -> dict[str, Any]:
         "few": table.remarks.few,
         "fewest": FEW,
         "starts": table.remarks.starts,
+        "weighted": table.weighted,
     }
 
 
