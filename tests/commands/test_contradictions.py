@@ -85,6 +85,12 @@ def test_a_trained_model_that_the_report_compares_with_is_in_its_table(copy: Cop
             ),
             "the column is in no list of columns",
         ),
+        (custom("visit", key="visited"), "the label of 'visit' is also custom.key"),
+        (
+            custom("visit", split={**SHOP["split"], "by": "time", "column": "visited"}),
+            "the label of 'visit' is also custom.split.column",
+        ),
+        (put("evaluate", gauc_key="user"), "gauc_key is 'user', which isn't stored as it is"),
         (
             both(custom("visit", "spend"), put("evaluate", sample_weights=True)),
             "evaluate.sample_weights\n  got: no column of weights",
@@ -107,6 +113,7 @@ def test_contradictions_of_data_yaml(copy: Copy, change: Change, message: str) -
         both(custom("visit", "spend", key="user"), put("evaluate", gauc_key="user")),
         both(custom("visit", "size"), put("preprocess", funnel=[])),
         put("evaluate", sample_weights=True),
+        put("evaluate", gauc_key="education"),
         both(custom("visit", "spend", weight="w"), put("evaluate", sample_weights=True)),
     ],
 )

@@ -71,8 +71,14 @@ def _registered(known: Known) -> Iterator[ParamsError]:
 
 
 def _columns(known: Known) -> Iterator[ParamsError]:
+    yield from _labels_in_roles(known)
     key, custom, kept = known.evaluate.gauc_key, known.custom, known.preprocess.keep
-    if key is None or custom is None or key in (*kept, custom.key):
+    if key is None or key in kept:
+        return
+    if custom is None:
+        yield from _registered_group(known, key)
+        return
+    if key == custom.key:
         return
     roles = {"dense": custom.dense or (), "drop": custom.drop, "bags": custom.bags}
     roles["weight"] = (custom.weight,) if custom.weight else ()
@@ -86,6 +92,42 @@ def _columns(known: Known) -> Iterator[ParamsError]:
             got=key,
             expected="a column of `sparse`, the `key`, or a column of preprocess.keep",
             next_step=f"write `keep: [{', '.join([*kept, key])}]` in preprocess",
+        )
+
+
+def _labels_in_roles(known: Known) -> Iterator[ParamsError]:
+    """The column of a label tells nobody apart and orders nothing."""
+    custom = known.custom
+    if custom is None:
+        return
+    roles = {"key": custom.key, "split.column": custom.split and custom.split.column}
+    for name, task in custom.custom_tasks.items():
+        for role, column in roles.items():
+            if column is not None and task.expression == column:
+                yield ParamsError(
+                    f"the label of {name!r} is also custom.{role}",
+                    where=f"{known.data.path}: custom.{role}",
+                    got=column,
+                    expected="a column that is no label",
+                    next_step="name the column of the user, the time or the split",
+                )
+
+
+def _registered_group(known: Known, key: str) -> Iterator[ParamsError]:
+    if known.source not in KNOWN_TASKS:
+        return
+    # Imported here: it takes as long as everything else that is checked.
+    from emm.data.datasets.dataset import load_dataset
+
+    dataset = load_dataset(known.source)
+    columns = [*dataset.sparse, *([dataset.key] if dataset.key else [])]
+    if key not in columns:
+        yield ParamsError(
+            f"gauc_key is {key!r}, which isn't stored as it is; {nearest(key, columns)}",
+            where=f"{known.data.path}: evaluate.gauc_key",
+            got=key,
+            expected=f"one of {', '.join(columns)}, or a column of preprocess.keep",
+            next_step="correct the name",
         )
 
 
