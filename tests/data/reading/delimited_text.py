@@ -9,6 +9,8 @@ from emm.data.reading.delimited import read_delimited
 from emm.data.reading.rejected import Rejected
 
 Row = tuple[str | int | None, ...]
+COLUMNS = ("left", "middle", "right")
+MISPLACED = "a quote within a value, or one that is missing"
 
 
 class Seen(Rejected):
@@ -36,3 +38,7 @@ def read(
     assert all(chunk.file == "raw.csv" for chunk in chunks)
     assert all(chunk.rows.columns == [*columns, LINE] for chunk in chunks)
     return [row for chunk in chunks for row in chunk.rows.rows()], rejected
+
+
+def read_quoted(tmp_path: Path, text: str | bytes, separator: str = ",") -> tuple[list[Row], Seen]:
+    return read(tmp_path, text, COLUMNS, quotes=True, separator=separator)

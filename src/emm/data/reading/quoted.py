@@ -82,12 +82,11 @@ def complete_records(text: bytes, dialect: Dialect, *, last: bool) -> Records:
     if b'"' not in text:
         return Records(text)
     quotes = _quotes_of(text, dialect)
-    if not quotes.alternate:
-        return _Scan(text, dialect, quotes, last=last).records()
-    if len(quotes.places) % 2 == 0:
-        return Records(text)
-    if not last and len(text) - quotes.places[-1] <= MAX_QUOTED_BYTES:
-        return Records(text[: _start_of_last(text, quotes.places)])
+    if quotes.alternate and quotes.longest <= MAX_QUOTED_BYTES:
+        if len(quotes.places) % 2 == 0:
+            return Records(text)
+        if not last and len(text) - quotes.opening[-1] <= MAX_QUOTED_BYTES:
+            return Records(text[: _start_of_last(text, quotes.places)])
     return _Scan(text, dialect, quotes, last=last).records()
 
 
@@ -103,20 +102,6 @@ def quotes_in(records: Records) -> Places:
         starts, stops = (np.bincount(each, minlength=len(places) + 1) for each in edges)
         places = places[np.cumsum(starts - stops)[:-1] == 0]
     return places
-
-
-def without_blanks(records: Records, quotes: Places, dialect: Dialect) -> Records:
-    """The same records without the blanks around quoted values."""
-    data = np.frombuffer(records.text, np.uint8)
-    left = _blanks_from(data, quotes[::2], -1, dialect)
-    right = _blanks_from(data, quotes[1::2], 1, dialect)
-    blanks = np.sort(np.concatenate([left, right]))
-    if not len(blanks):
-        return records
-    spans = np.array(records.faults, np.int64).reshape(-1, 2)
-    moved = (spans - np.searchsorted(blanks, spans)).tolist()
-    text = np.delete(data, blanks).tobytes()
-    return Records(text, tuple(Span(*span) for span in moved))
 
 
 @dataclass(frozen=True)
@@ -135,6 +120,18 @@ class _Quotes:
         opened, closed = self.opens[::2].copy(), self.closes[1::2] | first_of_two
         opened[1:] |= first_of_two[: len(opened) - 1]
         return bool(opened.all() and closed.all())
+
+    @property
+    def opening(self) -> Places:
+        """Places of the alternating quotes that open a value."""
+        second_of_two = np.append(np.False_, self.doubled[1::2])
+        return self.places[::2][~second_of_two[: len(self.places[::2])]]
+
+    @property
+    def longest(self) -> int:
+        """Bytes between the quotes around the longest closed value, if the quotes alternate."""
+        closing = self.places[1::2][~self.doubled[1::2]]
+        return int(np.max(closing - self.opening[: len(closing)], initial=0))
 
 
 def _quotes_of(text: bytes, dialect: Dialect) -> _Quotes:
@@ -161,17 +158,6 @@ def _past_blanks(data: Bytes, places: Places, step: int, dialect: Dialect) -> Pl
         found[blank] += step
         blank = blank[dialect.is_blank[data[found[blank]]]]
     return found
-
-
-def _blanks_from(data: Bytes, places: Places, step: int, dialect: Dialect) -> Places:
-    """Places of the blanks next to each place, in one direction."""
-    found = [np.empty(0, np.int64)]
-    while len(places):
-        places = places + step
-        places = places[(places >= 0) & (places < len(data))]
-        places = places[dialect.is_blank[data[places]]]
-        found.append(places)
-    return np.concatenate(found)
 
 
 def _start_of_last(text: bytes, quotes: Places) -> int:

@@ -25,8 +25,8 @@ from emm.data.reading.quoted import (
     Mask,
     Places,
     Records,
+    Span,
     quotes_in,
-    without_blanks,
 )
 
 MISPLACED = "a quote within a value, or one that is missing"
@@ -63,7 +63,7 @@ class _Bounds(NamedTuple):
 def examine_records(records: Records, format_: Format, dialect: Dialect) -> Examined:
     """Separate a block's good records from the bad ones."""
     quotes = quotes_in(records)
-    trimmed = without_blanks(records, quotes, dialect)
+    trimmed = _without_blanks(records, quotes, dialect)
     if trimmed is not records:
         records, quotes = trimmed, quotes_in(trimmed)
     data = np.frombuffer(records.text, np.uint8)
@@ -77,6 +77,31 @@ def examine_records(records: Records, format_: Format, dialect: Dialect) -> Exam
     if len(listing):
         good = data[np.repeat(~bad, np.diff(bounds.starts, append=len(data)))].tobytes()
     return Examined(bounds.lines, len(bad), good, numbers, listing)
+
+
+def _without_blanks(records: Records, quotes: Places, dialect: Dialect) -> Records:
+    """The same records without the blanks around quoted values."""
+    data = np.frombuffer(records.text, np.uint8)
+    left = _blanks_from(data, quotes[::2], -1, dialect)
+    right = _blanks_from(data, quotes[1::2], 1, dialect)
+    blanks = np.sort(np.concatenate([left, right]))
+    if not len(blanks):
+        return records
+    spans = np.array(records.faults, np.int64).reshape(-1, 2)
+    moved = (spans - np.searchsorted(blanks, spans)).tolist()
+    text = np.delete(data, blanks).tobytes()
+    return Records(text, tuple(Span(*span) for span in moved))
+
+
+def _blanks_from(data: Bytes, places: Places, step: int, dialect: Dialect) -> Places:
+    """Places of the blanks next to each place, in one direction."""
+    found = [np.empty(0, np.int64)]
+    while len(places):
+        places = places + step
+        places = places[(places >= 0) & (places < len(data))]
+        places = places[dialect.is_blank[data[places]]]
+        found.append(places)
+    return np.concatenate(found)
 
 
 def _outside(data: Bytes, quotes: Places) -> Mask:
