@@ -49,10 +49,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in NAMES:
             (root / "conf" / name).mkdir()
             shutil.copy(f"examples/{name}/data.yaml", f"conf/{name}")
+        complete(root)
+        for name in NAMES:
             download(name)
             preprocess(name)
             check_data(name)
     return root
+
+
+def complete(root: Path) -> None:
+    """Do what `emm check --fix` does."""
+    fix_keys(read_stages(ROOT / "dvc.yaml"), load_project(root / "params.yaml"))
 
 
 def table(name: str, separator: str = ",") -> Rows:
@@ -123,7 +130,7 @@ def test_an_example_runs_to_its_report(
     monkeypatch.chdir(tmp_path)
     more = FUNNEL_MODELS if name == "user-funnel" else ()
     edit(tmp_path / "params.yaml", lambda tree: activate(tree, name, more))
-    fix_keys(read_stages(ROOT / "dvc.yaml"), load_project(tmp_path / "params.yaml"))
+    complete(tmp_path)
     edit(tmp_path / f"conf/{name}/default.yaml", make_small)
     loaded = load_project(tmp_path / "params.yaml")
     check_project(loaded)
