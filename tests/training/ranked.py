@@ -1,8 +1,10 @@
 """One of several processes that train one model; prints history and logits as JSON.
 
-    python -m tests.training.ranked weighted
+    python -m tests.training.ranked weighted uncertainty
 
-It joins the others if torchrun's variables are in the environment, and is the only one otherwise.
+The words: ``weighted`` rows, ``partly`` labelled rows with all kinds of tasks, a model for these
+instead of mmoe, and a weighting rule. It joins the others if torchrun's variables are in the
+environment, and is the only one otherwise.
 """
 
 import json
@@ -11,8 +13,11 @@ from dataclasses import asdict, replace
 
 import torch
 
+from emm.models import MODELS
 from emm.training.distributed import join_processes
 from emm.training.fit import fit, predict
+from emm.training.weighting import WEIGHTINGS
+from tests.training import partly
 from tests.training.fitting import TRAIN, VALIDATION, mmoe, schedule
 
 
@@ -20,12 +25,17 @@ def main() -> None:
     torch.set_num_threads(1)
     join_processes(torch.device("cpu"))
     # In float64: Adam would turn rounding errors of zero gradients into full steps.
-    train, validation = (replace(rows, dense=rows.dense.double()) for rows in (TRAIN, VALIDATION))
+    mixed = "partly" in sys.argv
+    pair = (partly.TRAIN, partly.VALIDATION) if mixed else (TRAIN, VALIDATION)
+    train, validation = (replace(rows, dense=rows.dense.double()) for rows in pair)
     if "weighted" in sys.argv:
         train = replace(train, weights=torch.linspace(0.5, 2.0, len(train)))
-    model = mmoe(dropout=0.0).double()
+    name = next((word for word in sys.argv if word in MODELS), "mmoe")
+    model = (partly.network(name) if mixed else mmoe(dropout=0.0)).double()
+    rule = next((word for word in sys.argv if word in WEIGHTINGS), "equal")
     # 300 rows in batches of 53: a last one of 35, and parts of unequal size.
-    history = fit(model, train, validation, schedule(batch_size=53, max_epochs=4), seed=0)
+    how = schedule(batch_size=53, max_epochs=4, weighting={"rule": rule})
+    history = fit(model, train, validation, how, seed=0)
     own = [asdict(epoch) for epoch in history]
     logits = predict(model, validation)
     sys.stdout.write(json.dumps({"history": own, "logits": logits.tolist()}) + "\n")

@@ -3,6 +3,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,18 @@ def found(processes: int, *words: str) -> list[dict[str, Any]]:
     return [json.loads(output.splitlines()[-1]) for output in outputs]
 
 
-@pytest.mark.parametrize("words", [(), ("weighted",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("weighted",),
+        ("uncertainty",),
+        ("partly", "uncertainty"),
+        ("partly", "weighted", "dwa", "aitm"),
+        ("partly", "weighted", "escm2"),
+    ],
+    ids=" ".join,
+)
 def test_two_processes_train_like_one(words: tuple[str, ...]) -> None:
     (single,) = found(1, *words)
     first, second = found(2, *words)
@@ -73,6 +85,21 @@ def test_the_parts_of_a_batch_make_up_the_batch(monkeypatch: pytest.MonkeyPatch)
         parts += together.local_parts(iter([TRAIN.part(0, 50)]))
     assert torch.equal(torch.cat([part.dense for part in parts]), TRAIN.dense[:50])
     assert sum(part.piece.share for part in parts) == pytest.approx(3)
+
+
+@pytest.mark.usefixtures("second_of_three")
+def test_a_part_of_weighted_rows_has_two_shares() -> None:
+    rows = replace(TRAIN.part(0, 3), weights=torch.tensor([1.0, 2.0, 5.0]))
+    (own,) = together.local_parts(iter([rows]))
+    assert own.piece == (3 * 2 / 8, 1.0, 1.0)
+
+
+@pytest.mark.usefixtures("second_of_three")
+def test_the_row_of_a_process_without_rows_has_no_label() -> None:
+    rows = replace(TRAIN.part(0, 1), labels=TRAIN.labels[:1].float(), partly_labelled=True)
+    (own,) = together.local_parts(iter([rows]))
+    assert own.labels.isnan().all()
+    assert own.piece == (0.0, 0.0, 1 / 3)
 
 
 @pytest.mark.usefixtures("second_of_three")

@@ -111,3 +111,14 @@ def test_an_interrupted_run_says_where_it_resumes(
     stage = Checkpoint("", tmp_path, ORIGIN)
     list(through(lambda: run(schedule(max_epochs=3), checkpoint=stage), [8], monkeypatch))
     assert "seed-0: resumes after epoch 1 and 2 batches" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("rule", ["uncertainty", "dwa", "gradnorm", "pcgrad"])
+def test_interrupted_with_missing_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    how = replace(schedule(max_epochs=2, patience=9, **MOVES), weighting={"rule": rule})
+    missing = torch.arange(len(TRAIN)).unsqueeze(1) % torch.tensor([3, 40]) > 0
+    labels = TRAIN.labels.float().masked_fill(missing, torch.nan)  # of the second task: 8 rows
+    train = replace(TRAIN, labels=labels, partly_labelled=True)
+    assert_the_same_bits(how, [3, 5], tmp_path, monkeypatch, train)

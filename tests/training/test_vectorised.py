@@ -14,6 +14,9 @@ from emm.training.seeds import seed_init
 from emm.training.vectorised import StackedModel, fit_vectorised, obstacle
 from tests.data.tables.streamed import stream
 from tests.training.fitting import INPUTS, TRAIN, VALIDATION, schedule
+from tests.training.partly import TRAIN as PARTLY
+from tests.training.partly import VALIDATION as PARTLY_HELD
+from tests.training.partly import network
 
 KNOBS: Mapping[str, Any] = {"embedding_dim": 2, "tower": [4], "dropout": 0.0}
 # In float64: Adam would turn rounding errors of zero gradients into full steps.
@@ -45,7 +48,8 @@ def assert_equal_to_single(
         )
         losses = [epoch.train_loss for epoch in expected]
         assert [epoch.train_loss for epoch in epochs] == pytest.approx(losses, abs=1e-6)
-        assert [epoch.scores for epoch in epochs] == [epoch.scores for epoch in expected]
+        for epoch, other in zip(epochs, expected, strict=True):
+            assert epoch.scores == pytest.approx(other.scores, abs=1e-6)
         for name, value in model.state_dict().items():
             torch.testing.assert_close(member.model.state_dict()[name], value, atol=1e-6, rtol=0)
         assert not member.model.training
@@ -77,6 +81,22 @@ def test_each_model_has_its_own_rows_and_weights() -> None:
     assert_equal_to_single(own, single, schedule(max_epochs=2))
 
 
+@pytest.mark.parametrize("name", ["mmoe", "aitm", "esmm", "single_task"])
+def test_missing_labels_and_classes_in_one_pass(name: str) -> None:
+    rows, held = (replace(each, dense=each.dense.double()) for each in (PARTLY, PARTLY_HELD))
+    weighting = {"rule": "fixed", "weights": [1, 2, 1, 3]}
+    how = replace(
+        schedule(max_epochs=3, weighting=weighting), positive_weights=(3.0, 1.0, 1.0, 0.5)
+    )
+    stacked, single = ([network(name, seed).double() for seed in range(2)] for _ in range(2))
+    own = [StackedModel(model, rows, held, n, ("row",)) for n, model in enumerate(stacked)]
+    # Another pattern of missing labels, in another number of rows.
+    labels = rows.labels.clone()
+    labels[:50, 0] = torch.nan
+    own[1].train = replace(rows, labels=labels)
+    assert_equal_to_single(own, single, how)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -99,6 +119,14 @@ def test_obstacles_in_models_and_rows(tmp_path: Path) -> None:
     shorter = members(pair)
     shorter[1].train = ROWS.part(0, 100)
     assert "numbers of rows" in str(obstacle(shorter, how))
+    other = members(pair)
+    other[1].train = replace(ROWS, labels=ROWS.labels.float(), kinds=("binary", "regression"))
+    assert "tasks differ" in str(obstacle(other, how))
     streamed = members(pair)
     streamed[0].train = stream(TRAIN, tmp_path / "rows.parquet")
     assert "streamed" in str(obstacle(streamed, how))
+
+
+def test_several_processes_share_the_batches_of_one_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emm.training.vectorised.single_process", lambda: False)
+    assert "several processes" in str(obstacle(members([mmoe(0), mmoe(1)]), schedule()))
