@@ -7,8 +7,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from emm.config.files import read_yaml
 from emm.config.project import DEFAULT_RECIPE, Project
 from emm.core.files import write_text
 from emm.fusion.settings import FusionSettings
@@ -32,8 +31,9 @@ def fix_keys(stages: Mapping[str, Mapping[str, Any]], project: Project) -> list[
     for file, key in absent_keys(stages, project):
         by_file.setdefault(file, []).append(key)
     for file, keys in by_file.items():
-        default = file.stem == DEFAULT_RECIPE and (file.parent / "data.yaml").exists()
-        if default or file.exists():
+        name = file.parent.name
+        new = file.stem == DEFAULT_RECIPE and name in project.active.datasets
+        if file.exists() or (new and (file.parent / "data.yaml").exists()):
             added = ", ".join(_add(file, keys, project))
             changes += [f"{file.relative_to(project.root)}: + {added}"] if added else []
     return changes
@@ -95,8 +95,7 @@ def _template(file: Path, tree: Mapping[str, Any], project: Project) -> Mapping[
         custom = tree.get("custom")
         tasks = custom.get("tasks") if isinstance(custom, Mapping) else None
         return {**_DATA, **({"tasks": list(tasks)} if isinstance(tasks, Mapping) else {})}
-    text = (project.conf / f"{DEFAULT_RECIPE}.yaml").read_text(encoding="utf-8")
-    shared: Mapping[str, Any] = yaml.safe_load(text)
+    shared = read_yaml(project.conf / f"{DEFAULT_RECIPE}.yaml")
     if file.stem == DEFAULT_RECIPE:
         return shared
     # In another recipe, what is absent has the fixed default: writing it changes nothing.

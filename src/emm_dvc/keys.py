@@ -10,8 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-import yaml
-
+from emm.config.files import read_yaml
 from emm.config.project import Project
 
 
@@ -44,7 +43,7 @@ def absent_keys(
             for name, key in _keys(stage, values):
                 file = project.root / name
                 if file not in found:
-                    found[file] = _read(file)
+                    found[file] = read_yaml(file) if file.exists() else {}
                 if not has_key(found[file], key.split(".")):
                     absent.append((file, key))
     return list(dict.fromkeys(absent))
@@ -57,10 +56,6 @@ def has_key(tree: Any, parts: Sequence[str]) -> bool:
             return False
         tree = tree[part]
     return True
-
-
-def _read(file: Path) -> Any:
-    return yaml.safe_load(file.read_text(encoding="utf-8")) or {} if file.exists() else {}
 
 
 def _items(stage: Mapping[str, Any], project: Project) -> Iterator[dict[str, str]]:

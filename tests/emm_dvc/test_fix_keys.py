@@ -9,6 +9,7 @@ import yaml
 from emm.commands.check import check_project
 from emm.config.files import read_layers
 from emm.config.project import Project, load_project
+from emm.core.errors import ParamsError
 from emm.fusion.settings import FusionSettings
 from emm.training.settings import TrainingSettings
 from emm_dvc.fix_keys import fix_keys
@@ -102,6 +103,24 @@ def test_only_the_file_of_the_recipe_default_is_created(shop: Project) -> None:
     paper = replace(shop, active=replace(shop.active, recipe="paper"))
     fix_keys(STAGES, paper)
     assert [file.name for file in (shop.conf / "shop").iterdir()] == ["data.yaml"]
+
+
+def test_a_set_of_images_has_no_default_recipe(tmp_path: Path) -> None:
+    params = copy_conf(tmp_path)
+    edit(params, lambda tree: tree.update(recipe="default", images=["omniglot"]))
+    project = load_project(params)
+    assert fix_keys(STAGES, project) == []
+    assert not (project.conf / "omniglot/default.yaml").exists()
+    with pytest.raises(ParamsError, match=r"no recipe is called 'default'; known: paper, tuned"):
+        check_project(project)
+
+
+def test_a_damaged_file_is_an_error_and_stays(shop: Project) -> None:
+    file = shop.conf / "shop/data.yaml"
+    file.write_text("tasks: [\n")
+    with pytest.raises(ParamsError, match="isn't YAML"):
+        fix_keys(STAGES, shop)
+    assert file.read_text() == "tasks: [\n"
 
 
 @pytest.mark.parametrize("name", sorted(p.parent.name for p in ROOT.glob("conf/*/default.yaml")))

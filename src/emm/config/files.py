@@ -30,7 +30,7 @@ def merged(base: Any, change: Any) -> Any:
 def _read_over_base(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     if path.resolve() in seen:
         raise ParamsError(f"{path} is its own base", where=path)
-    tree = _read_yaml(path)
+    tree = read_yaml(path)
     if "base" in tree:
         base = path.parent / str(tree.pop("base"))
         tree = merged(_read_over_base(base, (*seen, path.resolve())), tree)
@@ -55,7 +55,8 @@ def _over_neighbour(tree: dict[str, Any], key: str, path: Path, seen: tuple[str,
     return merged(_over_neighbour(tree, like, path, (*seen, key)), changes)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in one file; ParamsError for a file that doesn't exist or holds none."""
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError as error:

@@ -190,12 +190,13 @@ class Project:
         known = sorted({path.stem for path in (self.conf / dataset).glob("*.yaml")} - {"data"})
         if name not in known:
             file = self.conf / dataset / f"{name}.yaml"
+            own = name == DEFAULT_RECIPE and dataset in self.active.datasets
             other = f"write `recipe: {DEFAULT_RECIPE}` in {self.file}, or add {file}"
             raise ParamsError(
                 f"no recipe is called {name!r}; {nearest(name, known)}",
                 where=f"recipe of {self.file}",
                 expected=f"one of {', '.join(known)}" if known else f"a file {file}",
-                next_step="`emm check --fix` writes it" if name == DEFAULT_RECIPE else other,
+                next_step="`emm check --fix` writes it" if own else other,
             )
         return self._file(dataset, name)
 
