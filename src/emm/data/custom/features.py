@@ -24,6 +24,8 @@ from emm.data.custom.roles import CustomColumns
 from emm.data.tables.names import original_name
 from emm.data.tables.schema import InferredColumn
 
+_WORDS_SHOWN = 3
+
 
 @dataclass(frozen=True)
 class Features:
@@ -168,10 +170,11 @@ def _misfits(
                 words = {str(values[0]) if len(values) else "nothing": len(values)}
             if words:
                 what = "a number" if role == DENSE else "a date such as 2024-05-31 17:05"
-                word = next(iter(words))
+                some = [*words][:_WORDS_SHOWN]
                 yield (
-                    f"{where}.{role}: {original_name(name)!r} holds {word!r}, which isn't {what}; "
-                    f"if it means a missing value, write {line('missing', [*missing, word])}"
+                    f"{where}.{role}: {original_name(name)!r} holds {', '.join(map(repr, some))}, "
+                    f"which isn't {what}; where it means a missing value, write "
+                    f"{line('missing', [*missing, *some])}"
                 )
 
 

@@ -1,5 +1,6 @@
 """The CSV and Parquet files of custom data: their names, their format, their columns."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ def columns_of(path: Path, files: CustomFiles) -> list[str]:
             where=f"{path}, line 1",
             got=line[:200],
             expected=f"values with {files.separator!r} between them",
-            next_step=f"write `separator: {others[0]!r}` in the section custom",
+            next_step=f"write `separator: {json.dumps(others[0])}` in the section custom",
         )
     if files.columns and len(values) != len(files.columns):
         raise DataError(

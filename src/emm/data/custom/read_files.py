@@ -77,7 +77,8 @@ class _NotUtf8(Rejected):
         reason: pl.Series | str,
         texts: pl.Series | None = None,
     ) -> None:
-        self.not_utf8 += int((pl.Series([reason]).explode() == NOT_UTF8).sum())
+        reasons = pl.Series([reason]) if isinstance(reason, str) else reason
+        self.not_utf8 += int((reasons == NOT_UTF8).sum())
 
     def check_encoding(self, path: Path) -> None:
         """Raise DataError if these are more than a few."""
@@ -85,7 +86,7 @@ class _NotUtf8(Rejected):
             raise DataError(
                 f"{path.name} isn't text in UTF-8",
                 where=path,
-                got=f"other bytes in {self.not_utf8:,} of the first {self.lines:,} lines",
+                got=f"other bytes in {self.not_utf8:,} of the first {self.lines:,} records",
                 next_step="write `encoding: latin-1`, or the encoding that it is in, in the "
                 "section custom",
             )
