@@ -9,9 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from emm.data.tables.rows import RowTensors
+from emm.data.tables.schema import Schema, Split
 from emm.models import model_class
 from emm.nn.inputs import Inputs
+from emm.training.context import TrainingContext
 from emm.training.seeds import seed_init
+from emm.training.store import inputs_of
+from tests.training import tiny
 
 INPUTS = Inputs(dense=2, cardinalities=(3,))
 KINDS, OUTPUTS = ("binary", "classes", "regression", "binary"), (1, 3, 1, 1)
@@ -74,6 +78,27 @@ def table(rows: int, seed: int) -> RowTensors:
 
 
 TRAIN, VALIDATION = table(300, 0), table(200, 1)
+
+
+TASKS = ("click", "grade", "number", "conversion")
+LABELLED = {name: int((~TRAIN.labels[:, n].isnan()).sum()) for n, name in enumerate(TASKS)}
+SCHEMA: Schema = replace(
+    tiny.SCHEMA,
+    tasks=TASKS,
+    sparse=(replace(tiny.SCHEMA.sparse[0], cardinality=3),),
+    kinds=dict(zip(TASKS, KINDS, strict=True)),
+    classes={"grade": ("low", "middle", "high")},
+    splits={"train": Split(len(TRAIN), {}, labelled=LABELLED)},
+)
+CONTEXT = TrainingContext(
+    schema=SCHEMA,
+    schema_sha256=tiny.IDENTITY,
+    inputs=inputs_of(SCHEMA),
+    train=TRAIN,
+    validation=VALIDATION,
+    device=torch.device("cpu"),
+    recipe="tuned",
+)
 
 
 def network(name: str, seed: int = 0, **changes: Any) -> nn.Module:

@@ -1,15 +1,20 @@
 """Arguments of a model that come from the data."""
 
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
+from emm.automtl.supernet import Supernet
 from emm.core.errors import DataError, ParamsError
 from emm.data.tables.rows import RowTensors
+from emm.data.tables.schema import Split
 from emm.models.esmm import ESMM
 from emm.models.mmoe import MMoE
+from emm.models.single_task import SingleTask
 from emm.training.context import arguments_of_data, open_context
 from tests.training.tiny import SCHEMA, TASKS, save_processed, table, training
 
@@ -27,6 +32,31 @@ def test_a_funnel_model_gets_its_steps_and_the_names_of_the_fields() -> None:
 
 def test_most_models_need_no_arguments_from_data() -> None:
     assert arguments_of_data(MMoE, SCHEMA, rows([[1, 0]])) == {}
+
+
+CLASSES = replace(SCHEMA, kinds={TASKS[1]: "classes"}, classes={TASKS[1]: ("a", "b", "c")})
+
+
+@pytest.mark.parametrize("model", [MMoE, SingleTask, Supernet])
+def test_the_number_of_logits_comes_from_the_classes(model: type[nn.Module]) -> None:
+    assert arguments_of_data(model, CLASSES, rows([[1, 2]])) == {"outputs": (1, 3)}
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        ([[nan, 0], [1, 1], [nan, nan]], {"given_click": True}),
+        ([[0, 0], [1, 1], [nan, nan]], {}),  # known without a click, too
+        ([[0, 0], [1, 1], [nan, 1]], {}),
+    ],
+)
+def test_a_funnel_model_knows_whether_conversions_are_given_a_click(
+    labels: list[list[float]], found: dict[str, bool]
+) -> None:
+    splits = {"train": Split(3, {}, labelled={TASKS[0]: 2, TASKS[1]: 2})}
+    train = replace(table(3, 0), labels=torch.tensor(labels), partly_labelled=True)
+    arguments = arguments_of_data(ESMM, replace(FUNNEL, splits=splits), train)
+    assert arguments == {"funnel": [1, 0], "fields": ["id"], **found}
 
 
 def test_tasks_not_declared_as_a_funnel_are_rejected() -> None:

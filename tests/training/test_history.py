@@ -17,6 +17,12 @@ def test_regressions_have_an_r_squared() -> None:
     assert named_scores(["b"], [0.3], ["regression"]) == {"auc": {}, "r2": {"b": 0.3}}
 
 
+def test_tasks_of_classes_have_an_auc() -> None:
+    kinds = ["classes", "regression"]
+    assert named_scores(["a", "b"], [0.6, 0.2], kinds) == {"auc": {"a": 0.6}, "r2": {"b": 0.2}}
+    assert named_scores(["a"], [0.6], ["classes"]) == {"auc": {"a": 0.6}}
+
+
 def test_a_run_is_written_with_all_its_epochs(tmp_path: Path) -> None:
     record = run_record(3, ["a", "b"], EPOCHS, kinds=("binary", "regression"))
     write_history(tmp_path, [record])

@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 from torch import nn
 
 from emm.data.tables.rows import RowTensors, without_fold
-from emm.data.tables.schema import Schema, Split
 from emm.models.mmoe import MMoE
 from emm.models.single_task import SingleTask
 from emm.training.checkpoint import Checkpoint
@@ -20,31 +19,12 @@ from emm.training.context import TrainingContext, schedule_of
 from emm.training.fit import fit
 from emm.training.networks import build_network, fresh_network, train_networks
 from emm.training.settings import FoldSettings, OptimiserSettings, TrainingSettings
-from emm.training.store import inputs_of, load_model
+from emm.training.store import load_model
 from tests.data.tables.streamed import stream
 from tests.training.interrupted import always, contents, stage, through
-from tests.training.partly import KINDS, OUTPUTS, TRAIN, VALIDATION
-from tests.training.tiny import IDENTITY, OPTIMISER, SCHEMA, STRUCTURES, training
+from tests.training.partly import CONTEXT, KINDS, OUTPUTS, SCHEMA, TASKS, TRAIN, VALIDATION
+from tests.training.tiny import IDENTITY, OPTIMISER, STRUCTURES, training
 
-TASKS = ("click", "grade", "number", "conversion")
-LABELLED = {name: int((~TRAIN.labels[:, n].isnan()).sum()) for n, name in enumerate(TASKS)}
-PARTLY: Schema = replace(
-    SCHEMA,
-    tasks=TASKS,
-    sparse=(replace(SCHEMA.sparse[0], cardinality=3),),
-    kinds=dict(zip(TASKS, KINDS, strict=True)),
-    classes={"grade": ("low", "middle", "high")},
-    splits={"train": Split(len(TRAIN), {}, labelled=LABELLED)},
-)
-CONTEXT = TrainingContext(
-    schema=PARTLY,
-    schema_sha256=IDENTITY,
-    inputs=inputs_of(PARTLY),
-    train=TRAIN,
-    validation=VALIDATION,
-    device=torch.device("cpu"),
-    recipe="tuned",
-)
 ARGUMENTS = {**STRUCTURES["narrow"], "dropout": 0.2}
 PROTOCOL = training(seeds=(0, 2))
 
@@ -94,7 +74,7 @@ def by_hand(number: int, seed: int, rows: RowTensors = TRAIN) -> nn.Module:
 
     names = ("narrow", TASKS[number])
     model, _ = fresh_network(build, CONTEXT, seed, *names)
-    how = schedule_of(PROTOCOL, OPTIMISER, PARTLY)
+    how = schedule_of(PROTOCOL, OPTIMISER, SCHEMA)
     fit(model, subset(rows, number), subset(VALIDATION, number), how, seed=seed, names=names)
     return model
 

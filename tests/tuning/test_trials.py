@@ -22,8 +22,10 @@ from emm.training.settings import OptimiserSettings, TrainingSettings
 from emm.trees.gbdt import fit as boost
 from emm.trees.settings import BoostingSettings
 from emm.tuning.space import best_trial, log_of, read_log
+from emm.tuning.trial import train_trial
 from emm.tuning.tune import tune
 from tests.configuration import CENSUS, ROOT
+from tests.training import partly
 from tests.training.tiny import TASKS, save_processed
 from tests.tuning.test_space import SPACE
 from tests.tuning.test_tune import PROTOCOL, quick
@@ -89,6 +91,22 @@ def test_a_trial_is_a_training_scored_on_validation(
     for trial in trials:
         assert list(trial.auc) == list(TASKS)
         assert list(trial.auc.values()) == by_hand(project, context, model, trial.section)
+
+
+@pytest.mark.parametrize("model", ["tm-1", "shared_bottom", "gbdt"])
+def test_a_trial_scores_classes_and_labelled_rows(project: Project, model: str) -> None:
+    section = SPACE.sections(model)[0]
+    found = train_trial(partly.CONTEXT, project, CENSUS, model, section, 3)
+    assert tuple(found) == partly.TASKS
+    if model != "tm-1":
+        return
+    optimiser, arguments = split(section)
+    grade = partly.CONTEXT.task(1)
+    seed_init(3, model, "grade")
+    network = SingleTask(grade.inputs, 1, outputs=(3,), **arguments)
+    plan = schedule(project, partly.CONTEXT, optimiser)
+    (epoch,) = fit(network, grade.train, grade.validation, plan, seed=3, names=(model, "grade"))
+    assert found["grade"] == epoch.scores[0]
 
 
 def test_a_trial_of_a_searched_model_trains_the_architecture_that_was_found(

@@ -53,7 +53,8 @@ class Trial:
     Attributes:
         trial: its number, from 0.
         section: the section that was tried.
-        auc: the best validation AUC of each task, as a mean over seeds.
+        auc: the best validation score of each task, R squared for a regression, as a mean over
+            seeds.
         mean_auc: the mean over tasks.
         by_seed: for each seed the mean over tasks; () in older logs, which have one seed.
     """

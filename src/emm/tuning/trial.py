@@ -40,7 +40,8 @@ def train_trial(
     section: Section,
     seed: int,
 ) -> Scores:
-    """Train ``model`` with ``section``; returns the best validation AUC of each task."""
+    """Train ``model`` with ``section``; returns each task's validation score in the best epoch:
+    AUC, the mean of one-vs-rest for several classes, or R squared for a regression."""
     if model == "gbdt":
         return _boost(context, project, dataset, model, section, seed)
     if model in project.active.fused:
