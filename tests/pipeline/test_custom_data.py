@@ -1,14 +1,12 @@
 """Custom data: the pipeline runs from a CSV file and a few lines of YAML to the report."""
 
 import json
-import shutil
 
 import numpy as np
 import polars as pl
 
 from emm.data.tables.schema import BAGS, load_schema
-from tests.configuration import Tree
-from tests.pipeline.workspace import CENSUS, PARAMS, Workspace
+from tests.pipeline.workspace import PARAMS, Workspace
 
 ROWS = 600
 
@@ -36,30 +34,30 @@ def visits() -> pl.DataFrame:
     )
 
 
-def describe_shop(data: Tree) -> None:
-    data["source"] = {"path": "mine"}
-    data["tasks"] = ["visit", "purchase", "spend"]
-    data["check-data"] = {"max_column_auc": 0.999, "max_rate_difference": 9.0}
-    data["custom"] = {
-        "tasks": {
-            "visit": "visited",
-            "purchase": "orders > 0",
-            "spend": {"expression": "amount", "kind": "regression"},
-        },
-        "bags": {"genres": "|"},
-        "split": {"by": "time", "column": "day", "validation": 0.2, "test": 0.2},
-    }
+DESCRIPTION = """\
+source: {path: mine}
+custom:
+  tasks:
+    visit: visited
+    purchase: orders > 0
+    spend: {expression: amount, kind: regression}
+  bags: {genres: "|"}
+  split: {by: time, column: day, validation: 0.2, test: 0.2}
+check-data: {max_column_auc: 0.999, max_rate_difference: 9.0}
+"""
+DEFAULT = "conf/shop/default.yaml"
 
 
-def test_custom_data_runs_from_csv_to_report(untouched: Workspace) -> None:
-    folder = untouched.root / "mine"
-    folder.mkdir()
-    visits().write_csv(folder / "visits.csv")
-    conf = untouched.root / "conf"
-    shutil.copytree(conf / CENSUS, conf / "shop")
-    untouched.change("conf/shop/data.yaml", describe_shop)
-    untouched.change(PARAMS, lambda tree: tree.update(datasets=["shop"]))
-    assert untouched.run("emm", "check").stderr.startswith("params.yaml, conf/ and dvc.yaml")
+def test_custom_data_runs_from_csv_and_a_description_to_the_report(untouched: Workspace) -> None:
+    (untouched.root / "mine").mkdir()
+    visits().write_csv(untouched.root / "mine/visits.csv")
+    (untouched.root / "conf/shop").mkdir()
+    (untouched.root / "conf/shop/data.yaml").write_text(DESCRIPTION)
+    lists = {"datasets": ["shop"], "recipe": "default"}
+    untouched.change(PARAMS, lambda tree: tree.update(lists))
+    assert "`emm check --fix` writes it" in untouched.run("emm", "check", check=False).stderr
+    assert "dvc.yaml are in order" in untouched.run("emm", "check", "--fix").stderr
+    untouched.replace(DEFAULT, "  threads: 1\n", "  threads: 1\n  max_epochs: 2\n")
     assert "report@shop" in untouched.repro()
     processed = untouched.root / "data/processed/shop"
     schema = load_schema(processed / "schema.json")
@@ -67,9 +65,13 @@ def test_custom_data_runs_from_csv_to_report(untouched: Workspace) -> None:
     assert [column.name for column in schema.bags] == ["genres"]
     assert len(pl.read_parquet(processed / BAGS)) == ROWS
     assert {"visited", "orders", "amount"}.isdisjoint([*schema.dense_names, *schema.sparse_names])
-    found = json.loads((untouched.root / "metrics/shop/paper/emm.json").read_text())
+    found = json.loads((untouched.root / "metrics/shop/default/emm.json").read_text())
     assert "auc" in found["purchase"]
     assert "r2" in found["spend"]
     assert (untouched.root / "reports/shop.md").read_text().startswith("# shop")
     assert json.loads((untouched.root / "pins/shop.json").read_text()).keys() == {"visits.csv"}
+    history = untouched.root / "data/models/shop/default/mmoe/history.json"
+    assert len(json.loads(history.read_text())["runs"][0]["epochs"]) == 2
     assert untouched.repro() == set()
+    untouched.replace(DEFAULT, "  mmoe: {}\n", "  mmoe: {experts: 2}\n")
+    assert untouched.repro() == {"train@shop-mmoe", "evaluate@shop-mmoe", "report@shop"}
