@@ -124,11 +124,11 @@ def test_trees_resume_with_the_next_model(tmp_path: Path, monkeypatch: pytest.Mo
     boosted: list[int] = []
     real = trees.grow
 
-    def grow(*arguments: Any, seed: int) -> nn.Module:
+    def grow(*arguments: Any, seed: int, **more: Any) -> nn.Module:
         boosted.append(seed)
         if len(boosted) == 2:
             raise KilledError
-        return real(*arguments, seed=seed)
+        return real(*arguments, seed=seed, **more)
 
     def work(out: Path, checkpoint: Checkpoint | None) -> None:
         trees.train_trees(
@@ -152,11 +152,11 @@ def test_decomposition_resumes_with_the_next_seed(
     taken: list[int] = []
     real = taking_apart.build_pool
 
-    def build_pool(*arguments: Any, adapt: bool) -> object:
+    def build_pool(*arguments: Any, **more: Any) -> object:
         taken.append(arguments[-1])
         if len(taken) == 2:
             raise KilledError
-        return real(*arguments, adapt=adapt)
+        return real(*arguments, **more)
 
     def work(out: Path, checkpoint: Checkpoint | None) -> None:
         decompose(out, CONTEXT, *members, how, seeds, checkpoint)
