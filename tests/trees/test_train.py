@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from emm.core.errors import DataError
 from emm.data.tables.rows import without_fold
 from emm.training.checkpoint import Checkpoint
 from emm.training.store import load_model
@@ -83,3 +85,13 @@ def test_the_recipe_sets_the_weight_of_positives(tmp_path: Path, fit_on: str) ->
         weights = (1.0, 4.0)
         grown = grow(without, CONTEXT.inputs, BOOSTING, counts, seed=0, positive_weights=weights)
         assert same(trees(tmp_path / "seed-0/fold-1"), grown)
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_a_task_whose_labels_are_all_equal_is_named(tmp_path: Path, split: str) -> None:
+    rows = getattr(CONTEXT, split)
+    labels = rows.labels.clone()
+    labels[:, 1] = 0
+    context = replace(CONTEXT, **{split: replace(rows, labels=labels)})
+    with pytest.raises(DataError, match=f"task t1 in {split}"):
+        train_trees(tmp_path, context, BOOSTING, (0,))

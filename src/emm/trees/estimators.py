@@ -38,15 +38,19 @@ class TaskRows:
 
 
 def rows_by_task(
-    rows: RowTensors, split: str, fields: int, positive_weights: Sequence[float] = ()
+    rows: RowTensors,
+    split: str,
+    fields: int,
+    positive_weights: Sequence[float] = (),
+    tasks: Sequence[str] = (),
 ) -> Iterator[TaskRows]:
     """The labelled rows of each task.
 
-    ``split``: named in errors; ``fields``: number of sparse fields that trees read, without bags;
-    ``positive_weights``: factor of the weight of positive rows by task, () if all are 1. Raises
-    DataError if a task has no label, or only equal ones.
+    ``split``, ``tasks``: named in errors; ``fields``: number of sparse fields that trees read,
+    without bags; ``positive_weights``: factor of the weight of positive rows by task, () if all are
+    1. Raises DataError if a task has no label, or only equal ones.
     """
-    _check_labels(rows, split)
+    _check_labels(rows, split, tasks)
     every_row = _columns(rows, fields)
     for task in range(rows.labels.shape[1]):
         columns, own = every_row, rows.task(task)
@@ -101,7 +105,7 @@ def _columns(rows: RowTensors, fields: int) -> Array:
     return np.concatenate([dense.astype(np.float64), sparse.astype(np.float64)], axis=1)
 
 
-def _check_labels(rows: RowTensors, split: str) -> None:
+def _check_labels(rows: RowTensors, split: str, tasks: Sequence[str]) -> None:
     kinds = rows.kinds or (BINARY,) * rows.labels.shape[1]
     for task, kind in enumerate(kinds):
         labels = rows.labels[:, task]
@@ -109,7 +113,7 @@ def _check_labels(rows: RowTensors, split: str) -> None:
         if not bool((labels != labels[:1]).any()):
             raise DataError(
                 "trees can't be fitted: all labels are equal",
-                where=f"task {task} in {split}",
+                where=f"task {tasks[task] if tasks else task} in {split}",
                 got=f"{len(labels)} rows with the same label" if len(labels) else "no label",
                 expected="rows of both classes" if kind == BINARY else "at least two values",
                 next_step="see the labels of each split in the output of the stage check-data",

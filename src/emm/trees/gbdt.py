@@ -89,6 +89,7 @@ def fit(
     seed: int,
     report: Report | None = None,
     positive_weights: Sequence[float] = (),
+    tasks: Sequence[str] = (),
 ) -> tuple[GradientBoosting, list[BoostingHistory]]:
     """Boost one ensemble per task on ``train``; ``validation`` determines the number of rounds.
 
@@ -103,13 +104,13 @@ def fit(
     1, with 0 for unknown and rare ones. The same input and ``seed`` give the same bytes.
 
     ``positive_weights``: factor of the loss of each task's positive rows, () if all are 1.
-    ``report`` is called after each task.
+    ``report`` is called after each task; ``tasks``: their names in errors.
     Raises DataError if the labels of a task are all equal in either split.
     """
     fields = len(inputs.cardinalities)
     splits = zip(
-        rows_by_task(train, "train", fields, positive_weights),
-        rows_by_task(validation, "validation", fields),
+        rows_by_task(train, "train", fields, positive_weights, tasks),
+        rows_by_task(validation, "validation", fields, (), tasks),
         strict=True,
     )
     ensembles, histories = [], []
@@ -135,14 +136,15 @@ def grow(
     *,
     seed: int,
     positive_weights: Sequence[float] = (),
+    tasks: Sequence[str] = (),
 ) -> GradientBoosting:
     """Boost a fixed number of ``iterations`` for each task, without validation rows.
 
     Raises DataError if the labels of a task are all equal.
     """
-    tasks = rows_by_task(train, "train", len(inputs.cardinalities), positive_weights)
+    own = rows_by_task(train, "train", len(inputs.cardinalities), positive_weights, tasks)
     ensembles = []
-    for rows, count in zip(tasks, iterations, strict=True):
+    for rows, count in zip(own, iterations, strict=True):
         estimator = estimator_of(rows, inputs, boosting, seed)
         estimator.set_params(early_stopping=False, max_iter=count)
         estimator.fit(rows.columns, rows.labels, rows.weights)

@@ -90,6 +90,7 @@ def _boost(
             seed=seed,
             report=report,
             positive_weights=positive_weights,
+            tasks=tasks,
         )
     pairs = zip(tasks, histories, strict=True)
     return model, [_record(seed, task, each, context.schema.kind(task)) for task, each in pairs]
@@ -104,7 +105,13 @@ def _grow(
     positive_weights: Sequence[float],
 ) -> Boosted:
     model = grow(
-        rows, context.inputs, boosting, counts, seed=seed, positive_weights=positive_weights
+        rows,
+        context.inputs,
+        boosting,
+        counts,
+        seed=seed,
+        positive_weights=positive_weights,
+        tasks=context.schema.tasks,
     )
     return model, []
 
