@@ -130,7 +130,9 @@ def change(project: Project, section: str, **keys: object) -> None:
 FACTS = Facts(10_000, 40, 4)
 
 
-def test_what_the_recipe_has_replaces_what_the_table_determines(project: Project) -> None:
+def test_what_the_recipe_has_replaces_what_the_table_determines(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
     change(project, "training", max_epochs=5)
     change(project, "train.mmoe", experts=3)
     recipe = complete_recipe(project, CENSUS)
@@ -138,6 +140,8 @@ def test_what_the_recipe_has_replaces_what_the_table_determines(project: Project
     rule = training_defaults(FACTS)
     assert training.max_epochs == 5
     assert training.batch_size == rule["batch_size"]
+    shown = f"batch_size {rule['batch_size']}, max_epochs 5, choose_by loss for 10,000 rows"
+    assert shown in capsys.readouterr().err
     assert recipe.section("train.mmoe") == {**network_defaults(FACTS, "mmoe"), "experts": 3}
     assert recipe.section("train.gbdt") == tree_defaults(FACTS)
     assert recipe.section("pretrain.tm-2")["dense_encoding"] == "binned"

@@ -1,6 +1,6 @@
 """What a recipe with ``training.defaults: auto`` leaves out, chosen from the processed table.
 
-Each rule reads only what schema.json has of train: rows, the rarest class, and the number of ids.
+Each rule reads only schema.json: the rows of train, the rarest class in validation, and the ids.
 `benchmarks/default_recipe.py` repeats the comparisons behind the numbers; docs/tuning.md has them.
 """
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from emm.config.project import ConfigFile, Project
 from emm.config.signatures import keywords_of
+from emm.core.progress import say
 from emm.data.tables.schema import BINARY, Schema, load_schema
 from emm.models import MODELS
 from emm.training.settings import TrainingSettings
@@ -59,7 +60,11 @@ def complete_recipe(project: Project, dataset: str) -> ConfigFile:
     if recipe.read("training", TrainingSettings).defaults == "fixed":
         return recipe
     facts = facts_of(load_schema(project.paths(dataset).schema))
-    return ConfigFile(recipe.path, dict(_sections(project, recipe, facts)))
+    complete = ConfigFile(recipe.path, dict(_sections(project, recipe, facts)))
+    chosen = complete.section("training")
+    values = ", ".join(f"{key} {chosen[key]}" for key in ("batch_size", "max_epochs", "choose_by"))
+    say(f"{recipe.path}: {values} for {facts.rows:,} rows of train")
+    return complete
 
 
 def _sections(
