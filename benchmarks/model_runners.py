@@ -77,7 +77,9 @@ def read_setting(model: str, threads: int, seed: int, compile_: str = "never") -
     if model == ESMM:
         context, arguments = _as_funnel(context), _ESMM_SIZES | {"funnel": (0, 1)}
     arguments |= _LIKE_PEER.get(model, {})
-    return Setting(context, model, arguments, schedule_of(training, optimiser, context.schema), seed)
+    return Setting(
+        context, model, arguments, schedule_of(training, optimiser, context.schema), seed
+    )
 
 
 def _as_funnel(context: TrainingContext) -> TrainingContext:
