@@ -73,10 +73,10 @@ def _parts(setting: Setting, steps: int) -> Counter[str]:
         with part("batch"):
             batch = next(batches)
         with part("forward, losses"):
-            losses, penalty = forward(batch)
+            losses = forward(batch)
         stepper.zero_grad()
         with part("backward"):
-            weighting.backward(losses, stepper.weights, penalty)
+            weighting.backward(losses.tasks, stepper.weights, losses.penalty, losses.present)
         with part("optimiser"):
             stepper.step()
     return spent

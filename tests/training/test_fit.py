@@ -8,7 +8,8 @@ from emm.core.errors import DataError
 from emm.data.tables.rows import RowTensors
 from emm.metrics.ranking import auc
 from emm.nn.losses import task_losses
-from emm.training.fit import best_epoch, fit, predict
+from emm.training.epochs import best_epoch
+from emm.training.fit import fit, predict
 from tests.training.fitting import TRAIN, VALIDATION, Constant, Linear, mmoe, run, schedule
 
 

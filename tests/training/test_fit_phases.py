@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from emm.nn.losses import task_losses
-from emm.training.fit import Epoch, best_epoch, epoch_before_training, fit, validation_scores
+from emm.training.epochs import Epoch, best_epoch
+from emm.training.fit import epoch_before_training, fit, validation_scores
 from emm.training.seeds import order_generator
 from emm.training.weighting.uncertainty import Uncertainty
 from tests.training.fitting import TRAIN, VALIDATION, Constant, Linear, mmoe, run, schedule

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from emm.core.progress import say
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -28,3 +30,15 @@ class Epoch:
 def best_epoch(history: Sequence[Epoch]) -> int:
     """Number of the first epoch of the highest merit."""
     return max(history, key=lambda epoch: (epoch.merit, -epoch.epoch)).epoch
+
+
+def run_title(names: Sequence[object], seed: int) -> str:
+    """How messages name a run."""
+    return f"{' '.join(map(str, names))} seed {seed}"
+
+
+def say_best(names: Sequence[object], seed: int, epochs: Sequence[Epoch]) -> None:
+    """Print which epoch of a run is the best."""
+    best = epochs[best_epoch(epochs) - epochs[0].epoch]
+    count, score = len(epochs), best.mean_score
+    say(f"{run_title(names, seed)}: best of {count} epochs is {best.epoch}, score {score:.5f}")

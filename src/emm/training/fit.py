@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from emm.core.errors import DataError, ParamsError
-from emm.core.progress import progress, say
+from emm.core.progress import progress
 from emm.data.tables.rows import Rows, RowTensors, count_batches
 from emm.metrics.tasks import scores
 from emm.training.checkpoint import Checkpoint
@@ -22,7 +22,7 @@ from emm.training.distributed import (
     single_process,
     sum_over_processes,
 )
-from emm.training.epochs import Epoch, best_epoch
+from emm.training.epochs import Epoch, run_title, say_best
 from emm.training.forward import Forward, forward_of, losses_of
 from emm.training.labels import rows_per_task, rows_to_learn
 from emm.training.optimisers import LAZY, Optimisation, Stepper
@@ -248,15 +248,3 @@ def epoch_before_training(
     """Epoch 0: loss and scores of a model that starts with trained weights."""
     losses = losses_of(predict(model, train), train, positive_weights)
     return evaluated(0, float(losses.mean()), model, validation, choose_by)
-
-
-def run_title(names: Sequence[object], seed: int) -> str:
-    """How messages name a run."""
-    return f"{' '.join(map(str, names))} seed {seed}"
-
-
-def say_best(names: Sequence[object], seed: int, epochs: Sequence[Epoch]) -> None:
-    """Print which epoch of a run is the best."""
-    best = epochs[best_epoch(epochs) - epochs[0].epoch]
-    count, score = len(epochs), best.mean_score
-    say(f"{run_title(names, seed)}: best of {count} epochs is {best.epoch}, score {score:.5f}")

@@ -12,8 +12,8 @@ from emm.core.progress import say
 from emm.nn.bags import attach_bags
 from emm.training.checkpoint import Checkpoint
 from emm.training.context import TrainingContext, arguments_of_data, schedule_of
-from emm.training.epochs import Epoch
-from emm.training.fit import Schedule, fit, run_title
+from emm.training.epochs import Epoch, run_title
+from emm.training.fit import Schedule, fit
 from emm.training.folds import FoldRun, fold_runs
 from emm.training.history import run_record, write_history
 from emm.training.seeds import seed_init

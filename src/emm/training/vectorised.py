@@ -20,8 +20,8 @@ from emm.core.progress import progress
 from emm.data.tables.rows import Rows, RowTensors, count_batches
 from emm.nn.losses import binary_logits, labelled_rows, task_losses
 from emm.training.distributed import single_process
-from emm.training.epochs import Epoch, best_epoch
-from emm.training.fit import Schedule, mean_loss, say_best, validation_scores
+from emm.training.epochs import Epoch, best_epoch, say_best
+from emm.training.fit import Schedule, mean_loss, validation_scores
 from emm.training.labels import rows_per_task, rows_to_learn
 from emm.training.optimisers import LAZY, Stepper
 from emm.training.resume import copy_of
