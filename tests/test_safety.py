@@ -17,6 +17,7 @@ from emm.fusion.cached_predictions import CACHED_PREDICTIONS, load_cached_predic
 from emm.fusion.pool import COMPONENTS, Members, load_pool
 from emm.fusion.pool import DESCRIPTION as POOL
 from emm.nn.inputs import Inputs
+from emm.report.facts import DatasetFacts
 from emm.report.predictions import read_predictions
 from emm.report.results import Evaluation, ModelResults, read_tree
 from emm.report.study_settings import load_study
@@ -116,6 +117,7 @@ PAYLOADS = {
 SCHEMA = "0" * 64
 NOBODY = Members((), ())
 EVALUATION = Evaluation("m", (0,), 1, 1, {})
+FACTS = DatasetFacts("m", "M", ("t",), {"test": 1}, {}, "", "")
 LOADERS: dict[str, Callable[[Path], object]] = {
     WEIGHTS: load_weights,
     DESCRIPTION: lambda path: load_model(path.parent, SCHEMA),
@@ -123,7 +125,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     POOL: lambda path: load_pool(path.parent, SCHEMA),
     CACHED_PREDICTIONS: lambda path: load_cached_predictions(path.parent, NOBODY, "train", 1),
     "predictions.safetensors": lambda path: read_predictions(
-        ModelResults("m", path.parent, EVALUATION, ()), 1, 1
+        ModelResults("m", path.parent, EVALUATION, ()), FACTS
     ),
     "history.json": read_tree,
     "schema.json": load_schema,
