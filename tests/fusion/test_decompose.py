@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from emm.core.errors import DecompositionError
-from emm.data.tables.rows import folds_of
+from emm.data.tables.folds import folds_of
 from emm.fusion.cached_predictions import CACHED_PREDICTIONS
 from emm.fusion.decompose import decompose
 from emm.fusion.pool import Pool, load_pool

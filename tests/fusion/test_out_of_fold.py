@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emm.data.tables.rows import RowTensors, folds_of, without_fold
+from emm.data.tables.folds import folds_of, without_fold
+from emm.data.tables.rows import RowTensors
 from emm.fusion import out_of_fold as module
 from emm.fusion.build_pool import build_pool
 from emm.fusion.cached_predictions import load_cached_predictions, save_cached_predictions

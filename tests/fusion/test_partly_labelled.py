@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from emm.data.tables.rows import RowTensors, folds_of, without_fold
+from emm.data.tables.folds import folds_of, without_fold
+from emm.data.tables.rows import RowTensors
 from emm.fusion.cached_predictions import CACHED_PREDICTIONS
 from emm.fusion.decompose import decompose
 from emm.fusion.pool import load_pool

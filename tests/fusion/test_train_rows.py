@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from emm.data.tables.rows import fold_only, folds_of
+from emm.data.tables.folds import fold_only, folds_of
 from emm.fusion.cached_predictions import load_cached_predictions
 from emm.fusion.pool import Pool
 from emm.fusion.train import fusion_rows

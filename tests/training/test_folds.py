@@ -2,7 +2,7 @@ from pathlib import Path
 
 import torch
 
-from emm.data.tables.rows import fold_only, folds_of
+from emm.data.tables.folds import fold_only, folds_of
 from emm.training.folds import FoldRun, fold_runs
 from emm.training.settings import FoldSettings
 from tests.training.tiny import table

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from emm.data.tables.rows import without_fold
+from emm.data.tables.folds import without_fold
 from emm.models.single_task import SingleTask
 from emm.training.context import TrainingContext, schedule_of
 from emm.training.fit import fit, validation_scores

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from emm.data.tables.rows import RowTensors, without_fold
+from emm.data.tables.folds import without_fold
+from emm.data.tables.rows import RowTensors
 from emm.models.mmoe import MMoE
 from emm.models.single_task import SingleTask
 from emm.training.checkpoint import Checkpoint

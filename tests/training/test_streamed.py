@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from emm.data.tables.rows import without_fold
+from emm.data.tables.folds import without_fold
 from emm.data.tables.stream import Stream
 from emm.evaluation.evaluate import evaluate
 from emm.fusion.decompose import decompose

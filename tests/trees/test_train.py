@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from emm.core.errors import DataError
-from emm.data.tables.rows import without_fold
+from emm.data.tables.folds import without_fold
 from emm.training.checkpoint import Checkpoint
 from emm.training.store import load_model
 from emm.trees.gbdt import GradientBoosting, fit, grow

@@ -15,7 +15,8 @@ from emm.automtl.export import Limits, Place
 from emm.automtl.settings import SearchSettings
 from emm.automtl.supernet import Supernet
 from emm.core.progress import say
-from emm.data.tables.rows import Rows, RowTensors, fold_only, without_fold
+from emm.data.tables.folds import fold_only, without_fold
+from emm.data.tables.rows import Rows, RowTensors
 from emm.nn.bags import attach_bags
 from emm.nn.losses import labelled_rows
 from emm.training.context import TrainingContext, arguments_of_data

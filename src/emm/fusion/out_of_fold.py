@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from emm.data.tables.rows import Rows, folds_of
+from emm.data.tables.folds import folds_of
+from emm.data.tables.rows import Rows
 from emm.fusion.cached_predictions import Predictions
 from emm.fusion.frozen_modules import Trees
 from emm.fusion.trained_models import TrainedNetwork, TrainedTrees

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from emm.config.project import Project
-from emm.data.tables.rows import Rows, fold_only
+from emm.data.tables.folds import fold_only
+from emm.data.tables.rows import Rows
 from emm.fusion.cached_predictions import load_cached_predictions
 from emm.fusion.emm import EMM
 from emm.fusion.factories import trusting

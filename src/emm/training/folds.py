@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from emm.data.tables.rows import Rows, without_fold
+from emm.data.tables.folds import without_fold
+from emm.data.tables.rows import Rows
 from emm.training.settings import FoldSettings
 
 

@@ -2,7 +2,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emm.data.tables.rows import RowTensors, fold_only, folds_of, without_fold
+from emm.data.tables.folds import fold_only, folds_of, without_fold
+from emm.data.tables.rows import RowTensors
 
 ROWS, FOLDS, SEEDS = st.integers(0, 60), st.integers(2, 7), st.integers(0, 5)
 

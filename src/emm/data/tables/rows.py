@@ -1,11 +1,10 @@
-"""Rows of a split as tensors, their batches and their folds."""
+"""Rows of a split as tensors, and their batches."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from itertools import islice
 from typing import Any, NamedTuple, Protocol, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -227,28 +226,3 @@ def shuffled(rows: int, batch_size: int, generator: torch.Generator) -> Iterator
     """Row numbers of an epoch's batches in random order, each row once."""
     order = torch.randperm(rows, generator=generator, device=generator.device)
     return iter(torch.split(order, batch_sizes(rows, batch_size)))
-
-
-def folds_of(rows: int, folds: int, seed: int) -> Tensor:
-    """Number of the fold, 0 to ``folds`` - 1, of each of N rows: [N] int64.
-
-    Fold sizes differ by at most one row. The result depends on the arguments only, not on the
-    device.
-    """
-    order = np.random.default_rng(seed).permutation(rows)
-    return torch.from_numpy(order % folds)
-
-
-def without_fold(data: Rows, fold: int, folds: int, seed: int) -> Rows:
-    """The rows outside of one fold, in order."""
-    return data.rows(_where(data, fold, folds, seed, inside=False))
-
-
-def fold_only(data: Rows, fold: int, folds: int, seed: int) -> Rows:
-    """The rows of one fold, in order."""
-    return data.rows(_where(data, fold, folds, seed, inside=True))
-
-
-def _where(data: Rows, fold: int, folds: int, seed: int, *, inside: bool) -> Tensor:
-    mask = folds_of(len(data), folds, seed) == fold
-    return (mask if inside else ~mask).nonzero().squeeze(1).to(data.labels.device)
