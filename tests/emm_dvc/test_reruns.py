@@ -136,7 +136,7 @@ def test_the_section_of_a_single_task_network_reruns_what_is_fused_from_it(
         ("src/emm/automtl", {"evaluate"}),
         ("src/emm/trees", {"train-gbdt", "decompose", "train-emm", "evaluate"}),
         ("src/emm/data/fetch", {"download"}),
-        ("src/emm/data/custom", {"download", "preprocess"}),
+        ("src/emm/data/custom", {"download", "preprocess", "check-data"}),
     ],
 )
 def test_a_comment_reruns_only_the_stages_of_its_room(
