@@ -16,7 +16,10 @@ def copy_committed(out: Path, *names: str) -> Path:
     except (OSError, subprocess.CalledProcessError):
         found = _archive(names)
     with tarfile.open(fileobj=io.BytesIO(found)) as archive:
-        archive.extractall(out, filter="data")
+        for member in filter(tarfile.TarInfo.isfile, archive):
+            path = out / member.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(archive.extractfile(member).read())  # type: ignore[union-attr]
     return out
 
 
