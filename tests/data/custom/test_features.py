@@ -52,7 +52,7 @@ def test_other_words_among_numbers_are_asked_about(tmp_path: Path) -> None:
     put_text(tmp_path, [*PRICES, "tbd", "tbd", "free"])
     with pytest.raises(ParamsError) as error:
         describe(tmp_path)
-    assert "'price' (dense): 'tbd' in 2, 'free' in 1 rows" in str(error.value)
+    assert "'price' (dense): 'tbd' 2 times, 'free' once" in str(error.value)
     assert "write missing: ['', NA, 'NULL', tbd, free]" in str(error.value)
     assert "write sparse: [price]" in str(error.value)
 

@@ -105,9 +105,9 @@ def test_all_columns_with_other_words_are_one_fault_with_the_lines_to_write() ->
     }
     assert word_faults("custom", columns, ["", "NA"], ["shop"]) == [
         "custom: few values of some columns are neither numbers nor dates: 'price' (dense): 'tbd' "
-        "in 2, 'no' in 1 rows; 'age' (dense): 'old' in 1 rows; where they mean a missing value, "
-        "write missing: ['', NA, tbd, 'no', old]; where a column is a category, write sparse: "
-        "[shop, price, age]"
+        "2 times, 'no' once; 'age' (dense): 'old' once; where they mean a missing value, write "
+        "missing: ['', NA, tbd, 'no', old]; where a column is a category, write sparse: [shop, "
+        "price, age]"
     ]
 
 

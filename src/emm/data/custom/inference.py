@@ -186,6 +186,9 @@ def _listed(column: pl.Series, inferred: Inferred, dates: DateFeatures | None) -
 
 
 def _counted(words: Mapping[str, int]) -> str:
-    shown = [f"{word!r} in {rows:,}" for word, rows in [*words.items()][:_SHOWN]]
+    shown = [
+        f"{word!r} once" if rows == 1 else f"{word!r} {rows:,} times"
+        for word, rows in [*words.items()][:_SHOWN]
+    ]
     more = f" and {len(words) - _SHOWN:,} more" if len(words) > _SHOWN else ""
-    return ", ".join(shown) + f" rows{more}"
+    return ", ".join(shown) + more
