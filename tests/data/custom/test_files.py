@@ -145,7 +145,7 @@ def test_numbers_are_read_in_their_notation(
 def test_a_number_in_another_notation_than_the_others_is_never_read_as_one(tmp_path: Path) -> None:
     rows = [f"{n},5;{n % 2}" for n in range(300)]
     put_lines(tmp_path, ["price;clicked", *rows, "1.5;1"])
-    with pytest.raises(ParamsError, match=r"'price' \(dense\): \"'1.5'\" in 1 rows"):
+    with pytest.raises(ParamsError, match=r"'price' \(dense\): \"'1.5'\" once"):
         described(tmp_path, separator=";", decimal=",")
 
 
