@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from threadpoolctl import threadpool_limits
 
 from emm.core.errors import DataError, ModelFileError
 from emm.data.tables.rows import RowTensors
@@ -15,6 +13,7 @@ from emm.nn.inputs import Inputs
 from emm.nn.losses import task_losses
 from emm.trees.gbdt import BoostingHistory, GradientBoosting, fit, grow
 from emm.trees.settings import BoostingSettings
+from tests.trees.boosted import Trained
 
 INPUTS = Inputs(dense=2, cardinalities=(6, 400))
 BOOSTING = BoostingSettings(
@@ -41,14 +40,6 @@ def make_rows(rows: int, seed: int) -> RowTensors:
 
 
 TRAIN, VALIDATION = make_rows(800, seed=0), make_rows(400, seed=1)
-Trained = tuple[GradientBoosting, list[BoostingHistory]]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """With so few rows on busy cores, threads spend most of the time waiting for each other."""
-    with threadpool_limits(1, user_api="openmp"):
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Boosting of a task of classes, next to a binary one."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -8,14 +7,13 @@ import pytest
 import torch
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import log_loss
-from threadpoolctl import threadpool_limits
-from torch import Tensor
 
 from emm.core.errors import DataError
 from emm.data.tables.rows import RowTensors
 from emm.metrics.classes import macro_auc
 from emm.metrics.ranking import auc
-from emm.trees.gbdt import BoostingHistory, GradientBoosting, Iteration, fit, grow
+from emm.trees.gbdt import GradientBoosting, fit, grow
+from tests.trees.boosted import Trained, best, outputs
 from tests.trees.test_gbdt import BOOSTING, INPUTS, make_rows
 
 QUICK = replace(BOOSTING, max_iterations=3, patience=1)
@@ -32,28 +30,11 @@ def with_classes(count: int, seed: int, classes: int = 3) -> RowTensors:
 
 
 TRAIN, VALIDATION = with_classes(800, 0), with_classes(400, 1)
-Trained = tuple[GradientBoosting, list[BoostingHistory]]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """With so few rows on busy cores, threads spend most of the time waiting for each other."""
-    with threadpool_limits(1, user_api="openmp"):
-        yield
 
 
 @pytest.fixture(scope="module")
 def trained() -> Trained:
     return fit(TRAIN, VALIDATION, INPUTS, BOOSTING, seed=0)
-
-
-def outputs(model: GradientBoosting, rows: RowTensors) -> Tensor:
-    return model.decision(rows.dense, rows.sparse)
-
-
-def best(history: BoostingHistory) -> Iteration:
-    (found,) = (each for each in history.iterations if each.iteration == history.best_iteration)
-    return found
 
 
 def test_the_trees_kept_have_the_macro_auc_of_the_best_iteration(trained: Trained):

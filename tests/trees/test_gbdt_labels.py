@@ -1,13 +1,12 @@
 """Boosting where labels are missing, and with weights of positives."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
 
 from emm.core.errors import DataError
 from emm.data.tables.rows import RowTensors
@@ -17,13 +16,6 @@ from tests.trees.test_gbdt_classes import with_classes
 
 QUICK = replace(BOOSTING, max_iterations=3, patience=1)
 TRAIN, VALIDATION = with_classes(300, 0), with_classes(200, 1)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """With so few rows on busy cores, threads spend most of the time waiting for each other."""
-    with threadpool_limits(1, user_api="openmp"):
-        yield
 
 
 def without_labels(rows: RowTensors, share: float, seed: int) -> RowTensors:

@@ -1,23 +1,13 @@
 """Conversion of scikit-learn's classifiers of several classes."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 from sklearn.metrics import roc_auc_score
-from threadpoolctl import threadpool_limits
 
 from emm.trees.sklearn_trees import classifier_of_classes, from_sklearn
 from tests.trees.test_sklearn_trees import INPUTS, ROWS, Array, decision, fitted, make_rows
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """With so few rows on busy cores, threads spend most of the time waiting for each other."""
-    with threadpool_limits(1, user_api="openmp"):
-        yield
 
 
 def make_classes(classes: int, seed: int = 0) -> tuple[Array, NDArray[np.uint8]]:

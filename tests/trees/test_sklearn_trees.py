@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import numpy as np
@@ -6,7 +5,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import threadpool_limits
 
 from emm.core.errors import EmmError
 from emm.nn.inputs import Inputs
@@ -16,13 +14,6 @@ from emm.trees.sklearn_trees import from_sklearn
 ROWS = 600
 INPUTS = Inputs(dense=3, cardinalities=(4, 300, 255, 30))
 Array = NDArray[np.float64]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """With so few rows on busy cores, threads spend most of the time waiting for each other."""
-    with threadpool_limits(1, user_api="openmp"):
-        yield
 
 
 def make_rows(inputs: Inputs, seed: int, seen: float = 1.0) -> tuple[Array, NDArray[np.uint8]]:

@@ -1,4 +1,4 @@
-"""The figure of a task of classes: how well each class is told from the others."""
+"""The figure of a task of classes: how well each class is separated from the others."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -13,6 +13,7 @@ from emm.data.custom.roles import CustomColumns
 from emm.data.custom.tasks import CustomTask
 from emm.data.datasets.dataset import Dataset
 from emm.data.datasets.split_rules import Randomly
+from emm.data.prepare.preprocess import preprocess
 from emm.data.reading.chunks import Reading
 from emm.data.reading.rejected import Rejected
 
@@ -63,6 +64,16 @@ def read(
     rejected = Rejected("shop", 1.0)
     chunks = [*dataset.read(Reading(raw, rejected, raw, bags=bags), part)]
     return pl.concat([chunk.rows for chunk in chunks]), rejected
+
+
+def preprocessed(dataset: Dataset, raw: Path, folder: Path, **settings: Any) -> Path:
+    """Preprocess all tasks of a dataset; returns the folder of the result, below ``folder``."""
+    out = folder / "out"
+    out.mkdir(exist_ok=True)
+    rejected = folder / "rejected.jsonl"
+    options = {"tasks": [*dataset.tasks], "seed": 0, "rare_below": 1, "rejected": rejected}
+    preprocess(dataset, raw, out, **options | settings)
+    return out
 
 
 def put_csv(raw: Path, name: str, rows: pl.DataFrame, separator: str = ",") -> Path:

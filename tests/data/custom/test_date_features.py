@@ -11,9 +11,15 @@ import pytest
 from emm.core.errors import ParamsError
 from emm.data.custom.roles import CustomColumns
 from emm.data.datasets.split_rules import ByTime
-from emm.data.prepare.preprocess import preprocess
 from emm.data.tables.schema import load_schema
-from tests.data.custom.custom_files import describe, put_csv, put_lines, put_parquet, read
+from tests.data.custom.custom_files import (
+    describe,
+    preprocessed,
+    put_csv,
+    put_lines,
+    put_parquet,
+    read,
+)
 
 ROWS = 300
 CLICKS = [n % 2 for n in range(ROWS)]
@@ -45,19 +51,10 @@ def test_dates_become_features(tmp_path: Path, write: Any) -> None:
 
 def test_the_days_are_scaled_to_train(tmp_path: Path) -> None:
     raw = put(tmp_path / "raw", signup=DAYS)
-    (tmp_path / "out").mkdir()
-    preprocess(
-        describe(raw),
-        raw,
-        tmp_path / "out",
-        tasks=["visit"],
-        seed=0,
-        rare_below=1,
-        rejected=tmp_path / "rejected.jsonl",
-    )
-    column = load_schema(tmp_path / "out/schema.json").dense[-1]
+    out = preprocessed(describe(raw), raw, tmp_path)
+    column = load_schema(out / "schema.json").dense[-1]
     assert column.name == "signup:days"
-    train = pl.read_parquet(tmp_path / "out/train.parquet")["signup:days"]
+    train = pl.read_parquet(out / "train.parquet")["signup:days"]
     found = train.cast(pl.Float64) * (column.maximum - column.minimum) + column.minimum
     days = [(day - date(1970, 1, 1)).days for day in DAYS]
     assert (train.min(), train.max()) == (0.0, 1.0)

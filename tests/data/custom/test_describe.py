@@ -11,13 +11,13 @@ from emm.data.custom.files import CustomFiles
 from emm.data.custom.roles import CustomColumns
 from emm.data.custom.tasks import CustomTask
 from emm.data.datasets.split_rules import AsPublished, ByColumn, ByTime
-from emm.data.prepare.preprocess import preprocess
 from emm.data.reading.chunks import LINE
 from emm.data.tables.schema import InferredColumn
 from tests.data.custom.custom_files import (
     ROWS,
     describe,
     make_table,
+    preprocessed,
     put_csv,
     put_lines,
     put_parquet,
@@ -209,19 +209,9 @@ def test_a_row_without_a_time_is_rejected(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_custom_data_can_be_preprocessed(raw: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
     columns = CustomColumns(drop=("genres",))
     dataset = describe(raw, columns=columns, tasks=TASKS, split=ByTime("day", 0.1, 0.1))
-    preprocess(
-        dataset,
-        raw,
-        out,
-        tasks=["visit", "purchase"],
-        seed=0,
-        rare_below=1,
-        rejected=tmp_path / "rejected.jsonl",
-    )
+    out = preprocessed(dataset, raw, tmp_path)
     sizes = {s: len(pl.read_parquet(out / f"{s}.parquet")) for s in ("train", "validation", "test")}
     assert sizes == {"train": 320, "validation": 40, "test": 40}
 

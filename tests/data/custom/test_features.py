@@ -13,9 +13,8 @@ from emm.data.custom.files import CustomFiles
 from emm.data.custom.roles import CustomColumns
 from emm.data.custom.tasks import CustomTask
 from emm.data.datasets.split_rules import ByTime
-from emm.data.prepare.preprocess import preprocess
 from emm.data.tables.schema import InferredColumn, load_schema
-from tests.data.custom.custom_files import describe, put_csv, put_parquet, read
+from tests.data.custom.custom_files import describe, preprocessed, put_csv, put_parquet, read
 
 ROWS = 300
 CLICKS = [n % 2 for n in range(ROWS)]
@@ -84,19 +83,9 @@ def test_a_later_word_is_rejected_with_a_reason(
 ) -> None:
     monkeypatch.setattr("emm.data.custom.read_files.SAMPLE_ROWS", 200)
     raw = put_text(tmp_path / "raw", [*PRICES, "tbd"])
-    (tmp_path / "out").mkdir()
-    preprocess(
-        describe(raw),
-        raw,
-        tmp_path / "out",
-        tasks=["visit"],
-        seed=0,
-        rare_below=1,
-        rejected=tmp_path / "rejected.jsonl",
-        max_rejected=0.1,
-    )
+    out = preprocessed(describe(raw), raw, tmp_path, max_rejected=0.1)
     assert "the column 'price' isn't a number" in (tmp_path / "rejected.jsonl").read_text()
-    schema = load_schema(tmp_path / "out/schema.json")
+    schema = load_schema(out / "schema.json")
     assert schema.inferred == (InferredColumn("price", "dense", 200, 0, "0.5"),)
     assert sum(split.rows for split in schema.splits.values()) == ROWS
 
