@@ -10,12 +10,13 @@ from emm.nn.mlp import GroupedLinear
 class Gates(nn.Module):
     """G gates over K experts each: softmax(W_g x), without a bias, as in MMoE, PLE and AdaTT.
 
-    All gates are computed in one batched matmul. Ma et al., KDD 2018, eq. 7.
+    With ``bias``: softmax(W_g x + b_g). All gates are computed in one batched matmul. Ma et al.,
+    KDD 2018, eq. 7.
     """
 
-    def __init__(self, gates: int, in_width: int, experts: int) -> None:
+    def __init__(self, gates: int, in_width: int, experts: int, *, bias: bool = False) -> None:
         super().__init__()
-        self.linear = GroupedLinear(gates, in_width, experts, bias=False)
+        self.linear = GroupedLinear(gates, in_width, experts, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, in], shared by all gates, or [B, G, in] -> weights [B, G, K] with sum 1 over K."""

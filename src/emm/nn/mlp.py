@@ -33,10 +33,13 @@ def mlp(in_width: int, widths: Sequence[int], dropout: float) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def grouped_mlp(groups: int, in_width: int, widths: Sequence[int], dropout: float) -> nn.Sequential:
+def grouped_mlp(
+    groups: int, in_width: int, widths: Sequence[int], dropout: float, *, norm: bool = True
+) -> nn.Sequential:
     """G networks like those of `mlp`, with their layers at the same positions.
 
-    [B, in_width] or [B, S, in_width] -> [B, G, widths[-1]]. Raises ParamsError without widths.
+    [B, in_width] or [B, S, in_width] -> [B, G, widths[-1]]. ``norm``: with batch norm. Raises
+    ParamsError without widths.
     """
     if not widths:
         raise ParamsError(
@@ -47,9 +50,11 @@ def grouped_mlp(groups: int, in_width: int, widths: Sequence[int], dropout: floa
         )
     layers: list[nn.Module] = []
     for before, after in pairwise([in_width, *widths]):
-        norm = GroupedBatchNorm(groups, after)
-        relu = nn.ReLU(inplace=True)  # nothing else reads the norm's output
-        layers += [GroupedLinear(groups, before, after), norm, relu, nn.Dropout(dropout)]
+        layers.append(GroupedLinear(groups, before, after))
+        if norm:
+            layers.append(GroupedBatchNorm(groups, after))
+        # In place, as nothing else reads the output of the layer before.
+        layers += [nn.ReLU(inplace=True), nn.Dropout(dropout)]
     return nn.Sequential(*layers)
 
 
@@ -107,7 +112,7 @@ class UnequalLinear(nn.Module):
 class Towers(nn.Module):
     """One tower per task: hidden layers of ``widths``, then a linear layer to the task's logits.
 
-    ``outputs``: number of logits of each task; () if each has one.
+    ``outputs``: number of logits of each task; () if each has one. ``norm``: with batch norm.
     """
 
     def __init__(
@@ -117,12 +122,14 @@ class Towers(nn.Module):
         widths: Sequence[int],
         dropout: float,
         outputs: Sequence[int] = (),
+        *,
+        norm: bool = True,
     ) -> None:
         super().__init__()
-        hidden = grouped_mlp(tasks, in_width, widths, dropout) if widths else nn.Sequential()
+        chain = grouped_mlp(tasks, in_width, widths, dropout, norm=norm) if widths else ()
         width = [in_width, *widths][-1]
         last = UnequalLinear(width, outputs) if outputs else GroupedLinear(tasks, width, 1)
-        self.layers = nn.Sequential(*hidden, last)
+        self.layers = nn.Sequential(*chain, last)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, H], shared by all towers, or [B, T, H] -> logits [B, O]."""
