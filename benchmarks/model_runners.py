@@ -26,8 +26,6 @@ ESMM = "esmm"
 # Census-Income is not a funnel. To measure the speed, the second label stands in for the click, and
 # both labels together for the conversion.
 _ESMM_SIZES = {"embedding_dim": 4, "tower": [8], "dropout": 0.0}
-# The peer's AITM has no calibrator in its loss.
-_LIKE_PEER = {"aitm": {"calibrator_weight": 0.0}}
 _ROOT = Path(__file__).resolve().parents[1]
 
 Timed = Callable[[], object]
@@ -76,7 +74,6 @@ def read_setting(model: str, threads: int, seed: int, compile_: str = "never") -
     )
     if model == ESMM:
         context, arguments = _as_funnel(context), _ESMM_SIZES | {"funnel": (0, 1)}
-    arguments |= _LIKE_PEER.get(model, {})
     return Setting(
         context, model, arguments, schedule_of(training, optimiser, context.schema), seed
     )

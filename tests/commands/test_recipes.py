@@ -7,7 +7,7 @@ import pytest
 
 from emm.commands.check import check_project
 from emm.config.project import Project, load_project
-from emm.config.signatures import keywords_of
+from emm.config.signatures import REQUIRED, keywords_of
 from emm.fusion.settings import VARIANTS
 from emm.models import MODELS
 from tests.configuration import ROOT
@@ -28,10 +28,14 @@ def with_models_of(project: Project, file: Path) -> Project:
     searched = [*recipe.tree.get("search", {})]
     baselines = [name for name in names if name not in (*fused, *searched, "gbdt", "automtl")]
     if not funnel.get("funnel"):
-        baselines = [name for name in baselines if "funnel" not in keywords_of(MODELS[name])]
+        baselines = [name for name in baselines if not needs_funnel(name)]
     lists = {"fused": fused, "searched": searched, "baselines": baselines}
     lists["trained"] = [*recipe.section("pretrain")]
     return replace(project, active=replace(active, **{k: tuple(v) for k, v in lists.items()}))
+
+
+def needs_funnel(model: str) -> bool:
+    return keywords_of(MODELS[model]).get("funnel", (None, None))[1] is REQUIRED
 
 
 def relative(path: Path) -> str:

@@ -22,7 +22,7 @@ MODELS = {
     SharedBottom: {**BOTH, "bottom": [6, 4]},
     MMoE: {**EXPERTS, "experts": 3},
     PLE: {**EXPERTS, "levels": 2, "specific_experts": 2, "shared_experts": 1},
-    AITM: {**BOTH, "bottom": [6, 4], "calibrator_weight": 0.5},
+    AITM: {**BOTH, "bottom": [6, 4]},
     AdaTT: {**EXPERTS, "levels": 2, "experts": 2},
     ESMM: FUNNEL,
     ESCM2: {**FUNNEL, **RISK},
@@ -32,7 +32,8 @@ PREFIXES = {
     SharedBottom: {"front.table", "bottom.0", "bottom.1", "towers.layers"},
     MMoE: {"front.table", "experts.0", "experts.1", "gates.linear", "towers.layers"},
     PLE: {"front.table", "levels.0", "levels.1", "towers.layers"},
-    AITM: {"front.table", "bottoms.0", "bottoms.1", "transfers.0", "towers.layers"},
+    AITM: {"front.table", "bottoms.0", "bottoms.1", "transfers.0", "towers.layers"}
+    | {"attention.projections"},
     AdaTT: {"front.table", "levels.0", "levels.1", "towers.layers"},
     ESMM: {"front.front", "towers.layers"},
     ESCM2: {"front.front", "towers.layers"},

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mean_squared_error
 
-from emm.nn.losses import binary_logits, task_losses
+from emm.nn.losses import task_losses
 
 ROW = st.tuples(st.floats(-20, 20), st.integers(0, 1), st.integers(0, 4))
 
@@ -102,19 +102,3 @@ def test_the_gradient_of_a_task_comes_from_its_own_label_only() -> None:
     expected = 2 * (logits - labels).detach() / len(logits)
     expected[:, [0, 2]] = 0
     torch.testing.assert_close(logits.grad, expected)
-
-
-def test_binary_logits_keep_their_order() -> None:
-    logits, _ = mixed()
-    assert torch.equal(binary_logits(logits, MIXED), logits[:, [0, 2]])
-
-
-@pytest.mark.parametrize("kinds", [(), ("binary",) * 3])
-def test_the_logits_of_binary_tasks_only_are_returned_as_they_are(kinds: tuple[str, ...]) -> None:
-    logits, _ = mixed()
-    assert binary_logits(logits, kinds) is logits
-
-
-def test_regression_tasks_have_no_binary_logits() -> None:
-    logits, _ = mixed()
-    assert binary_logits(logits, ("regression",) * 3).shape == (6, 0)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.func import vmap
 
-from emm.nn.losses import binary_logits, labelled_rows, task_losses
+from emm.nn.losses import labelled_rows, task_losses
 from emm.nn.row_means import mean_over_rows
 
 KINDS = ("binary", "classes", "regression", "binary")
@@ -153,11 +153,6 @@ def test_the_losses_can_be_vectorised() -> None:
 def test_labelled_rows_are_counted_per_task() -> None:
     labels = torch.tensor([[1.0, nan], [nan, nan], [0.0, 2.0]])
     assert labelled_rows(labels).tolist() == [2.0, 1.0]
-
-
-def test_binary_logits_skip_all_columns_of_other_tasks() -> None:
-    logits = logits_for(4)
-    assert torch.equal(binary_logits(logits, KINDS, OUTPUTS), logits[:, [0, 5]])
 
 
 def test_a_mean_without_weight_is_zero_and_flat() -> None:

@@ -36,7 +36,7 @@ NETWORKS: Mapping[str, Mapping[str, Any]] = {
     "shared_bottom": {"bottom": [6], "tower": [4]},
     "mmoe": {**EXPERTS, "experts": 2},
     "ple": EXPERTS,
-    "aitm": {"bottom": [6], "tower": [4]},
+    "aitm": {"bottom": [6], "tower": [4], "funnel": FUNNEL},
     "adatt": {**EXPERTS, "experts": 2},
     "stem": EXPERTS,
     "esmm": {"tower": [6], "funnel": FUNNEL},

@@ -12,6 +12,7 @@ from emm.automtl.supernet import Supernet
 from emm.core.errors import DataError, ParamsError
 from emm.data.tables.rows import RowTensors
 from emm.data.tables.schema import Split
+from emm.models.aitm import AITM
 from emm.models.esmm import ESMM
 from emm.models.mmoe import MMoE
 from emm.models.single_task import SingleTask
@@ -28,6 +29,12 @@ def rows(labels: list[list[int]]) -> RowTensors:
 def test_a_funnel_model_gets_its_steps_and_the_names_of_the_fields() -> None:
     train = rows([[0, 0], [0, 1], [1, 1]])
     assert arguments_of_data(ESMM, FUNNEL, train) == {"funnel": [1, 0], "fields": ["id"]}
+
+
+def test_a_model_that_can_do_without_a_funnel_gets_a_declared_one() -> None:
+    train = rows([[0, 0], [0, 1], [1, 1]])
+    assert arguments_of_data(AITM, FUNNEL, train) == {"funnel": [1, 0]}
+    assert arguments_of_data(AITM, SCHEMA, train) == {}
 
 
 def test_most_models_need_no_arguments_from_data() -> None:
@@ -57,6 +64,13 @@ def test_a_funnel_model_knows_whether_conversions_are_given_a_click(
     train = replace(table(3, 0), labels=torch.tensor(labels), partly_labelled=True)
     arguments = arguments_of_data(ESMM, replace(FUNNEL, splits=splits), train)
     assert arguments == {"funnel": [1, 0], "fields": ["id"], **found}
+
+
+def test_without_a_funnel_nothing_is_given_a_click() -> None:
+    splits = {"train": Split(2, {}, labelled={TASKS[0]: 1, TASKS[1]: 2})}
+    labels = torch.tensor([[nan, 0], [1, 1]])
+    train = replace(table(2, 0), labels=labels, partly_labelled=True)
+    assert arguments_of_data(AITM, replace(SCHEMA, splits=splits), train) == {}
 
 
 def test_tasks_not_declared_as_a_funnel_are_rejected() -> None:

@@ -38,7 +38,7 @@ from tests.training.tiny import (
 )
 
 TARGET = Target(mean=500.0, std=20.0)
-KNOBS = {"embedding_dim": 2, "bottom": [4], "tower": [3], "dropout": 0.0, "calibrator_weight": 1.0}
+KNOBS = {"embedding_dim": 2, "bottom": [4], "tower": [3], "dropout": 0.0}
 FUSED: dict[str, dict[str, Any]] = {
     "aligned": ALIGNED,
     "ensemble": {"variant": "ensemble"},
@@ -166,13 +166,13 @@ def test_the_models_can_be_reported(evaluated: Path, tmp_path: Path) -> None:
     assert found["mean_score"] == pytest.approx(mean, abs=1e-7)
 
 
-def test_a_penalty_gets_the_logits_of_the_binary_tasks() -> None:
+def test_a_penalty_gets_all_logits() -> None:
     train = replace(binary_table(50, 0), kinds=("regression", "binary"))
     train = replace(train, labels=torch.stack([train.dense[:, 0], train.labels[:, 1].float()], 1))
     model, shapes = Linear(), []
     model.penalty = lambda logits: shapes.append(logits.shape) or 0.0 * logits.sum()
     fit(model, train, train, schedule(max_epochs=1, batch_size=50), seed=0)
-    assert shapes == [(50, 1)]
+    assert shapes == [(50, 2)]
 
 
 def test_a_linear_model_learns_a_linear_target() -> None:

@@ -30,7 +30,7 @@ def mmoe(seed: int, **changes: Any) -> nn.Module:
 
 def aitm(seed: int) -> nn.Module:
     seed_init(seed)
-    return AITM(INPUTS, 2, **KNOBS, bottom=[4], calibrator_weight=0.3).double()
+    return AITM(INPUTS, 2, **KNOBS, bottom=[4], funnel=(1, 0)).double()
 
 
 def members(models: list[nn.Module], **changes: Any) -> list[StackedModel]:

@@ -9,7 +9,7 @@ from functools import partial
 from emm.automtl.settings import SearchedSettings, SearchSettings
 from emm.commands.contradictions import contradictions
 from emm.config.project import FROM_DATA, UNLISTED, Project
-from emm.config.signatures import keywords_of
+from emm.config.signatures import REQUIRED, keywords_of
 from emm.core.errors import ParamsError, choose
 from emm.data.custom.settings import read_custom
 from emm.data.datasets.source import SourceSettings
@@ -92,7 +92,8 @@ def _check_baseline(project: Project, dataset: str, name: str) -> None:
     model, data = MODELS[name], project.data(dataset)
     project.recipe(dataset).read_model(f"train.{name}", model, OptimiserSettings, FROM_DATA)
     tasks = read_tasks(data)
-    if "funnel" in keywords_of(model) and not read_preprocess(data, tasks).funnel:
+    required = keywords_of(model).get("funnel", (None, None))[1] is REQUIRED
+    if required and not read_preprocess(data, tasks).funnel:
         raise no_funnel(name, dataset, tasks)
 
 

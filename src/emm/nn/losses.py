@@ -53,15 +53,6 @@ def labelled_rows(labels: Tensor) -> Tensor:
     return per_process((~labels.isnan()).sum(dim=0).float())
 
 
-def binary_logits(logits: Tensor, kinds: Sequence[str], outputs: Sequence[int] = ()) -> Tensor:
-    """Columns of the binary tasks, all if ``kinds`` is (): logits [B, O] -> [B, T']."""
-    if _all_binary(kinds):
-        return logits
-    columns = zip(split_outputs(logits, outputs), kinds, strict=True)
-    kept = [column for column, kind in columns if kind == BINARY]
-    return torch.cat(kept, dim=1) if kept else logits[:, :0]
-
-
 def binary_loss(logit: Tensor, label: Tensor, positive_weight: float = 1.0) -> Tensor:
     """Cross-entropy of each row, times ``positive_weight`` if its label is 1; all of one shape."""
     factor = None if positive_weight == 1 else logit.new_full((), positive_weight)

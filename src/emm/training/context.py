@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from inspect import signature
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -139,15 +139,16 @@ def arguments_of_data(architecture: Any, schema: Schema, train: Rows) -> dict[st
 
     ``funnel``: indices of the two tasks, such as click and conversion; ``given_click``: whether
     conversions are known after a click only; ``fields``: names of the sparse fields; ``outputs``:
-    number of logits of each task. The defaults of ``given_click`` and ``outputs`` are left out.
+    number of logits of each task. The defaults of ``given_click`` and ``outputs`` are left out,
+    and so is ``funnel`` if the dataset has none and the model can do without.
     Raises ParamsError if the model needs a funnel and the dataset has none, DataError if train has
     a conversion without a click.
     """
     wanted = signature(architecture).parameters
     found: dict[str, Any] = {}
-    if "funnel" in wanted:
+    if "funnel" in wanted and (schema.funnel or wanted["funnel"].default is Parameter.empty):
         found["funnel"] = _funnel(architecture.__name__, schema, train)
-    if "given_click" in wanted and schema.partly_labelled:
+    if "given_click" in wanted and "funnel" in found and schema.partly_labelled:
         given_click = is_given_click(train.labels[:, list(schema.steps)])
         found |= {"given_click": True} if given_click else {}
     if "fields" in wanted:

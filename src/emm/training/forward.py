@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from emm.data.tables.rows import Rows, RowTensors
-from emm.nn.losses import binary_logits, labelled_rows, task_losses
+from emm.nn.losses import labelled_rows, task_losses
 
 PRECISIONS = ("float32", "tf32", "bfloat16")
 
@@ -74,8 +74,8 @@ def forward_of(
 ) -> Forward:
     """A function from a batch to the losses of ``model`` and its penalty.
 
-    The penalty is that of the model's ``penalty(logits)``, which gets the logits of the binary
-    tasks, or of its ``logits_and_penalty(inputs, labels, weights)``. The latter gets the keyword
+    The penalty is that of the model's ``penalty(logits)``, or of its
+    ``logits_and_penalty(inputs, labels, weights)``. The latter gets the keyword
     ``partly_labelled=True`` if labels may be missing, and ``positive_weights`` if there are any.
     With ``precision`` bfloat16, layers for which it is safe compute in it; weights and losses stay
     float32. ``wrap`` is applied to the module that is called, to distribute it over processes.
@@ -95,7 +95,7 @@ def forward_of(
             tasks = tasks * batch.piece.share
             penalty = None if penalty is None else penalty * batch.piece.share
         if penalty_of:
-            penalty = penalty_of(binary_logits(logits, batch.kinds, batch.outputs))
+            penalty = penalty_of(logits)
             penalty = penalty if batch.piece is None else penalty * batch.piece.row_share
         return Losses(tasks, penalty, counts)
 

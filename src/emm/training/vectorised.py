@@ -18,7 +18,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from emm.core.progress import progress
 from emm.data.tables.rows import Rows, RowTensors, count_batches
-from emm.nn.losses import binary_logits, labelled_rows, task_losses
+from emm.nn.losses import labelled_rows, task_losses
 from emm.training.distributed import single_process
 from emm.training.epochs import Epoch, best_epoch, say_best
 from emm.training.fit import Schedule, mean_loss, validation_scores
@@ -178,7 +178,7 @@ class _Stack:
         follow = self.weighting.combine(losses)
         penalty = getattr(self.base, "penalty", None)
         if penalty:
-            follow = follow + penalty(binary_logits(logits, rows.kinds, rows.outputs))
+            follow = follow + penalty(logits)
         return losses, follow
 
 

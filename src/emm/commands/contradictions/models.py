@@ -44,6 +44,7 @@ def model_contradictions(known: Known) -> Iterator[ParamsError]:
         yield from _weighting(known, f"pretrain.{name}", "single_task", 1)
     for name in active.baselines:
         yield from _weighting(known, f"train.{name}", name, len(known.tasks))
+        yield from _calibrator(known, f"train.{name}", name)
     for name in active.searched:
         yield from _searched(known, name)
     yield from _gain(known)
@@ -109,6 +110,24 @@ def _weighting(known: Known, key: str, model: str, tasks: int) -> Iterator[Param
             got="training.optimiser: lazy-adam",
             expected="adam or adamw",
             next_step="write `optimiser: adamw`, or another rule",
+        )
+
+
+def _calibrator(known: Known, key: str, model: str) -> Iterator[ParamsError]:
+    """AITM's calibrator compares the steps of a funnel."""
+    if model not in MODELS or known.preprocess.funnel:
+        return
+    _, own = known.recipe.read_model(key, MODELS[model], OptimiserSettings, FROM_DATA)
+    weight = own.get("calibrator_weight")
+    if weight:
+        yield ParamsError(
+            f"the calibrator of {model} compares the steps of a funnel, and {known.dataset} has"
+            " none",
+            where=f"{known.recipe.path}: {key}.calibrator_weight",
+            got=weight,
+            expected="0, or no such key",
+            next_step=f"take it out; or declare preprocess.funnel in {known.data.path} if every"
+            " row with the later step has the earlier one",
         )
 
 
