@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,16 @@ def drawn_labels() -> Tensor:
     colour[uniform[3] < 0.2] = torch.nan
     click[uniform[4] < 0.05] = buy[uniform[4] < 0.05] = torch.nan
     return torch.stack([click, colour, buy], dim=1)
+
+
+def drawn_seen() -> Tensor:
+    """Which rows have the features of a row of train, [N]."""
+    return torch.rand(ROWS, generator=torch.Generator().manual_seed(3)) < 0.3
+
+
+def with_seen(facts: DatasetFacts, test: Tensor) -> DatasetFacts:
+    """The facts with ``test``, the seen rows of test, and none of validation."""
+    return replace(facts, seen={"validation": torch.zeros(ROWS, dtype=torch.bool), "test": test})
 
 
 def split_of(labels: Tensor) -> Split:

@@ -35,6 +35,20 @@ def label_text(facts: DatasetFacts, split: str, task: str) -> str:
     return ", ".join(f"{code(name)} {_share(size, rows)}" for name, size in sizes.items())
 
 
+def seen_sentence(facts: DatasetFacts) -> str:
+    """Say how many rows of test and validation have the features of a row of train; "" if none."""
+    counts = {split: facts.seen_rows(split) for split in ("test", "validation")}
+    parts = [
+        f"{count:,} of {facts.rows[split]:,} {split} rows ({_percent(count, facts.rows[split])})"
+        for split, count in counts.items()
+        if count
+    ]
+    if not parts:
+        return ""
+    have = "has" if sum(counts.values()) == 1 else "have"
+    return f"{' and '.join(parts)} {have} the features of a row of train."
+
+
 def inferred_table(facts: DatasetFacts) -> str:
     """Return the table of the columns whose kind was inferred; "" if none was."""
     if not facts.inferred:
@@ -54,6 +68,12 @@ def inferred_table(facts: DatasetFacts) -> str:
 
 def _share(count: int, rows: int) -> str:
     return f"{count:,} ({100 * count / rows:.2f} %)" if rows else f"{count:,}"
+
+
+def _percent(count: int, rows: int) -> str:
+    """A share with one decimal, but never 0.0 %."""
+    share = 100 * count / rows
+    return "less than 0.1 %" if share < 0.1 else f"{share:.1f} %"
 
 
 def _short(example: str) -> str:

@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from torch import Tensor
+
 from emm.data.tables.schema import BINARY, CLASSES, InferredColumn, Schema, Target
 
 FEW = 50
 """With fewer test rows of a class than this, the ranking of the models is mostly chance."""
+MUCH_SEEN = 0.01
+"""With a larger share of seen rows in test, the AUC of the other rows is reported, too."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class DatasetFacts:
         outputs: number of predictions of each task; () if each has one.
         steps: numbers of the funnel's tasks; () without a funnel.
         inferred: the columns whose kind preprocessing inferred.
+        seen: which rows of validation and test have the features of a row of train, as bool [N] by
+            split; empty if that isn't known.
     """
 
     name: str
@@ -46,6 +52,7 @@ class DatasetFacts:
     outputs: tuple[int, ...] = ()
     steps: tuple[int, ...] = ()
     inferred: tuple[InferredColumn, ...] = ()
+    seen: Mapping[str, Tensor] = field(default_factory=dict, compare=False)
 
     @property
     def all_kinds(self) -> tuple[str, ...]:
@@ -71,6 +78,17 @@ class DatasetFacts:
     def partly_labelled(self) -> bool:
         """Whether the label of any task is missing in any row."""
         return bool(self.labelled)
+
+    @property
+    def new_rows(self) -> Tensor | None:
+        """Which rows of test have features that train lacks, [N]; None if almost all have."""
+        if self.seen_rows("test") <= MUCH_SEEN * self.rows["test"]:
+            return None
+        return ~self.seen["test"]
+
+    def seen_rows(self, split: str) -> int:
+        """Number of rows with the features of a row of train."""
+        return int(self.seen[split].sum()) if split in self.seen else 0
 
     def labelled_rows(self, split: str, task: str) -> int:
         """Number of rows with a label of a task."""

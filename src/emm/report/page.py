@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from emm.report.architecture_figure import architecture_file
 from emm.report.class_figure import MOST_CLASSES, classes_file
-from emm.report.data_tables import inferred_table, split_table
+from emm.report.data_tables import inferred_table, seen_sentence, split_table
 from emm.report.evidence import Evidence
 from emm.report.facts import FEW, DatasetFacts
 from emm.report.figures import TRAINING, calibration_file, roc_file
@@ -13,6 +13,7 @@ from emm.report.published import CITATION, PUBLISHED
 from emm.report.remarks import AVERAGE, START
 from emm.report.summary import Summary
 from emm.report.tables import (
+    NEW_ROWS,
     funnel_table,
     gauc_table,
     measures,
@@ -57,6 +58,8 @@ def page(
         published=facts.name in PUBLISHED,
         citation=CITATION,
         split_table=split_table(facts),
+        seen_sentence=seen_sentence(facts),
+        new_rows=NEW_ROWS if any(summary.new_rows for summary in summaries.values()) else "",
         inferred_table=inferred_table(facts),
         score_table=score_table(
             facts.name, summaries, trained, published=True, remarks=evidence.tasks

@@ -91,12 +91,14 @@ def require_same_rows(
         refuse(path, "has other row weights", results.name, f"those of {other.name}")
 
 
-def rows_by_task(predictions: Predictions, facts: DatasetFacts) -> dict[str, ScoredRows]:
-    """The labelled rows of each task."""
+def rows_by_task(
+    predictions: Predictions, facts: DatasetFacts, chosen: Tensor | None = None
+) -> dict[str, ScoredRows]:
+    """The labelled rows of each task; ``chosen``: which rows to take, bool [N]; None takes all."""
     kinds = facts.all_kinds
     columns = task_predictions(predictions.logits, facts.outputs, kinds)
     return {
-        task: _labelled(column.contiguous(), label.contiguous(), predictions.weights, facts)
+        task: _labelled(column.contiguous(), label.contiguous(), predictions.weights, facts, chosen)
         for task, column, label in zip(
             facts.tasks, columns, predictions.labels.unbind(1), strict=True
         )
@@ -119,13 +121,19 @@ def rows_by_step(predictions: Predictions, facts: DatasetFacts) -> dict[str, Sco
 
 
 def _labelled(
-    predictions: Tensor, labels: Tensor, weights: Tensor | None, facts: DatasetFacts
+    predictions: Tensor,
+    labels: Tensor,
+    weights: Tensor | None,
+    facts: DatasetFacts,
+    chosen: Tensor | None,
 ) -> ScoredRows:
-    if not facts.partly_labelled:
+    if facts.partly_labelled:
+        known = ~labels.isnan()
+        chosen = known if chosen is None else known & chosen
+    if chosen is None:
         return ScoredRows(predictions, labels, weights)
-    known = ~labels.isnan()
-    kept = None if weights is None else weights[known]
-    return ScoredRows(predictions[:, known], labels[known], kept)
+    kept = None if weights is None else weights[chosen]
+    return ScoredRows(predictions[:, chosen], labels[chosen], kept)
 
 
 def _equal(first: Tensor | None, second: Tensor | None) -> bool:

@@ -24,7 +24,8 @@ from emm.report.task_summaries import (
     summarise_task,
 )
 
-FUNNEL = "funnel"
+FUNNEL, NEW_ROWS = "funnel", "auc_new_rows"
+NOTHING: Mapping[str, Mapping[str, float | None]] = {}
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,14 @@ class Summary:
 
     Args:
         funnel: by ctr, ctcvr and cvr, without Gain, if the tasks form a funnel.
+        new_rows: AUC by task over the rows of test whose features train lacks, or None where a
+            class has no such row; empty unless these rows are told apart.
     """
 
     tasks: Mapping[str, AnySummary]
     totals: Totals
     funnel: Mapping[str, TaskSummary] = field(default_factory=dict)
+    new_rows: Mapping[str, float | None] = field(default_factory=dict)
 
     def flat(self) -> dict[str, Any]:
         """Return the content as the metrics file stores it."""
@@ -64,13 +68,19 @@ class Summary:
         for scores in (*tree["tasks"].values(), *tree["funnel"].values()):
             if scores.get("gauc", 0.0) is None:
                 del scores["gauc"]
+        for task, auc in self.new_rows.items():
+            tree["tasks"][task][NEW_ROWS] = auc
         totals = {_mean_key(tree["tasks"]): tree["totals"].pop("mean_score"), **tree["totals"]}
         funnel = {FUNNEL: tree["funnel"]} if self.funnel else {}
         return {**tree["tasks"], **funnel, **totals}
 
 
-def summarise(results: Sequence[ModelResults], trained: Sequence[str]) -> dict[str, Summary]:
-    """Summarise all models over their seeds.
+def summarise(
+    results: Sequence[ModelResults],
+    trained: Sequence[str],
+    new_rows: Mapping[str, Mapping[str, float | None]] = NOTHING,
+) -> dict[str, Summary]:
+    """Summarise all models over their seeds; ``new_rows``: see `Summary`, by model.
 
     Gain = AUC - mean AUC of the ``trained`` models on that task (EMM paper, section IV-D), or the
     same with R squared. Without trained models there is no Gain.
@@ -91,7 +101,7 @@ def summarise(results: Sequence[ModelResults], trained: Sequence[str]) -> dict[s
         )
     tasks = results[0].evaluation.tasks if results else {}
     baseline = {task: fmean(means[name][task] for name in trained) for task in tasks if trained}
-    return {each.name: _summary(each, baseline) for each in results}
+    return {each.name: _summary(each, baseline, new_rows.get(each.name, {})) for each in results}
 
 
 def write_metrics(folder: Path, summaries: Mapping[str, Summary]) -> None:
@@ -115,7 +125,9 @@ def read_metrics(folder: Path, models: Sequence[str]) -> dict[str, Summary]:
     return summaries
 
 
-def _summary(results: ModelResults, baseline: Mapping[str, float]) -> Summary:
+def _summary(
+    results: ModelResults, baseline: Mapping[str, float], new_rows: Mapping[str, float | None]
+) -> Summary:
     evaluation = results.evaluation
     totals = Totals(
         mean_score=rounded(fmean(fmean(per_seed(task)) for task in evaluation.tasks.values())),
@@ -128,6 +140,7 @@ def _summary(results: ModelResults, baseline: Mapping[str, float]) -> Summary:
         {task: summarise_task(s, baseline.get(task)) for task, s in evaluation.tasks.items()},
         totals,
         {name: summarise_binary(s, None) for name, s in evaluation.funnel.items()},
+        new_rows,
     )
 
 
@@ -146,6 +159,7 @@ def _read(path: Path) -> Summary:
         refuse(path, "has unexpected content", type(tree).__name__, "keys and values")
     funnel = tree.pop(FUNNEL) if _is_funnel(tree.get(FUNNEL)) else {}
     tasks = {key: value for key, value in tree.items() if isinstance(value, dict)}
+    new_rows = {task: value.pop(NEW_ROWS) for task, value in tasks.items() if NEW_ROWS in value}
     mean = _mean_key(tasks)
     totals = {
         "mean_score" if key == mean else key: value
@@ -153,7 +167,7 @@ def _read(path: Path) -> Summary:
         if key not in tasks
     }
     errors: list[str] = []
-    parts = {"tasks": tasks, "totals": totals, "funnel": funnel}
+    parts = {"tasks": tasks, "totals": totals, "funnel": funnel, "new_rows": new_rows}
     summary: Summary = bind(Summary, parts, "", errors)
     if errors:
         refuse(path, "has unexpected content", "; ".join(errors), None)

@@ -10,6 +10,7 @@ from emm.report.summary import Summary
 from emm.report.task_summaries import AnySummary
 
 NONE = Remarks()
+NEW_ROWS = "AUC, new rows"
 
 
 def score_table(
@@ -23,14 +24,16 @@ def score_table(
     """Return the table of scores, with the columns of the EMM paper's Table I.
 
     Per task the AUC, or R squared of a regression task, with its standard deviation over several
-    seeds, the interval of an AUC, and the Gain over the ``trained`` models; a task of classes has
-    its weighted AUC and accuracy, too. ``published`` adds the paper's AUCs, if any.
+    seeds, the interval of an AUC, the AUC of new rows, and the Gain over the ``trained`` models; a
+    task of classes has its weighted AUC and accuracy, too. ``published`` adds the paper's AUCs, if
+    any.
     """
     columns = [("model", [remarks.label(model) for model in summaries])]
     for task in _tasks(summaries):
         tasks = [summary.tasks[task] for summary in summaries.values()]
         columns.append((f"{task} {tasks[0].measure}", score_column(summaries, task, remarks)))
         columns += interval_columns(remarks, task, list(summaries))
+        columns += new_rows_columns(summaries, task)
         columns.append(("Gain", gain_column(summaries, task, trained)))
         columns += [(name, [decimals(x.others[name]) for x in tasks]) for name in tasks[0].others]
         paper = [published_auc(dataset, model, task) for model in summaries]
@@ -98,6 +101,13 @@ def interval_columns(
     """Return the column of intervals of an AUC; [] if no model has one."""
     found = remarks.intervals_of(score, models)
     return [("95 %", [_range(each) for each in found])] if found else []
+
+
+def new_rows_columns(summaries: Mapping[str, Summary], task: str) -> list[tuple[str, list[str]]]:
+    """Return the column of a task's AUC over new rows; [] if these rows aren't told apart."""
+    if task not in _first(summaries).new_rows:
+        return []
+    return [(NEW_ROWS, [decimals(each.new_rows[task]) for each in summaries.values()])]
 
 
 def gain_column(summaries: Mapping[str, Summary], task: str, trained: Sequence[str]) -> list[str]:

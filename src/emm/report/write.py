@@ -67,10 +67,10 @@ def write_report(
     results = [
         read_results(model, folder, facts.tasks, facts.kinds) for model, folder in evaluations
     ]
-    summaries = summarise(results, trained)
     figures = report.with_suffix("")
     architectures = architectures_of(results)
     evidence = read_evidence(results, facts, starts_of(results, averages))
+    summaries = summarise(results, trained, evidence.new_rows)
     looks = styles([each.name for each in results], trained, fused)
     _draw(figures, results, facts, evidence.curves, looks, architectures)
     write_metrics(metrics, summaries)
