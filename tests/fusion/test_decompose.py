@@ -82,7 +82,7 @@ def test_without_trees_nothing_is_cached(tmp_path: Path) -> None:
 
 def test_out_of_fold_predictions_come_from_trees_that_have_not_seen_the_row(folds: Path) -> None:
     _, cached = read(folds)
-    fold = folds_of(len(CONTEXT.train), 3, seed=0)
+    fold = folds_of(CONTEXT.train, 3, seed=0)
     for number in range(3):
         rows = CONTEXT.train.rows((fold == number).nonzero().squeeze(1))
         for task, name in enumerate(TASKS):
@@ -94,7 +94,7 @@ def test_out_of_fold_predictions_come_from_trees_that_have_not_seen_the_row(fold
 
 def test_offsets_correct_networks_to_the_prediction_of_the_folds_network(folds: Path) -> None:
     _, cached = read(folds)
-    fold = folds_of(len(CONTEXT.train), 3, seed=0)
+    fold = folds_of(CONTEXT.train, 3, seed=0)
     for number in range(3):
         rows = CONTEXT.train.rows((fold == number).nonzero().squeeze(1))
         for structure in ("narrow", "wide"):

@@ -51,7 +51,7 @@ def trees(seed: int, name: str = "gbdt/t1") -> TrainedTrees:
 
 
 def fold_of_rows() -> list[int]:
-    return folds_of(ROWS, FOLDS, SEED).tolist()
+    return folds_of(table(), FOLDS, SEED).tolist()
 
 
 def test_in_sample_there_are_shares_of_trees_and_no_offsets() -> None:

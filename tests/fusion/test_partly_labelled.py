@@ -87,7 +87,7 @@ def test_out_of_fold_trees_learn_on_the_labelled_rows_outside_of_the_fold(
     own = without.labels[:, 1]
     labelled = without.rows((~own.isnan()).nonzero().squeeze(1)).task(1)
     expected = grow(labelled, CONTEXT.inputs, BOOSTING, counts[1:], seed=0)
-    inside = folds_of(len(rows), FOLDS, seed=0) == fold
+    inside = folds_of(rows, FOLDS, seed=0) == fold
     shares = expected.get_submodule("ensembles.0").shares(rows.dense, rows.sparse, LEVELS)
     cached = load_weights(models / "pool/seed-0" / CACHED_PREDICTIONS)["out-of-fold/gbdt/t1"]
     assert torch.equal(cached[inside], shares[inside].float())
@@ -99,7 +99,7 @@ def test_an_offset_of_a_network_is_that_of_each_class(models: Path) -> None:
     own, _ = load_model(models / "narrow/seed-0/t1", IDENTITY)
     for fold in range(FOLDS):
         other, _ = load_model(models / f"narrow/seed-0/fold-{fold}/t1", IDENTITY)
-        inside = folds_of(len(rows), FOLDS, seed=0) == fold
+        inside = folds_of(rows, FOLDS, seed=0) == fold
         gap = predict(other, rows) - predict(own, rows)
         torch.testing.assert_close(cached[inside], gap[inside])
 

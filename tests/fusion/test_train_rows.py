@@ -53,7 +53,7 @@ def test_held_out_rows_are_the_first_fold(components: Path, tiny_pool: Pool) -> 
     folder = components / "seed-0"
     rows, validation = fusion_rows(CONTEXT, folder, tiny_pool, fusion("held-out"), settings())
     whole = load_cached_predictions(folder, tiny_pool.members, "train", len(CONTEXT.train))
-    first = folds_of(len(CONTEXT.train), 3, seed=0) == 0
+    first = folds_of(CONTEXT.train, 3, seed=0) == 0
     assert rows.cached_predictions is not None
     assert torch.equal(rows.dense, fold_only(CONTEXT.train, 0, 3, seed=0).dense)
     assert torch.equal(rows.cached_predictions, whole[first])
@@ -65,7 +65,7 @@ def test_held_out_ignores_the_labels_of_other_folds(
     tmp_path: Path, components: Path, fit_on: str, blind: bool
 ) -> None:
     labels = CONTEXT.train.labels.clone()
-    labels[folds_of(len(labels), 3, seed=0) != 0] ^= 1
+    labels[folds_of(CONTEXT.train, 3, seed=0) != 0] ^= 1
     altered = replace(CONTEXT, train=replace(CONTEXT.train, labels=labels))
     runs = [
         train(tmp_path / name, components, settings(), context=context, rows=fusion(fit_on))[1]

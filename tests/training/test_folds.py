@@ -52,7 +52,7 @@ def test_a_member_learns_on_all_rows() -> None:
 def test_the_model_of_a_fold_learns_on_the_other_folds_of_its_seed() -> None:
     for run in fold_runs(settings("out-of-fold"))[1:]:
         rows = run.rows(TRAIN, seed=1)
-        assert torch.equal(rows.dense, TRAIN.dense[folds_of(20, 3, seed=1) != run.left_out])
+        assert torch.equal(rows.dense, TRAIN.dense[folds_of(TRAIN, 3, seed=1) != run.left_out])
 
 
 def test_no_member_learns_on_held_out_rows() -> None:

@@ -9,6 +9,7 @@ import polars as pl
 import torch
 from torch import nn
 
+from emm.data.tables.names import GROUP, GROUPS
 from emm.data.tables.rows import RowTensors
 from emm.data.tables.schema import (
     FORMAT,
@@ -138,3 +139,5 @@ def save_processed(folder: Path, rows: int = 150) -> None:
         labels = {label_column(task): part.labels[:, n].numpy() for n, task in enumerate(TASKS)}
         weights = {WEIGHT: np.arange(len(part), dtype=np.float32) % 3 + 1}
         pl.DataFrame(columns | labels | weights).write_parquet(folder / f"{split}.parquet")
+    groups = np.arange(rows, dtype=np.int32)
+    pl.DataFrame({GROUP: groups}).write_parquet(folder / GROUPS)

@@ -1,5 +1,6 @@
 """The search, PD-DARTS: warm-up of the weights, joint learning, step-by-step discretisation."""
 
+import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -166,6 +167,7 @@ def _key(context: TrainingContext, settings: SearchSettings, arguments: Mapping[
             "recipe": context.recipe,
             "rows": len(context.train),
             "weighted": context.train.weights is not None,
+            "groups": _digest(context.train.groups),
             "settings": asdict(settings),
             "arguments": dict(arguments),
             "device": str(context.device),
@@ -173,3 +175,8 @@ def _key(context: TrainingContext, settings: SearchSettings, arguments: Mapping[
             "torch": torch.__version__,
         }
     )
+
+
+def _digest(groups: Tensor | None) -> str:
+    """A digest of the groups of rows, on which the halves of train depend."""
+    return "" if groups is None else hashlib.sha256(groups.cpu().numpy().tobytes()).hexdigest()

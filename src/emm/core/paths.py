@@ -40,6 +40,11 @@ class Paths:
         return self.root / Path("data/checks", f"{self.dataset}.json")
 
     @property
+    def seen(self) -> Path:
+        """Which rows of validation and test have the features of a row of train."""
+        return self.root / Path("data/checks", f"{self.dataset}-seen.parquet")
+
+    @property
     def components(self) -> Path:
         return self.root / Path("data/components", self.dataset, self.recipe)
 
@@ -65,8 +70,8 @@ class Paths:
     @property
     def training_data(self) -> tuple[Path, ...]:
         """The processed files that training reads."""
-        names = ("schema.json", "train.parquet", "validation.parquet", "bags.parquet")
-        return tuple(self.processed / name for name in names)
+        names = ("train", "groups", "validation", "bags")
+        return (self.schema, *(self.processed / f"{name}.parquet" for name in names))
 
     def lock(self, out: Path) -> Path:
         """Lock file held by the process that writes ``out`` (`emm.core.locks`)."""

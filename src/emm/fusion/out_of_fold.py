@@ -38,7 +38,7 @@ def out_of_fold_predictions(
     The shares of trees are those of the fold's trees. The offset of a network is the logit of the
     fold's network minus its own.
     """
-    fold = folds_of(len(rows), len(folds), seed).to(rows.labels.device)
+    fold = folds_of(rows, len(folds), seed).to(rows.labels.device)
     own = _predict(networks, [], levels, rows)  # logits
     merged: Predictions = {}
     for number, (fold_networks, fold_trees) in enumerate(folds):

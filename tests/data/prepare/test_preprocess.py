@@ -210,6 +210,7 @@ def test_only_the_results_remain(processed: Path) -> None:
     names = sorted(path.name for path in processed.iterdir())
     assert names == [
         "bags.parquet",
+        "groups.parquet",
         "schema.json",
         "test.parquet",
         "train.parquet",

@@ -1,11 +1,13 @@
 from pathlib import Path
 
+import polars as pl
 import pytest
 import torch
 
 from emm.core.errors import DataError
 from emm.data.tables import memory
 from emm.data.tables.memory import GIB, allocate, free_bytes, open_splits
+from emm.data.tables.names import GROUP, GROUPS
 from emm.data.tables.rows import RowTensors
 from emm.data.tables.stream import Stream
 from tests.data.tables.streamed import CPU, everything
@@ -38,12 +40,15 @@ def processed(tmp_path: Path) -> Path:
 
 
 ROW = 4 + 4 + 4 + 2  # bytes of two dense columns, one sparse and two labels; rows: 150 and 120
+GROUPS_OF_TRAIN = 150 * 4
 
 
 def test_splits_that_fit_are_held_without_a_message(
     processed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    splits = open_splits(processed, NAMES, SCHEMA, CPU, memory_gib=270 * ROW / GIB)
+    splits = open_splits(
+        processed, NAMES, SCHEMA, CPU, memory_gib=(270 * ROW + GROUPS_OF_TRAIN) / GIB
+    )
     assert [type(splits[name]) for name in NAMES] == [RowTensors, RowTensors]
     assert capsys.readouterr().err == ""
 
@@ -71,10 +76,36 @@ def test_a_split_has_the_same_rows_in_memory_and_streamed(processed: Path) -> No
     assert held["validation"].weights is None
 
 
+def test_train_has_its_groups_in_memory_and_streamed(processed: Path) -> None:
+    groups = torch.arange(150).int() // 2
+    pl.DataFrame({GROUP: groups.numpy()}).write_parquet(processed / GROUPS)
+    for gib in (1.0, 30 * ROW / GIB):
+        splits = open_splits(processed, NAMES, SCHEMA, CPU, memory_gib=gib)
+        assert splits["train"].groups is not None
+        assert torch.equal(splits["train"].groups, groups)
+        assert splits["validation"].groups is None
+
+
+@pytest.mark.parametrize("values", [[0] * 149, [0] * 151, [*[0] * 149, None], [0.5] * 150])
+def test_groups_that_do_not_fit_train_are_an_error(
+    processed: Path, values: list[float | None]
+) -> None:
+    kind = pl.Float64 if 0.5 in values else pl.Int32
+    pl.DataFrame({GROUP: pl.Series(values, dtype=kind)}).write_parquet(processed / GROUPS)
+    with pytest.raises(DataError, match="doesn't belong to train"):
+        open_splits(processed, NAMES, SCHEMA, CPU)
+
+
+def test_missing_groups_are_an_error(processed: Path) -> None:
+    (processed / GROUPS).unlink()
+    with pytest.raises(DataError, match=r"groups\.parquet can't be read"):
+        open_splits(processed, NAMES, SCHEMA, CPU)
+
+
 def test_two_thirds_of_free_memory_are_used_by_default(
     processed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for free, kind in ((270 * ROW, Stream), (405 * ROW, RowTensors)):
+    for free, kind in ((270 * ROW, Stream), (405 * ROW + 2 * GROUPS_OF_TRAIN, RowTensors)):
         monkeypatch.setattr(memory, "free_bytes", lambda _device, free=free: free)
         assert type(open_splits(processed, NAMES, SCHEMA, CPU)["train"]) is kind
 

@@ -11,6 +11,7 @@ from emm.core.errors import DataError, ParamsError
 from emm.core.process import keep_freed_memory
 from emm.data.datasets.dataset import Dataset
 from emm.data.prepare.bags import Splits, WrittenBags, number_bags, write_bags
+from emm.data.prepare.groups import write_groups
 from emm.data.prepare.ingest import Wanted, ingest, wanted_of
 from emm.data.prepare.sample import Sample, sampled
 from emm.data.prepare.split import assign
@@ -18,7 +19,7 @@ from emm.data.prepare.write import write_splits
 from emm.data.reading.chunks import Reading
 from emm.data.reading.rejected import Rejected
 from emm.data.tables.names import original_name, stored_name
-from emm.data.tables.schema import BAGS, BINARY, CLASSES, label_column
+from emm.data.tables.schema import BAGS, BINARY, CLASSES, label_column, load_schema
 
 
 def preprocess(
@@ -37,7 +38,8 @@ def preprocess(
     keep: Sequence[str] = (),
     weight: str | None = None,
 ) -> None:
-    """Write train, validation, test, vocabularies and bags.parquet and schema.json to ``out``.
+    """Write train, validation, test, vocabularies, bags and groups.parquet and schema.json to
+    ``out``.
 
     Vocabularies and statistics are those of train. Memory grows with the number of distinct
     values, and by a few bytes per row.
@@ -68,6 +70,7 @@ def preprocess(
         splits = _assign(dataset, parts, tasks, sample, seed)
         splits, written = _write_bags(dataset, reading, splits, out, rare_below)
         write_splits(dataset, splits, wanted, out, rare_below, written, funnel=funnel, keep=keep)
+        write_groups(dataset.split, splits["train"], load_schema(out / "schema.json"), out)
 
 
 def _check_bags(dataset: Dataset, *, bags: bool) -> None:

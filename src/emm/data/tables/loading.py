@@ -11,7 +11,7 @@ from polars.selectors import by_name
 from torch import Tensor
 
 from emm.core.errors import DataError, choose
-from emm.data.tables.names import original_name, stored_name
+from emm.data.tables.names import GROUP, GROUPS, original_name, stored_name
 from emm.data.tables.rows import RowTensors
 from emm.data.tables.schema import BAG, WEIGHT, Schema, label_column
 
@@ -179,6 +179,27 @@ def load_groups(path: Path, schema: Schema, key: str) -> Tensor:
         values = values.rank("dense")
     groups = values.cast(pl.Int64).replace(0, None).fill_null(-1)
     return torch.tensor(groups.to_numpy(), dtype=torch.int64)
+
+
+def load_fold_groups(processed: Path, rows: int) -> Tensor:
+    """Read the groups [N] int32 of the ``rows`` rows of train that share a fold.
+
+    Raises DataError if the file is missing, can't be read or has another number of rows.
+    """
+    path = processed / GROUPS
+    try:
+        groups = pl.read_parquet(path, columns=[GROUP])[GROUP]
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{path} can't be read: {error}", where=path, next_step=_RESTORE) from error
+    if len(groups) != rows or groups.dtype != pl.Int32 or groups.null_count():
+        raise DataError(
+            f"{path} doesn't belong to train",
+            where=path,
+            got=f"{len(groups):,} values of the type {groups.dtype}, {groups.null_count():,} empty",
+            expected=f"{rows:,} values of the type Int32, none empty",
+            next_step=_RESTORE,
+        )
+    return torch.tensor(groups.to_numpy())
 
 
 def _fill(tensor: Tensor, frame: pl.DataFrame, names: Sequence[str]) -> None:

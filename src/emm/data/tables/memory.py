@@ -7,14 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from emm.core.progress import say
-from emm.data.tables.loading import Columns, SplitFile, columns_of
+from emm.data.tables.loading import Columns, SplitFile, columns_of, load_fold_groups
 from emm.data.tables.rows import Rows
 from emm.data.tables.schema import Schema
 from emm.data.tables.stream import Stream
 
 GIB = 2**30
+TRAIN = "train"
 SHARE = 2 / 3  # of the free memory; the rest is for models, gradients and copies of rows
 MEMINFO = Path("/proc/meminfo")
 CONTAINER = Path("/sys/fs/cgroup/memory.max")
@@ -31,6 +33,8 @@ def open_splits(
 ) -> dict[str, Rows]:
     """Open the named splits, each in memory if it fits and as a stream otherwise.
 
+    Train has the groups of its rows that share a fold.
+
     Args:
         weighted: names of the splits that need the dataset's row weights.
         memory_gib: memory for all of the splits together; None: two thirds of the free memory.
@@ -43,7 +47,11 @@ def open_splits(
         )
         for name in names
     }
+    groups = {
+        name: load_fold_groups(processed, files[name].rows) for name in names if name == TRAIN
+    }
     sizes = {name: file.rows * file.columns.row_bytes for name, file in files.items()}
+    sizes |= {name: sizes[name] + own.nbytes for name, own in groups.items()}
     budget = int(SHARE * free_bytes(device)) if memory_gib is None else int(memory_gib * GIB)
     allowances = allocate(sizes, budget)
     for name, size in sizes.items():
@@ -52,7 +60,10 @@ def open_splits(
                 f"{name} is streamed: its {size / GIB:.2f} GiB don't fit into the"
                 f" {budget / GIB:.2f} GiB for processed data"
             )
-    return {name: _open(file, allowances[name], device) for name, file in files.items()}
+    return {
+        name: _open(file, allowances[name], device, groups.get(name))
+        for name, file in files.items()
+    }
 
 
 def allocate(sizes: Mapping[str, int], budget: int) -> dict[str, int | None]:
@@ -96,10 +107,12 @@ def open_stream(file: SplitFile, memory: int, device: torch.device) -> Stream:
     )
 
 
-def _open(file: SplitFile, memory: int | None, device: torch.device) -> Rows:
+def _open(file: SplitFile, memory: int | None, device: torch.device, groups: Tensor | None) -> Rows:
+    if groups is not None:
+        groups = groups.to(device)
     if memory is None:
-        return file.load().to(device)
-    return open_stream(file, memory, device)
+        return replace(file.load().to(device), groups=groups)
+    return replace(open_stream(file, memory, device), groups=groups)
 
 
 def _free_on_host() -> int:

@@ -1,6 +1,9 @@
-"""Names of a table's columns in processed data, where other columns and patterns have theirs."""
+"""Names of columns in processed data, some of which are those of a table."""
 
 from emm.data.tables.schema import BAG, WEIGHT, label_column
+
+GROUPS, GROUP = "groups.parquet", "group"
+"""File of processed data, and its column with the number of each row's group for folds."""
 
 _PREFIX = "column:"
 _RESERVED = (label_column(""), _PREFIX, "__")

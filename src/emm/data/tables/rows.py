@@ -37,6 +37,8 @@ class RowTensors:
         cached_predictions: [N, K] float32, predictions of a fused model's frozen members that
             were computed beforehand.
         weights: [N] float32, of the rows in the training loss.
+        groups: [N] int32, numbers from 0 of the groups of rows that share a fold
+            (`emm.data.tables.folds`); only of train, and not of its batches.
         kinds: kind of each task; () if all are binary.
         outputs: number of a model's outputs for each task; () if each has one.
         partly_labelled: whether labels may be missing.
@@ -48,6 +50,7 @@ class RowTensors:
     labels: Tensor
     cached_predictions: Tensor | None = None
     weights: Tensor | None = None
+    groups: Tensor | None = None
     kinds: tuple[str, ...] = ()
     outputs: tuple[int, ...] = ()
     partly_labelled: bool = False
@@ -75,12 +78,14 @@ class RowTensors:
         self, batch_size: int, generator: torch.Generator, done: int = 0
     ) -> Iterator["RowTensors"]:
         """See `Rows`."""
-        return map(self.rows, islice(shuffled(len(self), batch_size, generator), done, None))
+        rows = replace(self, groups=None)
+        return map(rows.rows, islice(shuffled(len(self), batch_size, generator), done, None))
 
     def in_order(self, batch_size: int) -> Iterator["RowTensors"]:
         """See `Rows`."""
+        rows = replace(self, groups=None)
         for start in range(0, max(len(self), 1), batch_size):
-            yield self.part(start, start + batch_size)
+            yield rows.part(start, start + batch_size)
 
     def rows(self, index: Tensor) -> "RowTensors":
         """The rows at ``index`` [B], in any order."""
@@ -120,13 +125,15 @@ class RowTensors:
 class Rows(Protocol):
     """Rows of a split: `RowTensors` in memory, or a `Stream` from disk.
 
-    Labels and weights are always in memory; dense and sparse columns are available in batches.
+    Labels, weights and groups are always in memory; dense and sparse columns come in batches.
     """
 
     @property
     def labels(self) -> Tensor: ...
     @property
     def weights(self) -> Tensor | None: ...
+    @property
+    def groups(self) -> Tensor | None: ...
     @property
     def kinds(self) -> tuple[str, ...]: ...
     @property
@@ -188,21 +195,14 @@ def rows_of_task(rows: Any, number: int) -> Any:
 
 
 def joined(parts: list[RowTensors]) -> RowTensors:
-    """The rows of ``parts``, one part after another."""
+    """The rows of ``parts``, one part after another; all have the same columns."""
     if len(parts) == 1:
         return parts[0]
-    cached = [p.cached_predictions for p in parts if p.cached_predictions is not None]
-    weights = [part.weights for part in parts if part.weights is not None]
-    return RowTensors(
-        torch.cat([part.dense for part in parts]),
-        torch.cat([part.sparse for part in parts]),
-        torch.cat([part.labels for part in parts]),
-        torch.cat(cached) if cached else None,
-        torch.cat(weights) if weights else None,
-        parts[0].kinds,
-        parts[0].outputs,
-        parts[0].partly_labelled,
-    )
+    names = [name for name, value in vars(parts[0]).items() if isinstance(value, Tensor)]
+    columns: dict[str, Any] = {
+        name: torch.cat([getattr(part, name) for part in parts]) for name in names
+    }
+    return replace(parts[0], piece=None, **columns)
 
 
 def batch_sizes(rows: int, batch_size: int) -> list[int]:

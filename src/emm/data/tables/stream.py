@@ -26,8 +26,8 @@ Span = tuple[int, int]
 class Stream:
     """Rows of a file, in the file's order; implements `emm.data.tables.rows.Rows`.
 
-    Dense and sparse columns are read when needed. Labels, cached predictions and weights are held
-    on the device of the batches.
+    Dense and sparse columns are read when needed. Labels, cached predictions, weights and groups
+    are held on the device of the batches.
 
     In an epoch the blocks of the file are read in random order, and the blocks of each window are
     shuffled together. The order of rows thus depends on the generator and on the window size,
@@ -40,6 +40,7 @@ class Stream:
         kinds, outputs, partly_labelled: see `RowTensors`.
         cached_predictions: [N, K].
         weights: [N].
+        groups: [N].
         index: [N] int64, row numbers in the file in ascending order; None: all rows.
         block: rows of the file that are read together.
 
@@ -54,6 +55,7 @@ class Stream:
     partly_labelled: bool = False
     cached_predictions: Tensor | None = None
     weights: Tensor | None = None
+    groups: Tensor | None = None
     index: Tensor | None = None
     block: int = BLOCK
 
@@ -96,6 +98,7 @@ class Stream:
             labels=self.labels.index_select(0, index),
             cached_predictions=_select(self.cached_predictions, index),
             weights=_select(self.weights, index),
+            groups=_select(self.groups, index),
             index=numbers if self.index is None else self.index[numbers],
         )
 
@@ -120,7 +123,7 @@ class Stream:
             index = torch.from_numpy(np.sort(chosen)).to(self.labels.device)
             return self.rows(index).in_memory(copies, seed)
         blocks = self._blocks(self.block)
-        return self._window(blocks, self._read(blocks))
+        return replace(self._window(blocks, self._read(blocks)), groups=self.groups)
 
     @property
     def _row_bytes(self) -> int:
@@ -173,9 +176,9 @@ class Stream:
             _at(blocks, self.labels),
             None if self.cached_predictions is None else _at(blocks, self.cached_predictions),
             None if self.weights is None else _at(blocks, self.weights),
-            self.kinds,
-            self.outputs,
-            self.partly_labelled,
+            kinds=self.kinds,
+            outputs=self.outputs,
+            partly_labelled=self.partly_labelled,
         )
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from emm.data.prepare.checks.table import BAG_HASH, feature, features_of, label
+from emm.data.prepare.checks.table import features_hash, label
 from emm.data.tables.schema import Schema
 
 SHARE = 0.01
@@ -76,10 +76,9 @@ def warnings(found: Mapping[str, Repeated]) -> list[str]:
 
 
 def _hashes(rows: pl.LazyFrame, schema: Schema) -> pl.LazyFrame:
-    names = [feature(number) for number in range(len(features_of(schema)))]
     labels = [label(number) for number in range(len(schema.tasks))]
     return rows.select(
-        pl.struct(*names, *([BAG_HASH] if schema.bags else [])).hash(seed=1).alias(_FEATURES),
+        features_hash(schema).alias(_FEATURES),
         pl.struct(labels).hash(seed=2).alias(_LABELS),
     )
 

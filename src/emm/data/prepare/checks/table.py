@@ -46,3 +46,9 @@ def open_split(folder: Path, split: str, schema: Schema) -> pl.LazyFrame:
     fields = pl.struct(by_name(column.name) for column in schema.bags)
     hashes = bags.select(fields.hash()).collect(engine="streaming").to_series()
     return rows.with_columns(pl.lit(hashes).gather(BAG).alias(BAG_HASH)).drop(BAG)
+
+
+def features_hash(schema: Schema) -> pl.Expr:
+    """A hash of 64 bits of all features of a row under own names, and of its bags."""
+    names = [feature(number) for number in range(len(features_of(schema)))]
+    return pl.struct(*names, *([BAG_HASH] if schema.bags else [])).hash(seed=1)
