@@ -127,3 +127,4 @@ def test_written_metrics_can_be_read_again(written: Path) -> None:
 def test_the_readme_has_the_column_too(written: Path) -> None:
     table = results_table(written / "metrics", "shop", "tuned", list(MODELS), ["mmoe"])
     assert table.count(f"| {COLUMN} ") == len(TASKS)
+    assert f"{COLUMN}: over the test rows whose features no row of train has.\n\n|" in table

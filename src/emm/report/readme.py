@@ -5,7 +5,7 @@ from pathlib import Path
 
 from emm.core.errors import DataError
 from emm.report.summary import read_metrics
-from emm.report.tables import measures, score_table, seeds_phrase
+from emm.report.tables import NEW_ROWS, measures, score_table, seeds_phrase
 
 START = "<!-- results:start -->"
 END = "<!-- results:end -->"
@@ -20,10 +20,14 @@ def results_table(
     """
     summaries = read_metrics(metrics / dataset / recipe, models)
     table = score_table(dataset, summaries, trained, published=False)
+    told_apart = any(summary.new_rows for summary in summaries.values())
+    new = (
+        f" {NEW_ROWS}: over the test rows whose features no row of train has." if told_apart else ""
+    )
     return (
         f"`{dataset}`, recipe `{recipe}`: {measures(summaries)} on the test split, "
         f"{seeds_phrase(summaries)}; "
-        f"best in bold, second underlined ([report](reports/{dataset}.md)).\n\n{table}"
+        f"best in bold, second underlined ([report](reports/{dataset}.md)).{new}\n\n{table}"
     )
 
 
