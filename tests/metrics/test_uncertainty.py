@@ -4,21 +4,16 @@ import math
 
 import pytest
 import torch
-from scipy.stats import norm
+from scipy.stats import norm, t
 from torch import Tensor
 
 from emm.core.errors import DataError
 from emm.metrics.bootstrap import auc_replicates, compare_replicates, mean_and_error
 from emm.metrics.classes import macro_auc
+from emm.metrics.procedures import Estimate, Interval, estimate
 from emm.metrics.ranking import auc
 from emm.metrics.significance import auc_over_seeds, delong, delong_over_seeds
-from emm.metrics.uncertainty import (
-    Interval,
-    ScoredRows,
-    auc_interval,
-    compare_aucs,
-    logit_interval,
-)
+from emm.metrics.uncertainty import ScoredRows, auc_interval, compare_aucs, logit_interval
 
 ROWS, SEEDS, CLASSES = 400, 2, 3
 
@@ -151,41 +146,60 @@ def test_the_error_of_one_auc_is_that_of_its_difference_from_a_constant_score(
 
 
 def test_an_interval_is_symmetric_in_the_logit_with_the_error_of_the_delta_method() -> None:
-    low, high = logit_interval(0.9, 0.01) or (0, 0)
-    reach = norm.ppf(0.975) * 0.01 / (0.9 * 0.1)
+    low, high = logit_interval(Estimate(0.9, 0.006, 0.008, 4)) or (0, 0)
+    reach = t.ppf(0.975, 4) * 0.01 / (0.9 * 0.1)
     assert math.log(low / (1 - low)) == pytest.approx(math.log(9) - reach, rel=1e-12)
     assert math.log(high / (1 - high)) == pytest.approx(math.log(9) + reach, rel=1e-12)
 
 
 def test_an_interval_stays_within_0_and_1() -> None:
-    low, high = logit_interval(0.999, 0.01) or (0, 0)
+    low, high = logit_interval(Estimate(0.999, 0.01, None, math.inf)) or (0, 0)
     assert 0 < low < 0.999 < high < 1
 
 
 @pytest.mark.parametrize("auc", [0.0, 1.0])
 def test_a_perfect_auc_has_no_interval(auc: float) -> None:
-    assert logit_interval(auc, 0.0) is None
+    assert logit_interval(Estimate(auc, 0.0, 0.0, math.inf)) is None
 
 
-def test_the_interval_of_a_binary_task_is_delongs(scores: Tensor, labels: Tensor) -> None:
-    assert auc_interval(ScoredRows(scores, labels)) == logit_interval(
-        *auc_over_seeds(scores, labels)
-    )
+def test_the_interval_of_one_seed_is_delongs(scores: Tensor, labels: Tensor) -> None:
+    expected = Estimate(*auc_over_seeds(scores[:1], labels), None, math.inf)
+    assert auc_interval(ScoredRows(scores[:1], labels)) == logit_interval(expected)
+
+
+def test_the_interval_of_several_seeds_includes_their_variance(
+    scores: Tensor, labels: Tensor
+) -> None:
+    of_seeds = [auc(each, labels) for each in scores]
+    expected = logit_interval(estimate(*auc_over_seeds(scores, labels), [of_seeds]))
+    assert auc_interval(ScoredRows(scores, labels)) == expected
+    of_rows = logit_interval(Estimate(*auc_over_seeds(scores, labels), None, math.inf))
+    assert expected
+    assert of_rows
+    assert expected.low < of_rows.low < of_rows.high < expected.high
+
+
+def test_the_interval_of_a_deterministic_model_is_that_of_one_seed(
+    scores: Tensor, labels: Tensor
+) -> None:
+    found = auc_interval(ScoredRows(scores[:1].expand(3, -1), labels))
+    assert found == auc_interval(ScoredRows(scores[:1], labels))
 
 
 def test_the_interval_of_a_task_of_classes_is_the_bootstraps(
     logits: Tensor, classes: Tensor
 ) -> None:
-    expected = logit_interval(*mean_and_error(auc_replicates(logits, classes)))
-    assert auc_interval(ScoredRows(logits, classes)) == expected
+    of_seeds = [macro_auc(each, classes) for each in logits]
+    expected = estimate(*mean_and_error(auc_replicates(logits, classes)), [of_seeds])
+    assert auc_interval(ScoredRows(logits, classes)) == logit_interval(expected)
 
 
 def test_the_interval_of_weighted_rows_is_the_weighted_bootstraps(
     scores: Tensor, labels: Tensor, weights: Tensor
 ) -> None:
-    expected = logit_interval(*mean_and_error(auc_replicates(scores, labels, weights)))
-    assert auc_interval(ScoredRows(scores, labels, weights)) == expected
-    assert expected != auc_interval(ScoredRows(scores, labels))
+    of_seeds = [auc(each, labels, weights) for each in scores]
+    expected = estimate(*mean_and_error(auc_replicates(scores, labels, weights)), [of_seeds])
+    assert auc_interval(ScoredRows(scores, labels, weights)) == logit_interval(expected)
 
 
 @pytest.mark.parametrize("positives", [0, 1])

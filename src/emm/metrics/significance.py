@@ -54,9 +54,8 @@ def delong_over_seeds(first: Tensor, second: Tensor, labels: Tensor) -> Comparis
     V10 and V01 in `delong`. This is the linear contrast of DeLong et al. 1988 over S + S' AUCs with
     weights 1 / S and -1 / S'. For S = S' = 1 it equals `delong`.
 
-    The standard error is the uncertainty due to the test rows, given these trained models. It does
-    not include that of retraining: other seeds give other models, so the spread over seeds must be
-    reported as well.
+    The test is about these trained models: its standard error is that due to the test rows. Other
+    seeds give other models; `emm.metrics.procedures` takes them into account, too.
     Raises DataError without seeds, and otherwise like `delong`.
     """
     for scores in (first, second):

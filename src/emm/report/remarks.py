@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from emm.metrics.uncertainty import Interval, ScoredRows, auc_interval
+from emm.metrics.procedures import Interval
+from emm.metrics.uncertainty import ScoredRows, auc_interval
 from emm.report.names import display_name
 from emm.report.results import ModelResults
 

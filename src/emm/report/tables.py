@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from emm.metrics.uncertainty import Interval
+from emm.metrics.procedures import Interval
 from emm.report.markdown import NOTHING, markdown_table
 from emm.report.published import published_auc
 from emm.report.remarks import Remarks
