@@ -99,6 +99,16 @@ def test_positives_in_train_and_validation_alone_stop(root: Path) -> None:
         checked(root, rows, split)
 
 
+def test_the_rows_that_train_has_too_are_written(root: Path) -> None:
+    found = checked(root, events().with_columns(price=pl.col("price").round(1)), RANDOM)
+    seen = pl.read_parquet(root / "data/checks/shop-seen.parquet")
+    rows = {split: found["rows"][split] for split in ("validation", "test")}
+    assert seen["split"].to_list() == [s for s, count in rows.items() for _ in range(count)]
+    counts = {split: int(seen.filter(split=split)["seen"].sum()) for split in rows}
+    assert counts == found["repeated_features"]
+    assert 0 < counts["test"] < rows["test"]
+
+
 def test_a_former_setting_is_refused_with_the_nearest_name(root: Path) -> None:
     edit(
         root / f"conf/{CENSUS}/data.yaml", lambda tree: tree["check-data"].update(rate_tolerance=1)

@@ -7,7 +7,13 @@ import polars as pl
 import pytest
 
 from emm.data.prepare.checks import duplicates
-from emm.data.prepare.checks.duplicates import Repeated, count_repeated, repeated_rows, warnings
+from emm.data.prepare.checks.duplicates import (
+    Repeated,
+    count_repeated,
+    repeated_rows,
+    seen_rows,
+    warnings,
+)
 from emm.data.prepare.checks.table import open_split
 from emm.data.tables.schema import BAG, BAGS, BagColumn, Schema, label_column
 from tests.data.prepare.checks.tables import (
@@ -167,3 +173,22 @@ def test_rows_with_other_bags_are_not_repeated(tmp_path: Path) -> None:
     train, validation, test = (open_split(tmp_path, name, schema) for name in splits)
     assert count_repeated(train, validation, schema).same == 1
     assert count_repeated(train, test, schema).same == 0
+
+
+@pytest.mark.parametrize("part", [2**24, 7])
+def test_seen_rows_are_those_whose_features_train_has(
+    part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicates, "_ROWS", part)
+    train, schema = few_combinations(0, 20), schema_of(few_combinations(0, 20))
+    splits = {name: few_combinations(seed, 50) for seed, name in enumerate(["validation", "test"])}
+    found = seen_rows(
+        own(train, schema), {name: own(rows, schema) for name, rows in splits.items()}, schema
+    )
+    known = {row[:-1] for row in train.rows()}
+    expected = [(name, row[:-1] in known) for name, rows in splits.items() for row in rows.rows()]
+    assert found.schema == {"split": pl.String, "seen": pl.Boolean}
+    assert found.rows() == expected
+    assert 0 < found["seen"].sum() < len(found)
+    counted = count_repeated(own(train, schema), own(splits["test"], schema), schema)
+    assert found.filter(split="test")["seen"].sum() == counted.alike

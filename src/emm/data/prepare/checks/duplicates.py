@@ -54,6 +54,24 @@ def count_repeated(train: pl.LazyFrame, rows: pl.LazyFrame, schema: Schema) -> R
     return Repeated(total, int(alike), int(same), agreement)
 
 
+def seen_rows(
+    train: pl.LazyFrame, splits: Mapping[str, pl.LazyFrame], schema: Schema
+) -> pl.DataFrame:
+    """Whether train has the features of each row of ``splits``, one split after another.
+
+    The columns are ``split`` and ``seen``. All rows have own names; see `count_repeated`.
+    """
+    features = features_hash(schema).alias(_FEATURES)
+    own = pl.concat(rows.select(features, split=pl.lit(name)) for name, rows in splits.items())
+    found = own.collect(engine="streaming")
+    hashes, seen = found[_FEATURES], pl.repeat(False, len(found), eager=True)
+    parts = 1 + int(train.select(pl.len()).collect().item()) // _ROWS
+    for part in range(parts):
+        here = train.select(features).filter(pl.col(_FEATURES) % parts == part).unique()
+        seen |= hashes.is_in(here.collect(engine="streaming").to_series().implode())
+    return found.select("split", seen=seen)
+
+
 def repeated_rows(found: Mapping[str, Repeated], most: float) -> list[str]:
     """Faults: splits of which more than the share ``most`` repeats rows of train."""
     return [
