@@ -7,13 +7,13 @@ from emm.fusion.cuts import Cuts, cut_at_common_layers
 from emm.fusion.layers import Layer, Structure
 
 
-def layer(kind: str, number: int, width: int = 8, *, weighted: bool = True) -> Layer:
-    return Layer(str(number), Structure(kind, ((width,),), (width,), ""), weighted)
+def layer(kind: str, number: int, width: int = 8) -> Layer:
+    return Layer(str(number), Structure(kind, ((width,),), (width,), ""), kind[0].isupper())
 
 
 def model(kinds: str, width: int = 8) -> list[Layer]:
-    """One layer per letter; lower-case letters are layers without weights."""
-    return [layer(kind, n, width, weighted=kind.isupper()) for n, kind in enumerate(kinds)]
+    """One layer per letter; capitals are linear-like layers."""
+    return [layer(kind, n, width) for n, kind in enumerate(kinds)]
 
 
 def parts(models: dict[str, str], *, adapt: bool = False) -> dict[str, list[str]]:
@@ -40,12 +40,36 @@ def test_the_papers_example_of_18_and_24_layers_gives_two_components_each() -> N
     assert [len(part) for part in cuts["b"]] == [20, 4]
 
 
-def test_a_run_of_common_layers_makes_one_cut() -> None:
-    assert parts({"a": "AXYA", "b": "BXYB"}) == {"a": ["AXY", "A"], "b": ["BXY", "B"]}
+def test_identical_models_of_n_linear_layers_have_n_components() -> None:
+    assert parts({"a": "XXXX", "b": "XXXX"}) == {"a": ["X"] * 4, "b": ["X"] * 4}
+    assert parts({"a": "XnrdXnrd"}) == {"a": ["Xnrd", "Xnrd"]}
 
 
-def test_common_layers_that_are_consecutive_in_only_one_model_make_two_cuts() -> None:
-    assert parts({"a": "XYA", "b": "XBYB"}) == {"a": ["X", "Y", "A"], "b": ["X", "BY", "B"]}
+def test_a_cut_comes_after_every_common_linear_layer_and_what_follows_it() -> None:
+    assert parts({"a": "AXrYdA", "b": "BXrYdB"}) == {
+        "a": ["AXr", "Yd", "A"],
+        "b": ["BXr", "Yd", "B"],
+    }
+
+
+def test_a_norm_or_a_weightless_layer_in_common_is_enough() -> None:
+    assert parts({"a": "AnAr", "b": "BnBr"}) == {"a": ["An", "Ar"], "b": ["Bn", "Br"]}
+
+
+def test_linear_layers_in_common_count_before_other_layers() -> None:
+    assert parts({"a": "AnrX", "b": "XBnr"}) == {"a": ["AnrX"], "b": ["XBnr"]}
+    assert parts({"a": "XnrA", "b": "AnrXB"})["b"] == ["AnrX", "B"]
+
+
+def test_units_that_share_layers_only_in_pairs_are_not_common() -> None:
+    with pytest.raises(DecompositionError, match="share no layer"):
+        parts({"a": "Anr", "b": "Bnd", "c": "Crd"})
+
+
+def test_units_of_unequal_outputs_are_not_common() -> None:
+    short = [layer("X", 0), layer("r", 1), layer("pool", 2, 4), layer("A", 3, 8)]
+    models = {"a": short, "b": model("XrA")}
+    assert spelled(cut_at_common_layers(models)) == {"a": ["XrpoolA"], "b": ["XrA"]}
 
 
 def test_repeated_layers_are_matched_at_equal_depth() -> None:
@@ -57,10 +81,18 @@ def test_layers_after_the_last_cut_join_the_last_component_if_a_model_has_none()
     assert parts({"a": "AXA", "b": "BX"}) == {"a": ["AXA"], "b": ["BX"]}
 
 
-def test_a_component_without_weights_joins_its_neighbour() -> None:
-    # The activation r is common to all, and occurs twice in a row in b.
-    assert parts({"a": "AXrAr", "b": "BXrrB"}) == {"a": ["AXr", "Ar"], "b": ["BXr", "rB"]}
-    assert parts({"a": "rAXA", "b": "rBXB"}) == {"a": ["rAX", "A"], "b": ["rBX", "B"]}
+def test_no_component_starts_at_a_norm_or_a_weightless_layer() -> None:
+    assert parts({"a": "AXrAr", "b": "BXrrB"}) == {"a": ["AXr", "Ar"], "b": ["BXrr", "B"]}
+    assert parts({"a": "rAXnA", "b": "dBXnB"}) == {"a": ["rAXn", "A"], "b": ["dBXn", "B"]}
+
+
+def test_a_layer_in_common_before_the_first_linear_layer_counts_for_its_unit() -> None:
+    assert parts({"a": "rAXnA", "b": "rBXnB"}) == {"a": ["rA", "Xn", "A"], "b": ["rB", "Xn", "B"]}
+
+
+def test_a_model_without_a_linear_layer_cannot_be_cut() -> None:
+    with pytest.raises(DecompositionError, match=r"(?s)b has no layer after which.*got: n \[8\]"):
+        parts({"a": "AXr", "b": "nr"})
 
 
 def test_models_of_the_same_structure_are_cut_in_the_same_way() -> None:
@@ -70,8 +102,8 @@ def test_models_of_the_same_structure_are_cut_in_the_same_way() -> None:
 
 def test_the_error_without_a_common_layer_names_models_and_most_similar_layers() -> None:
     models = {
-        "narrow": [layer("Linear", 0, 8), layer("Norm", 1, 8)],
-        "wide": [layer("Linear", 0, 16), layer("Norm", 1, 16)],
+        "narrow": [layer("Linear", 0, 8), layer("norm", 1, 8)],
+        "wide": [layer("Linear", 0, 16), layer("norm", 1, 16)],
     }
     with pytest.raises(DecompositionError) as caught:
         cut_at_common_layers(models)
@@ -104,11 +136,29 @@ def test_with_an_adapter_output_widths_of_a_level_may_differ() -> None:
     assert spelled(cut_at_common_layers(models, adapt=True)) == {"a": ["X", "A"], "b": ["X", "B"]}
 
 
-def test_with_an_adapter_outputs_of_two_dimensions_are_rejected() -> None:
-    image = Layer("image", Structure("X", ((8,),), (2, 4), ""), weighted=True)
-    models = {"a": [layer("X", 0), layer("A", 1)], "b": [image, layer("B", 1)]}
-    with pytest.raises(DecompositionError, match=r"(?s)level 1 is not one vector.*b\n.*\[2, 4\]"):
-        cut_at_common_layers(models, adapt=True)
+def image(kind: str) -> Layer:
+    """A layer whose output has two dimensions."""
+    return Layer(kind, Structure(kind, ((8,),), (2, 4), ""), linear=kind.isupper())
+
+
+@pytest.mark.parametrize("adapt", [False, True])
+def test_an_output_of_two_dimensions_before_the_tower_is_rejected(adapt: bool) -> None:
+    models = {"a": model("XA"), "b": [layer("X", 0), image("B")]}
+    with pytest.raises(DecompositionError, match=r"(?s)level 2 is not one vector.*b\n.*\[2, 4\]"):
+        cut_at_common_layers(models, adapt=adapt)
+
+
+@pytest.mark.parametrize("adapt", [False, True])
+def test_convolutions_are_cut_only_where_their_output_is_flat(adapt: bool) -> None:
+    layers = [image("C"), image("r"), image("C"), image("r"), layer("f", 4), *model("Xr")]
+    cuts = spelled(cut_at_common_layers({"a": layers, "b": layers}, adapt=adapt))
+    assert cuts == {"a": ["CrCrf", "Xr"], "b": ["CrCrf", "Xr"]}
+
+
+def test_the_error_shows_what_reshapes_the_output_of_a_layer_in_common() -> None:
+    models = {"a": [layer("X", 0)], "b": [layer("X", 0), layer("pool", 1, 4)]}
+    with pytest.raises(DecompositionError, match=r"0 is X \[8\] -> \[8\], then \[4\]"):
+        cut_at_common_layers(models)
 
 
 def test_with_an_adapter_layers_without_a_common_type_are_an_error() -> None:
@@ -116,7 +166,7 @@ def test_with_an_adapter_layers_without_a_common_type_are_an_error() -> None:
         parts({"a": "AC", "b": "BD"}, adapt=True)
 
 
-POOLS = st.lists(st.text("ABXYr", min_size=1, max_size=7), min_size=1, max_size=4)
+POOLS = st.lists(st.text("ABXYnr", min_size=1, max_size=7), min_size=1, max_size=4)
 
 
 @settings(deadline=None)
@@ -130,6 +180,7 @@ def test_every_model_is_cut_into_the_same_number_of_components(
     for name, levels in cuts.items():
         assert "".join(levels) == models[name]
         assert all(any(kind.isupper() for kind in level) for level in levels)
+        assert all(level[0].isupper() for level in levels[1:])
 
 
 @settings(deadline=None)
@@ -137,3 +188,35 @@ def test_every_model_is_cut_into_the_same_number_of_components(
 def test_with_equal_widths_an_adapter_changes_no_cut(pool: list[str]) -> None:
     models = {f"{n}": model("X" + kinds) for n, kinds in enumerate(pool)}
     assert cut_at_common_layers(models, adapt=True) == cut_at_common_layers(models)
+
+
+UNITS = st.lists(st.sampled_from(["X", "Xr", "Xnr", "Yn", "Yrd", "A"]), min_size=1, max_size=8)
+
+
+@settings(deadline=None)
+@given(UNITS, st.integers(1, 4), st.booleans())
+def test_identical_models_have_a_component_per_linear_layer(
+    units: list[str], copies: int, adapt: bool
+) -> None:
+    models = dict.fromkeys(map(str, range(copies)), "".join(units))
+    assert parts(models, adapt=adapt) == dict.fromkeys(models, units)
+
+
+@settings(deadline=None)
+@given(UNITS, st.data())
+def test_a_model_within_another_has_a_component_per_linear_layer(
+    units: list[str], data: st.DataObject
+) -> None:
+    """One model is a subsequence of the other, for example its first layers."""
+    kept = data.draw(st.sets(st.integers(0, len(units) - 1), min_size=1))
+    inner = [units[place] for place in sorted(kept)]
+    cuts = parts({"inner": "".join(inner), "outer": "".join(units)})
+    assert cuts["inner"] == inner
+    assert len(cuts["outer"]) == len(inner)
+
+
+@settings(deadline=None)
+@given(st.text("ABn", min_size=1), st.text("CDr", min_size=1))
+def test_disjoint_models_are_an_error(left: str, right: str) -> None:
+    with pytest.raises(DecompositionError, match="share no layer"):
+        parts({"a": "A" + left, "b": "C" + right})

@@ -68,7 +68,7 @@ def _split_at_tower(network: TrainedNetwork, inputs: Inputs) -> tuple[list[Layer
     """The layers of a network before its tower, and those of its tower."""
     layers = trace_layers(network.model, inputs)
     if network.tower is None:
-        starts = [number for number, layer in enumerate(layers) if layer.weighted][-1:]
+        starts = [number for number, layer in enumerate(layers) if layer.linear][-1:]
     else:
         name, prefix = network.tower, f"{network.tower}."
         starts = [

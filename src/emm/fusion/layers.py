@@ -1,5 +1,6 @@
 """A model as a chain of layers, found by tracing its calls."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -7,17 +8,21 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase as BatchOrInstanceNorm
+from torch.nn.modules.dropout import _DropoutNd as AnyDropout
 
 from emm.nn.bags import BagStore, attach_bags
 from emm.nn.inputs import Inputs
 
 Shape = tuple[int, ...]
 
+NORMS = (BatchOrInstanceNorm, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+
 
 @dataclass(frozen=True)
 class Structure:
     """What two layers must share to be common: type, shapes without the batch dimension, and
-    structural hyper-parameters, but not weights."""
+    structural hyper-parameters, but neither weights, nor a dropout's rate, nor ``inplace``."""
 
     kind: str
     inputs: tuple[Shape, ...]
@@ -31,11 +36,15 @@ class Structure:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer: its dotted name in the model, its structure, and whether it has weights."""
+    """A layer: its dotted name in the model, its structure, and whether it is linear-like.
+
+    Linear-like layers mix features: linear layers, convolutions, attention, residual blocks.
+    Normalisations and activations aren't, with or without weights.
+    """
 
     name: str
     structure: Structure
-    weighted: bool
+    linear: bool
 
 
 @dataclass
@@ -93,9 +102,25 @@ def _layer(call: _Call) -> Layer:
         kind=type(call.module).__name__,
         inputs=tuple(tuple(value.shape[1:]) for value in call.inputs),
         output=tuple(call.output.shape[1:]),
-        details=call.module.extra_repr(),
+        details=_details(call.module),
     )
-    return Layer(call.name, structure, any(True for _ in call.module.parameters()))
+    return Layer(call.name, structure, _is_linear(call.module))
+
+
+def _details(module: nn.Module) -> str:
+    """The structural hyper-parameters of ``module``."""
+    if isinstance(module, AnyDropout):
+        return ""
+    return re.sub(r"(^|, )inplace=(True|False)", "", module.extra_repr()).removeprefix(", ")
+
+
+def _is_linear(module: nn.Module) -> bool:
+    """Whether ``module`` or a part of it that is no norm has a weight of two or more dimensions.
+
+    What scales each feature by itself has vectors: norms of any origin, PReLU, learned scales.
+    """
+    parts = (part for part in module.modules() if not isinstance(part, NORMS))
+    return any(weight.dim() > 1 for part in parts for weight in part.parameters(recurse=False))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """A preview of the decomposition, before anything is trained."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 from rich.table import Table
 
@@ -12,6 +13,7 @@ from emm.fusion.layers import trace_layers
 from emm.fusion.pool import NetworkMember
 from emm.fusion.settings import FusionSettings
 from emm.fusion.trained_models import TOWER, TrainedNetwork, outside_models, own_networks
+from emm.fusion.units import Unit, shared_layers, units_of
 from emm.models.single_task import SingleTask
 from emm.nn.inputs import Inputs
 from emm.training.auto import complete_recipe
@@ -51,7 +53,10 @@ def decomposition_plan(project: Project, dataset: str) -> Table:
             outputs=schema.outputs,
             adapt=fusion.adapter is not None,
         )
-    return _table(pool.members.networks, networks[0], inputs)
+    shared = _shared_at_cuts(
+        networks, pool.members.networks, inputs, adapt=fusion.adapter is not None
+    )
+    return _table(pool.members.networks, shared)
 
 
 def _pipeline_networks(
@@ -72,7 +77,26 @@ def _pipeline_networks(
     return networks
 
 
-def _table(members: Sequence[NetworkMember], first: TrainedNetwork, inputs: Inputs) -> Table:
+def _shared_at_cuts(
+    networks: Sequence[TrainedNetwork],
+    members: Sequence[NetworkMember],
+    inputs: Inputs,
+    *,
+    adapt: bool,
+) -> list[str]:
+    """For each level, the layers before the cut that all networks share."""
+    ends: list[list[Unit]] = [[] for _ in members[0].levels]
+    for network, member in zip(networks, members, strict=True):
+        # By place rather than by name: a model may call one activation in several places.
+        layers = iter(trace_layers(network.model, inputs))
+        for level, (names, units) in enumerate(zip(member.levels, ends, strict=True)):
+            own = list(islice(layers, len(names)))
+            units.append(units_of(own[1:] if level == 0 else own)[-1])  # without the front
+    return ["\n".join(shared_layers(units, adapt=adapt)) for units in ends]
+
+
+def _table(members: Sequence[NetworkMember], shared: Sequence[str]) -> Table:
+    """``shared``: for each level, the layers before the cut that all networks share."""
     table = Table(title="Components: layers of each model, by level")
     levels = range(1, len(members[0].levels) + 1)
     table.add_column("model", no_wrap=True)
@@ -80,10 +104,9 @@ def _table(members: Sequence[NetworkMember], first: TrainedNetwork, inputs: Inpu
         table.add_column(heading)
     for member in members:
         table.add_row(member.name, *map(_summary, member.levels), _summary(member.tower))
-    layers = {layer.name: layer.structure for layer in trace_layers(first.model, inputs)}
     table.add_section()
-    ends = (str(layers[names[-1]]) for names in members[0].levels)
-    table.add_row("cut after, in every model", *ends, "")
+    # What follows the last common layers makes a level of its own, which shares nothing.
+    table.add_row("cut after, in every model", *(each or "(its last layer)" for each in shared), "")
     return table
 
 
