@@ -5,6 +5,7 @@ from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.locks import hold
 from emm.data.tables.schema import load_schema
 from emm.report.facts import facts_of
+from emm.report.new_rows import add_seen
 from emm.report.remarks import starts_as_average
 from emm.report.write import write_report
 
@@ -16,7 +17,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     hold(paths.lock(paths.report), paths.report)
     write_report(
         [(model, paths.evaluation(model)) for model in active.table],
-        facts_of(dataset, load_schema(paths.schema)),
+        add_seen(facts_of(dataset, load_schema(paths.schema)), paths.seen),
         active.recipe,
         trained=active.trained,
         fused=active.fused,

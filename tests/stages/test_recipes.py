@@ -11,6 +11,7 @@ import pytest
 from emm.commands.check import check_project
 from emm.config.files import merged, read_layers
 from emm.config.project import Active, load_project
+from stages.check_data import main as check_data
 from stages.decompose import main as decompose
 from stages.evaluate import main as evaluate
 from stages.preprocess import main as preprocess
@@ -52,6 +53,7 @@ def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         preprocess(CENSUS)
+        check_data(CENSUS)
     return root / "data"
 
 
