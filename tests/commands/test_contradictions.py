@@ -168,6 +168,15 @@ def test_settings_of_data_yaml_that_agree(copy: Copy, change: Change) -> None:
             "got: tm-1 ends with width 8, tm-2 ends with width 4",
         ),
         (put("pretrain.tm-2", blocks=[[]]), "tm-2 has no hidden layer to be cut at"),
+        (
+            both(put("fusion", fit_on="out-of-fold"), put("train.emm", fit_on="train")),
+            "where: FILE: train.emm_paper\n  got: variant: paper\n  expected: variant: ensemble",
+        ),
+        (
+            both(put("fusion", fit_on="out-of-fold"), put("train.emm_paper", fit_on="train")),
+            "where: FILE: train.emm\n  got: start.towers: trained, merge: true\n"
+            "  expected: start.towers: frozen, merge: false\n  next: write `fit_on: train` in",
+        ),
     ],
 )
 def test_contradictions_of_a_recipe(copy: Copy, change: Change, message: str) -> None:
@@ -185,6 +194,12 @@ def test_contradictions_of_a_recipe(copy: Copy, change: Change, message: str) ->
         put("training", positive_weight={"income": 2.0}),
         both(put("pretrain.tm-2", blocks=[[4]]), put("fusion", adapter="linear")),
         put("train.emm", members=["tm-1", "tm-2/income"]),
+        both(
+            put("fusion", fit_on="out-of-fold"),
+            put("train.emm", merge=False, start={"towers": "frozen"}),
+            put("train.emm_paper", fit_on="train"),
+        ),
+        put("fusion", fit_on="held-out"),
     ],
 )
 def test_settings_of_a_recipe_that_agree(copy: Copy, change: Change) -> None:
@@ -241,6 +256,13 @@ def test_the_last_width_of_a_network_that_the_table_determines_is_known(copy: Co
     copy.check()
     copy.edit(f"{CENSUS}/default", put("pretrain.tm-2", blocks=[[64, 16]]))
     assert "got: tm-1 ends with width 32, tm-2 ends with width 16" in copy.faults()
+
+
+def test_keys_that_the_table_determines_are_known_to_learn_out_of_fold(copy: Copy) -> None:
+    copy.activate(recipe="default")
+    copy.check()
+    copy.edit(f"{CENSUS}/default", put("train.emm", merge=True))
+    assert "train.emm\n  got: merge: true\n" in copy.faults()
 
 
 def test_the_known_tasks_are_those_of_the_registered_datasets() -> None:

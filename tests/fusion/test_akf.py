@@ -1,20 +1,23 @@
 from math import sqrt
+from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor
 
 from emm.fusion.akf import AdaptiveKnowledgeFusion, MultiTaskMerge
+from emm.fusion.settings import Projections
 
 WIDTH, IN = 4, 3
 
 
 def plain_merge(merge: MultiTaskMerge, task: int, tokens: list[Tensor]) -> Tensor:
     """Eqs. 4-6 for one row and task."""
-    weight, bias = merge.projections.weight[task], merge.projections.bias[task]
-    queries, keys, values = zip(
-        *((weight @ token + bias).chunk(3) for token in tokens), strict=True
-    )
+    weight, bias = merge.projections.weight[task], merge.projections.bias
+    lines = [weight @ token + (0 if bias is None else bias[task]) for token in tokens]
+    if merge.activated:
+        lines = [line * (line > 0) for line in lines]
+    queries, keys, values = zip(*(line.chunk(3) for line in lines), strict=True)
     scores = torch.stack([q @ k / sqrt(len(q)) for q, k in zip(queries, keys, strict=True)])
     shares = scores.exp() / scores.exp().sum()
     return sum(share * value for share, value in zip(shares, values, strict=True))
@@ -46,10 +49,12 @@ def plain_fusion(akf: AdaptiveKnowledgeFusion, x: Tensor, outputs: list[Tensor])
     return result
 
 
-def case(tasks: int, rows: int) -> tuple[AdaptiveKnowledgeFusion, Tensor, list[Tensor]]:
+def case(
+    tasks: int, rows: int, projections: Projections = "linear"
+) -> tuple[AdaptiveKnowledgeFusion, Tensor, list[Tensor]]:
     torch.manual_seed(tasks)
     models = [1 + task % 3 for task in range(tasks)]
-    akf = AdaptiveKnowledgeFusion(models, IN, WIDTH).double().eval()
+    akf = AdaptiveKnowledgeFusion(models, IN, WIDTH, projections=projections).double().eval()
     x = torch.randn(rows, tasks, IN, dtype=torch.float64)
     outputs = [torch.randn(rows, count, WIDTH, dtype=torch.float64) for count in models]
     return akf, x, outputs
@@ -57,9 +62,28 @@ def case(tasks: int, rows: int) -> tuple[AdaptiveKnowledgeFusion, Tensor, list[T
 
 @pytest.mark.parametrize("tasks", [2, 3, 4])
 @pytest.mark.parametrize("rows", [1, 5])
-def test_it_equals_a_direct_implementation_of_the_equations(tasks: int, rows: int) -> None:
-    akf, x, outputs = case(tasks, rows)
+@pytest.mark.parametrize("projections", get_args(Projections))
+def test_it_equals_a_direct_implementation_of_the_equations(
+    tasks: int, rows: int, projections: Projections
+) -> None:
+    akf, x, outputs = case(tasks, rows, projections)
     torch.testing.assert_close(akf(x, outputs), plain_fusion(akf, x, outputs))
+
+
+def test_only_linear_projections_have_a_bias_or_no_activation() -> None:
+    found = {kind: case(2, 1, kind)[0].merge for kind in get_args(Projections)}
+    assert {kind: merge.activated for kind, merge in found.items()} == {
+        "activated": True,
+        "linear": False,
+        "linear-no-bias": False,
+    }
+    without = [kind for kind, merge in found.items() if merge.projections.bias is None]
+    assert without == ["linear-no-bias"]
+
+
+def test_activated_projections_merge_to_no_negative_number() -> None:
+    akf, x, outputs = case(3, 20, "activated")
+    assert akf(x, outputs).min() >= 0 > case(3, 20)[0](x, outputs).min()
 
 
 @pytest.mark.parametrize("tasks", [2, 3])

@@ -90,14 +90,25 @@ def test_cached_shares_without_offsets_give_the_same_logits(any_pool: Pool, vari
     assert torch.equal(model(dense, sparse, cached), model(dense, sparse))
 
 
-def test_an_offset_is_added_to_the_logit_of_its_network(mixed: Pool) -> None:
-    model = build(mixed).eval()
+@pytest.mark.parametrize("variant", ["aligned", "ensemble"])
+def test_an_offset_is_added_to_the_logit_of_its_network(mixed: Pool, variant: str) -> None:
+    model = build(mixed, variant).eval()
     dense, sparse = rows(5)
     shares = model.trees(dense, sparse).flatten(1)
     offsets = torch.tensor([0.0, 6.0, 9.0, 0.0]).expand(5, -1)  # narrow: t0, t1; wide: t0, t1
     gap = model(dense, sparse, torch.cat([shares, offsets], dim=1)) - model(dense, sparse)
     # Gates start uniform over three members of the first task and four of the second.
     torch.testing.assert_close(gap, torch.tensor([[9 / 3, 6 / 4]]).expand(5, -1))
+
+
+def test_offsets_do_not_reach_the_papers_wiring(mixed: Pool) -> None:
+    """So it can't learn on out-of-fold predictions: `emm.fusion.rules` refuses that."""
+    model = build(mixed, "paper").eval()
+    dense, sparse = rows(5)
+    shares = model.trees(dense, sparse).flatten(1)
+    offsets = torch.full((5, model.offsets), 5.0)
+    found = model(dense, sparse, torch.cat([shares, offsets], dim=1))
+    assert torch.equal(found, model(dense, sparse))
 
 
 @pytest.mark.parametrize("encoding", ["scaled", "binned", "piecewise"])

@@ -6,6 +6,7 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
+from emm.fusion.settings import Projections
 from emm.nn.mlp import GroupedLinear
 
 
@@ -14,19 +15,25 @@ class AdaptiveKnowledgeFusion(nn.Module):
 
     ``members``: number of trained models m_t of each of the T tasks; ``in_width``: width of the
     input of the gates; ``width``: H, the width of the components' outputs. Without ``merge``, tasks
-    exchange nothing, and z_t = h^t.
+    exchange nothing, and z_t = h^t; ``projections``: see `MultiTaskMerge`.
     """
 
     own: Tensor
 
     def __init__(
-        self, members: Sequence[int], in_width: int, width: int, *, merge: bool = True
+        self,
+        members: Sequence[int],
+        in_width: int,
+        width: int,
+        *,
+        merge: bool = True,
+        projections: Projections = "linear",
     ) -> None:
         super().__init__()
         tasks = len(members)
         self.gates = nn.ModuleList(nn.Linear(in_width, count) for count in members)
         self.selection = GroupedLinear(tasks, in_width, tasks) if merge else None
-        self.merge = MultiTaskMerge(tasks, width) if merge else None
+        self.merge = MultiTaskMerge(tasks, width, projections) if merge else None
         self.register_buffer("own", torch.eye(tasks, dtype=torch.bool), persistent=False)
 
     def forward(self, x: Tensor, outputs: Sequence[Tensor]) -> Tensor:
@@ -70,19 +77,26 @@ class MultiTaskMerge(nn.Module):
     """Attention over two tokens per task, its own h^t and its partner's (eqs. 4-6).
 
     The score of a token is the product of its query and its key: c = softmax over both tokens of
-    <Q(w), K(w)> / sqrt(H), and z_t = sum_w c_w V(w). Q, K and V are linear, and different for each
-    task.
+    <Q(w), K(w)> / sqrt(H), and z_t = sum_w c_w V(w). Q, K and V are different for each task.
+
+    ``projections``: ``activated``, a fully connected layer with an activation, as in the paper. It
+    names none; ReLU is that of all other layers of its networks, so z_t keeps the range that
+    the next components were trained on. ``linear``: the layer without it; ``linear-no-bias``: as in
+    the published code.
     """
 
-    def __init__(self, tasks: int, width: int) -> None:
+    def __init__(self, tasks: int, width: int, projections: Projections = "linear") -> None:
         super().__init__()
-        self.projections = GroupedLinear(tasks, width, 3 * width)
+        bias = projections != "linear-no-bias"
+        self.activated = projections == "activated"
+        self.projections = GroupedLinear(tasks, width, 3 * width, bias=bias)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens [B, T, 2, H] -> z [B, T, H]."""
         rows, tasks, count, width = tokens.shape
         flat = tokens.transpose(1, 2).reshape(rows * count, tasks, width)  # [B*2, T, H]
         projected = self.projections(flat).view(rows, count, tasks, 3, width)  # [B, 2, T, 3, H]
+        projected = projected.relu() if self.activated else projected
         query, key, value = projected.unbind(3)  # each [B, 2, T, H]
         scores = (query * key).sum(3) / sqrt(width)  # [B, 2, T]
         merged: Tensor = (scores.softmax(dim=1).unsqueeze(3) * value).sum(1)  # [B, T, H]

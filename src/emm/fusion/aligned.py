@@ -10,6 +10,7 @@ from emm.fusion.akf import AdaptiveKnowledgeFusion
 from emm.fusion.frozen_modules import FreezableList
 from emm.fusion.layout import Layout, Lift, adapter
 from emm.fusion.paper import Components
+from emm.fusion.settings import Projections
 from emm.nn.mlp import GroupedLinear
 
 
@@ -20,7 +21,8 @@ class Alignment:
     ``own_paths``: a component reads the output of its own model, not the mean of its task;
     ``zero_merge``: V starts at zero; ``uniform_gates``: all gates start uniform; ``merge``: tasks
     exchange information; ``constant_gates``: the weights of a task's models are the same for all
-    rows.
+    rows; ``projections``: see `MultiTaskMerge`. Those with ReLU learn nothing from V = 0 on, and
+    correct only upwards.
     """
 
     own_paths: bool = True
@@ -28,6 +30,7 @@ class Alignment:
     uniform_gates: bool = True
     merge: bool = True
     constant_gates: bool = False
+    projections: Projections = "linear"
 
     @property
     def reads_features(self) -> bool:
@@ -119,7 +122,13 @@ class _Level(nn.Module):
         self.layout, self.own_paths = layout, alignment.own_paths
         width = layout.level_widths[level]
         self.lift = Lift(layout, level)
-        self.fusion = AdaptiveKnowledgeFusion(layout.counts, in_width, width, merge=alignment.merge)
+        self.fusion = AdaptiveKnowledgeFusion(
+            layout.counts,
+            in_width,
+            width,
+            merge=alignment.merge,
+            projections=alignment.projections,
+        )
         _align(self.fusion, alignment)
         # From the level's width back to the width of each network, and to the logits of the trees.
         # Without a bias, a correction of zero stays zero.

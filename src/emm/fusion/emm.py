@@ -14,7 +14,7 @@ from emm.fusion.frozen_modules import Networks, Trees
 from emm.fusion.layout import Layout
 from emm.fusion.paper import PaperFusion
 from emm.fusion.pool import Members
-from emm.fusion.settings import Variant
+from emm.fusion.settings import PROJECTIONS, Projections, Variant
 from emm.nn.embedding import FeatureFront
 from emm.nn.inputs import Inputs
 from emm.nn.numeric import DenseEncoding
@@ -34,9 +34,10 @@ class EMM(nn.Module):
 
     The gates read new embeddings of the features, of width ``embedding_dim``. Without ``merge``,
     tasks exchange nothing. ``own_paths``, ``zero_merge``, ``uniform_gates``, ``constant_gates``:
-    see `Alignment`. ``outputs``: number of logits of each task; () if each has one. Raises
-    ParamsError unless there are at least two tasks, a trained model for each, and a network among
-    them.
+    see `Alignment`. ``projections``: Q, K and V of the merges, see `MultiTaskMerge`; by default
+    those of the variant (`PROJECTIONS`). ``outputs``: number of logits of each task; () if each has
+    one. Raises ParamsError unless there are at least two tasks, a trained model for each, and a
+    network among them.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class EMM(nn.Module):
         zero_merge: bool = True,
         uniform_gates: bool = True,
         constant_gates: bool = False,
+        projections: Projections | None = None,
         outputs: Sequence[int] = (),
     ) -> None:
         super().__init__()
@@ -71,10 +73,13 @@ class EMM(nn.Module):
         self.front: FeatureFront | None = front
         towers = [model.tower for model in models]
         self.fusion: PaperFusion | AlignedFusion | Ensemble
+        kind = projections or PROJECTIONS[variant]
         if variant == "paper":
-            self.fusion = PaperFusion(layout, front.width, tower, dropout, merge=merge)
+            self.fusion = PaperFusion(
+                layout, front.width, tower, dropout, merge=merge, projections=kind
+            )
         elif variant == "aligned":
-            alignment = Alignment(own_paths, zero_merge, uniform_gates, merge, constant_gates)
+            alignment = Alignment(own_paths, zero_merge, uniform_gates, merge, constant_gates, kind)
             self.front = self.front if alignment.reads_features else None
             self.fusion = AlignedFusion(layout, front.width, towers, alignment)
         else:

@@ -27,16 +27,17 @@ class Ensemble(nn.Module):
         raw: tuple[Tensor, Tensor],
         components: Components,
         shares: Tensor,
-        _offsets: Tensor,
+        offsets: Tensor,
     ) -> Tensor:
-        """raw: dense [B, D], sparse [B, F]; shares [B, S, C]: the trees' logits by level ->
-        logits [B, O]."""
+        """raw: dense [B, D], sparse [B, F]; shares [B, S, C]: the trees' logits by level;
+        offsets: added to the networks' logits, one network after another -> logits [B, O]."""
         logits = []
-        for number, tower in enumerate(self.towers):
+        added = torch.split(offsets, self.layout.network_outputs, dim=1)
+        for number, (tower, offset) in enumerate(zip(self.towers, added, strict=True)):
             path: tuple[Tensor, ...] = raw
             for level in range(len(self.layout.level_widths)):
                 path = (components(number, level, *path),)
-            logits.append(tower(*path))
+            logits.append(tower(*path) + offset)
         trees = torch.split(shares.sum(2), self.layout.tree_outputs, dim=1)
         means = [
             members.mean(1) for members in self.layout.by_task(logits, trees)

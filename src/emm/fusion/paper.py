@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from emm.fusion.akf import AdaptiveKnowledgeFusion
 from emm.fusion.layout import Layout, Lift, adapter
+from emm.fusion.settings import Projections
 from emm.nn.mlp import Towers
 
 # Output [B, H] of the component of a network (first argument) at a level (second), both from 0.
@@ -16,7 +17,8 @@ class PaperFusion(nn.Module):
     """z = AKF_1(x), z = AKF_l(z) for l = 2..C, y_t = tower_t(z_t) (Algorithm 2, arXiv 2504.09812).
 
     ``in_width``: width of the embedded features, which the gates of level 1 read; ``tower``: hidden
-    widths of the towers, which are new; without ``merge``, tasks exchange nothing.
+    widths of the towers, which are new; without ``merge``, tasks exchange nothing; ``projections``:
+    see `MultiTaskMerge`.
     """
 
     def __init__(
@@ -27,13 +29,16 @@ class PaperFusion(nn.Module):
         dropout: float,
         *,
         merge: bool,
+        projections: Projections = "activated",
     ) -> None:
         super().__init__()
         self.layout = layout
         widths = layout.level_widths
         starts = [in_width, *widths[:-1]]
         self.levels = nn.ModuleList(
-            AdaptiveKnowledgeFusion(layout.counts, start, width, merge=merge)
+            AdaptiveKnowledgeFusion(
+                layout.counts, start, width, merge=merge, projections=projections
+            )
             for start, width in zip(starts, widths, strict=True)
         )
         self.lifts = nn.ModuleList(Lift(layout, level) for level in range(len(widths)))

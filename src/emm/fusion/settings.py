@@ -1,5 +1,6 @@
 """Settings of fusion: what the pool consists of, and how a fused model starts and learns."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -9,6 +10,17 @@ from emm.training.settings import OptimiserSettings, PoolSettings
 
 Variant = Literal["paper", "aligned", "ensemble"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
+
+Projections = Literal["activated", "linear", "linear-no-bias"]
+"""What Q, K and V of a merge are: a linear layer and ReLU, or the layer with or without a bias."""
+
+PROJECTIONS: Mapping[Variant, Projections] = {
+    "paper": "activated",
+    "aligned": "linear",
+    "ensemble": "linear",
+}
+"""Those of each variant unless its section names others. In ``aligned``, V starts at zero, from
+where ReLU would never learn, and corrections go both ways."""
 
 StartWeights = Literal["trained", "fresh"]
 

@@ -13,7 +13,8 @@ from emm.fusion.cached_predictions import load_cached_predictions
 from emm.fusion.emm import EMM
 from emm.fusion.factories import trusting
 from emm.fusion.pool import Pool, load_pool
-from emm.fusion.settings import FusedSettings, FusionSettings
+from emm.fusion.rules import fused_faults, rows_of
+from emm.fusion.settings import PROJECTIONS, FusedSettings, FusionSettings
 from emm.fusion.start import load_pool_into
 from emm.nn.bags import attach_bags
 from emm.training.auto import complete_recipe
@@ -86,7 +87,10 @@ def fuse(
     """Fuse one ``pool``, which is stored in ``folder``; for the other arguments see `train_fused`.
 
     Returns the model with the weights of its best epoch, and all epochs; epoch 0 is the start.
+    Raises ParamsError if the settings contradict each other.
     """
+    for fault in fused_faults(f"train.{name}", fusion, settings, arguments):
+        raise fault
     model = _start(context, name, pool, settings, arguments)
     train, validation = fusion_rows(context, folder, pool, fusion, settings)
     learn = partial(fit, model, train, validation, seed=pool.seed, checkpoint=checkpoint)
@@ -109,9 +113,13 @@ def fuse(
 def all_arguments(
     context: TrainingContext, pool: Pool, arguments: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The arguments of `EMM` besides inputs and tasks: those given, the pool, and the data's."""
+    """The arguments of `EMM` besides inputs and tasks: those given, the pool, and the data's.
+
+    The default of ``projections`` is written out, so that a stored model keeps it.
+    """
     of_data = arguments_of_data(EMM, context.schema, context.train)
-    return {"pool": pool.describe(), **arguments, **of_data}
+    projections = arguments.get("projections") or PROJECTIONS[arguments["variant"]]
+    return {"pool": pool.describe(), **arguments, "projections": projections, **of_data}
 
 
 def _start(
@@ -138,7 +146,7 @@ def fusion_rows(
     settings: FusedSettings,
 ) -> tuple[Rows, Rows]:
     """The rows of train and validation for the fusion, with the cached predictions of the pool."""
-    fit_on = settings.fit_on or fusion.fit_on
+    fit_on = rows_of(fusion, settings)
     split = "out-of-fold" if fit_on == "out-of-fold" else "train"
 
     def with_predictions(rows: Rows, split: str) -> Rows:

@@ -3,7 +3,7 @@
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from emm.nn.inputs import Inputs
 FORMAT = 1
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
+
+_BEFORE: Mapping[str, Mapping[str, Any]] = {"emm": {"projections": "linear"}}
+"""Arguments that older descriptions lack, by architecture, with the values that they stood for."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,8 @@ def load_description(folder: Path) -> Description:
         raise _refused(folder, f"is damaged: {'; '.join(errors)}")
     if description.architecture not in MODELS:
         raise _refused(folder, "has an unknown architecture", got=description.architecture)
-    return description
+    older = _BEFORE.get(description.architecture, {})
+    return replace(description, arguments={**older, **description.arguments})
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:

@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from emm.commands.contradictions.known import Known
 from emm.config.project import UNLISTED, ConfigFile
 from emm.core.errors import ParamsError, nearest
 from emm.data.tables.schema import REGRESSION
+from emm.fusion.rules import fused_faults
 from emm.fusion.settings import FusedSettings, OutsideModel
 from emm.models import MODELS
-from emm.training.auto import Facts, network_defaults
+from emm.training.auto import Facts, fused_defaults, network_defaults
 from emm.training.settings import OptimiserSettings
 
 
@@ -30,6 +32,9 @@ def pool_contradictions(known: Known) -> Iterator[ParamsError]:
     yield from entries
     yield from _widths(known)
     fused, file = known.active.fused, known.project.file
+    for name in fused:
+        key, settings, arguments = _section(known, name)
+        yield from fused_faults(key, known.fusion, settings, arguments, known.recipe.path)
     if not fused:
         return
     if len(known.tasks) < 2:
@@ -141,8 +146,8 @@ def _lacking(
 
 def _selection(known: Known, members: Sequence[Member], name: str) -> Iterator[ParamsError]:
     """The members that a fused model names."""
-    key, path = f"train.{name}", known.recipe.path
-    settings, _ = known.recipe.read_model(key, MODELS["emm"], FusedSettings, ("pool", "outputs"))
+    path = known.recipe.path
+    key, settings, _ = _section(known, name)
     names = dict.fromkeys([*(m.group for m in members), *(m.name for m in members)])
     unknown = [member for member in settings.members if member not in names]
     for member in unknown:
@@ -156,6 +161,19 @@ def _selection(known: Known, members: Sequence[Member], name: str) -> Iterator[P
     if settings.members and not unknown:
         chosen = [m for m in members if {m.name, m.group} & {*settings.members}]
         yield from _lacking(known, chosen, f"{path}: {key}.members", "name more members")
+
+
+def _section(known: Known, name: str) -> tuple[str, FusedSettings, dict[str, Any]]:
+    """The key of a fused model's section, its settings, and its arguments of `EMM`."""
+    key = f"train.{name}"
+    defaults: Mapping[str, Mapping[str, Any]] = {}
+    if known.training.defaults == "auto":
+        section = known.recipe.section(key)
+        variant = section.get("variant") if isinstance(section, Mapping) else None
+        # What contradicts itself is the same for every table.
+        defaults = {key: fused_defaults(Facts(1, 1, 1), str(variant))}
+    recipe = ConfigFile(known.recipe.path, defaults)
+    return key, *recipe.read_model(key, MODELS["emm"], FusedSettings, ("pool", "outputs"))
 
 
 def _widths(known: Known) -> Iterator[ParamsError]:
