@@ -54,6 +54,19 @@ class Shallow(nn.Module):
         return self.head(self.body(self.embed(dense, sparse)))
 
 
+class Bounded(nn.Module):
+    """Two layers of width 8; the last has another activation than the networks of the pipeline."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        super().__init__()
+        self.embed = Embed(inputs, 2)
+        layers = (nn.Linear(self.embed.width, 8), nn.ReLU(), nn.Linear(8, 8, bias=False), nn.Tanh())
+        self.body, self.out = nn.Sequential(*layers), nn.Linear(8, 1)
+
+    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        return self.out(self.body(self.embed(dense, sparse)))
+
+
 def of_three_classes(inputs: Inputs) -> nn.Module:
     """A factory of a network for a task of three classes."""
     return Deep(inputs, 3)

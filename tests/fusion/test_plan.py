@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from rich.console import Console
+from safetensors.torch import save_file
 
 from emm.config.project import load_project
 from emm.core.errors import DataError, DecompositionError, ParamsError
@@ -21,6 +22,8 @@ from emm.data.tables.schema import (
     write_schema,
 )
 from emm.fusion.plan import decomposition_plan
+from emm.nn.inputs import Inputs
+from tests.fusion.outside import Bounded
 
 ROOT = Path(__file__).parents[2]
 CENSUS = "census-income"
@@ -80,7 +83,24 @@ def test_it_shows_every_model_its_levels_and_the_cuts(encoded: Path) -> None:
     for name in ("tm-1/income", "tm-2/never-married", "level 3", "blocks.2.0 to blocks.2.7"):
         assert name in shown
     assert "front to blocks.0.7" in shown
-    assert "Dropout [8] -> [8]" in shown
+    assert "level 4" not in shown
+
+
+def test_it_shows_the_layers_that_all_models_share_before_each_cut(encoded: Path) -> None:
+    *_, cut = planned().partition("cut after, in every model")
+    for layer in ("BatchNorm1d", "ReLU", "Dropout"):
+        assert cut.count(f"{layer} [8] -> [8]") == 3
+    assert "Linear" not in cut
+
+
+def test_a_last_level_without_a_layer_in_common_is_marked(encoded: Path) -> None:
+    factory = "tests.fusion.outside:Bounded"
+    save_file(Bounded(Inputs(1, (4,))).state_dict(), "weights.safetensors")
+    entry = {"task": "income", "factory": factory, "weights": "weights.safetensors"}
+    shown = planned(fusion={"pool": [entry]})
+    assert "level 3" not in shown
+    *_, cut = shown.partition("cut after")
+    assert cut.count("ReLU [8] -> [8]") == cut.count("(its last layer)") == 1
 
 
 def test_networks_of_different_widths_can_only_be_cut_with_an_adapter(encoded: Path) -> None:

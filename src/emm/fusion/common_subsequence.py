@@ -77,8 +77,9 @@ def _exact(chains: Sequence[Sequence[_Item]], preferred: int) -> list[_Item]:
     for state, places in zip(range(states - 1, -1, -1), suffixes, strict=True):
         if any(place == size for place, size in zip(places, sizes, strict=True)):
             continue  # nothing more to match
-        move = max(strides, key=lambda stride, state=state: best[state + stride])
-        score = best[state + move]
+        skipping = [best[state + stride] for stride in strides]
+        score = max(skipping)
+        move = strides[skipping.index(score)]
         items = [chain[place] for chain, place in zip(chains, places, strict=True)]
         gain = _gain(items, preferred)
         if gain:

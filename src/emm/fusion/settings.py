@@ -34,7 +34,7 @@ class OutsideModel:
         factory: of a network, the function that builds it, ``package.module:function``.
         weights: of a network, its weights as .safetensors.
         tower: of a network, the module that turns the last hidden layer into the logit; by default
-            the last layer with weights.
+            the last linear layer.
         trees: of boosted trees, the file that LightGBM or XGBoost saved.
     """
 

@@ -27,7 +27,7 @@ POOL = "fusion.pool in conf/<dataset>/<recipe>.yaml"
 class TrainedNetwork:
     """A trained network before decomposition; for the fields see `NetworkMember`.
 
-    ``tower``: the module in which its tower begins, None for its last layer with weights.
+    ``tower``: the module in which its tower begins, None for its last linear layer.
     """
 
     name: str
