@@ -217,7 +217,7 @@ def test_a_model_that_is_equal_for_all_seeds_counts_as_one_without_variance(
     pair = [scores(labels, 3, 0), trees.expand(3, -1)][:: 1 if first else -1]
     once = [scores(labels, 3, 0), trees][:: 1 if first else -1]
     found = compare_procedures(*(ScoredRows(each, labels) for each in pair), paired=paired)
-    expected = delong_over_seeds(*once, labels)
+    expected = delong_over_seeds(once[0], once[1], labels)
     varying = [auc(each, labels) for each in scores(labels, 3, 0)]
     assert found == estimate(expected.difference, expected.standard_error, [varying])
     assert found.of_procedure

@@ -16,8 +16,8 @@ def test_the_results_table_needs_metrics_files_only(tmp_path: Path) -> None:
     write_metrics(tmp_path / "census-income/paper", {"tm-1": summary, "emm": summary})
     found = results_table(tmp_path, "census-income", "paper", ["emm", "tm-1"], ["tm-1"])
     assert found == (
-        "`census-income`, recipe `paper`: AUC on the test split, one seed; best in bold, second "
-        "underlined ([report](reports/census-income.md)).\n\n"
+        "`census-income`, recipe `paper`: AUC on the test split, one seed, for these trained "
+        "models; best in bold, second underlined ([report](reports/census-income.md)).\n\n"
         "| model |  income AUC |     Gain |\n"
         "| :---- | ----------: | -------: |\n"
         "| EMM   | **0.95000** | +0.01000 |\n"

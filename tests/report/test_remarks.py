@@ -125,7 +125,8 @@ def test_a_study_compares_classes_by_the_bootstrap(
     found = json.loads((tmp_path / "m/one/mmoe.json").read_text())
     expected = compare_replicates(replicates["mmoe"], replicates["emm"])
     assert found["difference_colour"] == pytest.approx(expected.difference, abs=1e-8)
-    assert expected.p <= found["p_value_colour"] <= min(1, 3 * expected.p)  # Holm, of 3 tests
+    assert found["standard_error_rows_colour"] == pytest.approx(expected.standard_error, abs=1e-8)
+    assert found["p_trained_models_colour"] == pytest.approx(expected.p, rel=1e-5)
     text = (tmp_path / "study.md").read_text()
     low, high = auc_interval(found_rows(folders["emm"], shop)["colour"]) or (0, 0)
     assert f"| [{low:.4f}, {high:.4f}] |" in text

@@ -63,7 +63,7 @@ def test_a_model_is_compared_with_the_reference(root: Path, facts: DatasetFacts)
     out, _ = written(root, facts)
     metrics = json.loads((out / "metrics/census/mmoe.json").read_text())
     assert metrics["difference_income"] is not None
-    assert 0 <= metrics["p_value_income"] <= 1
+    assert 0 <= metrics["p_procedure_income"] <= 1
 
 
 def test_the_page_has_the_remarks_and_notes_of_the_settings(

@@ -6,31 +6,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from emm.core.errors import DataError
 from emm.metrics.ranking import auc
-from emm.metrics.significance import delong_over_seeds, holm
 from emm.report.facts import DatasetFacts
-from emm.report.study_results import StudyTable, read_table, write_study_metrics
-from emm.report.study_settings import BorrowedRow, StudyTableSettings
+from emm.report.study_results import StudyTable, read_table, read_tables, write_study_metrics
+from emm.report.study_settings import (
+    BorrowedRow,
+    PrimaryFamily,
+    StudySettings,
+    StudyTableSettings,
+)
+from tests.report.study_tables import (
+    LABELS,
+    LOGITS,
+    SETTINGS,
+    TASKS,
+    Write,
+    folder,
+    noisy,
+    write_models,
+)
 
-AUCS = {"income": [0.95, 0.96], "never-married": [0.99, 0.98]}
-SETTINGS = StudyTableSettings("One", "census-income", "tuned", ("tm-1", "mmoe", "emm"), "emm")
-Write = Callable[..., Path]
 Read = Callable[..., StudyTable]
-
-
-def noisy(strength: float, seeds: int = 2) -> Tensor:
-    """Logits [S, 200, 2] that rank the generated labels better the larger ``strength`` is."""
-    labels = torch.arange(400).reshape(200, 2) % 3 == 0
-    noise = torch.randn(seeds, 200, 2, generator=torch.Generator().manual_seed(seeds))
-    return strength * labels.float() + noise
-
-
-LOGITS = {"tm-1": noisy(0.1), "mmoe": noisy(1.0), "emm": noisy(2.0)}
 
 
 @pytest.fixture
@@ -38,16 +38,10 @@ def read(tmp_path: Path, write_evaluation: Write, facts: DatasetFacts) -> Read:
     def make(
         logits: Mapping[str, Tensor] = LOGITS, settings: StudyTableSettings = SETTINGS
     ) -> StudyTable:
-        for name, of_row in logits.items():
-            aucs = {task: scores[:1] * len(of_row) for task, scores in AUCS.items()}
-            write_evaluation(folder(tmp_path), name, aucs, logits=of_row)
+        write_models(write_evaluation, folder(tmp_path), logits)
         return read_table(settings, facts, tmp_path)
 
     return make
-
-
-def folder(root: Path) -> Path:
-    return root / "data/evaluation/census-income/tuned"
 
 
 def test_models_are_in_the_order_of_the_table(read: Read) -> None:
@@ -57,7 +51,7 @@ def test_models_are_in_the_order_of_the_table(read: Read) -> None:
 def test_equal_models_have_difference_0_and_p_1(read: Read) -> None:
     table = read(LOGITS | {"mmoe": LOGITS["emm"]})
     found = table.results["mmoe"].differences.values()
-    assert [(difference.auc, difference.p) for difference in found] == [(0, 1), (0, 1)]
+    assert [(each.auc, each.estimate.p) for each in found] == [(0, 1), (0, 1)]
 
 
 def test_the_reference_is_not_compared_with_itself(read: Read) -> None:
@@ -65,9 +59,9 @@ def test_the_reference_is_not_compared_with_itself(read: Read) -> None:
 
 
 def test_a_difference_is_the_mean_auc_minus_that_of_the_reference(read: Read) -> None:
-    labels = torch.arange(400).reshape(200, 2)[:, 1] % 3 == 0
+    labels = LABELS[:, 1].contiguous()
     means = {
-        name: sum(auc(one[:, 1].contiguous(), labels.byte()) for one in logits) / len(logits)
+        name: sum(auc(one[:, 1].contiguous(), labels) for one in logits) / len(logits)
         for name, logits in LOGITS.items()
     }
     found = read().results["tm-1"].differences["never-married"].auc
@@ -75,33 +69,18 @@ def test_a_difference_is_the_mean_auc_minus_that_of_the_reference(read: Read) ->
     assert found < 0
 
 
-def test_all_models_and_tasks_are_one_family_in_holms_correction(read: Read) -> None:
-    labels = (torch.arange(400).reshape(200, 2) % 3 == 0).byte()
-    plain = [
-        delong_over_seeds(
-            LOGITS[row][:, :, task].contiguous(),
-            LOGITS["emm"][:, :, task].contiguous(),
-            labels[:, task],
-        ).p
-        for row in ("tm-1", "mmoe")
-        for task in (0, 1)
-    ]
-    results = read().results
-    found = [d.p for row in ("tm-1", "mmoe") for d in results[row].differences.values()]
-    assert found == pytest.approx(holm(plain), rel=1e-5)
-
-
 def test_models_may_have_different_numbers_of_seeds(read: Read) -> None:
     table = read(LOGITS | {"mmoe": noisy(1.0, seeds=3)})
     assert [r.summary.totals.seeds for r in table.results.values()] == [2, 3, 2]
-    assert 0 < table.results["mmoe"].differences["income"].p < 1
+    assert 0 < table.results["mmoe"].differences["income"].estimate.p < 1
 
 
 def test_a_borrowed_model_is_read_from_its_own_dataset(
     read: Read, tmp_path: Path, write_evaluation: Write
 ) -> None:
-    other = tmp_path / "data/evaluation/held-out/tuned"
-    write_evaluation(other, "emm", AUCS, parameters=77, logits=LOGITS["emm"])
+    aucs = {task: [0.95, 0.95] for task in TASKS}
+    other = folder(tmp_path, "held-out")
+    write_evaluation(other, "emm", aucs, parameters=77, logits=LOGITS["emm"])
     borrowed = BorrowedRow("held-out", "emm", "aligned_held_out")
     settings = StudyTableSettings(
         "One", "census-income", "tuned", SETTINGS.rows, "emm", (borrowed,)
@@ -148,22 +127,56 @@ def test_epoch_0_counts_as_no_training(read: Read, tmp_path: Path, facts: Datase
     assert read_table(SETTINGS, facts, tmp_path).results["emm"].epochs == 0
 
 
-def test_metrics_files_contain_the_significance_tests(read: Read, tmp_path: Path) -> None:
-    write_study_metrics(tmp_path / "m", {"one": read(LOGITS | {"mmoe": LOGITS["emm"]})})
+def test_metrics_files_have_the_difference_and_its_uncertainty(read: Read, tmp_path: Path) -> None:
+    table = read()
+    write_study_metrics(tmp_path / "m", {"one": table})
     found = json.loads((tmp_path / "m/one/mmoe.json").read_text())
+    each = table.results["mmoe"].differences["income"].estimate
     assert found["income"]["auc"] == 0.95
-    assert (found["difference_income"], found["p_value_income"]) == (0, 1)
+    assert found["difference_income"] == pytest.approx(each.value, abs=1e-8)
+    assert found["difference_low_income"] == pytest.approx(each.interval.low, abs=1e-8)
+    assert found["difference_high_income"] == pytest.approx(each.interval.high, abs=1e-8)
+    assert found["standard_error_rows_income"] == pytest.approx(each.rows_error, abs=1e-8)
+    assert found["standard_error_seeds_income"] == pytest.approx(each.seeds_error, abs=1e-8)
+    assert found["degrees_of_freedom_income"] == pytest.approx(each.degrees_of_freedom, abs=1e-8)
+    assert found["p_procedure_income"] == pytest.approx(each.p, rel=1e-5)
+    assert found["p_trained_models_income"] == pytest.approx(each.p_of_rows, rel=1e-5)
+    assert found["p_primary_income"] is None
     assert (found["operations"], found["epochs"], found["seeds"]) == (500, 3, 2)
+
+
+def test_metrics_files_have_the_p_values_of_the_primary_family(
+    tmp_path: Path, write_evaluation: Write, facts: DatasetFacts
+) -> None:
+    logits = {name: noisy(1.0 + place, 5, place) for place, name in enumerate(SETTINGS.rows)}
+    write_models(write_evaluation, folder(tmp_path), logits)
+    study = StudySettings({"one": SETTINGS}, PrimaryFamily("one", ("mmoe",)))
+    tables = read_tables(study, {"census-income": facts}, tmp_path)
+    write_study_metrics(tmp_path / "m", tables)
+    found = {name: json.loads((tmp_path / f"m/one/{name}.json").read_text()) for name in logits}
+    expected = tables["one"].results["mmoe"].differences["income"].primary
+    assert found["mmoe"]["p_primary_income"] == pytest.approx(expected, rel=1e-5)
+    assert found["tm-1"]["p_primary_income"] is None
+
+
+def test_what_one_seed_does_not_tell_is_null(read: Read, tmp_path: Path) -> None:
+    table = read(LOGITS | {"mmoe": noisy(1.0, seeds=1)})
+    write_study_metrics(tmp_path / "m", {"one": table})
+    found = json.loads((tmp_path / "m/one/mmoe.json").read_text())
+    names = ("standard_error_seeds", "degrees_of_freedom", "p_procedure")
+    assert [found[f"{name}_income"] for name in names] == [None, None, None]
+    assert 0 < found["p_trained_models_income"] < 1
 
 
 def test_the_references_metrics_have_the_same_keys(read: Read, tmp_path: Path) -> None:
     write_study_metrics(tmp_path / "m", {"one": read()})
     files = [json.loads((tmp_path / f"m/one/{name}.json").read_text()) for name in LOGITS]
     assert len({tuple(tree) for tree in files}) == 1
-    assert files[-1]["p_value_income"] is None
+    assert files[-1]["p_procedure_income"] is None
 
 
-def test_small_p_values_do_not_become_0(read: Read) -> None:
+def test_small_p_values_do_not_become_0(read: Read, tmp_path: Path) -> None:
     table = read({"tm-1": noisy(-9.0), "mmoe": noisy(1.0), "emm": noisy(9.0)})
-    assert 0 <= table.results["mmoe"].differences["income"].p < 1e-8
-    assert table.results["mmoe"].differences["income"].p > 0
+    write_study_metrics(tmp_path / "m", {"one": table})
+    found = json.loads((tmp_path / "m/one/mmoe.json").read_text())
+    assert 0 < found["p_trained_models_income"] < 1e-8

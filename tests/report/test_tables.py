@@ -96,9 +96,9 @@ def test_signed(value: float | None, text: str) -> None:
 @pytest.mark.parametrize(
     ("seeds", "phrase"),
     [
-        ([1, 1], "one seed"),
+        ([1, 1], "one seed, for these trained models"),
         ([3, 3], "mean ± standard deviation over 3 seeds"),
-        ([5, 1], "mean ± standard deviation over 1 to 5 seeds"),
+        ([5, 1, 3], "mean ± standard deviation over 1 to 5 seeds"),
     ],
 )
 def test_seeds_phrase(seeds: list[int], phrase: str) -> None:

@@ -11,9 +11,10 @@ from emm.report.data_tables import split_table
 from emm.report.facts import DatasetFacts
 from emm.report.markdown import render
 from emm.report.results import read_results
-from emm.report.study_results import StudyTable, read_table, write_study_metrics
+from emm.report.study_differences import SIGNIFICANCE
+from emm.report.study_results import StudyTable, read_tables, write_study_metrics
 from emm.report.study_settings import StudySettings, StudyTableSettings
-from emm.report.study_tables import SIGNIFICANCE, mean_table, table_section
+from emm.report.study_tables import mean_table, table_section
 
 
 def write_searched(
@@ -37,9 +38,7 @@ def write_searched(
         DataError: an evaluation is missing or unusable.
         ModelFileError: an architecture is unusable.
     """
-    tables = {
-        name: read_table(table, facts[table.dataset], root) for name, table in study.tables.items()
-    }
+    tables = read_tables(study, facts, root)
     found = {
         name: _architectures(table, facts[table.dataset], root)
         for name, table in study.tables.items()

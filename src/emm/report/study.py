@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from emm.core.files import atomic_folder, write_text
 from emm.report.data_tables import label_text
 from emm.report.facts import DatasetFacts
 from emm.report.markdown import markdown_table, render
 from emm.report.published import CITATION_OF_BOTH
+from emm.report.study_differences import FEWEST_SEEDS, SIGNIFICANCE
 from emm.report.study_figure import draw_tasks
 from emm.report.study_findings import findings
-from emm.report.study_results import StudyTable, read_table, write_study_metrics
+from emm.report.study_results import StudyTable, read_tables, write_study_metrics
 from emm.report.study_settings import StudySettings
-from emm.report.study_tables import SIGNIFICANCE, table_section
+from emm.report.study_tables import table_section
 
 TASKS_FIGURE = "tasks.svg"
 
@@ -36,9 +38,7 @@ def write_study(
     Raises:
         DataError: an evaluation is missing or unusable.
     """
-    tables = {
-        name: read_table(table, facts[table.dataset], root) for name, table in study.tables.items()
-    }
+    tables = read_tables(study, facts, root)
     figures = report.with_suffix("")
     with atomic_folder(figures) as temporary:
         if study.tasks:
@@ -60,7 +60,9 @@ def study_page(
     return render(
         "study.md.j2",
         tables=[{**table_section(table), "findings": findings(table)} for table in tables.values()],
+        primary=_primary(tables),
         significance=SIGNIFICANCE,
+        fewest_seeds=FEWEST_SEEDS,
         split_table=_split_table({name: facts[name] for name in datasets}),
         facts=facts[datasets[0]],
         recipes=[f"`{recipe}`" for recipe in recipes],
@@ -71,6 +73,16 @@ def study_page(
         figures=figures,
         tasks_file=TASKS_FIGURE,
     )
+
+
+def _primary(tables: Mapping[str, StudyTable]) -> dict[str, Any] | None:
+    """What the page says about the primary family; None if no table has it."""
+    for table in tables.values():
+        if table.family:
+            settings, family = table.settings, table.family
+            about = {"title": settings.title, "reference": settings.reference}
+            return {**about, **vars(family), "decides": family.decides}
+    return None
 
 
 def _split_table(facts: Mapping[str, DatasetFacts]) -> str:

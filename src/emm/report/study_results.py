@@ -2,37 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf, isinf
 from pathlib import Path
 from statistics import fmean
 
 from emm.core.errors import DataError
 from emm.core.files import atomic_folder, write_json
 from emm.core.paths import Paths
-from emm.metrics.significance import Comparison, holm
-from emm.metrics.uncertainty import compare_aucs
+from emm.metrics.procedures import Estimate
 from emm.report.facts import DatasetFacts, few_of_tasks
-from emm.report.predictions import (
-    Predictions,
-    read_predictions,
-    require_same_rows,
-    rows_by_task,
-)
 from emm.report.published import published_auc
-from emm.report.remarks import Intervals, Remarks, intervals_of, starts_of
+from emm.report.remarks import Remarks, starts_of
 from emm.report.results import ModelResults, read_results
-from emm.report.study_settings import StudyTableSettings
+from emm.report.study_differences import Difference, Family, decide, read_differences
+from emm.report.study_settings import StudySettings, StudyTableSettings
 from emm.report.summary import Summary, as_whole, summarise
 from emm.report.task_summaries import rounded
 
 P_DIGITS = 6
-
-
-@dataclass(frozen=True)
-class Difference:
-    """AUC minus that of the reference, and its p value after Holm's correction."""
-
-    auc: float
-    p: float
 
 
 @dataclass(frozen=True)
@@ -44,12 +31,14 @@ class StudyResults:
         epochs: number of trained epochs, as mean over runs.
         differences: from the reference, by task that is scored by its AUC; empty for the
             reference.
+        deterministic: whether all seeds predict the same, so that they count as one.
     """
 
     summary: Summary
     validation: Mapping[str, float]
     epochs: float
     differences: Mapping[str, Difference]
+    deterministic: bool = False
 
     @property
     def cost(self) -> float:
@@ -61,7 +50,8 @@ class StudyResults:
 class StudyTable:
     """A study's table: ``results`` by model, in the table's order; ``tasks`` in the dataset's.
 
-    ``weighted``: whether the rows are weighted in the metrics.
+    ``weighted``: whether the rows are weighted in the metrics; ``family``: the primary family if it
+    is about this table.
     """
 
     settings: StudyTableSettings
@@ -69,6 +59,7 @@ class StudyTable:
     results: Mapping[str, StudyResults]
     remarks: Remarks = field(default_factory=Remarks)
     weighted: bool = False
+    family: Family | None = None
 
     @property
     def by_auc(self) -> tuple[str, ...]:
@@ -87,8 +78,34 @@ class StudyTable:
         return published_auc(self.settings.dataset, published, task)
 
 
-def read_table(settings: StudyTableSettings, facts: DatasetFacts, root: Path) -> StudyTable:
-    """Read a table's evaluations from ``root``/data/evaluation and test against its reference.
+def read_tables(
+    study: StudySettings, facts: Mapping[str, DatasetFacts], root: Path
+) -> dict[str, StudyTable]:
+    """Read the evaluations of all tables from ``root``/data/evaluation; ``facts`` are by dataset.
+
+    Raises DataError like `read_table`.
+    """
+    return {
+        name: read_table(
+            table, facts[table.dataset], root, pool=study.pool, against=study.against(name)
+        )
+        for name, table in study.tables.items()
+    }
+
+
+def read_table(
+    settings: StudyTableSettings,
+    facts: DatasetFacts,
+    root: Path,
+    *,
+    pool: Sequence[str] = (),
+    against: tuple[str, ...] = (),
+) -> StudyTable:
+    """Read a table's evaluations from ``root``/data/evaluation and compare with its reference.
+
+    Args:
+        pool: see `StudySettings`.
+        against: the models of the primary family.
 
     Raises DataError if an evaluation is missing, unusable, or on other test rows than the
     reference's.
@@ -100,19 +117,20 @@ def read_table(settings: StudyTableSettings, facts: DatasetFacts, root: Path) ->
     ]
     summaries = summarise(models, settings.trained)
     reference = next(model for model in models if model.name == settings.reference)
-    bar = read_predictions(reference, facts)
-    differences, intervals = _differences(models, reference, bar, facts)
+    found = read_differences(models, reference, facts, settings.in_pool(pool))
+    found = decide(found, models, reference.name, against)
     results = {
         model.name: StudyResults(
             summaries[model.name],
             {task: _validation(model, task) for task in facts.tasks},
             as_whole(rounded(fmean(max(e.epoch for e in run.epochs) for run in model.runs))),
-            differences.get(model.name, {}),
+            found.by_model.get(model.name, {}),
+            model.name in found.deterministic,
         )
         for model in models
     }
-    remarks = Remarks(intervals, few_of_tasks(facts), starts_of(models, ()))
-    return StudyTable(settings, facts.tasks, results, remarks, bar.weights is not None)
+    remarks = Remarks(found.intervals, few_of_tasks(facts), starts_of(models, ()))
+    return StudyTable(settings, facts.tasks, results, remarks, found.weighted, found.family)
 
 
 def write_study_metrics(folder: Path, tables: Mapping[str, StudyTable]) -> None:
@@ -128,11 +146,35 @@ def _flat(table: StudyTable, results: StudyResults) -> dict[str, object]:
     flat: dict[str, object] = results.summary.flat()
     flat["epochs"] = results.epochs
     for task in table.tasks:
-        found = results.differences.get(task)
         flat[f"validation_{results.summary.tasks[task].key}_{task}"] = results.validation[task]
-        flat[f"difference_{task}"] = None if found is None else found.auc
-        flat[f"p_value_{task}"] = None if found is None else found.p
+        found = _flat_difference(results.differences.get(task))
+        flat.update({f"{name}_{task}": value for name, value in found.items()})
     return flat
+
+
+def _flat_difference(found: Difference | None) -> dict[str, float | None]:
+    """A difference as scalars; null is what isn't known, and infinitely many degrees of freedom."""
+    if found is None:
+        return dict.fromkeys(_flat_difference(Difference(Estimate(0.0, 0.0, None, inf))))
+    each = found.estimate
+    numbers = {
+        "difference": found.auc,
+        "difference_low": each.interval.low,
+        "difference_high": each.interval.high,
+        "standard_error_rows": each.rows_error,
+        "standard_error_seeds": each.seeds_error,
+        "degrees_of_freedom": None if isinf(each.degrees_of_freedom) else each.degrees_of_freedom,
+    }
+    p_values = {
+        "p_procedure": each.p if each.of_procedure else None,
+        "p_trained_models": each.p_of_rows,
+        "p_primary": found.primary,
+    }
+    return {
+        **{name: None if value is None else rounded(value) for name, value in numbers.items()},
+        # Significant digits: with decimals, small p values would become 0.
+        **{n: None if p is None else float(f"{p:.{P_DIGITS}g}") for n, p in p_values.items()},
+    }
 
 
 def _read(folder: Path, model: str, name: str, facts: DatasetFacts) -> ModelResults:
@@ -149,44 +191,6 @@ def _check_goals(settings: StudyTableSettings, facts: DatasetFacts) -> None:
             expected=", ".join(facts.tasks),
             next_step="correct `goals` in the study's settings",
         )
-
-
-def _differences(
-    models: Sequence[ModelResults],
-    reference: ModelResults,
-    bar: Predictions,
-    facts: DatasetFacts,
-) -> tuple[dict[str, dict[str, Difference]], dict[str, Intervals]]:
-    """Test every other model against the reference, whose predictions are ``bar``.
-
-    Returns differences by model and task, and the intervals of all models. All models and tasks of
-    the table are one family of tests. Only the predictions of the reference and one more model are
-    in memory at a time.
-    """
-    reference_rows = rows_by_task(bar, facts)
-    found: dict[tuple[str, str], Comparison] = {}
-    intervals: dict[str, Intervals] = {}
-    for model in models:
-        rows = reference_rows
-        if model.name != reference.name:
-            predictions = read_predictions(model, facts)
-            require_same_rows(model, predictions, reference, bar)
-            rows = rows_by_task(predictions, facts)
-            for task in facts.by_auc:
-                found[model.name, task] = compare_aucs(rows[task], reference_rows[task])
-        intervals[model.name] = intervals_of(rows, facts.by_auc)
-    return _adjusted(found), intervals
-
-
-def _adjusted(found: Mapping[tuple[str, str], Comparison]) -> dict[str, dict[str, Difference]]:
-    """Differences by model and task, after Holm's correction."""
-    adjusted = holm([comparison.p for comparison in found.values()])
-    by_model: dict[str, dict[str, Difference]] = {}
-    for ((name, task), comparison), p in zip(found.items(), adjusted, strict=True):
-        # Significant digits: with decimals, small p values would become 0.
-        tested = Difference(rounded(comparison.difference), float(f"{p:.{P_DIGITS}g}"))
-        by_model.setdefault(name, {})[task] = tested
-    return by_model
 
 
 def _validation(results: ModelResults, task: str) -> float:

@@ -1,6 +1,6 @@
 """Settings of a study's report: the models of each table."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -63,6 +63,29 @@ class StudyTableSettings:
         rows = ((self.dataset, row, row) for row in self.rows)
         return (*rows, *((row.dataset, row.row, row.name) for row in self.borrowed))
 
+    def in_pool(self, pool: Collection[str]) -> tuple[str, ...]:
+        """The names of the models that are made of the same pool as the reference.
+
+        A pool is that of one dataset and recipe: a borrowed model is made of its own dataset's.
+        """
+        pools = {name: dataset for dataset, row, name in self.sources if row in pool}
+        if self.reference not in pools:
+            return ()
+        return tuple(name for name, of in pools.items() if of == pools[self.reference])
+
+
+@dataclass(frozen=True)
+class PrimaryFamily:
+    """The comparisons that a study decides, declared before it runs; all others are descriptive.
+
+    Args:
+        table: whose reference is compared.
+        against: the models that it is compared with, on every task that is scored by its AUC.
+    """
+
+    table: str
+    against: tuple[str, ...]
+
 
 @dataclass(frozen=True)
 class StudySettings:
@@ -70,13 +93,22 @@ class StudySettings:
 
     Args:
         tables: by name, in the order of the page.
+        primary: None if the study decides nothing.
+        pool: the models that are made of one pool, and those of the pool itself: with the same
+            dataset, recipe and seeds, the models of a seed form a pair.
         tasks: the tables that the figure by number of tasks compares.
         notes: remarks in Markdown on what was tried.
     """
 
     tables: Mapping[str, StudyTableSettings]
+    primary: PrimaryFamily | None = None
+    pool: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def against(self, table: str) -> tuple[str, ...]:
+        """The models of the primary family in ``table``; () if it isn't about this table."""
+        return self.primary.against if self.primary and self.primary.table == table else ()
 
 
 def load_study(path: Path = STUDY_FILE) -> StudySettings:
@@ -96,6 +128,8 @@ def _cross_check(study: StudySettings) -> list[str]:
         for name in study.tasks
         if name not in study.tables
     )
+    errors.extend(_check_primary(study))
+    errors.extend(_check_pool(study))
     for name, table in study.tables.items():
         if len(set(table.names)) < len(table.names):
             errors.append(f"tables.{name}.rows: a name occurs twice")
@@ -108,3 +142,36 @@ def _cross_check(study: StudySettings) -> list[str]:
             if row not in table.names
         )
     return errors
+
+
+def _check_primary(study: StudySettings) -> list[str]:
+    family = study.primary
+    if family is None:
+        return []
+    if family.table not in study.tables:
+        known = nearest(family.table, study.tables)
+        return [f"primary.table: no table is called {family.table!r}; {known}"]
+    table = study.tables[family.table]
+    errors = [] if family.against else ["primary.against: got none, expected at least one model"]
+    if len(set(family.against)) < len(family.against):
+        errors.append("primary.against: a name occurs twice")
+    if table.reference in family.against:
+        errors.append(f"primary.against: {table.reference!r} is the reference itself")
+    errors.extend(
+        f"primary.against: {row!r} isn't a row of {family.table}; {nearest(row, table.names)}"
+        for row in family.against
+        if row not in table.names
+    )
+    return errors
+
+
+def _check_pool(study: StudySettings) -> list[str]:
+    known = {row for table in study.tables.values() for _, row, _ in table.sources}
+    errors = [
+        f"pool: {row!r} isn't a row of any table; {nearest(row, sorted(known))}"
+        for row in study.pool
+        if row not in known
+    ]
+    return (
+        [*errors, "pool: a name occurs twice"] if len(set(study.pool)) < len(study.pool) else errors
+    )

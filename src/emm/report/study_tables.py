@@ -6,7 +6,8 @@ from typing import Any
 from emm.report.facts import FEW
 from emm.report.markdown import NOTHING, markdown_table
 from emm.report.names import display_name
-from emm.report.study_results import Difference, StudyResults, StudyTable
+from emm.report.study_differences import SIGNIFICANCE, Difference
+from emm.report.study_results import StudyResults, StudyTable
 from emm.report.tables import (
     count_or_nothing,
     decimals,
@@ -19,7 +20,9 @@ from emm.report.tables import (
     signed,
 )
 
-SIGNIFICANCE = 0.05
+PRIMARY = "p, primary"
+TRAINED_MODELS = "†"  # marks a p value that isn't about the procedure
+EQUAL_SEEDS = "(equal)"
 
 
 def table_section(table: StudyTable) -> dict[str, Any]:
@@ -35,16 +38,20 @@ def table_section(table: StudyTable) -> dict[str, Any]:
         "fewest": FEW,
         "starts": table.remarks.starts,
         "weighted": table.weighted,
+        "compared": bool(table.by_auc) and len(table.results) > 1,
+        "primary": PRIMARY if table.family and table.family.decides else "",
+        "trained_models": TRAINED_MODELS if _any_of_trained_models(table) else "",
+        "equal_seeds": EQUAL_SEEDS if _any_equal_seeds(table) else "",
     }
 
 
 def scores_table(table: StudyTable, task: str) -> str:
     """Return the table of one task.
 
-    Test AUC with its interval, validation AUC, difference from the reference with its p value, Gain
-    and published AUC if there are any, log loss and ECE; of a task of classes weighted AUC and
-    accuracy, too. A regression task has R squared, RMSE and MAE instead, and neither intervals nor
-    differences nor p values.
+    Test AUC with its interval, validation AUC, difference from the reference with its interval and
+    p values, Gain and published AUC if there are any, log loss and ECE; of a task of classes
+    weighted AUC and accuracy, too. A regression task has R squared, RMSE and MAE instead, and
+    neither intervals nor differences nor p values.
     """
     results = list(table.results.values())
     reference = display_name(table.settings.reference)
@@ -56,8 +63,12 @@ def scores_table(table: StudyTable, task: str) -> str:
         f"validation {scored_by}": [decimals(result.validation[task]) for result in results],
     }
     if task in table.by_auc:
-        columns[f"less {reference}"] = [_difference(result, task) for result in results]
-        columns["p"] = [_p(result, task) for result in results]
+        found = [result.differences.get(task) for result in results]
+        columns[f"less {reference}"] = [_difference(each) for each in found]
+        columns["95 % of the difference"] = [_interval(each) for each in found]
+        columns["p"] = [_p(each) for each in found]
+        if table.family and table.family.decides:
+            columns[PRIMARY] = [_primary(each) for each in found]
     if table.settings.trained:
         columns["Gain"] = gain_column(table.summaries, task, table.settings.trained)
     paper = [table.published(name, task) for name in table.results]
@@ -101,26 +112,49 @@ def cost_table(table: StudyTable) -> str:
 
 
 def p_text(p: float) -> str:
-    """Format a p value with two significant digits, and an asterisk if it is significant."""
-    text = f"{p:.2g}" if p else "<1e-300"
-    return f"{text}*" if p < SIGNIFICANCE else text
+    """Format a p value with two significant digits."""
+    return f"{p:.2g}" if p else "<1e-300"
 
 
-def _difference(result: StudyResults, task: str) -> str:
-    found = result.differences.get(task)
+def _difference(found: Difference | None) -> str:
     return signed(None if found is None else found.auc)
 
 
-def _p(result: StudyResults, task: str) -> str:
-    found: Difference | None = result.differences.get(task)
-    return NOTHING if found is None else p_text(found.p)
+def _interval(found: Difference | None) -> str:
+    if found is None:
+        return NOTHING
+    return "[" + ", ".join(signed(end) for end in found.estimate.interval) + "]"
+
+
+def _p(found: Difference | None) -> str:
+    if found is None:
+        return NOTHING
+    return p_text(found.estimate.p) + ("" if found.estimate.of_procedure else TRAINED_MODELS)
+
+
+def _primary(found: Difference | None) -> str:
+    """The p value of the primary family, with an asterisk if it is significant."""
+    if found is None or found.primary is None:
+        return NOTHING
+    return p_text(found.primary) + ("*" if found.primary < SIGNIFICANCE else "")
+
+
+def _any_of_trained_models(table: StudyTable) -> bool:
+    differences = (
+        each for result in table.results.values() for each in result.differences.values()
+    )
+    return any(not each.estimate.of_procedure for each in differences)
+
+
+def _any_equal_seeds(table: StudyTable) -> bool:
+    return any(result.deterministic for result in table.results.values())
 
 
 def _cost(result: StudyResults) -> list[str]:
     totals = result.summary.totals
     epochs = f"{result.epochs:.1f}".removesuffix(".0")
     return [
-        str(totals.seeds),
+        f"{totals.seeds} {EQUAL_SEEDS}" if result.deterministic else str(totals.seeds),
         f"{totals.parameters:,}",
         count_or_nothing(totals.operations),
         epochs,

@@ -150,11 +150,12 @@ def count_or_nothing(value: float) -> str:
 
 
 def seeds_phrase(summaries: Mapping[str, Summary]) -> str:
-    """Say how many seeds a table is about: "one seed", or "mean ± standard deviation over ..."."""
-    counts = sorted({summary.totals.seeds for summary in summaries.values()})
-    if counts == [1]:
-        return "one seed"
-    return f"mean ± standard deviation over {' to '.join(map(str, counts))} seeds"
+    """Say how many seeds a table is about: one, or "mean ± standard deviation over ..."."""
+    counts = {summary.totals.seeds for summary in summaries.values()}
+    if counts == {1}:
+        return "one seed, for these trained models"
+    seeds = " to ".join(str(count) for count in sorted({min(counts), max(counts)}))
+    return f"mean ± standard deviation over {seeds} seeds"
 
 
 def _means(tasks: Sequence[AnySummary], *, mark: bool) -> list[str]:
