@@ -18,6 +18,8 @@ from tests.training.tiny import IDENTITY, fusion, make_context, train_members, t
 
 CONTEXT = make_context()
 ALIGNED = {"variant": "aligned", "embedding_dim": 2}
+GATES = {**ALIGNED, "merge": False}
+"""With frozen towers only gates learn, so that a model can learn on out-of-fold predictions."""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def train(
         name="emm",
         components=components,
         training=protocol or training(),
-        fusion=rows or fusion("out-of-fold"),
+        fusion=rows or fusion("train"),
         settings=how,
         arguments=arguments or ALIGNED,
     )

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,12 +25,18 @@ from tests.fusion.fused import (
 from tests.fusion.test_akf import plain_fusion, plain_within
 from tests.models.conftest import plain_front, plain_softmax
 
-EXACT = [{}, {"constant_gates": True}, {"merge": False}, {"merge": False, "constant_gates": True}]
+EXACT = [
+    {},
+    {"projections": "linear-no-bias"},
+    {"constant_gates": True},
+    {"merge": False},
+    {"merge": False, "constant_gates": True},
+]
 
 
 @pytest.mark.parametrize("settings", EXACT, ids=str)
 def test_it_starts_as_the_mean_of_the_members_logits(
-    any_pool: Pool, settings: dict[str, bool]
+    any_pool: Pool, settings: dict[str, Any]
 ) -> None:
     dense, sparse = rows(5)
     dense = dense.double()

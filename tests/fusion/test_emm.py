@@ -111,6 +111,25 @@ def test_offsets_do_not_reach_the_papers_wiring(mixed: Pool) -> None:
     assert torch.equal(found, model(dense, sparse))
 
 
+@pytest.mark.parametrize(
+    ("variant", "projections", "activated", "bias"),
+    [
+        ("paper", None, True, True),
+        ("aligned", None, False, True),
+        ("paper", "linear", False, True),
+        ("paper", "linear-no-bias", False, False),
+        ("aligned", "linear-no-bias", False, False),
+    ],
+)
+def test_the_projections_of_a_merge_are_the_variants_or_those_named(
+    mixed: Pool, variant: str, projections: str | None, activated: bool, bias: bool
+) -> None:
+    levels = build(mixed, variant, projections=projections).fusion.levels
+    merges = [level.merge if variant == "paper" else level.fusion.merge for level in levels]
+    found = {(merge.activated, merge.projections.bias is not None) for merge in merges}
+    assert found == {(activated, bias)}
+
+
 @pytest.mark.parametrize("encoding", ["scaled", "binned", "piecewise"])
 def test_gates_can_read_encoded_dense_features(mixed: Pool, encoding: str) -> None:
     inputs = replace(INPUTS, edges=((0.0, 1.0), (0.5,), ()))

@@ -64,6 +64,15 @@ def test_without_merge_each_task_keeps_the_output_of_its_gates(mixed: Pool) -> N
     torch.testing.assert_close(model(dense, sparse), expected)
 
 
+@pytest.mark.parametrize("projections", ["linear", "linear-no-bias"])
+def test_it_equals_the_algorithm_with_linear_projections(mixed: Pool, projections: str) -> None:
+    model = build(mixed, "paper", projections=projections).double().eval()
+    dense, sparse = rows(5)
+    dense = dense.double()
+    expected = plain_paper(model, mixed, dense, sparse)
+    torch.testing.assert_close(model(dense, sparse), expected)
+
+
 def test_trees_change_the_logit_of_their_task(mixed: Pool) -> None:
     model = build(mixed, "paper").eval()
     dense, sparse = rows(5)

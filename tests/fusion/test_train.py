@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,17 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path, components: Path) ->
         train(tmp_path / name, components, settings())
     files = [tmp_path / name / "seed-0/model.safetensors" for name in ("one", "two")]
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_a_stored_model_names_its_projections_and_an_older_one_has_linear_ones(
+    tmp_path: Path, components: Path
+) -> None:
+    paper = {"variant": "paper", "embedding_dim": 2}
+    model, _ = train(tmp_path, components, settings(max_epochs=1), arguments=paper)
+    file = tmp_path / "seed-0/model.json"
+    about = json.loads(file.read_text())
+    named = about["description"]["arguments"].pop("projections")
+    file.write_text(json.dumps(about))
+    older, _ = load_model(tmp_path / "seed-0", IDENTITY)
+    found = [each.fusion.levels[0].merge.activated for each in (model, older)]
+    assert (named, found) == ("activated", [True, False])

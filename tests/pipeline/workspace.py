@@ -124,3 +124,5 @@ def _make_small(paper: Tree) -> None:
     paper["training"].update(batch_size=128, max_epochs=2, device="cpu")
     paper["train"]["gbdt"].update(max_iterations=5, min_samples_leaf=5)
     paper["fusion"].update(trees=["gbdt"], fit_on="out-of-fold", folds=2)
+    paper["train"]["emm"].update(merge=False, start={"towers": "frozen"})
+    paper["train"]["emm_paper"].update(fit_on="train")

@@ -56,7 +56,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         components=folder / "pool",
         training=training(),
         fusion=how,
-        settings=settings(),
+        settings=settings(fit_on="train"),
         arguments=ALIGNED,
     )
     return folder

@@ -98,7 +98,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
             components=folder / "pool",
             training=training(),
             fusion=how,
-            settings=settings(),
+            settings=settings(fit_on="train"),
             arguments=arguments,
         )
     for name in ROWS:

@@ -111,7 +111,7 @@ def test_a_fused_model_in_both_phases(
             name="emm",
             components=components,
             training=training(ema_decay=0.9),
-            fusion=fusion("out-of-fold"),
+            fusion=fusion(),
             settings=how,
             arguments={"tower": [3], "dropout": 0.1, **arguments},
         )

@@ -13,12 +13,13 @@ from emm.data.tables.folds import without_fold
 from emm.data.tables.stream import Stream
 from emm.evaluation.evaluate import evaluate
 from emm.fusion.decompose import decompose
+from emm.fusion.settings import Start
 from emm.training.context import TrainingContext, open_context
 from emm.training.fit import epoch_before_training, fit, predict, validation_scores
 from emm.trees.gbdt import fit as boost
 from emm.trees.train import in_memory, train_trees
 from tests.data.tables.streamed import stream
-from tests.fusion.fusing import numbers, settings, train
+from tests.fusion.fusing import GATES, numbers, settings, train
 from tests.training.fitting import TRAIN, VALIDATION, Linear, mmoe, schedule
 from tests.training.tiny import (
     BOOSTING,
@@ -139,8 +140,16 @@ def test_a_fusion_learns_on_a_stream_with_cached_predictions(
     held, how = replace(make_context(), schema_sha256=IDENTITY), fusion(fit_on)
     rows = replace(streamed(processed), schema_sha256=IDENTITY)
     decompose(tmp_path / "pool", held, *train_members(tmp_path, held, how), how, (0,))
+    only_gates = settings(start=Start(towers="frozen"))
     runs = [
-        train(tmp_path / name, tmp_path / "pool", settings(), rows=how, context=context)[1]
+        train(
+            tmp_path / name,
+            tmp_path / "pool",
+            only_gates,
+            arguments=GATES,
+            rows=how,
+            context=context,
+        )[1]
         for name, context in (("held", held), ("streamed", rows))
     ]
     assert numbers(runs[0]) == numbers(runs[1]) == [0, 1, 2]
