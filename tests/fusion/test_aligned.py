@@ -169,7 +169,8 @@ def test_constant_gates_learn_to_trust_the_member_that_knows_the_labels(tmp_path
     # The trees rank the labels well; noise is added to the networks.
     known, noise = 3 * torch.randn(500, 2), 3 * torch.randn(500, 2)
     labels = (known + torch.randn(500, 2) > 0).float()
-    given = torch.cat([known, noise], dim=1)  # networks of one structure make one level
+    levels = model.trees.levels  # each has an equal share in the logits of the trees
+    given = torch.cat([(known / levels).repeat_interleave(levels, dim=1), noise], dim=1)
     learning = [weight for weight in model.parameters() if weight.requires_grad]
     optimiser = torch.optim.Adam(learning, lr=0.1)
     for _ in range(60):
