@@ -49,10 +49,10 @@ def values(state: SearchState) -> dict[str, torch.Tensor]:
     return {name: each.detach().clone() for name, each in state.supernet.named_parameters()}
 
 
-def moved(state: SearchState, name: str) -> set[str]:
+def moved(state: SearchState, *names: str) -> set[str]:
     """Names of the parameters that a step changes."""
     before = values(state)
-    take_step(state, name, first_batch(state))
+    take_step(state, first_batch(state), *names)
     return {key for key, value in values(state).items() if not torch.equal(value, before[key])}
 
 
@@ -67,6 +67,16 @@ def test_weights_and_architecture_learn_on_different_rows() -> None:
     own, other = (set(each.dense[:, 0].tolist()) for each in rows.values())
     assert (len(own), len(other)) == (100, 50)
     assert own.isdisjoint(other)
+
+
+def test_rows_of_a_group_are_in_the_same_half() -> None:
+    groups = torch.arange(len(CONTEXT.train)).int() % 60
+    for sample in (1.0, 0.7):
+        rows = rows_of(replace(CONTEXT.train, groups=groups), replace(SETTINGS, sample=sample))
+        own, other = (set(each.groups.tolist()) for each in rows.values())
+        assert own
+        assert other
+        assert own.isdisjoint(other)
 
 
 def test_a_sample_is_a_share_of_train() -> None:
@@ -95,7 +105,7 @@ def test_selection_weight_closes_useless_gates() -> None:
     for state in (free, dear):
         for _ in range(5):
             torch.manual_seed(0)
-            take_step(state, "architecture", first_batch(state))
+            take_step(state, first_batch(state), "architecture")
     assert bool((dear.supernet.beta_fields < 0).all())
     assert not bool((free.supernet.beta_fields < 0).all())
 
@@ -113,8 +123,8 @@ def test_the_most_certain_choice_is_fixed_to_its_most_likely_candidate() -> None
 def test_fixing_removes_only_the_alternatives_of_that_choice() -> None:
     state = a_search()
     for _ in range(2):
-        take_step(state, "weights", first_batch(state))
-        take_step(state, "architecture", first_batch(state))
+        take_step(state, first_batch(state), "weights")
+        take_step(state, first_batch(state), "architecture")
     before = {place: choice.names for place, choice in state.supernet.choices()}
     place, name = most_certain(state.supernet)
     fix_until(state, 1)

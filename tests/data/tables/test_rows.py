@@ -99,7 +99,12 @@ def full() -> RowTensors:
     labels = torch.stack([numbers % 2, numbers // 2], dim=1).byte()
     cached, weights = numbers.float().unsqueeze(1) * 10, numbers.float() * 100
     return RowTensors(
-        numbers.float().unsqueeze(1), numbers.int().unsqueeze(1), labels, cached, weights
+        numbers.float().unsqueeze(1),
+        numbers.int().unsqueeze(1),
+        labels,
+        cached,
+        weights,
+        groups=numbers.int() * 1000,
     )
 
 
@@ -112,11 +117,28 @@ def test_rows_are_selected_in_every_column() -> None:
     assert part.weights is not None
     assert part.cached_predictions.tolist() == [[20], [0]]
     assert part.weights.tolist() == [200, 0]
+    assert part.groups is not None
+    assert part.groups.tolist() == [2000, 0]
+
+
+def test_batches_have_no_groups() -> None:
+    generator = torch.Generator().manual_seed(0)
+    batches = [*full().shuffled(2, generator), *full().in_order(2)]
+    assert [batch.groups for batch in batches] == [None] * 4
+
+
+def test_joined_rows_have_every_column() -> None:
+    data = full()
+    again = joined([data.part(0, 1), data.part(1, 4)])
+    for name, value in vars(data).items():
+        own = getattr(again, name)
+        assert torch.equal(own, value) if isinstance(value, torch.Tensor) else own == value
 
 
 def test_every_column_is_moved_to_a_device() -> None:
     moved = full().to(torch.device("meta"))
-    columns = (moved.dense, moved.sparse, moved.labels, moved.cached_predictions, moved.weights)
+    columns = [getattr(moved, n) for n, v in vars(full()).items() if isinstance(v, torch.Tensor)]
+    assert len(columns) == 6
     assert all(column is not None and column.is_meta for column in columns)
 
 
@@ -126,6 +148,7 @@ def test_the_rows_of_one_task_keep_cached_predictions_and_weights() -> None:
     assert one.labels.tolist() == [[0], [0], [1], [1]]
     assert one.cached_predictions is data.cached_predictions
     assert one.weights is data.weights
+    assert one.groups is data.groups
 
 
 def test_missing_columns_stay_missing() -> None:
@@ -133,6 +156,7 @@ def test_missing_columns_stay_missing() -> None:
     for rows in (bare.rows(torch.tensor([1])), bare.to(torch.device("cpu")), bare.task(0)):
         assert rows.cached_predictions is None
         assert rows.weights is None
+        assert rows.groups is None
 
 
 def test_the_inputs_are_dense_sparse_and_cached_predictions() -> None:

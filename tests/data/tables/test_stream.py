@@ -81,6 +81,29 @@ def test_folds_are_the_same_as_in_memory(
         assert sorted(numbers(found.shuffled(16, seeded()))) == wanted.sparse.flatten().tolist()
 
 
+def test_groups_follow_the_rows_and_their_folds(tmp_path: Path) -> None:
+    groups = torch.arange(100).int() // 3
+    held = replace(numbered(100), groups=groups)
+    data = replace(stream(held, tmp_path / "rows.parquet", window=30, block=8), groups=groups)
+    own, other = fold_only(data, 0, 4, 1), without_fold(data, 0, 4, 1)
+    assert own.groups is not None
+    assert other.groups is not None
+    assert torch.equal(own.groups, fold_only(held, 0, 4, 1).groups)
+    assert {*own.groups.tolist()}.isdisjoint(other.groups.tolist())
+    assert torch.equal(data.task(1).groups, groups)
+    for rows in (100, 40):  # all, and a sample
+        read = replace(data, memory=rows * data._row_bytes).in_memory(1, 0)
+        assert len(read) == rows
+        assert torch.equal(read.groups, read.sparse.flatten() // 3)
+    assert {batch.groups for batch in data.in_order(16)} == {None}
+
+
+def test_groups_do_not_change_the_order_of_batches(tmp_path: Path) -> None:
+    data = stream(numbered(100), tmp_path / "rows.parquet", window=30, block=8)
+    grouped = replace(data, groups=torch.zeros(100).int())
+    assert grouped.arrangement == data.arrangement
+
+
 def test_rows_can_be_selected_twice(tmp_path: Path) -> None:
     held = numbered(100)
     data = stream(held, tmp_path / "rows.parquet", window=30, block=8)
