@@ -9,6 +9,7 @@ from emm.core.command import stage
 from emm.core.paths import Paths
 from emm.data.tables.schema import load_schema
 from emm.report.facts import DatasetFacts, facts_of
+from emm.report.new_rows import add_seen
 from emm.report.searched import write_searched
 from emm.report.study_settings import load_study
 
@@ -32,7 +33,8 @@ def main(
 
 
 def _facts(dataset: str, root: Path) -> DatasetFacts:
-    return facts_of(dataset, load_schema(Paths(dataset, "", root).schema))
+    paths = Paths(dataset, "", root)
+    return add_seen(facts_of(dataset, load_schema(paths.schema)), paths.seen)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from emm.core.locks import hold
 from emm.core.paths import Paths
 from emm.data.tables.schema import load_schema
 from emm.report.facts import DatasetFacts, facts_of
+from emm.report.new_rows import add_seen
 from emm.report.study import write_study
 from emm.report.study_settings import STUDY_FILE, load_study
 
@@ -28,7 +29,8 @@ def main(tables: Annotated[Path, typer.Option(help="the tables")] = STUDY_FILE) 
 
 
 def _facts(dataset: str, root: Path) -> DatasetFacts:
-    return facts_of(dataset, load_schema(Paths(dataset, "", root).schema))
+    paths = Paths(dataset, "", root)
+    return add_seen(facts_of(dataset, load_schema(paths.schema)), paths.seen, stage="preprocess")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from emm.report.study_settings import load_study
 from emm_dvc.graph import read_stages, uncovered
 
@@ -56,10 +58,12 @@ def test_every_evaluation_except_of_borrowed_pools_is_in_a_table() -> None:
     assert unused == {f"{EVALUATION}census-income-held-out/tuned/{row}" for row in pool}
 
 
-def test_the_report_waits_for_the_schemas_of_its_datasets() -> None:
+@pytest.mark.parametrize("name", ["data/processed/{}/schema.json", "data/checks/{}-seen.parquet"])
+def test_the_report_waits_for_the_schemas_and_seen_rows_of_its_datasets(name: str) -> None:
     datasets = {t.dataset for t in load_study(ROOT / "study/tables.yaml").tables.values()}
-    schemas = {dep for dep in STAGES["report"]["deps"] if dep.endswith("schema.json")}
-    assert schemas == {f"data/processed/{dataset}/schema.json" for dataset in datasets}
+    start, end = name.split("{}")
+    found = {dep for dep in STAGES["report"]["deps"] if dep.startswith(start) and dep.endswith(end)}
+    assert found == {name.format(dataset) for dataset in datasets}
 
 
 def test_the_report_depends_on_all_the_code_that_it_imports() -> None:

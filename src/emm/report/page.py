@@ -13,10 +13,10 @@ from emm.report.published import CITATION, PUBLISHED
 from emm.report.remarks import AVERAGE, START
 from emm.report.summary import Summary
 from emm.report.tables import (
-    NEW_ROWS,
     funnel_table,
     gauc_table,
     measures,
+    new_rows_title,
     quality_table,
     score_table,
     seeds_phrase,
@@ -59,7 +59,7 @@ def page(
         citation=CITATION,
         split_table=split_table(facts),
         seen_sentence=seen_sentence(facts),
-        new_rows=NEW_ROWS if any(summary.new_rows for summary in summaries.values()) else "",
+        new_rows=new_rows_title(summaries),
         inferred_table=inferred_table(facts),
         score_table=score_table(
             facts.name, summaries, trained, published=True, remarks=evidence.tasks

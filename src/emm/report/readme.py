@@ -5,7 +5,7 @@ from pathlib import Path
 
 from emm.core.errors import DataError
 from emm.report.summary import read_metrics
-from emm.report.tables import NEW_ROWS, measures, score_table, seeds_phrase
+from emm.report.tables import measures, new_rows_title, score_table, seeds_phrase
 
 START = "<!-- results:start -->"
 END = "<!-- results:end -->"
@@ -20,10 +20,8 @@ def results_table(
     """
     summaries = read_metrics(metrics / dataset / recipe, models)
     table = score_table(dataset, summaries, trained, published=False)
-    told_apart = any(summary.new_rows for summary in summaries.values())
-    new = (
-        f" {NEW_ROWS}: over the test rows whose features no row of train has." if told_apart else ""
-    )
+    title = new_rows_title(summaries)
+    new = f" {title}: over the test rows whose features no row of train has." if title else ""
     return (
         f"`{dataset}`, recipe `{recipe}`: {measures(summaries)} on the test split, "
         f"{seeds_phrase(summaries)}; "

@@ -7,7 +7,7 @@ from emm.automtl.space import NamedArchitecture
 from emm.core.files import atomic_folder, write_text
 from emm.core.paths import Paths
 from emm.report.architecture_figure import architecture_file, architectures_of, draw_architecture
-from emm.report.data_tables import split_table
+from emm.report.data_tables import seen_sentence, split_table
 from emm.report.facts import DatasetFacts
 from emm.report.markdown import render
 from emm.report.results import read_results
@@ -70,6 +70,7 @@ def searched_page(
         {
             **table_section(table),
             "splits": split_table(facts[table.settings.dataset]),
+            "seen": seen_sentence(facts[table.settings.dataset]),
             "mean": mean_table(table),
             "architectures": {model: architecture_file(f"{name}-{model}") for model in found[name]},
         }
@@ -78,6 +79,7 @@ def searched_page(
     return render(
         "searched.md.j2",
         tables=sections,
+        new_rows=next((each["new_rows"] for each in sections if each["new_rows"]), ""),
         significance=SIGNIFICANCE,
         notes=study.notes,
         figures=figures,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from emm.core.files import atomic_folder, write_text
-from emm.report.data_tables import label_text
+from emm.report.data_tables import label_text, seen_sentence
 from emm.report.facts import DatasetFacts
 from emm.report.markdown import markdown_table, render
 from emm.report.published import CITATION_OF_BOTH
@@ -15,6 +15,7 @@ from emm.report.study_findings import findings
 from emm.report.study_results import StudyTable, read_tables, write_study_metrics
 from emm.report.study_settings import StudySettings
 from emm.report.study_tables import table_section
+from emm.report.tables import new_rows_title
 
 TASKS_FIGURE = "tasks.svg"
 
@@ -64,6 +65,8 @@ def study_page(
         significance=SIGNIFICANCE,
         fewest_seeds=FEWEST_SEEDS,
         split_table=_split_table({name: facts[name] for name in datasets}),
+        seen_rows={n: seen_sentence(facts[n]) for n in datasets if seen_sentence(facts[n])},
+        new_rows=next(filter(None, (new_rows_title(t.summaries) for t in tables.values())), ""),
         facts=facts[datasets[0]],
         recipes=[f"`{recipe}`" for recipe in recipes],
         seed_counts=sorted(seeds),

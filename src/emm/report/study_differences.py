@@ -7,6 +7,7 @@ from emm.metrics.procedures import Estimate
 from emm.metrics.significance import holm
 from emm.metrics.uncertainty import ScoredRows, compare_procedures
 from emm.report.facts import DatasetFacts
+from emm.report.new_rows import aucs_of_new_rows
 from emm.report.predictions import read_predictions, require_same_rows, rows_by_task
 from emm.report.remarks import Intervals, intervals_of
 from emm.report.results import ModelResults
@@ -58,13 +59,15 @@ class Family:
 class Differences:
     """By model and task: differences from the reference and intervals of the AUCs.
 
-    ``deterministic``: the models whose seeds all predict the same.
+    ``deterministic``: the models whose seeds all predict the same; ``new_rows``: see
+    `aucs_of_new_rows`.
     """
 
     by_model: Mapping[str, Mapping[str, Difference]]
     intervals: Mapping[str, Intervals]
     deterministic: frozenset[str]
     weighted: bool
+    new_rows: Mapping[str, Mapping[str, float | None]]
     family: Family | None = None
 
 
@@ -87,9 +90,9 @@ def read_differences(
     reference_rows = rows_by_task(bar, facts)
     found: dict[str, dict[str, Difference]] = {}
     intervals: dict[str, Intervals] = {}
-    deterministic = set()
+    deterministic, new_rows = set(), {}
     for model in models:
-        rows = reference_rows
+        rows, predictions = reference_rows, bar
         if model.name != reference.name:
             predictions = read_predictions(model, facts)
             require_same_rows(model, predictions, reference, bar)
@@ -97,9 +100,11 @@ def read_differences(
             paired = {model.name, reference.name} <= set(pool) and _same_seeds(model, reference)
             found[model.name] = _differences(rows, reference_rows, facts.by_auc, paired)
         intervals[model.name] = intervals_of(rows, facts.by_auc)
+        new_rows[model.name] = aucs_of_new_rows(predictions, facts)
         if facts.by_auc and all(rows[task].deterministic for task in facts.by_auc):
             deterministic.add(model.name)
-    return Differences(found, intervals, frozenset(deterministic), bar.weights is not None)
+    weighted = bar.weights is not None
+    return Differences(found, intervals, frozenset(deterministic), weighted, new_rows)
 
 
 def decide(

@@ -115,10 +115,10 @@ def read_table(
         _read(Paths(dataset, settings.recipe, root).evaluation(model), model, name, facts)
         for dataset, model, name in settings.sources
     ]
-    summaries = summarise(models, settings.trained)
     reference = next(model for model in models if model.name == settings.reference)
     found = read_differences(models, reference, facts, settings.in_pool(pool))
     found = decide(found, models, reference.name, against)
+    summaries = summarise(models, settings.trained, found.new_rows)
     results = {
         model.name: StudyResults(
             summaries[model.name],

@@ -15,6 +15,8 @@ from emm.report.tables import (
     interval_columns,
     marked,
     measure,
+    new_rows_columns,
+    new_rows_title,
     score_column,
     seeds_phrase,
     signed,
@@ -31,6 +33,8 @@ def table_section(table: StudyTable) -> dict[str, Any]:
         "settings": table.settings,
         "seeds": seeds_phrase(table.summaries),
         "splits": "",
+        "seen": "",
+        "new_rows": new_rows_title(table.summaries),
         "scores": {task: scores_table(table, task) for task in table.tasks},
         "mean": "",
         "cost": cost_table(table),
@@ -48,10 +52,10 @@ def table_section(table: StudyTable) -> dict[str, Any]:
 def scores_table(table: StudyTable, task: str) -> str:
     """Return the table of one task.
 
-    Test AUC with its interval, validation AUC, difference from the reference with its interval and
-    p values, Gain and published AUC if there are any, log loss and ECE; of a task of classes
-    weighted AUC and accuracy, too. A regression task has R squared, RMSE and MAE instead, and
-    neither intervals nor differences nor p values.
+    Test AUC with its interval, that of new rows, validation AUC, difference from the reference with
+    its interval and p values, Gain and published AUC if there are any, log loss and ECE; of a task
+    of classes weighted AUC and accuracy, too. A regression task has R squared, RMSE and MAE
+    instead, and neither intervals nor differences nor p values.
     """
     results = list(table.results.values())
     reference = display_name(table.settings.reference)
@@ -60,6 +64,7 @@ def scores_table(table: StudyTable, task: str) -> str:
         "model": [table.remarks.label(name) for name in table.results],
         f"test {scored_by}": score_column(table.summaries, task, table.remarks),
         **dict(interval_columns(table.remarks, task, list(table.results))),
+        **dict(new_rows_columns(table.summaries, task)),
         f"validation {scored_by}": [decimals(result.validation[task]) for result in results],
     }
     if task in table.by_auc:

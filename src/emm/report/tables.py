@@ -110,6 +110,11 @@ def new_rows_columns(summaries: Mapping[str, Summary], task: str) -> list[tuple[
     return [(NEW_ROWS, [decimals(each.new_rows[task]) for each in summaries.values()])]
 
 
+def new_rows_title(summaries: Mapping[str, Summary]) -> str:
+    """Return the title of the column of the AUC over new rows; "" if there is none."""
+    return NEW_ROWS if any(each.new_rows for each in summaries.values()) else ""
+
+
 def gain_column(summaries: Mapping[str, Summary], task: str, trained: Sequence[str]) -> list[str]:
     """Return one task's Gain per model; as in the paper, none for the trained models."""
     gains = {model: summary.tasks[task].score[2] for model, summary in summaries.items()}
