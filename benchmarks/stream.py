@@ -25,6 +25,7 @@ from rich.table import Table
 from benchmarks.results import add_out, save
 from emm.data.tables.loading import SplitFile, columns_of
 from emm.data.tables.memory import GIB, open_splits
+from emm.data.tables.names import GROUP, GROUPS
 from emm.data.tables.rows import Rows, RowTensors
 from emm.data.tables.schema import FORMAT, DenseColumn, Schema, SparseColumn, label_column
 from emm.models.mmoe import MMoE
@@ -113,7 +114,7 @@ def schema() -> Schema:
 
 
 def generate(options: argparse.Namespace) -> float:
-    """Write train.parquet like preprocessing; returns the size of its tensors in GiB."""
+    """Write train and groups.parquet like preprocessing; returns the size of its tensors in GiB."""
     folder, rows = options.generate, options.rows
     about, generator, parts = schema(), np.random.default_rng(0), []
     for number, start in enumerate(range(0, rows, _BLOCK)):
@@ -126,6 +127,8 @@ def generate(options: argparse.Namespace) -> float:
         parts.append(folder / f"part-{number}.parquet")
         pl.DataFrame(frame).write_parquet(parts[-1])
     pl.scan_parquet(parts).sink_parquet(folder / "train.parquet")
+    groups = pl.int_range(rows, dtype=pl.Int32, eager=True).alias(GROUP)
+    groups.to_frame().write_parquet(folder / GROUPS)
     return rows * SplitFile(folder / "train.parquet", columns_of(about)).columns.row_bytes / GIB
 
 

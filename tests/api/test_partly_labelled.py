@@ -12,6 +12,7 @@ from torch import Tensor
 
 import emm
 from emm.core.errors import DecompositionError, ModelFileError, ParamsError
+from emm.data.tables.names import GROUP, GROUPS
 from emm.data.tables.schema import label_column, write_schema
 from emm.metrics.classes import macro_auc
 from emm.metrics.ranking import auc
@@ -35,6 +36,8 @@ def save(folder: Path) -> None:
             pl.col(label_column("t1")).fill_nan(None).cast(pl.UInt16),
         )
         frame.write_parquet(folder / f"{name}.parquet")
+    groups = pl.int_range(len(context.train), dtype=pl.Int32, eager=True).alias(GROUP)
+    groups.to_frame().write_parquet(folder / GROUPS)
 
 
 @pytest.fixture(scope="module")
