@@ -175,10 +175,10 @@ def test_a_study_tests_differences_of_binary_tasks_only(
     paths = {"metrics": tmp_path / "m", "report": tmp_path / "study.md"}
     write_study(study, {"shop": facts}, root=tmp_path, **paths)
     found = json.loads((tmp_path / "m/one/tm-1.json").read_text())
-    assert found["p_value_click"] <= 1
-    assert (found["p_value_price"], found["difference_price"]) == (None, None)
+    assert found["p_procedure_click"] <= 1
+    assert (found["p_procedure_price"], found["difference_price"]) == (None, None)
     assert (found["validation_auc_click"], found["validation_r2_price"]) == (0.92, -0.58)
     text = (tmp_path / "study.md").read_text()
-    assert "- click: " in text
-    assert "- price: " not in text
+    assert "- click, " in text
+    assert "- price" not in text
     assert "| model | test R² | validation R² |" in " ".join(text.split()).replace("  ", " ")
