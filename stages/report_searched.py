@@ -24,7 +24,7 @@ def main(
     study, root = load_study(tables), file.parent
     write_searched(
         study,
-        {table.dataset: _facts(table.dataset, root) for table in study.tables.values()},
+        {table.dataset: _facts(table.dataset, file) for table in study.tables.values()},
         root=root,
         settings=file,
         metrics=Path("metrics/automtl"),
@@ -32,9 +32,10 @@ def main(
     )
 
 
-def _facts(dataset: str, root: Path) -> DatasetFacts:
-    paths = Paths(dataset, "", root)
-    return add_seen(facts_of(dataset, load_schema(paths.schema)), paths.seen)
+def _facts(dataset: str, file: Path) -> DatasetFacts:
+    paths = Paths(dataset, "", file.parent)
+    step = f"run `python stages/check_data.py {dataset} --params {file}`"
+    return add_seen(facts_of(dataset, load_schema(paths.schema)), paths.seen, step)
 
 
 if __name__ == "__main__":

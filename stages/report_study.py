@@ -14,6 +14,8 @@ from emm.report.new_rows import add_seen
 from emm.report.study import write_study
 from emm.report.study_settings import STUDY_FILE, load_study
 
+NEXT_STEP = "run `make study`; if the file stays as it is, `dvc repro --force preprocess` in study/"
+
 
 def main(tables: Annotated[Path, typer.Option(help="the tables")] = STUDY_FILE) -> None:
     """Report on the study: study/data/evaluation -> study/metrics and study/report.md."""
@@ -30,7 +32,7 @@ def main(tables: Annotated[Path, typer.Option(help="the tables")] = STUDY_FILE) 
 
 def _facts(dataset: str, root: Path) -> DatasetFacts:
     paths = Paths(dataset, "", root)
-    return add_seen(facts_of(dataset, load_schema(paths.schema)), paths.seen, stage="preprocess")
+    return add_seen(facts_of(dataset, load_schema(paths.schema)), paths.seen, NEXT_STEP)
 
 
 if __name__ == "__main__":

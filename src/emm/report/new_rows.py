@@ -21,22 +21,23 @@ from emm.report.predictions import Predictions, rows_by_task
 from emm.report.task_summaries import rounded
 
 SPLITS = ("validation", "test")
+NEXT_STEP = "run `dvc repro`; if the file stays as it is, `dvc repro --force check-data`"
 COLUMNS = {"split": pl.String(), "seen": pl.Boolean()}
 
 
-def add_seen(facts: DatasetFacts, path: Path, stage: str = "check-data") -> DatasetFacts:
+def add_seen(facts: DatasetFacts, path: Path, next_step: str = NEXT_STEP) -> DatasetFacts:
     """Add what `read_seen` reads to the facts about a dataset."""
-    return replace(facts, seen=read_seen(path, facts.rows, stage))
+    return replace(facts, seen=read_seen(path, facts.rows, next_step))
 
 
-def read_seen(path: Path, rows: Mapping[str, int], stage: str = "check-data") -> dict[str, Tensor]:
+def read_seen(path: Path, rows: Mapping[str, int], next_step: str = NEXT_STEP) -> dict[str, Tensor]:
     """Read which rows of validation and test have the features of a row of train.
 
     Returns bool [N] by split.
 
     Args:
         rows: number of rows by split.
-        stage: the stage that writes the file.
+        next_step: what to run if the file can't be used.
 
     Raises:
         DataError: the file is missing or damaged, or has other columns or numbers of rows.
@@ -46,22 +47,22 @@ def read_seen(path: Path, rows: Mapping[str, int], stage: str = "check-data") ->
         table = pl.scan_parquet(path, glob=False)
         columns = dict(table.collect_schema())
         if columns != COLUMNS:
-            _refuse(path, "has other columns", columns, COLUMNS, stage)
+            _refuse(path, "has other columns", columns, COLUMNS, next_step)
         counts = dict(table.group_by("split").len().collect().iter_rows())
         if counts != expected:
-            _refuse(path, "has other numbers of rows", counts, expected, stage)
+            _refuse(path, "has other numbers of rows", counts, expected, next_step)
         parts = {
             split: table.filter(pl.col("split") == split).select("seen").collect()["seen"]
             for split in SPLITS
         }
     except FileNotFoundError:
-        _refuse(path, "is missing", "no such file", None, stage)
+        _refuse(path, "is missing", "no such file", None, next_step)
     except (OSError, pl.exceptions.PolarsError) as error:
-        _refuse(path, "can't be read", error, "a complete Parquet file", stage)
+        _refuse(path, "can't be read", error, "a complete Parquet file", next_step)
     for split, part in parts.items():
         if part.null_count():
             got = f"{part.null_count():,} in {split}"
-            _refuse(path, "has missing values", got, "true or false for each row", stage)
+            _refuse(path, "has missing values", got, "true or false for each row", next_step)
     return {split: part.to_torch() for split, part in parts.items()}
 
 
@@ -92,11 +93,7 @@ def _classes(rows: ScoredRows) -> list[int]:
     return [number for number, count in enumerate(labels.long().bincount().tolist()) if count]
 
 
-def _refuse(path: Path, what: str, got: object, expected: object, stage: str) -> NoReturn:
+def _refuse(path: Path, what: str, got: object, expected: object, next_step: str) -> NoReturn:
     raise DataError(
-        f"{path.name} {what}",
-        where=path,
-        got=got,
-        expected=expected,
-        next_step=f"run `dvc repro`; if the file stays as it is, `dvc repro --force {stage}`",
+        f"{path.name} {what}", where=path, got=got, expected=expected, next_step=next_step
     )
