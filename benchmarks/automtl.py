@@ -65,7 +65,7 @@ def _stages(rows: int, steps: int) -> Iterator[tuple[str, ...]]:
 
 def _gflop(run: SearchState, name: str, batch: RowTensors) -> float:
     with FlopCounterMode(display=False) as counter:
-        take_step(run, name, batch)
+        take_step(run, batch, name)
     return counter.get_total_flops() / 1e9
 
 
@@ -73,8 +73,8 @@ def _rate(run: SearchState, batch: RowTensors, steps: int) -> float:
     """Rows/s of alternating steps of the weights and the architecture."""
     start = time.perf_counter()
     for _ in range(steps):
-        take_step(run, "weights", batch)
-        take_step(run, "architecture", batch)
+        take_step(run, batch, "weights")
+        take_step(run, batch, "architecture")
     return 2 * steps * len(batch) / (time.perf_counter() - start)
 
 

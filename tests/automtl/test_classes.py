@@ -90,7 +90,7 @@ def test_a_step_returns_the_mean_over_the_tasks_with_labels() -> None:
     logits = state.supernet(*rows.inputs)
     losses = task_losses(logits, rows.labels, None, KINDS, OUTPUTS, True, (3.0, 1.0, 1.0, 1.0))
     torch.manual_seed(0)
-    loss = take_step(state, "weights", rows)
+    loss = take_step(state, rows, "weights")
     assert losses[1] == 0
     assert loss.item() == pytest.approx(losses.sum().item() / 3, rel=1e-5)
 

@@ -1,13 +1,16 @@
 """The exported model equals the supernet with all choices and gates decided."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from emm.automtl.cost import Meter, operation_meter, parameter_meter
+from emm.automtl.cost import Meter, meters, operation_meter, parameter_meter
 from emm.automtl.discretise import likeliest, most_certain, open_choices
 from emm.automtl.export import decide
 from emm.automtl.network import AutoMTL
+from emm.automtl.settings import Budget
 from emm.automtl.space import IDENTITY
 from emm.automtl.supernet import Supernet
 from emm.core.errors import ParamsError
@@ -15,6 +18,13 @@ from emm.nn.mlp import count_parameters
 from tests.automtl.tiny import batch, exported, supernet
 
 SEEDS = range(6)
+WAYS: dict[str, dict[str, Any]] = {
+    "no-stem": {"stem": False},
+    "hidden-norm": {"operator_norm": "hidden"},
+    "softmax-of-all": {"softmax": "all"},
+    "all": {"stem": False, "operator_norm": "hidden", "softmax": "all"},
+}
+"""Of the authors' code."""
 
 
 def one_hot(made: Supernet) -> None:
@@ -44,6 +54,39 @@ def test_a_supernet_with_fixed_choices_equals_the_exported_model(seed: int) -> N
     torch.testing.assert_close(model.eval()(*rows), made.eval()(*rows))
 
 
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_published_ways_are_exported_as_they_are_searched(seed: int, way: dict[str, Any]) -> None:
+    made = supernet(seed, **way)
+    _, model = exported(made, **way)
+    one_hot(made)
+    rows = batch()
+    expected = made.eval()(*rows)
+    torch.testing.assert_close(model.eval()(*rows), expected)
+    for place, name in likeliest(made).items():
+        dict(made.choices())[place].fix(name)
+    torch.testing.assert_close(made(*rows), expected)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_dense_features_without_gates_are_read_by_all_and_interact_with_none(seed: int) -> None:
+    made = supernet(seed, dense_gates=False)
+    fields, interactions, _ = made.selections()
+    assert fields[:, :2].tolist() == [[1.0] * 2] * 3
+    assert interactions[:, :2].tolist() == [[0.0] * 2] * 3
+    for expert in exported(made)[0].architecture.levels[0]:
+        assert expert.fields[:2] == (0, 1)
+        assert not {0, 1} & set(expert.interactions)
+
+
+def test_the_absent_gates_of_dense_features_do_not_learn() -> None:
+    made = supernet(dense_gates=False)
+    made(*batch()).square().sum().backward()
+    gates = torch.stack([made.beta_fields.grad, made.beta_interactions.grad])  # type: ignore[list-item]
+    assert gates[:, :, :2].count_nonzero() == 0
+    assert gates[:, :, 2:].count_nonzero() > 0
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_that_no_task_reads_is_exported(seed: int) -> None:
     found, model = exported(supernet(seed))
@@ -66,6 +109,24 @@ def test_the_meters_count_what_evaluation_counts(seed: int, encoding: str) -> No
         model(*batch(1))
     assert parameter_meter(made).exact(found.architecture) == count_parameters(model)
     assert operation_meter(made).exact(found.architecture) == counter.get_total_flops()
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_meters_count_published_ways(seed: int, way: dict[str, Any]) -> None:
+    made = supernet(seed, **way)
+    found, model = exported(made, **way)
+    model.eval().requires_grad_(requires_grad=False)
+    with FlopCounterMode(display=False) as counter:
+        model(*batch(1))
+    assert parameter_meter(made).exact(found.architecture) == count_parameters(model)
+    assert operation_meter(made).exact(found.architecture) == counter.get_total_flops()
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_a_budget_of_published_ways_is_refused(way: dict[str, Any]) -> None:
+    with pytest.raises(ParamsError, match="expected cost is known"):
+        meters(supernet(**way), Budget(parameters=10_000))
 
 
 def settled(made: Supernet) -> Supernet:

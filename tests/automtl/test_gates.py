@@ -1,7 +1,14 @@
 import pytest
 import torch
 
-from emm.automtl.gates import decided, drawn, never_empty, softmax_of_open
+from emm.automtl.gates import (
+    decided,
+    drawn,
+    never_empty,
+    opened,
+    softmax_of_all,
+    softmax_of_open,
+)
 
 
 def test_a_drawn_gate_is_open_with_its_probability() -> None:
@@ -17,6 +24,16 @@ def test_the_gradient_of_a_drawn_gate_is_that_of_its_probability() -> None:
     logits = torch.tensor([-1.5, 0.0, 2.0], requires_grad=True)
     slopes = torch.tensor([3.0, -1.0, 0.5])
     (drawn(logits) * slopes).sum().backward()
+    p = logits.detach().sigmoid()
+    torch.testing.assert_close(logits.grad, slopes * p * (1 - p))
+
+
+def test_an_opened_gate_is_open_and_has_the_gradient_of_its_probability() -> None:
+    logits = torch.tensor([-1.5, 0.0, 2.0], requires_grad=True)
+    slopes = torch.tensor([3.0, -1.0, 0.5])
+    gates = opened(logits)
+    assert gates.tolist() == [1.0, 1.0, 1.0]
+    (gates * slopes).sum().backward()
     p = logits.detach().sigmoid()
     torch.testing.assert_close(logits.grad, slopes * p * (1 - p))
 
@@ -39,6 +56,15 @@ def test_softmax_is_only_over_open_gates() -> None:
     expected[:, 0, [0, 2, 3]] = scores[:, 0, [0, 2, 3]].softmax(dim=1)
     expected[:, 1, 1] = 1.0
     torch.testing.assert_close(found, expected)
+
+
+def test_a_softmax_over_all_experts_leaves_the_weight_of_closed_gates_out() -> None:
+    scores = torch.randn(5, 2, 4)
+    gates = torch.tensor([[1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 0.0]])
+    found = softmax_of_all(scores, gates)
+    for row, reader, k in torch.cartesian_prod(*map(torch.arange, scores.shape)).tolist():
+        share = scores[row, reader, k].exp() / scores[row, reader].exp().sum()
+        torch.testing.assert_close(found[row, reader, k], share * gates[reader, k])
 
 
 def test_a_closed_gate_has_the_gradient_of_opening_it() -> None:

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from emm.automtl.network import AutoMTL
@@ -20,14 +21,34 @@ ARCHITECTURE = {
 ARGUMENTS = {"embedding_dim": 3, "tower": [5], "dropout": 0.0}
 
 
+WAYS = {
+    "ours": {},
+    "no-stem": {"stem": False},
+    "hidden-norm": {"operator_norm": "hidden"},
+    "softmax-of-all": {"softmax": "all"},
+}
+
+
 def norm(layer, x):
     mean, variance = layer.running_mean, layer.running_var
     if layer.training:
         mean, variance = x.mean(dim=0), x.var(dim=0, unbiased=False)
-    return (x - mean) / (variance + layer.eps).sqrt()
+    found = (x - mean) / (variance + layer.eps).sqrt()
+    return found if layer.weight is None else layer.weight * found + layer.bias
 
 
-def restated(model, plain, chosen, dense, sparse):
+def applied(layer, x, way):
+    """The output of one operator."""
+    if not hasattr(layer, "expand"):
+        return x @ layer.weight.T if hasattr(layer, "weight") else x
+    hidden = x @ layer.expand.weight.T + layer.expand.bias
+    if way == "hidden-norm":
+        hidden = norm(layer.norm, hidden)
+    found = hidden.clamp_min(0) @ layer.project.weight.T + layer.project.bias
+    return found.clamp_min(0) if way == "hidden-norm" else norm(layer.norm, found)
+
+
+def restated(model, plain, chosen, dense, sparse, way):
     """The forward pass, one row, expert and reader at a time."""
     fields = [
         value.unsqueeze(1) * vector
@@ -44,23 +65,23 @@ def restated(model, plain, chosen, dense, sparse):
         pairs = expert["interactions"]
         if len(pairs) > 1:
             parts.append(sum(fields[a] * fields[b] for a in pairs for b in pairs if a < b))
-        linear = stem.linear
-        outputs.append(norm(stem.norm, torch.cat(parts, dim=1) @ linear.weight.T + linear.bias))
+        read = torch.cat(parts, dim=1)
+        if way != "no-stem":
+            read = norm(stem.norm, read @ stem.linear.weight.T + stem.linear.bias)
+        outputs.append(read)
     above = [[expert["experts"] for expert in level] for level in chosen["levels"][1:]]
     readers = [*above, chosen["tasks"]]
     for level, gates, reads in zip(model.levels, model.gates, readers, strict=True):
         for number, layers in enumerate(level):
             for layer in layers:
-                if hasattr(layer, "expand"):
-                    hidden = (
-                        outputs[number] @ layer.expand.weight.T + layer.expand.bias
-                    ).clamp_min(0)
-                    projected = hidden @ layer.project.weight.T + layer.project.bias
-                    outputs[number] = norm(layer.norm, projected)
+                outputs[number] = applied(layer, outputs[number], way)
         row, mixed = 0, []
-        for own in reads:
+        for reader, own in enumerate(reads):
             weights = torch.ones(len(raw), 1, dtype=raw.dtype)
-            if len(own) > 1:
+            if way == "softmax-of-all":
+                scores = raw @ gates.linear.weight[reader].T
+                weights = torch.stack([plain.softmax(each) for each in scores])[:, own]
+            elif len(own) > 1:
                 scores = raw @ gates.linear.weight[row : row + len(own)].T
                 weights = torch.stack([plain.softmax(each) for each in scores])
                 row += len(own)
@@ -70,9 +91,11 @@ def restated(model, plain, chosen, dense, sparse):
     return torch.cat(logits, dim=1)
 
 
-def test_forward_equals_a_direct_evaluation_of_the_architecture(tasks, case, plain, small):
+@pytest.mark.parametrize("way", WAYS)
+def test_forward_equals_a_direct_evaluation_of_the_architecture(way, tasks, case, plain, small):
     # The readers of the last level are the tasks.
     chosen = {**ARCHITECTURE, "tasks": ARCHITECTURE["tasks"][:tasks]}
-    model = case.prepare(AutoMTL(small.inputs, tasks, architecture=chosen, **ARGUMENTS))
-    expected = restated(model, plain, chosen, case.dense, case.sparse)
+    arguments = {**ARGUMENTS, **WAYS[way]}
+    model = case.prepare(AutoMTL(small.inputs, tasks, architecture=chosen, **arguments))
+    expected = restated(model, plain, chosen, case.dense, case.sparse, way)
     torch.testing.assert_close(model(case.dense, case.sparse), expected)

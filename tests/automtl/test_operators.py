@@ -1,27 +1,40 @@
-import torch
+from typing import Any
 
-from emm.automtl.operators import Choice, MLPOperator
+import pytest
+import torch
+from torch import nn
+
+from emm.automtl.operators import Choice, MLPOperator, PublishedOperator
 from emm.automtl.space import WIDTHS
 
 
-def choice(*names: str) -> Choice:
+def choice(*names: str, **changes: Any) -> Choice:
     torch.manual_seed(0)
-    made = Choice(names, 4, dropout=0.0)
+    made = Choice(names, 4, dropout=0.0, **changes)
     with torch.no_grad():
         if made.alpha is not None:
             made.alpha.normal_()
     return made
 
 
+def normalised(y: torch.Tensor) -> torch.Tensor:
+    return (y - y.mean(dim=0)) / (y.var(dim=0, unbiased=False) + 1e-5).sqrt()
+
+
 def restated(made: Choice, x: torch.Tensor) -> torch.Tensor:
     """The output, computed candidate by candidate from their weights."""
-    total = torch.zeros_like(x)
+    total = torch.zeros(len(x), 4)
     for weight, each in zip(made.alpha.softmax(dim=0), made.candidates.values(), strict=True):
         found = x
         if isinstance(each, MLPOperator):
             hidden = (x @ each.expand.weight.T + each.expand.bias).clamp_min(0)
-            y = hidden @ each.project.weight.T + each.project.bias
-            found = (y - y.mean(dim=0)) / (y.var(dim=0, unbiased=False) + each.norm.eps).sqrt()
+            found = normalised(hidden @ each.project.weight.T + each.project.bias)
+        elif isinstance(each, PublishedOperator):
+            hidden = normalised(x @ each.expand.weight.T + each.expand.bias).clamp_min(0)
+            found = (hidden @ each.project.weight.T + each.project.bias).clamp_min(0)
+        elif isinstance(each, nn.Linear):
+            assert each.bias is None
+            found = x @ each.weight.T
         total = total + weight * found
     return total
 
@@ -29,6 +42,20 @@ def restated(made: Choice, x: torch.Tensor) -> torch.Tensor:
 def test_a_choice_is_the_weighted_sum_of_its_candidates() -> None:
     made, x = choice("identity", "mlp-16", "mlp-64"), torch.randn(9, 4)
     torch.testing.assert_close(made(x), restated(made, x))
+
+
+@pytest.mark.parametrize("norm", ["output", "hidden"])
+@pytest.mark.parametrize("in_width", [None, 7])
+def test_a_choice_of_published_operators_or_of_wide_inputs(norm: str, in_width: int | None) -> None:
+    made = choice("identity", "mlp-16", "mlp-64", norm=norm, in_width=in_width)
+    x = torch.randn(9, in_width or 4)
+    torch.testing.assert_close(made(x), restated(made, x))
+
+
+def test_published_operators_drop_their_inputs() -> None:
+    made, x = PublishedOperator(6, 4, 16, dropout=1.0), torch.randn(5, 6)
+    torch.testing.assert_close(made(x), made(torch.zeros(5, 6)))
+    assert not torch.equal(made.eval()(x), made(torch.zeros(5, 6)))
 
 
 def test_candidates_without_the_identity_are_mixed() -> None:

@@ -90,7 +90,7 @@ def test_start_scratch_uses_fresh_weights(searched: Path, monkeypatch: pytest.Mo
 def test_the_error_for_weights_of_other_sizes_names_the_keys(
     searched: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ModelFileError, match="embedding_dim, dense_encoding and tower"):
+    with pytest.raises(ModelFileError, match="embedding_dim, dense_encoding, tower"):
         train(tmp_path / "model", searched, {**ARGUMENTS, "tower": (5,)}, start="search")
 
 

@@ -7,9 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from emm.automtl.gates import Softmax
 from emm.automtl.settings import Budget
 from emm.automtl.space import WIDTHS, Architecture
 from emm.automtl.supernet import Supernet
+from emm.core.errors import ParamsError
 from emm.nn.mlp import GroupedLinear, count_parameters
 
 # The cost of a linear layer, from its input and output widths, and whether it has a bias.
@@ -30,7 +32,8 @@ class Meter:
 
     ``linear``: cost of a linear layer; ``fixed``: cost of embeddings and towers, which every
     architecture has; ``raw``: width of all fields together; ``mixing``: cost per output number of
-    an expert of including it in the mean of one reader.
+    an expert of including it in the mean of one reader; ``hidden_norm``: cost per hidden unit of
+    its batch norm; ``stem``, ``softmax``: see `emm.automtl.supernet.Supernet`.
     """
 
     linear: Linear
@@ -38,25 +41,37 @@ class Meter:
     embedding_dim: int
     raw: int
     mixing: int = 0
+    hidden_norm: int = 0
+    stem: bool = True
+    softmax: Softmax = "open"
 
-    def operator(self, name: str, width: int) -> int:
-        """The cost of one candidate of a layer."""
-        hidden = WIDTHS[name]
-        if not hidden:
-            return 0
-        found: int = self.linear(width, hidden, True) + self.linear(hidden, width, True)
-        return found
+    def operator(self, name: str, width: int, in_width: int | None = None) -> int:
+        """The cost of one candidate of a layer; ``in_width``: of one that reads the fields."""
+        hidden, found = WIDTHS[name], 0
+        if hidden:
+            start = width if in_width is None else in_width
+            found = self.linear(start, hidden, True) + self.linear(hidden, width, True)
+        elif in_width is not None:
+            found = self.linear(in_width, width, False)
+        return found + self.hidden_norm * hidden
 
     def exact(self, architecture: Architecture) -> int:
         """The cost of the model of ``architecture``, as evaluation counts it."""
         width, total = architecture.width, self.fixed
         for expert in architecture.levels[0]:
             vectors = len(expert.fields) + (len(expert.interactions) > 1)
-            total += self.linear(vectors * self.embedding_dim, width, True)
+            read, first = vectors * self.embedding_dim, expert.operators[0]
+            if self.stem:
+                total += self.linear(read, width, True)
+            else:  # instead of what the sum over all operators adds below
+                total += self.operator(first, width, read) - self.operator(first, width)
         for number, level in enumerate(architecture.levels):
             total += sum(self.operator(name, width) for each in level for name in each.operators)
             counts = [len(chosen) for chosen in architecture.receivers(number)]
-            total += sum(self.linear(self.raw, count, False) for count in counts if count > 1)
+            if self.softmax == "all":
+                total += self.linear(self.raw, len(level), False) * len(counts)
+            else:
+                total += sum(self.linear(self.raw, count, False) for count in counts if count > 1)
             total += self.mixing * width * len(counts) * len(level)
         return total
 
@@ -88,9 +103,20 @@ class Meter:
 
 
 def meters(supernet: Supernet, budget: Budget | None) -> list[tuple[Meter, int]]:
-    """The measures that ``budget`` limits, each with its limit."""
+    """The measures that ``budget`` limits, each with its limit.
+
+    Raises ParamsError for a published way of which the expected cost isn't known.
+    """
     if budget is None:
         return []
+    if supernet.stems is None or supernet.softmax != "open" or supernet.operator_norm != "output":
+        raise ParamsError(
+            "a budget needs experts and gates whose expected cost is known",
+            where="the section `search` of the recipe",
+            got="a budget with stem, softmax or operator_norm as in the authors' code",
+            expected="stem: true, softmax: open, operator_norm: output",
+            next_step="take out the budget, or these keys",
+        )
     parameters = (parameter_meter(supernet), budget.parameters)
     operations = (operation_meter(supernet), budget.operations)
     return [(meter, limit) for meter, limit in (parameters, operations) if limit is not None]
@@ -99,7 +125,16 @@ def meters(supernet: Supernet, budget: Budget | None) -> list[tuple[Meter, int]]
 def parameter_meter(supernet: Supernet) -> Meter:
     """Counts learned parameters."""
     fixed = count_parameters(supernet.front) + count_parameters(supernet.towers)
-    return Meter(_parameters, fixed, supernet.embedding_dim, supernet.front.width)
+    norm = 2 * (supernet.operator_norm == "hidden")  # factor and offset
+    return Meter(
+        _parameters,
+        fixed,
+        supernet.embedding_dim,
+        supernet.front.width,
+        hidden_norm=norm,
+        stem=supernet.stems is not None,
+        softmax=supernet.softmax,
+    )
 
 
 def operation_meter(supernet: Supernet) -> Meter:
@@ -111,4 +146,12 @@ def operation_meter(supernet: Supernet) -> Meter:
     if supernet.front.numeric is not None:
         fixed += 2 * supernet.front.numeric.weight.numel()
     # One matrix product mixes all experts, including those that a reader doesn't read.
-    return Meter(_operations, fixed, supernet.embedding_dim, supernet.front.width, mixing=2)
+    return Meter(
+        _operations,
+        fixed,
+        supernet.embedding_dim,
+        supernet.front.width,
+        mixing=2,
+        stem=supernet.stems is not None,
+        softmax=supernet.softmax,
+    )

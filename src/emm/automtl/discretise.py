@@ -1,7 +1,10 @@
 """Discretisation: which choice of an operator is fixed next, and to which candidate."""
 
+import torch
+
 from emm.automtl.export import Limits, Place, decide, excess
 from emm.automtl.operators import Choice
+from emm.automtl.settings import Certainty
 from emm.automtl.supernet import Supernet
 
 
@@ -17,18 +20,30 @@ def likeliest(supernet: Supernet) -> dict[Place, str]:
     }
 
 
-def most_certain(supernet: Supernet, limits: Limits = ()) -> tuple[Place, str]:
-    """The open choice with the largest weight of a candidate, and this candidate.
+def most_certain(
+    supernet: Supernet, limits: Limits = (), certainty: Certainty = "weight"
+) -> tuple[Place, str]:
+    """The open choice that is the most certain, and the candidate with its largest weight.
 
-    With ``limits``, the candidate must keep the architecture within them, where gates have their
-    more likely values and all other choices their cheapest candidates. If no candidate does, it is
-    the cheapest.
+    ``weight``: this weight is the largest; ``entropy``: that of its weights is the least. With
+    ``limits``, the candidate must keep the architecture within them, where gates have their more
+    likely values and all other choices their cheapest candidates. If no candidate does, it is the
+    cheapest.
     """
     choices = open_choices(supernet)
-    place = max(choices, key=lambda each: choices[each].weights().max().item())
+    measure = _largest if certainty == "weight" else _negative_entropy
+    place = max(choices, key=lambda each: measure(choices[each]))
     choice = choices[place]
     weights = dict(zip(choice.names, choice.weights().tolist(), strict=True))
     return place, max(_allowed(supernet, place, choice, limits), key=lambda name: weights[name])
+
+
+def _largest(choice: Choice) -> float:
+    return choice.weights().max().item()
+
+
+def _negative_entropy(choice: Choice) -> float:
+    return -float(torch.special.entr(choice.weights().detach()).sum())
 
 
 def _allowed(supernet: Supernet, place: Place, choice: Choice, limits: Limits) -> list[str]:

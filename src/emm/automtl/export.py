@@ -29,13 +29,15 @@ class Found:
 def decide(supernet: Supernet, operators: Mapping[Place, str], limits: Limits = ()) -> Found:
     """The architecture of the gates' more likely values and of ``operators``.
 
-    Experts that no task reads, directly or indirectly, are left out. While it exceeds ``limits``,
-    the open gates with the lowest logits are closed, except one per reader; then the readers of a
-    level all read the same expert; then the most expensive operators become the identity. Raises
-    ParamsError if even that exceeds the limits.
+    Experts that no task reads, directly or indirectly, are left out, unless a softmax over all
+    experts needs them. While it exceeds ``limits``, the open gates with the lowest logits are
+    closed, except one per reader; then the readers of a level all read the same expert; then the
+    most expensive operators become the identity. Raises ParamsError if even that exceeds the
+    limits.
     """
     gates, logits, operators = _decided(supernet), supernet.selection_logits(), dict(operators)
-    while excess(found := _pruned(gates, operators, supernet.width), limits):
+    keep = supernet.softmax == "all"
+    while excess(found := _pruned(gates, operators, supernet.width, keep=keep), limits):
         if not (
             _close_one(gates, logits)
             or _share_one(gates, logits)
@@ -65,15 +67,26 @@ def exported_weights(supernet: Supernet, found: Found) -> dict[str, Tensor]:
         zip(found.architecture.levels, found.origins, strict=True)
     ):
         for j, (expert, k) in enumerate(zip(level, origins, strict=True)):
-            if number == 0:
+            if number == 0 and supernet.stems is not None:
                 state |= _stem(supernet, expert, k, f"stems.{j}")
             for depth, name in enumerate(expert.operators):
-                if name != IDENTITY:
-                    own = chains[number, k, depth].candidates[name].state_dict()
-                    state |= {f"levels.{number}.{j}.{depth}.{key}": v for key, v in own.items()}
+                own = chains[number, k, depth].candidates[name].state_dict()
+                if number + depth == 0 and supernet.stems is None:
+                    first = "weight" if name == IDENTITY else "expand.weight"
+                    own[first] = own[first][:, _columns(supernet, expert)]
+                state |= {f"levels.{number}.{j}.{depth}.{key}": v for key, v in own.items()}
+    state |= _gates(supernet, found)
+    return {key: value.detach().cpu().clone() for key, value in state.items()}
+
+
+def _gates(supernet: Supernet, found: Found) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = {}
     readers = [*found.origins[1:], range(len(found.architecture.tasks))]
     for number, above in enumerate(readers):
         weight: Tensor = supernet.gates[number].weight  # type: ignore[assignment]
+        if supernet.softmax == "all":
+            state[f"gates.{number}.linear.weight"] = weight
+            continue
         chosen = found.architecture.receivers(number)
         rows = [
             weight[r, [found.origins[number][k] for k in own]]
@@ -82,24 +95,30 @@ def exported_weights(supernet: Supernet, found: Found) -> dict[str, Tensor]:
         ]
         if rows:
             state[f"gates.{number}.linear.weight"] = torch.cat(rows)
-    return {key: value.detach().cpu().clone() for key, value in state.items()}
+    return state
 
 
-def _stem(supernet: Supernet, expert: Expert, k: int, name: str) -> dict[str, Tensor]:
-    width, vector, bias = supernet.width, supernet.embedding_dim, supernet.stems.bias
+def _columns(supernet: Supernet, expert: Expert) -> Tensor:
+    """Which of the numbers that all experts could read this one reads."""
+    vector = supernet.embedding_dim
     starts = [number * vector for number in expert.fields]
     if len(expert.interactions) > 1:
         starts.append(supernet.front.width)
-    columns = torch.cat([torch.arange(start, start + vector) for start in starts])
+    return torch.cat([torch.arange(start, start + vector) for start in starts])
+
+
+def _stem(supernet: Supernet, expert: Expert, k: int, name: str) -> dict[str, Tensor]:
+    width, stems, norm = supernet.width, supernet.stems, supernet.norm
     part = slice(k * width, (k + 1) * width)
-    norm = supernet.norm
-    assert bias is not None
+    assert stems is not None
+    assert stems.bias is not None
+    assert norm is not None
     assert norm.running_mean is not None
     assert norm.running_var is not None
     assert norm.num_batches_tracked is not None
     return {
-        f"{name}.linear.weight": supernet.stems.weight[k][:, columns],
-        f"{name}.linear.bias": bias[k],
+        f"{name}.linear.weight": stems.weight[k][:, _columns(supernet, expert)],
+        f"{name}.linear.bias": stems.bias[k],
         f"{name}.norm.running_mean": norm.running_mean[part],
         f"{name}.norm.running_var": norm.running_var[part],
         f"{name}.norm.num_batches_tracked": norm.num_batches_tracked,
@@ -116,12 +135,17 @@ def _decided(supernet: Supernet) -> Selections:
     )
 
 
-def _pruned(gates: Selections, operators: Mapping[Place, str], width: int) -> Found:
-    """The architecture of only the experts that are read, renumbered."""
+def _pruned(
+    gates: Selections, operators: Mapping[Place, str], width: int, *, keep: bool = False
+) -> Found:
+    """The architecture of only the experts that are read, renumbered; ``keep``: of all."""
     levels = len(gates.experts)
     kept: list[list[int]] = []
     readers = list(range(len(gates.experts[-1])))
     for level in reversed(range(levels)):
+        if keep:
+            kept.insert(0, list(range(gates.experts[level].shape[1])))
+            continue
         readers = gates.experts[level][readers].any(dim=0).nonzero().flatten().tolist()
         kept.insert(0, readers)
     read = [_reads(gates, kept, level) for level in range(levels)]

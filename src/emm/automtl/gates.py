@@ -1,7 +1,13 @@
 """Bernoulli gates with a straight-through gradient, and softmax over the open ones."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor
+
+Softmax = Literal["open", "all"]
+"""The experts over which the softmax of a reader is taken: the open ones, or all, as in the
+authors' code, where the weights of the open ones have a sum below 1."""
 
 
 def drawn(logits: Tensor) -> Tensor:
@@ -15,6 +21,12 @@ def drawn(logits: Tensor) -> Tensor:
     return draws + (probabilities - probabilities.detach())
 
 
+def opened(logits: Tensor) -> Tensor:
+    """Open each gate, with the gradient of its probability; logits beta of any shape."""
+    probabilities = logits.sigmoid()
+    return 1 + (probabilities - probabilities.detach())
+
+
 def decided(logits: Tensor) -> Tensor:
     """The more likely value of each gate: 1 where beta is positive, else 0."""
     return (logits > 0).to(logits.dtype)
@@ -25,6 +37,12 @@ def never_empty(gates: Tensor, logits: Tensor) -> Tensor:
     likeliest = torch.zeros_like(logits).scatter(1, logits.argmax(dim=1, keepdim=True), 1.0)
     empty = gates.detach().sum(dim=1, keepdim=True) == 0
     return gates + likeliest * empty
+
+
+def softmax_of_all(scores: Tensor, gates: Tensor) -> Tensor:
+    """g_k exp(s_k) / sum_j exp(s_j): the sum is over all experts, as in the authors' code; scores
+    [B, R, K], gates [R, K] -> [B, R, K]."""
+    return scores.softmax(dim=2) * gates
 
 
 def softmax_of_open(scores: Tensor, gates: Tensor) -> Tensor:

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from emm.automtl.fields import FieldFront, interaction
-from emm.automtl.operators import operator
+from emm.automtl.gates import Softmax, softmax_of_all
+from emm.automtl.operators import OperatorNorm, operator
 from emm.automtl.space import Expert, architecture_of
 from emm.config.binding import Count, Share
 from emm.nn.gates import mix
 from emm.nn.inputs import Inputs
-from emm.nn.mlp import Towers
+from emm.nn.mlp import GroupedLinear, Towers
 from emm.nn.numeric import DenseEncoding
 
 
@@ -21,7 +22,8 @@ class AutoMTL(nn.Module):
     """Levels of experts, each with its own inputs and layers, then one tower per task.
 
     ``architecture``: an `emm.automtl.space.Architecture` as plain JSON; ``tower``: hidden widths of
-    one tower. Raises ModelFileError for an architecture that can't be built.
+    one tower; ``stem``, ``operator_norm``, ``softmax``: see `emm.automtl.supernet.Supernet`. Raises
+    ModelFileError for an architecture that can't be built.
     Jiang et al., "Automatic Multi-Task Learning Framework with Neural Architecture Search in
     Recommendations", KDD 2024.
     """
@@ -36,22 +38,40 @@ class AutoMTL(nn.Module):
         tower: Sequence[int] = (64,),
         dropout: Share = 0.2,
         dense_encoding: DenseEncoding = "scaled",
+        stem: bool = True,
+        operator_norm: OperatorNorm = "output",
+        softmax: Softmax = "open",
         outputs: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.front = FieldFront(inputs, embedding_dim, dense_encoding)
         found = architecture_of(architecture, self.front.fields, tasks, "the model's arguments")
         first, width = found.levels[0], found.width
-        self.stems = nn.ModuleList(Stem(expert, embedding_dim, width) for expert in first)
+        stems = [(Stem if stem else Fields)(expert, embedding_dim, width) for expert in first]
+        self.stems = nn.ModuleList(stems)
+        # The widths that the first layers of the first level read, if these aren't the experts'.
+        widths = [None if stem else each.width for each in stems]
         self.levels = nn.ModuleList(
             nn.ModuleList(
-                nn.Sequential(*(operator(name, width, dropout) for name in expert.operators))
-                for expert in level
+                nn.Sequential(
+                    *(
+                        operator(
+                            name,
+                            width,
+                            dropout,
+                            in_width=widths[k] if number + depth == 0 else None,
+                            norm=operator_norm,
+                        )
+                        for depth, name in enumerate(expert.operators)
+                    )
+                )
+                for k, expert in enumerate(level)
             )
-            for level in found.levels
+            for number, level in enumerate(found.levels)
         )
+        gates = SubsetGates if softmax == "open" else MaskedGates
         self.gates = nn.ModuleList(
-            SubsetGates(found.receivers(number), len(level), self.front.width)
+            gates(found.receivers(number), len(level), self.front.width)
             for number, level in enumerate(found.levels)
         )
         self.towers = Towers(tasks, width, tower, dropout, outputs)
@@ -60,36 +80,49 @@ class AutoMTL(nn.Module):
         """dense [B, D], sparse [B, F] -> logits [B, O]."""
         vectors = self.front(dense, sparse)  # [B, fields, E]
         raw = vectors.flatten(1)  # [B, fields*E]
-        x = torch.stack([stem(vectors) for stem in self.stems], dim=1)  # [B, K, H]
+        inputs: Sequence[Tensor] = [stem(vectors) for stem in self.stems]  # K times [B, ...]
         for level, gates in zip(self.levels, self.gates, strict=True):
-            chains = zip(level.children(), x.unbind(1), strict=True)
+            chains = zip(level.children(), inputs, strict=True)
             found = torch.stack([layers(own) for layers, own in chains], dim=1)  # [B, K, H]
             x = mix(gates(raw), found)  # [B, R, H]
+            inputs = x.unbind(1)
         logits: Tensor = self.towers(x)
         return logits
 
 
-class Stem(nn.Module):
-    """The input of an expert of the first level as a vector: its fields, and the factorisation
-    machine over its interacting fields, through a linear layer and batch norm."""
+class Fields(nn.Module):
+    """The input of an expert of the first level: its fields, and the factorisation machine over its
+    interacting fields, of ``width`` numbers together."""
 
     fields: Tensor
     interactions: Tensor
 
-    def __init__(self, expert: Expert, embedding_dim: int, width: int) -> None:
+    def __init__(self, expert: Expert, embedding_dim: int, _width: int) -> None:
         super().__init__()
         pairs = expert.interactions if len(expert.interactions) > 1 else ()
         for name, chosen in (("fields", expert.fields), ("interactions", pairs)):
             self.register_buffer(name, torch.tensor(chosen, dtype=torch.int64), persistent=False)
-        self.linear = nn.Linear((len(expert.fields) + bool(pairs)) * embedding_dim, width)
+        self.width = (len(expert.fields) + bool(pairs)) * embedding_dim
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """vectors [B, fields, E] -> [B, width]."""
+        parts = [vectors[:, self.fields].flatten(1)]
+        if len(self.interactions):
+            parts.append(interaction(vectors[:, self.interactions]))  # [B, E]
+        return torch.cat(parts, dim=1)
+
+
+class Stem(Fields):
+    """The same as a vector of width H, through a linear layer and batch norm."""
+
+    def __init__(self, expert: Expert, embedding_dim: int, width: int) -> None:
+        super().__init__(expert, embedding_dim, width)
+        self.linear = nn.Linear(self.width, width)
         self.norm = nn.BatchNorm1d(width, affine=False)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """vectors [B, fields, E] -> [B, H]."""
-        parts = [vectors[:, self.fields].flatten(1)]
-        if len(self.interactions):
-            parts.append(interaction(vectors[:, self.interactions]))  # [B, E]
-        found: Tensor = self.norm(self.linear(torch.cat(parts, dim=1)))
+        found: Tensor = self.norm(self.linear(super().forward(vectors)))
         return found
 
 
@@ -121,3 +154,21 @@ class SubsetGates(nn.Module):
         if self.linear is not None:
             scores = scores.index_copy(1, self.places, self.linear(x))
         return torch.unflatten(scores, 1, self.shape).softmax(dim=2)
+
+
+class MaskedGates(nn.Module):
+    """R softmax gates over all K experts, of which each reader gets the weights of its own only."""
+
+    mask: Tensor
+
+    def __init__(self, chosen: Sequence[Sequence[int]], experts: int, in_width: int) -> None:
+        super().__init__()
+        mask = torch.zeros(len(chosen), experts)
+        for row, own in zip(mask, chosen, strict=True):
+            row[list(own)] = 1
+        self.register_buffer("mask", mask, persistent=False)
+        self.linear = GroupedLinear(len(chosen), in_width, experts, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, in] -> weights [B, R, K], zero for experts outside a gate's subset."""
+        return softmax_of_all(self.linear(x), self.mask)

@@ -1,23 +1,28 @@
 """The operators of an expert's layer, and the choice among them in the supernet."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from emm.automtl.space import IDENTITY, WIDTHS
 
+OperatorNorm = Literal["output", "hidden"]
+"""Where an operator has its batch norm. ``output``: after its last layer, see `MLPOperator`;
+``hidden``: after its first, as in the authors' code, see `PublishedOperator`."""
+
 
 class MLPOperator(nn.Module):
-    """Linear to ``hidden``, ReLU, linear back to ``width``, batch norm, dropout; [B, H] -> [B, H].
+    """Linear to ``hidden``, ReLU, linear to ``width``, batch norm, dropout; [B, in] -> [B, H].
 
     The batch norm has no weights, so that a candidate can't outweigh others by its scale; the layer
     above has weights.
     """
 
-    def __init__(self, width: int, hidden: int, dropout: float) -> None:
+    def __init__(self, in_width: int, width: int, hidden: int, dropout: float) -> None:
         super().__init__()
-        self.expand = nn.Linear(width, hidden)
+        self.expand = nn.Linear(in_width, hidden)
         self.project = nn.Linear(hidden, width)
         self.norm = nn.BatchNorm1d(width, affine=False)
         self.dropout = nn.Dropout(dropout)
@@ -31,23 +36,64 @@ class MLPOperator(nn.Module):
         return found
 
 
-def operator(name: str, width: int, dropout: float) -> nn.Module:
-    """The operator called ``name``, with fresh weights."""
-    return nn.Identity() if name == IDENTITY else MLPOperator(width, WIDTHS[name], dropout)
+class PublishedOperator(nn.Module):
+    """Dropout, linear to ``hidden``, batch norm, ReLU, linear to ``width``, ReLU; [B, in] ->
+    [B, H]."""
+
+    def __init__(self, in_width: int, width: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.expand = nn.Linear(in_width, hidden)
+        self.norm = nn.BatchNorm1d(hidden)
+        self.project = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden: Tensor = self.norm(self.expand(self.dropout(x)))
+        found: Tensor = self.project(hidden.relu())
+        return found.relu()
+
+
+def operator(
+    name: str,
+    width: int,
+    dropout: float,
+    *,
+    in_width: int | None = None,
+    norm: OperatorNorm = "output",
+) -> nn.Module:
+    """The operator called ``name``, with fresh weights.
+
+    ``in_width``: of a first layer that reads fields; its identity is a projection.
+    """
+    if name == IDENTITY:
+        return nn.Identity() if in_width is None else nn.Linear(in_width, width, bias=False)
+    kind = MLPOperator if norm == "output" else PublishedOperator
+    return kind(in_width or width, width, WIDTHS[name], dropout)
 
 
 class Choice(nn.Module):
     """One layer of an expert in the supernet: sum over candidates o of softmax(alpha)_o o(x).
 
     The first linear layers of all candidates are one matrix product. Once the choice is fixed,
-    ``alpha`` is None and only one candidate is left.
+    ``alpha`` is None and only one candidate is left. ``in_width``, ``norm``: see `operator`.
     """
 
     alpha: nn.Parameter | None
 
-    def __init__(self, candidates: Sequence[str], width: int, dropout: float) -> None:
+    def __init__(
+        self,
+        candidates: Sequence[str],
+        width: int,
+        dropout: float,
+        *,
+        in_width: int | None = None,
+        norm: OperatorNorm = "output",
+    ) -> None:
         super().__init__()
-        made = {name: operator(name, width, dropout) for name in candidates}
+        made = {
+            name: operator(name, width, dropout, in_width=in_width, norm=norm)
+            for name in candidates
+        }
         self.candidates = nn.ModuleDict(made)
         self.alpha = nn.Parameter(torch.zeros(len(candidates))) if len(candidates) > 1 else None
 
@@ -69,7 +115,7 @@ class Choice(nn.Module):
         return [parameter for parameter in before if id(parameter) not in left]
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [B, H] -> [B, H]."""
+        """x [B, in] -> [B, H]."""
         if self.alpha is None:
             (only,) = self.candidates.values()
             fixed: Tensor = only(x)
@@ -81,8 +127,8 @@ class Choice(nn.Module):
             weights[name] * each.finish(hidden)
             for (name, each), hidden in zip(networks.items(), expanded, strict=True)
         ]
-        if IDENTITY in weights:
-            mixed.append(weights[IDENTITY] * x)
+        others = (name for name in self.names if name not in networks)
+        mixed += [weights[name] * self.candidates[name](x) for name in others]
         return torch.stack(mixed).sum(dim=0)
 
 

@@ -16,7 +16,15 @@ from emm.automtl.discretise import likeliest, open_choices
 from emm.automtl.export import Found, decide, exported_weights
 from emm.automtl.settings import SearchSettings
 from emm.automtl.space import IDENTITY
-from emm.automtl.state import SearchState, fix_until, resume, save, start, take_step
+from emm.automtl.state import (
+    KINDS,
+    SearchState,
+    fix_until,
+    resume,
+    save,
+    start,
+    take_step,
+)
 from emm.automtl.supernet import Supernet
 from emm.core.errors import DataError
 from emm.core.progress import say
@@ -91,13 +99,17 @@ def _epoch(state: SearchState, context: TrainingContext, number: int, phase: str
     }
     seen, began = 0, time.perf_counter()
     supernet.train()
+    supernet.gates_open = settings.open_gates in ("always", phase)
+    together = KINDS if settings.folds == 1 and phase != WARM_UP else ("weights",)
     own = state.rows["weights"].shuffled(settings.batch_size, orders["weights"])
     for step, batch in enumerate(own, start=1):
-        losses["weights"] += take_step(state, "weights", batch)
+        loss = take_step(state, batch, *together)
+        for kind in together:
+            losses[kind] += loss
         seen += len(batch)
-        if phase != WARM_UP:
+        if phase != WARM_UP and "architecture" not in together:
             batch = next(others)
-            losses["architecture"] += take_step(state, "architecture", batch)
+            losses["architecture"] += take_step(state, batch, "architecture")
             seen += len(batch)
         if phase == DISCRETISE:
             fix_until(state, before + settings.discretised * step // steps)

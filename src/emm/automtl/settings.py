@@ -9,6 +9,8 @@ from pydantic import Field
 from emm.config.binding import Count, NotNegative, Positive, Share
 from emm.training.settings import OptimiserSettings
 
+Certainty = Literal["weight", "entropy"]
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -38,8 +40,13 @@ class SearchSettings:
         learning_rate: of the weights.
         weight_decay: of the weights.
         architecture_learning_rate: of the architecture.
+        architecture_weight_decay: of the architecture.
+        open_gates: until when all gates are open in training, and not drawn.
+        certainty: of a choice, by which the next to be fixed is chosen: the largest weight of its
+            candidates, or the entropy of their weights.
         selection_weight: of the mean probability of all gates, in the architecture's loss.
-        folds: the architecture learns on one of these parts of train, weights on the others.
+        folds: the architecture learns on one of these parts of train, weights on the others; with
+            1, both learn on all rows, in the same steps.
         sample: the share of train that is used.
         sample_weights: weigh the rows of train in the loss as the dataset says.
         positive_weight: factor of the losses of positive rows, by binary task.
@@ -54,8 +61,11 @@ class SearchSettings:
     learning_rate: Positive = 0.001
     weight_decay: NotNegative = 0.0
     architecture_learning_rate: Positive = 0.001
+    architecture_weight_decay: NotNegative = 0.0
+    open_gates: Literal["never", "warm-up", "always"] = "never"
+    certainty: Certainty = "weight"
     selection_weight: NotNegative = 0.0
-    folds: Annotated[int, Field(ge=2)] = 2
+    folds: Count = 2
     sample: Annotated[Share, Field(gt=0, le=1)] = 1.0
     sample_weights: bool = False
     positive_weight: Mapping[str, Positive] = field(default_factory=dict)

@@ -25,12 +25,14 @@ from emm.training.labels import rows_to_learn
 from emm.training.seeds import derive, seed_init
 from emm.training.settings import positive_weights
 
+KINDS = ("weights", "architecture")
+
 
 @dataclass(frozen=True)
 class SearchState:
     """A search in progress.
 
-    ``optimisers``, ``rows``: one each for "weights" and "architecture"; ``positive_weights``, of
+    ``optimisers``, ``rows``: one each of `KINDS`; ``positive_weights``, of
     each task: see `emm.nn.losses.task_losses`; ``history``: the finished epochs.
     """
 
@@ -65,7 +67,10 @@ def start(
             fused=True,
         ),
         "architecture": torch.optim.Adam(
-            supernet.architecture_parameters(), lr=settings.architecture_learning_rate, fused=True
+            supernet.architecture_parameters(),
+            lr=settings.architecture_learning_rate,
+            weight_decay=settings.architecture_weight_decay,
+            fused=True,
         ),
     }
     rows = {
@@ -85,24 +90,28 @@ def rows_of(train: Rows, settings: SearchSettings) -> dict[str, Rows]:
         order = torch.randperm(len(train), generator=generator)
         kept = order[: round(settings.sample * len(train))].sort().values
         train = train.rows(kept.to(train.labels.device))
+    if settings.folds == 1:
+        return dict.fromkeys(KINDS, train)
     part = (0, settings.folds, settings.seed)
     return {"weights": without_fold(train, *part), "architecture": fold_only(train, *part)}
 
 
-def take_step(state: SearchState, name: str, batch: RowTensors) -> Tensor:
-    """One step of the weights or of the architecture; returns the loss before the step, a mean over
-    the tasks with labels in the batch."""
-    for other, optimiser in state.optimisers.items():
+def take_step(state: SearchState, batch: RowTensors, *names: str) -> Tensor:
+    """One step of the weights, the architecture or both; returns the loss before the step, a mean
+    over the tasks with labels in the batch."""
+    for name, optimiser in state.optimisers.items():
         for group in optimiser.param_groups:
             for parameter in group["params"]:
-                parameter.requires_grad_(other == name)
+                parameter.requires_grad_(name in names)
     logits = state.supernet(*batch.inputs)
     losses = losses_of(logits, batch, state.positive_weights)
     loss = losses.mean()
-    total = loss + _penalty(state) if name == "architecture" else loss
-    state.optimisers[name].zero_grad(set_to_none=True)
+    total = loss + _penalty(state) if "architecture" in names else loss
+    for name in names:
+        state.optimisers[name].zero_grad(set_to_none=True)
     total.backward()  # type: ignore[no-untyped-call]
-    state.optimisers[name].step()
+    for name in names:
+        state.optimisers[name].step()
     if batch.partly_labelled:
         loss = losses.sum() / (labelled_rows(batch.labels) > 0).sum()
     return loss.detach().double()
@@ -125,7 +134,7 @@ def fix_until(state: SearchState, count: int) -> None:
     choices = dict(state.supernet.choices())
     fixed = len(choices) - len(open_choices(state.supernet))
     for _ in range(min(count, len(choices)) - fixed):
-        place, name = most_certain(state.supernet, state.limits)
+        place, name = most_certain(state.supernet, state.limits, state.settings.certainty)
         _fix(state, place, name)
 
 

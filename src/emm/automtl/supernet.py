@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Annotated, NamedTuple, get_args
 
 import torch
@@ -9,8 +10,16 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from emm.automtl.fields import FieldFront, gated_interactions
-from emm.automtl.gates import decided, drawn, never_empty, softmax_of_open
-from emm.automtl.operators import Choice
+from emm.automtl.gates import (
+    Softmax,
+    decided,
+    drawn,
+    never_empty,
+    opened,
+    softmax_of_all,
+    softmax_of_open,
+)
+from emm.automtl.operators import Choice, OperatorNorm
 from emm.automtl.space import Operator
 from emm.config.binding import Count, Share
 from emm.nn.gates import mix
@@ -41,7 +50,11 @@ class Supernet(nn.Module):
     task, reads the mean of the experts whose gates are open, weighted by a softmax gate on the raw
     fields. Every layer is a `Choice` among ``operators``. In train mode, each forward pass samples
     the gates, which are open with probability ``open_at_start`` at first; in eval mode each has its
-    more likely value.
+    more likely value. While ``gates_open``, train mode opens all of them.
+
+    Without ``stem``, the first layer of an expert reads the fields itself; without ``dense_gates``,
+    all experts read all dense features, which interact with none. ``operator_norm``: see
+    `emm.automtl.operators.OperatorNorm`; ``softmax``: see `emm.automtl.gates.Softmax`.
     Jiang et al., "Automatic Multi-Task Learning Framework with Neural Architecture Search in
     Recommendations", KDD 2024, section on DESAN.
     """
@@ -61,19 +74,28 @@ class Supernet(nn.Module):
         width: Count = 64,
         operators: Sequence[Operator] = get_args(Operator),
         open_at_start: Chance = 0.5,
+        stem: bool = True,
+        dense_gates: bool = True,
+        operator_norm: OperatorNorm = "output",
+        softmax: Softmax = "open",
         outputs: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        self.embedding_dim, self.width = embedding_dim, width
+        self.embedding_dim, self.width, self.gates_open = embedding_dim, width, False
+        self.operator_norm, self.softmax = operator_norm, softmax
+        self.ungated = 0 if dense_gates else inputs.dense
         self.front = FieldFront(inputs, embedding_dim, dense_encoding)
-        self.stems = GroupedLinear(experts, self.front.width + embedding_dim, width)
-        self.norm = nn.BatchNorm1d(experts * width, affine=False)
+        fields = self.front.width + embedding_dim
+        self.stems = GroupedLinear(experts, fields, width) if stem else None
+        self.norm = nn.BatchNorm1d(experts * width, affine=False) if stem else None
+        choice = partial(Choice, operators, width, dropout, norm=operator_norm)
+        first = choice if stem else partial(choice, in_width=fields)
         self.levels = nn.ModuleList(
             nn.ModuleList(
-                nn.Sequential(*(Choice(operators, width, dropout) for _ in range(layers)))
+                nn.Sequential(*((choice if level + depth else first)() for depth in range(layers)))
                 for _ in range(experts)
             )
-            for _ in range(levels)
+            for level in range(levels)
         )
         readers = [experts] * (levels - 1) + [tasks]
         self.gates = nn.ModuleList(
@@ -92,17 +114,18 @@ class Supernet(nn.Module):
         open_gates = self.selections()
         vectors = self.front(dense, sparse)  # [B, fields, E]
         raw = vectors.flatten(1)  # [B, fields*E]
-        x = self._stems(vectors, raw, open_gates)  # [B, K, H]
+        weigh = softmax_of_open if self.softmax == "open" else softmax_of_all
+        x = self._inputs(vectors, raw, open_gates)  # [B, K, H], or [B, K, fields*E + E]
         for level, gates, chosen in zip(self.levels, self.gates, open_gates.experts, strict=True):
             chains = zip(level.children(), x.unbind(1), strict=True)
             found = torch.stack([chain(own) for chain, own in chains], dim=1)  # [B, K, H]
-            x = mix(softmax_of_open(gates(raw), chosen), found)  # [B, R, H]
+            x = mix(weigh(gates(raw), chosen), found)  # [B, R, H]
         logits: Tensor = self.towers(x)
         return logits
 
     def selections(self) -> Selections:
         """The values of all gates, sampled in train mode; each reader has an open one."""
-        value = drawn if self.training else decided
+        value = (opened if self.gates_open else drawn) if self.training else decided
         fields, interactions, experts = self.selection_logits()
         return Selections(
             never_empty(value(fields), fields),
@@ -111,8 +134,14 @@ class Supernet(nn.Module):
         )
 
     def selection_logits(self) -> Selections:
-        """The logits beta of all gates."""
-        return Selections(self.beta_fields, self.beta_interactions, tuple(self.beta_experts))
+        """The logits beta of all gates; those of dense features without a gate are constant."""
+        fields: Tensor = self.beta_fields
+        interactions: Tensor = self.beta_interactions
+        if self.ungated:
+            dense = torch.arange(self.front.fields, device=fields.device) < self.ungated
+            fields = fields.masked_fill(dense, torch.finfo(fields.dtype).max)
+            interactions = interactions.masked_fill(dense, -torch.inf)
+        return Selections(fields, interactions, tuple(self.beta_experts))
 
     def choices(self) -> Iterator[tuple[tuple[int, int, int], Choice]]:
         """All layers of all experts, each with its level, expert and layer number."""
@@ -131,13 +160,14 @@ class Supernet(nn.Module):
         """All parameters that aren't those of the architecture."""
         return [each for name, each in self.named_parameters() if not _of_architecture(name)]
 
-    def _stems(self, vectors: Tensor, raw: Tensor, chosen: Selections) -> Tensor:
-        """The inputs of the first level as vectors of width H; [B, K, H].
-
-        The weights of closed fields are zero, so that all experts share one matrix product.
-        """
-        own, paired = torch.split(self.stems.weight, [self.front.width, self.embedding_dim], dim=2)
+    def _inputs(self, vectors: Tensor, raw: Tensor, chosen: Selections) -> Tensor:
+        """The inputs of the first level, with a stem as vectors of width H; [B, K, ...]."""
         columns = chosen.fields.repeat_interleave(self.embedding_dim, dim=1)  # [K, fields*E]
+        if self.stems is None or self.norm is None:
+            pairs = gated_interactions(vectors, chosen.interactions)  # [B, K, E]
+            return torch.cat([raw.unsqueeze(1) * columns, pairs], dim=2)
+        # The weights of closed fields are zero, so that all experts share one matrix product.
+        own, paired = torch.split(self.stems.weight, [self.front.width, self.embedding_dim], dim=2)
         weight = (own * columns.unsqueeze(1)).flatten(0, 1)  # [K*H, fields*E]
         bias = None if self.stems.bias is None else self.stems.bias.flatten()
         single = nn.functional.linear(raw, weight, bias)  # [B, K*H]

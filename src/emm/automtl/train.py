@@ -73,7 +73,8 @@ def _load(model: nn.Module, weights: Path) -> None:
         raise ModelFileError(
             f"the search's weights don't fit the model: {str(error).splitlines()[-1].strip()}",
             where=weights,
-            expected="the same embedding_dim, dense_encoding and tower in `train` and `search`",
+            expected="the same embedding_dim, dense_encoding, tower, stem, operator_norm and "
+            "softmax in `train` and `search`",
             next_step="make them equal, or set `start: scratch`",
         ) from error
 
