@@ -6,7 +6,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from emm.report.study_settings import StudyTableSettings
+from emm.report.facts import DatasetFacts
+from emm.report.study import write_study
+from emm.report.study_files import read_all_stored, results_file, stored_table, write_stored
+from emm.report.study_results import read_table, write_table_metrics
+from emm.report.study_settings import StudySettings, StudyTableSettings
 
 TASKS = ("income", "never-married")
 SETTINGS = StudyTableSettings("One", "census-income", "tuned", ("tm-1", "mmoe", "emm"), "emm")
@@ -33,3 +37,29 @@ def write_models(write_evaluation: Write, folder: Path, logits: Mapping[str, Ten
     for name, of_model in logits.items():
         aucs = {task: [0.95] * len(of_model) for task in TASKS}
         write_evaluation(folder, name, aucs, logits=of_model)
+
+
+def run_table(
+    name: str, study: StudySettings, facts: Mapping[str, DatasetFacts], root: Path, out: Path
+) -> None:
+    """Compute one table from the evaluations in ``root``; write its files into ``out``."""
+    settings = study.tables[name]
+    of = facts[settings.dataset]
+    table = read_table(settings, of, root, pool=study.pool, against=study.against(name))
+    write_table_metrics(out / "metrics" / name, table)
+    write_stored(results_file(out, name), stored_table(table, of, study))
+
+
+def run_study(
+    study: StudySettings, facts: Mapping[str, DatasetFacts], root: Path, out: Path
+) -> str:
+    """Compute all tables and the page ``out``/study.md, and return it."""
+    for name in study.tables:
+        run_table(name, study, facts, root, out)
+    return write_page(study, out)
+
+
+def write_page(study: StudySettings, out: Path) -> str:
+    """Write ``out``/study.md from the tables that are in ``out``, and return it."""
+    write_study(study, read_all_stored(study, out), out / "study.md")
+    return (out / "study.md").read_text()

@@ -14,10 +14,10 @@ from emm.report.evidence import read_evidence
 from emm.report.facts import DatasetFacts, facts_of
 from emm.report.readme import results_table
 from emm.report.results import read_results
-from emm.report.study import write_study
 from emm.report.study_settings import StudySettings, StudyTableSettings
 from emm.report.summary import read_metrics, summarise, write_metrics
 from emm.report.write import write_report
+from tests.report.study_tables import run_study
 
 TASKS, KINDS = ("click", "price"), ("binary", "regression")
 MODELS = ("tm-1", "emm")
@@ -172,13 +172,11 @@ def test_a_study_tests_differences_of_binary_tasks_only(
         write_mixed(tmp_path, model)
     table = StudyTableSettings("One", "shop", "tuned", MODELS, "emm", trained=("tm-1",))
     study = StudySettings({"one": table}, tasks=("one",))
-    paths = {"metrics": tmp_path / "m", "report": tmp_path / "study.md"}
-    write_study(study, {"shop": facts}, root=tmp_path, **paths)
-    found = json.loads((tmp_path / "m/one/tm-1.json").read_text())
+    text = run_study(study, {"shop": facts}, tmp_path, tmp_path)
+    found = json.loads((tmp_path / "metrics/one/tm-1.json").read_text())
     assert found["p_procedure_click"] <= 1
     assert (found["p_procedure_price"], found["difference_price"]) == (None, None)
     assert (found["validation_auc_click"], found["validation_r2_price"]) == (0.92, -0.58)
-    text = (tmp_path / "study.md").read_text()
     assert "- click, " in text
     assert "- price" not in text
     assert "| model | test R² | validation R² |" in " ".join(text.split()).replace("  ", " ")

@@ -13,9 +13,9 @@ from emm.report.new_rows import aucs_of_new_rows
 from emm.report.predictions import read_predictions
 from emm.report.results import read_results
 from emm.report.searched import write_searched
-from emm.report.study import write_study
 from emm.report.study_settings import StudySettings, StudyTableSettings
 from tests.report.shop import KINDS, MODELS, ROWS, TASKS, drawn_seen, with_seen
+from tests.report.study_tables import run_study
 
 Write = Callable[..., Path]
 COLUMN = "AUC, new rows"
@@ -32,8 +32,7 @@ def root(tmp_path_factory: pytest.TempPathFactory, write_shop: Write) -> Path:
 
 
 def study_page(root: Path, facts: DatasetFacts, out: Path) -> str:
-    write_study(STUDY, {"shop": facts}, root=root, metrics=out / "metrics", report=out / "study.md")
-    return (out / "study.md").read_text()
+    return run_study(STUDY, {"shop": facts}, root, out)
 
 
 def test_the_tables_have_the_auc_on_new_rows(

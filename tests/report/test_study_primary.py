@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from emm.report.facts import DatasetFacts
-from emm.report.study import write_study
 from emm.report.study_settings import PrimaryFamily, StudySettings
-from tests.report.study_tables import SETTINGS, Write, folder, noisy, write_models
+from tests.report.study_tables import SETTINGS, Write, folder, noisy, run_study, write_models
 
 FAMILY = PrimaryFamily("one", ("tm-1", "mmoe"))
 PageOf = Callable[..., str]
@@ -21,11 +20,8 @@ def page_of(tmp_path: Path, write_evaluation: Write, facts: DatasetFacts) -> Pag
             name: noisy(1.0 + place, seeds, place) for place, name in enumerate(SETTINGS.rows)
         }
         write_models(write_evaluation, folder(tmp_path), logits)
-        report = tmp_path / "study.md"
         study = StudySettings({"one": SETTINGS}, primary)
-        facts_of = {"census-income": facts}
-        write_study(study, facts_of, root=tmp_path, metrics=tmp_path / "m", report=report)
-        return report.read_text()
+        return run_study(study, {"census-income": facts}, tmp_path, tmp_path)
 
     return make
 

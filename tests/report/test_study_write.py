@@ -9,8 +9,8 @@ import pytest
 
 from emm.core.errors import DataError
 from emm.report.facts import DatasetFacts
-from emm.report.study import write_study
 from emm.report.study_settings import StudySettings, StudyTableSettings
+from tests.report.study_tables import run_study
 
 TASKS = ("income", "never-married", "college", "full-time")
 ROWS = ("tm-1", "mmoe", "emm")
@@ -43,10 +43,6 @@ def root(tmp_path_factory: pytest.TempPathFactory, write_evaluation: Callable[..
     return root
 
 
-def write(study: StudySettings, facts: dict[str, DatasetFacts], root: Path, out: Path) -> None:
-    write_study(study, facts, root=root, metrics=out / "metrics", report=out / "reports/study.md")
-
-
 def contents(root: Path) -> dict[str, bytes]:
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
@@ -56,30 +52,31 @@ def written(
     tmp_path_factory: pytest.TempPathFactory, root: Path, all_facts: dict[str, DatasetFacts]
 ) -> Path:
     out = tmp_path_factory.mktemp("written")
-    write(STUDY, all_facts, root, out)
+    run_study(STUDY, all_facts, root, out)
     return out
 
 
 def test_all_files_are_written(written: Path) -> None:
     metrics = [f"metrics/tasks-{count}/{row}.json" for count in (2, 3, 4) for row in ROWS]
-    expected = [*metrics, "reports/study.md", "reports/study/tasks.svg"]
+    results = [f"results/tasks-{count}.json" for count in (2, 3, 4)]
+    expected = [*metrics, *results, "study.md", "study/tasks.svg"]
     assert sorted(contents(written)) == sorted(expected)
 
 
 def test_a_second_run_gives_the_same_bytes(
     written: Path, tmp_path: Path, root: Path, all_facts: dict[str, DatasetFacts]
 ) -> None:
-    write(STUDY, all_facts, root, tmp_path)
+    run_study(STUDY, all_facts, root, tmp_path)
     assert contents(tmp_path) == contents(written)
 
 
 def test_the_figure_is_valid_svg(written: Path) -> None:
-    tree = ET.parse(written / "reports/study/tasks.svg").getroot()
+    tree = ET.parse(written / "study/tasks.svg").getroot()
     assert any(node.tag.endswith("path") for node in tree.iter())
 
 
 def test_the_page_has_its_sections_in_order(written: Path) -> None:
-    lines = (written / "reports/study.md").read_text().splitlines()
+    lines = (written / "study.md").read_text().splitlines()
     assert [line for line in lines if line.startswith("#")] == [
         "# The study",
         "## Findings",
@@ -94,8 +91,7 @@ def test_the_page_has_its_sections_in_order(written: Path) -> None:
 
 
 def test_notes_are_printed(tmp_path: Path, root: Path, all_facts: dict[str, DatasetFacts]) -> None:
-    write(replace(STUDY, notes=("One thing.", "Another.")), all_facts, root, tmp_path)
-    text = (tmp_path / "reports/study.md").read_text()
+    text = run_study(replace(STUDY, notes=("One thing.", "Another.")), all_facts, root, tmp_path)
     assert "## What was tried\n\n- One thing.\n- Another.\n" in text
 
 
@@ -104,5 +100,5 @@ def test_nothing_is_written_if_an_evaluation_is_missing(
 ) -> None:
     table = replace(STUDY.tables["tasks-2"], rows=(*ROWS, "ple"))
     with pytest.raises(DataError, match="ple has not been evaluated"):
-        write(StudySettings({"one": table}), all_facts, root, tmp_path)
+        run_study(StudySettings({"one": table}), all_facts, root, tmp_path)
     assert contents(tmp_path) == {}

@@ -1,8 +1,11 @@
 """Markdown tables about a dataset: its splits and labels, and its inferred columns."""
 
+from collections.abc import Mapping
+
 from emm.report.facts import DatasetFacts
 from emm.report.markdown import code, markdown_table
 
+SEEN_SPLITS = ("test", "validation")
 LISTED_CLASSES = 8  # more classes are summed up
 LONGEST_EXAMPLE = 40
 
@@ -37,15 +40,20 @@ def label_text(facts: DatasetFacts, split: str, task: str) -> str:
 
 def seen_sentence(facts: DatasetFacts) -> str:
     """Say how many rows of test and validation have the features of a row of train; "" if none."""
-    counts = {split: facts.seen_rows(split) for split in ("test", "validation")}
+    counts = {split: facts.seen_rows(split) for split in SEEN_SPLITS}
+    return seen_counts_sentence(counts, facts.rows)
+
+
+def seen_counts_sentence(counts: Mapping[str, int], rows: Mapping[str, int]) -> str:
+    """The same of ``counts`` by split, out of ``rows``."""
+    found = {split: counts[split] for split in SEEN_SPLITS if counts.get(split)}
     parts = [
-        f"{count:,} of {facts.rows[split]:,} {split} rows ({_percent(count, facts.rows[split])})"
-        for split, count in counts.items()
-        if count
+        f"{count:,} of {rows[split]:,} {split} rows ({_percent(count, rows[split])})"
+        for split, count in found.items()
     ]
     if not parts:
         return ""
-    have = "has" if sum(counts.values()) == 1 else "have"
+    have = "has" if sum(found.values()) == 1 else "have"
     return f"{' and '.join(parts)} {have} the features of a row of train."
 
 

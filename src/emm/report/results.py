@@ -175,20 +175,22 @@ def read_json(path: Path, kind: type[Kind]) -> Kind:
     return bound
 
 
-def read_tree(path: Path) -> Any:
+def read_tree(path: Path, next_step: str = NEXT_STEP) -> Any:
     """Read a JSON file; raise DataError if it is missing, damaged or has NaN or infinity."""
     try:
         return json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_json)
     except FileNotFoundError:
-        refuse(path, "is missing", "no such file", None)
+        refuse(path, "is missing", "no such file", None, next_step)
     except (OSError, ValueError) as error:
-        refuse(path, "can't be read", error, "JSON without NaN or infinity")
+        refuse(path, "can't be read", error, "JSON without NaN or infinity", next_step)
 
 
-def refuse(path: Path, what: str, got: object, expected: object) -> NoReturn:
-    """Raise a DataError for an unusable file of an evaluation."""
+def refuse(
+    path: Path, what: str, got: object, expected: object, next_step: str = NEXT_STEP
+) -> NoReturn:
+    """Raise a DataError for an unusable file, by default one of an evaluation."""
     raise DataError(
-        f"{path.name} {what}", where=path, got=got, expected=expected, next_step=NEXT_STEP
+        f"{path.name} {what}", where=path, got=got, expected=expected, next_step=next_step
     )
 
 

@@ -1,76 +1,62 @@
-"""The study's report: metrics files, the figure and the page."""
+"""The study's report: the figure and the page, from the tables' files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from emm.core.files import atomic_folder, write_text
-from emm.report.data_tables import label_text, seen_sentence
+from emm.report.data_tables import label_text, seen_counts_sentence
 from emm.report.facts import DatasetFacts
 from emm.report.markdown import markdown_table, render
 from emm.report.published import CITATION_OF_BOTH
 from emm.report.study_differences import FEWEST_SEEDS, SIGNIFICANCE
 from emm.report.study_figure import draw_tasks
+from emm.report.study_files import StoredTable
 from emm.report.study_findings import findings
-from emm.report.study_results import StudyTable, read_tables, write_study_metrics
 from emm.report.study_settings import StudySettings
 from emm.report.study_tables import table_section
 from emm.report.tables import new_rows_title
 
 TASKS_FIGURE = "tasks.svg"
+Stored = Mapping[str, StoredTable]
 
 
-def write_study(
-    study: StudySettings,
-    facts: Mapping[str, DatasetFacts],
-    *,
-    root: Path,
-    metrics: Path,
-    report: Path,
-) -> None:
-    """Write ``metrics``/<table>/<model>.json, the page ``report`` and the folder of its figures.
-
-    Reads the evaluations in ``root``/data/evaluation. Both folders are replaced. Nothing is written
-    unless all input is valid.
+def write_study(study: StudySettings, stored: Stored, report: Path) -> None:
+    """Write the page ``report`` and the folder of its figures, which is replaced.
 
     Args:
-        facts: by dataset, for each that a table is about.
-
-    Raises:
-        DataError: an evaluation is missing or unusable.
+        stored: by table; the page says which tables of ``study`` it lacks.
     """
-    tables = read_tables(study, facts, root)
     figures = report.with_suffix("")
     with atomic_folder(figures) as temporary:
-        if study.tasks:
-            draw_tasks(temporary / TASKS_FIGURE, [tables[name] for name in study.tasks])
-    write_study_metrics(metrics, tables)
-    write_text(report, study_page(study, facts, tables, figures.name))
+        compared = [stored[name].table for name in study.tasks if name in stored]
+        if compared:
+            draw_tasks(temporary / TASKS_FIGURE, compared)
+    write_text(report, study_page(study, stored, figures.name))
 
 
-def study_page(
-    study: StudySettings,
-    facts: Mapping[str, DatasetFacts],
-    tables: Mapping[str, StudyTable],
-    figures: str,
-) -> str:
+def study_page(study: StudySettings, stored: Stored, figures: str) -> str:
     """Return the page's Markdown; ``figures`` is the figures' folder, relative to the page."""
-    datasets = list(dict.fromkeys(table.settings.dataset for table in tables.values()))
-    recipes = sorted({table.settings.recipe for table in tables.values()})
-    seeds = {s.totals.seeds for table in tables.values() for s in table.summaries.values()}
+    tables = [each.table for each in stored.values()]
+    by_dataset = {each.facts.name: each for each in stored.values()}
+    facts = {name: each.facts for name, each in by_dataset.items()}
+    seen = {n: seen_counts_sentence(s.seen, s.facts.rows) for n, s in by_dataset.items()}
+    seeds = {s.totals.seeds for table in tables for s in table.summaries.values()}
     return render(
         "study.md.j2",
-        tables=[{**table_section(table), "findings": findings(table)} for table in tables.values()],
-        primary=_primary(tables),
+        tables=[_section(name, study, stored) for name in study.tables],
+        names=[f"`{name}`" for name in study.tables],
+        primary=_primary(study, stored),
         significance=SIGNIFICANCE,
         fewest_seeds=FEWEST_SEEDS,
-        split_table=_split_table({name: facts[name] for name in datasets}),
-        seen_rows={n: seen_sentence(facts[n]) for n in datasets if seen_sentence(facts[n])},
-        new_rows=next(filter(None, (new_rows_title(t.summaries) for t in tables.values())), ""),
-        facts=facts[datasets[0]],
-        recipes=[f"`{recipe}`" for recipe in recipes],
+        split_table=_split_table(facts) if facts else "",
+        seen_rows={name: sentence for name, sentence in seen.items() if sentence},
+        new_rows=next(filter(None, (new_rows_title(t.summaries) for t in tables)), ""),
+        facts=next(iter(facts.values()), None),
+        recipes=[f"`{each}`" for each in sorted({table.settings.recipe for table in tables})],
         seed_counts=sorted(seeds),
-        compared=[f'"{study.tables[name].title}"' for name in study.tasks],
+        compared=_titles(study, [name for name in study.tasks if name in stored]),
+        not_compared=_titles(study, [name for name in study.tasks if name not in stored]),
         notes=study.notes,
         citation=CITATION_OF_BOTH,
         figures=figures,
@@ -78,14 +64,29 @@ def study_page(
     )
 
 
-def _primary(tables: Mapping[str, StudyTable]) -> dict[str, Any] | None:
-    """What the page says about the primary family; None if no table has it."""
-    for table in tables.values():
-        if table.family:
-            settings, family = table.settings, table.family
-            about = {"title": settings.title, "reference": settings.reference}
-            return {**about, **vars(family), "decides": family.decides}
-    return None
+def _section(name: str, study: StudySettings, stored: Stored) -> dict[str, Any]:
+    """What the page says about one table, which may have no file."""
+    if name not in stored:
+        return {"settings": study.tables[name], "missing": True}
+    table = stored[name].table
+    return {**table_section(table), "findings": findings(table), "missing": False}
+
+
+def _primary(study: StudySettings, stored: Stored) -> dict[str, Any] | None:
+    """What the page says about the primary family; None if none is declared."""
+    if study.primary is None:
+        return None
+    settings = study.tables[study.primary.table]
+    about = {"title": settings.title, "reference": settings.reference}
+    found = stored.get(study.primary.table)
+    family = found and found.table.family
+    if not family:
+        return {**about, "against": study.primary.against, "missing": True}
+    return {**about, **vars(family), "decides": family.decides, "missing": False}
+
+
+def _titles(study: StudySettings, names: Sequence[str]) -> list[str]:
+    return [f'"{study.tables[name].title}"' for name in names]
 
 
 def _split_table(facts: Mapping[str, DatasetFacts]) -> str:

@@ -137,8 +137,14 @@ def write_study_metrics(folder: Path, tables: Mapping[str, StudyTable]) -> None:
     """Write ``folder``/<table>/<model>.json with scalars only; ``folder`` is replaced."""
     with atomic_folder(folder) as temporary:
         for name, table in tables.items():
-            for model, results in table.results.items():
-                write_json(temporary / name / f"{model}.json", _flat(table, results))
+            write_table_metrics(temporary / name, table)
+
+
+def write_table_metrics(folder: Path, table: StudyTable) -> None:
+    """Write ``folder``/<model>.json with scalars only; ``folder`` is replaced."""
+    with atomic_folder(folder) as temporary:
+        for model, results in table.results.items():
+            write_json(temporary / f"{model}.json", _flat(table, results))
 
 
 def _flat(table: StudyTable, results: StudyResults) -> dict[str, object]:
