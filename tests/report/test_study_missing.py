@@ -84,4 +84,8 @@ def test_a_page_without_any_table_has_no_numbers(root: Path) -> None:
     assert "| " not in text
     assert "Every model was trained with" not in text
     assert "None" not in text
-    assert list((root / "study").iterdir()) == []
+
+
+def test_without_a_figure_git_can_keep_the_folder_of_the_figures(root: Path) -> None:
+    without(root, "one", "two")
+    assert [file.name for file in (root / "study").iterdir()] == [".gitkeep"]

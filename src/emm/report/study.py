@@ -32,6 +32,8 @@ def write_study(study: StudySettings, stored: Stored, report: Path) -> None:
         compared = [stored[name].table for name in study.tasks if name in stored]
         if compared:
             draw_tasks(temporary / TASKS_FIGURE, compared)
+        else:
+            (temporary / ".gitkeep").touch()  # git has no empty folders
     write_text(report, study_page(study, stored, figures.name))
 
 

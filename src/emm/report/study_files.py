@@ -5,12 +5,13 @@ One table can be computed without the evaluations of the others.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, make_dataclass, replace
+from dataclasses import asdict, dataclass, fields, make_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from emm.config.binding import bind
 from emm.core.files import write_json
+from emm.metrics.procedures import Estimate
 from emm.report.facts import DatasetFacts
 from emm.report.new_rows import SPLITS
 from emm.report.results import read_tree, refuse
@@ -20,6 +21,7 @@ from emm.report.study_steady import steady
 
 # Settings that a table's numbers depend on; the others, such as its title, are those of today.
 _FIXED = ("dataset", "recipe", "rows", "borrowed", "reference", "trained")
+_ESTIMATE = {each.name for each in fields(Estimate)}
 _SEEN = "seen"  # a fact about every row, of which a file has counts only
 _Facts: Any = make_dataclass(
     "_Facts",
@@ -77,7 +79,7 @@ def read_stored(path: Path, next_step: str) -> StoredTable:
     """
     tree: Any = read_tree(path, next_step)
     for estimate in _estimates(tree):
-        if estimate.get("degrees_of_freedom", 0) is None:
+        if estimate["degrees_of_freedom"] is None:
             estimate["degrees_of_freedom"] = math.inf
     errors: list[str] = []
     content = bind(_Content, tree, "", errors)
@@ -107,7 +109,7 @@ def _estimates(tree: object) -> list[dict[str, Any]]:
     """The estimates within a file's content, wherever they are."""
     if not isinstance(tree, dict):
         return []
-    if "rows_error" in tree and "seeds_error" in tree:
+    if set(tree) == _ESTIMATE:
         return [tree]
     return [estimate for each in tree.values() for estimate in _estimates(each)]
 
