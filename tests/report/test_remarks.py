@@ -18,9 +18,9 @@ from emm.report.markdown import code
 from emm.report.predictions import read_predictions, rows_by_task
 from emm.report.remarks import starts_as_average, starts_of
 from emm.report.results import read_results
-from emm.report.study import write_study
 from emm.report.study_settings import StudySettings, StudyTableSettings
 from tests.report.shop import KINDS, MODELS, ROWS, TASKS, cells, report
+from tests.report.study_tables import run_study
 
 Write = Callable[..., Path]
 
@@ -113,8 +113,7 @@ def test_a_study_compares_classes_by_the_bootstrap(
     folders = {model: write_shop(tmp_path, model, best_epoch=0) for model in MODELS}
     settings = StudyTableSettings("One", "shop", "tuned", MODELS, "emm")
     study = StudySettings({"one": settings}, tasks=("one",))
-    paths = {"metrics": tmp_path / "m", "report": tmp_path / "study.md"}
-    write_study(study, {"shop": shop}, root=tmp_path, **paths)
+    text = run_study(study, {"shop": shop}, tmp_path, tmp_path)
     replicates = {}
     for model, folder in folders.items():
         stored = load_file(folder / "predictions.safetensors")
@@ -122,12 +121,11 @@ def test_a_study_compares_classes_by_the_bootstrap(
         replicates[model] = auc_replicates(
             stored["logits"][:, known, 1:4], stored["labels"][known, 1]
         )
-    found = json.loads((tmp_path / "m/one/mmoe.json").read_text())
+    found = json.loads((tmp_path / "metrics/one/mmoe.json").read_text())
     expected = compare_replicates(replicates["mmoe"], replicates["emm"])
     assert found["difference_colour"] == pytest.approx(expected.difference, abs=1e-8)
     assert found["standard_error_rows_colour"] == pytest.approx(expected.standard_error, abs=1e-8)
     assert found["p_trained_models_colour"] == pytest.approx(expected.p, rel=1e-5)
-    text = (tmp_path / "study.md").read_text()
     low, high = auc_interval(found_rows(folders["emm"], shop)["colour"]) or (0, 0)
     assert f"| [{low:.4f}, {high:.4f}] |" in text
     assert "- buy: the test split has" in text
@@ -202,7 +200,5 @@ def test_a_study_says_whether_its_rows_are_weighted(
 ) -> None:
     write_shop(tmp_path, "emm", weights)
     study = StudySettings({"one": StudyTableSettings("One", "shop", "tuned", ("emm",), "emm")})
-    paths = {"metrics": tmp_path / "m", "report": tmp_path / "study.md"}
-    write_study(study, {"shop": shop}, root=tmp_path, **paths)
-    text = (tmp_path / "study.md").read_text()
+    text = run_study(study, {"shop": shop}, tmp_path, tmp_path)
     assert ("The rows are weighted in every score." in text) == (weights is not None)

@@ -97,11 +97,3 @@ def test_an_unknown_table_is_named_with_the_known_ones(study: Path) -> None:
     assert code == 2
     assert "did you mean 'tuned'?" in message
     assert not (study / "results").exists()
-
-
-def test_a_missing_evaluation_leaves_no_file(study: Path) -> None:
-    code, message = run(study, "table_study.py", "as-published")
-    assert code == 1
-    assert "mmoe has not been evaluated" in message
-    assert not (study / "results/as-published.json").exists()
-    assert not (study / "metrics").exists()
