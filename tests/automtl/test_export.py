@@ -55,7 +55,7 @@ def test_a_supernet_with_fixed_choices_equals_the_exported_model(seed: int) -> N
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", SEEDS[:3])
 def test_published_ways_are_exported_as_they_are_searched(seed: int, way: dict[str, Any]) -> None:
     made = supernet(seed, **way)
     _, model = exported(made, **way)
@@ -68,7 +68,7 @@ def test_published_ways_are_exported_as_they_are_searched(seed: int, way: dict[s
     torch.testing.assert_close(made(*rows), expected)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", SEEDS[:3])
 def test_dense_features_without_gates_are_read_by_all_and_interact_with_none(seed: int) -> None:
     made = supernet(seed, dense_gates=False)
     fields, interactions, _ = made.selections()
@@ -112,7 +112,7 @@ def test_the_meters_count_what_evaluation_counts(seed: int, encoding: str) -> No
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", SEEDS[:3])
 def test_the_meters_count_published_ways(seed: int, way: dict[str, Any]) -> None:
     made = supernet(seed, **way)
     found, model = exported(made, **way)

@@ -44,7 +44,7 @@ class Fusion(nn.Module):
         gate_bias: bool = False,
     ) -> None:
         super().__init__()
-        self.readers, self.experts_of_others = readers, (units - readers) * experts
+        self.readers, self.others = readers, (units - readers) * experts
         self.experts = grouped_mlp(units * experts, in_width, expert, dropout, norm=norm)
         self.gates = Gates(readers, in_width, units * experts, bias=gate_bias)
         start = torch.full((readers, experts), 1 / experts)
@@ -57,10 +57,9 @@ class Fusion(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, in] at the first level, else [B, units, in] -> [B, R, H]."""
-        own = over_all_experts(self.native)  # [R, R*n]
-        own = nn.functional.pad(own, (0, self.experts_of_others)) if self.experts_of_others else own
-        weights = self.gates(x if x.dim() == 2 else x[:, : self.readers]) + own  # [B, R, units*n]
-        return mix(weights, self.experts(x))
+        gates: Tensor = self.gates(x if x.dim() == 2 else x[:, : self.readers])  # [B, R, units*n]
+        own = nn.functional.pad(over_all_experts(self.native), (0, self.others))  # [R, units*n]
+        return mix(gates + own, self.experts(x))
 
 
 class AdaTT(nn.Module):
