@@ -69,13 +69,15 @@ def comparison(trials: Mapping[str, str]) -> str:
 def verdict(
     trials: Mapping[str, str], runs: Mapping[str, Scores], base: str, others: Sequence[str]
 ) -> str:
-    """One sentence for the ways above, and one for those below the first with every seed."""
-    found = {name: list(differences(runs[name], runs[base]).values()) for name in others}
-    above = [trials[name] for name, gaps in found.items() if gaps and min(gaps) > 0]
-    below = [trials[name] for name, gaps in found.items() if gaps and max(gaps) < 0]
+    """One sentence for the ways above, and one for those below the first with each of two or more
+    seeds."""
+    every = {name: list(differences(runs[name], runs[base]).values()) for name in others}
+    found = {name: gaps for name, gaps in every.items() if len(gaps) > 1}
+    above = [trials[name] for name, gaps in found.items() if min(gaps) > 0]
+    below = [trials[name] for name, gaps in found.items() if max(gaps) < 0]
     sides = {"Above": above, "Below": below}
     return " ".join(
-        f"{side} {trials[base]} with every seed: {'; '.join(names) or 'none'}."
+        f"{side} {trials[base]} with each of two or more seeds: {'; '.join(names) or 'none'}."
         for side, names in sides.items()
     )
 

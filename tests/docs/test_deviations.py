@@ -89,11 +89,13 @@ def test_the_verdict_names_ways_that_differ_with_every_seed() -> None:
         "better": THEIRS,
         "mixed": {0: [0.9, 0.9], 1: [0.1, 0.1]},
         "worse": {0: [0.1, 0.1], 1: [0.1, 0.1]},
+        "one seed": {0: [0.1, 0.1]},
         "not run": {},
     }
     names = {name: name for name in runs}
-    assert docs.verdict(names, runs, "ours", ["better", "mixed", "worse", "not run"]) == (
-        "Above ours with every seed: better. Below ours with every seed: worse."
+    assert docs.verdict(names, runs, "ours", list(runs)[1:]) == (
+        "Above ours with each of two or more seeds: better. "
+        "Below ours with each of two or more seeds: worse."
     )
 
 
