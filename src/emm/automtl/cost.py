@@ -47,7 +47,8 @@ class Meter:
 
     def operator(self, name: str, width: int, in_width: int | None = None) -> int:
         """The cost of one candidate of a layer; ``in_width``: of one that reads the fields."""
-        hidden, found = WIDTHS[name], 0
+        hidden = WIDTHS[name]
+        found: int = 0
         if hidden:
             start = width if in_width is None else in_width
             found = self.linear(start, hidden, True) + self.linear(hidden, width, True)
