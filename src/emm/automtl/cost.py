@@ -48,13 +48,13 @@ class Meter:
     def operator(self, name: str, width: int, in_width: int | None = None) -> int:
         """The cost of one candidate of a layer; ``in_width``: of one that reads the fields."""
         hidden = WIDTHS[name]
-        found: int = 0
+        cost: int = self.hidden_norm * hidden
         if hidden:
             start = width if in_width is None else in_width
-            found = self.linear(start, hidden, True) + self.linear(hidden, width, True)
+            cost += self.linear(start, hidden, True) + self.linear(hidden, width, True)
         elif in_width is not None:
-            found = self.linear(in_width, width, False)
-        return found + self.hidden_norm * hidden
+            cost += self.linear(in_width, width, False)
+        return cost
 
     def exact(self, architecture: Architecture) -> int:
         """The cost of the model of ``architecture``, as evaluation counts it."""
