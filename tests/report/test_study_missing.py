@@ -18,7 +18,7 @@ from tests.report.study_tables import (
     write_page,
 )
 
-NOT_RUN = "not run with the code of today. `make study` runs it."
+NOT_RUN = "not run with the current code. `make study` runs it."
 STUDY = StudySettings(
     {"one": SETTINGS, "two": replace(SETTINGS, title="Two")},
     PrimaryFamily("one", ("tm-1", "mmoe")),

@@ -88,7 +88,7 @@ def test_a_table_needs_its_own_evaluations_and_the_page_needs_none(study: Path) 
     assert run(study, "report_study.py") == (0, "")
     text = (study / "report.md").read_text()
     assert "| MMoE " in text
-    assert "**As-Published**: not run with the code of today." in text
+    assert "**As-Published**: not run with the current code." in text
     assert "- `shop`: 45 of 90 test rows (50.0 %)" in text
 
 

@@ -19,7 +19,7 @@ from emm.report.study_results import StudyTable
 from emm.report.study_settings import StudySettings, StudyTableSettings
 from emm.report.study_steady import steady
 
-# Settings that a table's numbers depend on; the others, such as its title, are those of today.
+# Settings that a table's numbers depend on; the others, such as its title, may change.
 _FIXED = ("dataset", "recipe", "rows", "borrowed", "reference", "trained")
 _ESTIMATE = {each.name for each in fields(Estimate)}
 _SEEN = "seen"  # a fact about every row, of which a file has counts only
@@ -117,7 +117,7 @@ def _estimates(tree: object) -> list[dict[str, Any]]:
 def _check_fit(
     path: Path, stored: StoredTable, name: str, study: StudySettings, next_step: str
 ) -> None:
-    """Refuse a file whose numbers follow from other settings than those of today."""
+    """Refuse a file whose numbers follow from other settings than the current ones."""
     settings, table = study.tables[name], stored.table
     family = table.family.against if table.family else ()
     pairs = {
