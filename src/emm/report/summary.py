@@ -54,7 +54,7 @@ class Summary:
     Args:
         funnel: by ctr, ctcvr and cvr, without Gain, if the tasks form a funnel.
         new_rows: AUC by task over the rows of test whose features train lacks, or None where a
-            class has no such row; empty unless these rows are told apart.
+            class has no such row; empty unless train is known to have rows of test.
     """
 
     tasks: Mapping[str, AnySummary]

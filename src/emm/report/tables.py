@@ -104,7 +104,7 @@ def interval_columns(
 
 
 def new_rows_columns(summaries: Mapping[str, Summary], task: str) -> list[tuple[str, list[str]]]:
-    """Return the column of a task's AUC over new rows; [] if these rows aren't told apart."""
+    """Return the column of a task's AUC over new rows; [] if no row is known to be new."""
     if task not in _first(summaries).new_rows:
         return []
     return [(NEW_ROWS, [decimals(each.new_rows[task]) for each in summaries.values()])]
