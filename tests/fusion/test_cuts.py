@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from emm.core.errors import DecompositionError
 from emm.fusion.cuts import Cuts, cut_at_common_layers
-from emm.fusion.layers import Layer, Structure
+from emm.nn.structure import Layer, Structure
 
 
 def layer(kind: str, number: int, width: int = 8) -> Layer:

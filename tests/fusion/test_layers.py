@@ -2,9 +2,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emm.fusion.layers import Component, Layer, trace_layers
+from emm.fusion.layers import Component, trace_layers
 from emm.models.single_task import SingleTask
 from emm.nn.embedding import FeatureFront
+from emm.nn.structure import Layer
 from tests.fusion.conftest import INPUTS, STRUCTURES
 
 

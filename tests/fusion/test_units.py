@@ -1,5 +1,5 @@
-from emm.fusion.layers import Layer, Structure
 from emm.fusion.units import shared_layers, units_of
+from emm.nn.structure import Layer, Structure
 
 Shape = tuple[int, ...]
 

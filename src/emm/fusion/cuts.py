@@ -5,8 +5,8 @@ from itertools import pairwise
 
 from emm.core.errors import DecompositionError
 from emm.fusion.common_subsequence import common_subsequence
-from emm.fusion.layers import Layer, Shape
 from emm.fusion.units import Feature, Unit, units_of
+from emm.nn.structure import Layer, Shape
 
 Cuts = tuple[tuple[Layer, ...], ...]
 """The layers of a model by component."""

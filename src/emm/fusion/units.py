@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from emm.fusion.layers import Layer, Shape, Structure
+from emm.nn.structure import Layer, Shape, Structure
 
 
 @dataclass(frozen=True)
