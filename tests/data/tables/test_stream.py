@@ -13,8 +13,9 @@ from torch import Tensor
 from emm.core.errors import DataError
 from emm.data.tables import stream as module
 from emm.data.tables.folds import fold_only, without_fold
+from emm.data.tables.prefetch import prefetch
 from emm.data.tables.rows import RowTensors, batch_sizes
-from emm.data.tables.stream import Stream, prefetch
+from emm.data.tables.stream import Stream
 from tests.data.tables.streamed import everything, flat, numbered, stream
 
 PROPERTY = settings(

@@ -1,7 +1,6 @@
 """Stream a split that doesn't fit into memory from Parquet, shuffled in windows."""
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from emm.data.tables.loading import SplitFile
+from emm.data.tables.prefetch import prefetch
 from emm.data.tables.rows import RowTensors, batch_sizes, joined, rows_of_task
 
 BLOCK = 65_536
@@ -73,22 +73,22 @@ class Stream:
         """See `Rows`; windows whose rows are all in the first ``done`` batches aren't read."""
         blocks = self._blocks(self._shuffled_rows)
         order = torch.randperm(len(blocks), generator=generator, device=generator.device)
-        groups = _groups([blocks[number] for number in order.tolist()], self._shuffled_rows)
+        windows = _windows_of([blocks[number] for number in order.tolist()], self._shuffled_rows)
         sizes = batch_sizes(len(self), batch_size)
         skipped, rows = 0, sum(sizes[:done])
-        while skipped < len(groups) and _rows(groups[skipped]) <= rows:
-            rows -= _rows(groups[skipped])
+        while skipped < len(windows) and _rows(windows[skipped]) <= rows:
+            rows -= _rows(windows[skipped])
             # Advance the generator as if the window had been shuffled.
-            torch.randperm(_rows(groups[skipped]), generator=generator, device=generator.device)
+            torch.randperm(_rows(windows[skipped]), generator=generator, device=generator.device)
             skipped += 1
-        return _batches(self._windows(groups[skipped:]), sizes[done:], generator, rows)
+        return _batches(self._read_windows(windows[skipped:]), sizes[done:], generator, rows)
 
     def in_order(self, batch_size: int) -> Iterator[RowTensors]:
         """See `Rows`."""
         window = min(self._max_rows(), max(self.block, batch_size))
         full, rest = divmod(len(self), batch_size)
         sizes = [batch_size] * full + [rest] * (rest > 0)
-        return _batches(self._windows(_groups(self._blocks(window), window)), sizes)
+        return _batches(self._read_windows(_windows_of(self._blocks(window), window)), sizes)
 
     def rows(self, index: Tensor) -> "Stream":
         """The rows at ``index`` [B], in ascending order."""
@@ -149,11 +149,11 @@ class Stream:
             edges = torch.searchsorted(self.index, edges)
         return [(first, last) for first, last in pairwise(edges.tolist()) if first < last]
 
-    def _windows(self, groups: Sequence[Sequence[Span]]) -> Iterator[RowTensors]:
-        """Yield the rows of each group of blocks."""
+    def _read_windows(self, windows: Sequence[Sequence[Span]]) -> Iterator[RowTensors]:
+        """Yield the rows of each window."""
         # `map`, unlike a loop, keeps no reference to the rows it has yielded.
-        jobs = [partial(self._read, group) for group in groups]
-        return map(self._window, groups, prefetch(jobs))
+        jobs = [partial(self._read, window) for window in windows]
+        return map(self._window, windows, prefetch(jobs))
 
     def _read(self, blocks: Sequence[Span]) -> RowTensors:
         """Read the dense and sparse columns of the blocks into main memory."""
@@ -180,22 +180,6 @@ class Stream:
             outputs=self.outputs,
             partly_labelled=self.partly_labelled,
         )
-
-
-def prefetch(jobs: Sequence[Callable[[], RowTensors]]) -> Iterator[RowTensors]:
-    """Yield each job's result in turn, while a thread runs the next job.
-
-    An error in a job is raised in place of its result. The thread ends with the iterator, even if
-    that is closed early.
-    """
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        upcoming = thread.submit(jobs[0]) if jobs else None
-        for job in [*jobs[1:], None]:
-            if upcoming is None:
-                return
-            result = [upcoming.result()]
-            upcoming = None if job is None else thread.submit(job)
-            yield result.pop()  # without keeping a reference
 
 
 def _batches(
@@ -229,17 +213,17 @@ def _order(window: RowTensors, generator: torch.Generator | None) -> Tensor:
     return torch.randperm(len(window), generator=generator, device=generator.device)
 
 
-def _groups(blocks: Sequence[Span], window: int) -> list[list[Span]]:
-    """Group consecutive blocks into windows of at most ``window`` rows."""
-    groups: list[list[Span]] = []
+def _windows_of(blocks: Sequence[Span], window: int) -> list[list[Span]]:
+    """Divide blocks, in their order, into windows of at most ``window`` rows."""
+    windows: list[list[Span]] = []
     rows = window
     for block in blocks:
         rows += _rows([block])
         if rows > window:
-            groups.append([])
+            windows.append([])
             rows = _rows([block])
-        groups[-1].append(block)
-    return groups
+        windows[-1].append(block)
+    return windows
 
 
 def _rows(blocks: Sequence[Span]) -> int:
