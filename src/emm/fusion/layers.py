@@ -1,9 +1,8 @@
 """A model as a chain of layers, found by tracing its calls."""
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase as BatchOrInstanceNorm
 from torch.nn.modules.dropout import _DropoutNd as AnyDropout
 
+from emm.core.errors import DecompositionError
+from emm.fusion.calls import Call, described, recording
 from emm.nn.bags import BagStore, attach_bags
 from emm.nn.inputs import Inputs
 from emm.nn.structure import Layer, Structure
@@ -18,43 +19,34 @@ from emm.nn.structure import Layer, Structure
 NORMS = (BatchOrInstanceNorm, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
-@dataclass
-class _Call:
-    """One call of a module during a forward pass, with the calls made inside it."""
+@dataclass(frozen=True)
+class Trace:
+    """The layers of a network in execution order.
 
-    name: str
-    module: nn.Module
-    inputs: tuple[Any, ...]
-    output: Any = None
-    inner: list["_Call"] = field(default_factory=list)
+    ``whole``: for each layer that calls modules of its own and can't be divided into them, by name,
+    what it does besides calling them in turn. ``dropped``: what the divided modules do besides
+    that, which components don't repeat.
+    """
 
-    def is_chain(self) -> bool:
-        """Whether the inner calls pass one tensor from each to the next, from input to output."""
-        if not self.inner:
-            return False
-        passed: tuple[Any, ...] = self.inputs
-        for call in self.inner:
-            if len(call.inputs) != len(passed) or any(
-                a is not b for a, b in zip(call.inputs, passed, strict=True)
-            ):
-                return False
-            passed = (call.output,)
-        return passed[0] is self.output
+    layers: tuple[Layer, ...]
+    whole: Mapping[str, str]
+    dropped: tuple[str, ...]
 
-    def layers(self) -> list["_Call"]:
-        """The innermost calls of the chain; a call that is not a chain is one layer."""
-        if not self.is_chain():
-            return [self]
-        return [layer for call in self.inner for layer in call.layers()]
+
+def trace_layers(model: nn.Module, inputs: Inputs, name: str = "the network") -> list[Layer]:
+    """The layers of a network, see `trace`."""
+    return [*trace(model, inputs, name).layers]
 
 
 @torch.no_grad()
-def trace_layers(model: nn.Module, inputs: Inputs) -> list[Layer]:
-    """The layers of ``model`` in execution order, found by running it on two rows in eval mode.
+def trace(model: nn.Module, inputs: Inputs, name: str = "the network") -> Trace:
+    """Find the layers of ``model``, called ``name`` in errors, by running it on two rows.
 
-    A module that calls its submodules one after the other, each with the output of the one before,
-    is replaced by them: nested Sequentials, and attributes called in turn. A module with anything
-    else inside, such as the branches of an embedding front or functional calls, is one layer.
+    It runs in eval mode. A module that calls its submodules one after the other, each with the
+    output of the one before, is replaced by them: nested Sequentials, and attributes called in
+    turn. A module with anything else inside, such as the branches of an embedding front or
+    functional calls, is one layer. Raises DecompositionError if the model can't run, or if a layer
+    doesn't return one tensor with these rows.
     """
     rows = (
         torch.zeros(2, inputs.dense),
@@ -62,16 +54,58 @@ def trace_layers(model: nn.Module, inputs: Inputs) -> list[Layer]:
     )
     attach_bags(model, BagStore.empty(len(inputs.bags)))
     training = model.training
-    with _recording(model) as calls:
-        model.eval()(*rows)
+    with recording(model) as calls:
+        run(model.eval(), rows, name)
     model.train(training)
-    return [_layer(call) for call in calls[0].layers()]
+    found = calls[0].layers()
+    obstacles = ((call.name, call.obstacle()) for call in found if call.inner)
+    dropped = (str(each) for call in calls[0].unfolded() for each in call.functions)
+    return Trace(
+        tuple(_layer(call, name) for call in found),
+        {layer: obstacle for layer, obstacle in obstacles if obstacle},
+        tuple(dict.fromkeys(dropped)),
+    )
 
 
-def _layer(call: _Call) -> Layer:
+def run(model: nn.Module, rows: tuple[Tensor, ...], name: str) -> Any:
+    """The output of ``model`` for ``rows``, which it can't change; DecompositionError if it fails.
+
+    ``name``: that of the model in the error.
+    """
+    try:
+        return model(*(column.clone() for column in rows))
+    except Exception as error:  # the model's own code may raise anything
+        shapes = " and ".join(f"{list(column.shape)}" for column in rows)
+        raise DecompositionError(
+            f"{name} can't be run: {type(error).__name__}: {error}",
+            where=name,
+            got=f"an error for inputs of the shapes {shapes}",
+            expected=f"one output for each of the {len(rows[0])} rows",
+            next_step="correct the network, or name the weights that belong to it",
+        ) from error
+
+
+def _layer(call: Call, name: str) -> Layer:
+    layer = call.name or "its forward"
+    if not isinstance(call.output, Tensor):
+        raise DecompositionError(
+            f"{layer} of {name} returns {described(call.output)}",
+            where=name,
+            expected="one tensor",
+            next_step="return only the tensor that the next layer reads, or for the last layer the "
+            "logits",
+        )
+    if call.output.dim() == 0 or len(call.output) != len(call.inputs[0]):
+        raise DecompositionError(
+            f"{layer} of {name} doesn't keep the rows apart",
+            where=name,
+            got=f"an output of the shape {list(call.output.shape)} for {len(call.inputs[0])} rows",
+            expected="the rows as the first dimension",
+            next_step="flatten from dimension 1 on, as nn.Flatten() does, instead of nn.Flatten(0)",
+        )
     structure = Structure(
         kind=type(call.module).__name__,
-        inputs=tuple(tuple(value.shape[1:]) for value in call.inputs),
+        inputs=tuple(tuple(x.shape[1:]) for x in call.inputs if isinstance(x, Tensor)),
         output=tuple(call.output.shape[1:]),
         details=_details(call.module),
     )
@@ -92,31 +126,6 @@ def _is_linear(module: nn.Module) -> bool:
     """
     parts = (part for part in module.modules() if not isinstance(part, NORMS))
     return any(weight.dim() > 1 for part in parts for weight in part.parameters(recurse=False))
-
-
-@contextmanager
-def _recording(model: nn.Module) -> Iterator[list[_Call]]:
-    """Record every call of ``model`` and its submodules as a tree."""
-    top = _Call("", nn.Module(), ())
-    open_calls = [top]
-
-    def begin(name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        call = _Call(name, module, inputs)
-        open_calls[-1].inner.append(call)
-        open_calls.append(call)
-
-    def end(output: Any) -> None:
-        open_calls.pop().output = output
-
-    with ExitStack() as hooks:
-        for name, module in model.named_modules():
-            before = module.register_forward_pre_hook(
-                lambda module, inputs, name=name: begin(name, module, inputs)
-            )
-            after = module.register_forward_hook(lambda _module, _inputs, output: end(output))
-            hooks.callback(before.remove)
-            hooks.callback(after.remove)
-        yield top.inner
 
 
 class Component(nn.Module):
