@@ -8,9 +8,9 @@ from emm.core.files import atomic_folder
 from emm.core.locks import hold
 from emm.core.progress import say
 from emm.fusion.decompose import decompose
-from emm.fusion.factories import trusting
 from emm.fusion.settings import FusionSettings
 from emm.fusion.trained_models import own_networks
+from emm.outside.factories import trusting
 from emm.training.checkpoint import checkpoints
 from emm.training.context import open_context
 from emm.training.fingerprint import fingerprint
@@ -28,7 +28,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     context = open_context(paths.processed, active.recipe, training, active.memory_gib)
     networks = {name: paths.model(name) for name in own_networks(fusion, active.trained)}
     trees = {name: paths.model(name) for name in fusion.trees}
-    outside = [Path(path) for each in fusion.pool for path in (each.weights, each.trees) if path]
+    outside = [Path(path) for each in fusion.pool.values() for path in each.files]
     origin = fingerprint(
         context.device,
         {"training": training, "fusion": fusion, "networks": sorted(networks)},

@@ -6,8 +6,8 @@ from emm.core.files import atomic_folder
 from emm.core.locks import hold
 from emm.evaluation.evaluate import evaluate
 from emm.evaluation.settings import EvaluateSettings
-from emm.fusion.factories import trusting
 from emm.fusion.settings import FusionSettings
+from emm.outside.factories import trusting
 from emm.training.settings import TrainingSettings
 
 

@@ -7,9 +7,8 @@ from safetensors.torch import load_file
 from emm.core.errors import DecompositionError, ModelFileError
 from emm.fusion.build_pool import build_pool
 from emm.fusion.emm import EMM
-from emm.fusion.factories import trusting
 from emm.fusion.pool import Pool, load_pool, save_pool
-from emm.fusion.settings import OutsideModel, Start
+from emm.fusion.settings import Start
 from emm.fusion.start import load_pool_into
 from emm.fusion.trained_models import (
     TrainedTrees,
@@ -17,6 +16,8 @@ from emm.fusion.trained_models import (
     pipeline_networks,
     pipeline_trees,
 )
+from emm.outside.factories import trusting
+from emm.outside.settings import OutsideModel
 from emm.training.store import load_model
 from tests.fusion.conftest import (
     INPUTS,
@@ -40,11 +41,11 @@ def pool(tmp_path: Path, weights: dict[str, Path]) -> Pool:
     """Two own networks for each task and own trees, and two networks and one tree ensemble from
     outside."""
     folders = save_trained(tmp_path / "models", 2, ("narrow", "wide"))
-    entries = [
-        OutsideModel("t0", DEEP, str(weights[DEEP])),
-        OutsideModel("t1", SHALLOW, str(weights[SHALLOW]), "head"),
-        OutsideModel("t1", trees=str(save_native(tmp_path, "lightgbm"))),
-    ]
+    entries = {
+        "deep": OutsideModel("t0", factory=DEEP, weights=str(weights[DEEP])),
+        "shallow": OutsideModel("t1", factory=SHALLOW, weights=str(weights[SHALLOW]), tower="head"),
+        "boosted": OutsideModel("t1", model=str(save_native(tmp_path, "lightgbm"))),
+    }
     with trusting([DEEP, SHALLOW]):
         networks, trees = outside_models(entries, TASKS, INPUTS, COLUMNS)
     networks = [*pipeline_networks(folders, TASKS, SCHEMA, "seed-0"), *networks]
@@ -57,9 +58,9 @@ def test_members_include_own_and_outside_networks_and_trees(
     pool: Pool, weights: dict[str, Path]
 ) -> None:
     networks = [member.name.rsplit("/", 1)[-1] for member in pool.members.networks]
-    assert networks == ["t0", "t1", "t0", "t1", "Deep.safetensors", "Shallow.safetensors"]
+    assert networks == ["t0", "t1", "t0", "t1", "deep", "shallow"]
     trees = [member.name.rsplit("/", 1)[-1] for member in pool.members.trees]
-    assert trees == ["t0", "t1", "model.txt"]
+    assert trees == ["t0", "t1", "boosted"]
     assert [member.task for member in pool.members.trees] == [0, 1, 1]
 
 
@@ -109,9 +110,9 @@ def test_a_stored_pool_runs_no_code_that_is_not_trusted(pool: Pool) -> None:
 
 
 def test_the_error_for_a_missing_tower_names_the_layers(weights: dict[str, Path]) -> None:
-    entry = OutsideModel("t0", DEEP, str(weights[DEEP]), "top")
+    entry = OutsideModel("t0", factory=DEEP, weights=str(weights[DEEP]), tower="top")
     with trusting([DEEP]):
-        networks, trees = outside_models([entry], TASKS, INPUTS, COLUMNS)
+        networks, trees = outside_models({"deep": entry}, TASKS, INPUTS, COLUMNS)
     with pytest.raises(DecompositionError, match=r"(?s)got: embed -> in_layer.*then top"):
         build_pool(networks, trees, INPUTS, TASKS, SCHEMA, 0)
 

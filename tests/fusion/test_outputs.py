@@ -11,11 +11,11 @@ from safetensors.torch import save_file
 
 from emm.core.errors import DecompositionError, ModelFileError
 from emm.fusion.build_pool import build_pool
-from emm.fusion.factories import trusting
 from emm.fusion.pool import Pool, load_pool, save_pool
-from emm.fusion.settings import OutsideModel
 from emm.fusion.trained_models import TrainedNetwork, TrainedTrees, outside_models
 from emm.models.single_task import SingleTask
+from emm.outside.factories import trusting
+from emm.outside.settings import OutsideModel
 from tests.fusion.conftest import INPUTS, SCHEMA, STRUCTURES, pool_of_kind, random_trees, unsettle
 from tests.fusion.fused import build, mean_logits, member_logits, outputs_of, rows
 from tests.fusion.native import COLUMNS, predictions, save_native
@@ -88,7 +88,7 @@ def three_classes(tmp_path: Path) -> OutsideModel:
     model = of_three_classes(INPUTS)
     unsettle(model)
     save_file(model.state_dict(), tmp_path / "outside.safetensors")
-    return OutsideModel("t0", FACTORY, str(tmp_path / "outside.safetensors"))
+    return OutsideModel("t0", factory=FACTORY, weights=str(tmp_path / "outside.safetensors"))
 
 
 @pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
@@ -96,7 +96,7 @@ def test_outside_models_of_classes_join_a_pool(
     three_classes: OutsideModel, tmp_path: Path, library: str
 ) -> None:
     path = save_native(tmp_path, library, classes=3)
-    entries = [three_classes, OutsideModel("t0", trees=str(path))]
+    entries = {"network": three_classes, "boosted": OutsideModel("t0", model=str(path))}
     with trusting([FACTORY]):
         (outside,), (grown,) = outside_models(entries, TASKS, INPUTS, COLUMNS, outputs=OUTPUTS)
         own = [network("narrow", task, OUTPUTS[task]) for task in range(2)]
@@ -108,9 +108,9 @@ def test_outside_models_of_classes_join_a_pool(
 
 
 def test_outside_trees_of_another_number_of_classes_are_an_error(tmp_path: Path) -> None:
-    entry = OutsideModel("t0", trees=str(save_native(tmp_path, "lightgbm", classes=4)))
+    entry = OutsideModel("t0", model=str(save_native(tmp_path, "lightgbm", classes=4)))
     with pytest.raises(ModelFileError, match="isn't a classifier of 3 classes"):
-        outside_models([entry], TASKS, INPUTS, COLUMNS, outputs=OUTPUTS)
+        outside_models({"boosted": entry}, TASKS, INPUTS, COLUMNS, outputs=OUTPUTS)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import torch
 
 from emm.core.errors import ModelFileError, ParamsError
 from emm.core.files import sha256
-from emm.fusion.factories import trusting
-from emm.fusion.settings import OutsideModel
 from emm.fusion.trained_models import outside_models, pipeline_networks, pipeline_trees
+from emm.outside.factories import trusting
+from emm.outside.settings import OutsideModel
 from emm.training.store import load_model
 from tests.fusion.conftest import (
     INPUTS,
@@ -79,10 +79,10 @@ def test_own_models_of_another_encoding_are_rejected(tmp_path: Path, load: objec
 @pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
 def test_outside_trees_predict_like_their_library(tmp_path: Path, library: str) -> None:
     path = save_native(tmp_path, library)
-    entries = [OutsideModel("t1", trees=str(path))]
+    entries = {"boosted": OutsideModel("t1", model=str(path))}
     networks, (grown,) = outside_models(entries, TASKS, INPUTS, COLUMNS)
     assert networks == []
-    assert (grown.name, grown.task, grown.source_sha256) == (str(path), 1, sha256(path))
+    assert (grown.name, grown.task, grown.source_sha256) == ("boosted", 1, sha256(path))
     ours = grown.model.decision(*rows(200)).numpy()
     np.testing.assert_allclose(ours, predictions(path), rtol=0, atol=1e-5)
 
@@ -99,32 +99,33 @@ def test_outside_trees_predict_like_their_library(tmp_path: Path, library: str) 
 def test_an_entry_that_is_neither_network_nor_trees_is_an_error(entry: OutsideModel) -> None:
     error = pytest.raises(ParamsError, match="neither a network nor trees")
     with trusting([DEEP]), error:
-        outside_models([entry], TASKS, INPUTS, COLUMNS)
+        outside_models({"risk": entry}, TASKS, INPUTS, COLUMNS)
 
 
-@pytest.mark.parametrize("key", ["trees", "weights"])
+@pytest.mark.parametrize("key", ["model", "weights"])
 def test_a_missing_file_is_an_error(tmp_path: Path, key: str) -> None:
     entry = OutsideModel("t0", **{"factory": DEEP, key: str(tmp_path / "absent")})
     with trusting([DEEP]), pytest.raises(ModelFileError, match="can't be read"):
-        outside_models([entry], TASKS, INPUTS, COLUMNS)
+        outside_models({"risk": entry}, TASKS, INPUTS, COLUMNS)
 
 
 def test_weights_of_another_model_are_rejected(weights: dict[str, Path]) -> None:
+    entry = OutsideModel("t0", factory=DEEP, weights=str(weights[SHALLOW]))
     error = pytest.raises(ModelFileError, match=r"doesn't fit the model that .*:Deep builds")
     with trusting([DEEP]), error:
-        outside_models([OutsideModel("t0", DEEP, str(weights[SHALLOW]))], TASKS, INPUTS, COLUMNS)
+        outside_models({"risk": entry}, TASKS, INPUTS, COLUMNS)
 
 
 def test_an_unknown_task_is_an_error(weights: dict[str, Path]) -> None:
-    entry = OutsideModel("t9", DEEP, str(weights[DEEP]))
+    entry = OutsideModel("t9", factory=DEEP, weights=str(weights[DEEP]))
     with trusting([DEEP]), pytest.raises(ParamsError, match="no task is called 't9'"):
-        outside_models([entry], TASKS, INPUTS, COLUMNS)
+        outside_models({"risk": entry}, TASKS, INPUTS, COLUMNS)
 
 
 def test_outside_trees_are_not_for_regression_tasks(tmp_path: Path) -> None:
-    entry = OutsideModel("t1", trees=str(save_native(tmp_path, "lightgbm")))
+    entry = OutsideModel("t1", model=str(save_native(tmp_path, "lightgbm")))
     with pytest.raises(ParamsError, match="can't join a regression task"):
-        outside_models([entry], TASKS, INPUTS, COLUMNS, regressions=["t1"])
+        outside_models({"risk": entry}, TASKS, INPUTS, COLUMNS, regressions=["t1"])
 
 
 def test_an_altered_model_is_rejected(tmp_path: Path) -> None:

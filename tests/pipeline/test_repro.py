@@ -132,19 +132,21 @@ def test_outside_models_need_only_configuration(done: Workspace) -> None:
         save_file(model(inputs).state_dict(), done.root / f"pool/{name}.safetensors")
 
     def change(tree: Tree) -> None:
-        tree["fusion"]["pool"] = [
-            {
+        tree["fusion"]["pool"] = {
+            "deep": {
                 "task": "income",
                 "factory": "pool.outside:Deep",
                 "weights": "pool/deep.safetensors",
+                "reference": "none",
             },
-            {
+            "shallow": {
                 "task": "never-married",
                 "factory": "pool.outside:Shallow",
                 "weights": "pool/shallow.safetensors",
                 "tower": "head",
+                "reference": "none",
             },
-        ]
+        }
 
     done.change(PAPER, change)
     ran = done.repro()
@@ -152,10 +154,7 @@ def test_outside_models_need_only_configuration(done: Workspace) -> None:
     assert not any(name.startswith(("pretrain", "train@", "train-gbdt")) for name in ran)
     components = done.root / "data/components" / CENSUS / "paper/seed-0/components.json"
     members = json.loads(components.read_text())["members"]["networks"]
-    assert [member["name"] for member in members][-2:] == [
-        "pool/deep.safetensors",
-        "pool/shallow.safetensors",
-    ]
+    assert [member["name"] for member in members][-2:] == ["deep", "shallow"]
     assert done.repro() == set()
 
 

@@ -16,6 +16,9 @@ def faults_of(kind: Any, value: Any, where: str, error: pydantic.ValidationError
     return list(dict.fromkeys(faults))
 
 
+EXPECTED = "expected"
+"""Kind of a fault whose message is what the type expects, in its own words."""
+
 _MISSING = ("missing", "missing_argument", "missing_keyword_only_argument")
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 _BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
@@ -49,7 +52,10 @@ def _fault(kind: Any, value: Any, where: str, error: Mapping[str, Any]) -> str:
     path, expected = where, kind
     for number, part in enumerate(error["loc"]):
         if _is_union(_without_none(expected)):
-            expected = _choice(_without_none(expected), str(part))
+            choice = _choice(_without_none(expected), str(part))
+            if choice is None:  # a union of other types: its faults are those of the whole value
+                break
+            expected = choice
             continue
         if number == len(error["loc"]) - 1 and error["type"] in _UNKNOWN:
             known = [field.name for field in dataclasses.fields(_without_none(expected))]
@@ -58,6 +64,8 @@ def _fault(kind: Any, value: Any, where: str, error: Mapping[str, Any]) -> str:
     if error["type"] in _MISSING:
         return f"{path}: missing; expected {_name(expected)}"
     got = f"{path}: got {_shown(value)}, expected"
+    if error["type"] == EXPECTED:
+        return f"{got} {error['msg']}"
     if error["type"] in _BOUNDS:
         return f"{got} {_limits(expected)}"
     if error["type"] == "too_short":
@@ -94,8 +102,9 @@ def _join(path: str, part: object) -> str:
 
 
 def _choice(kind: Any, name: str) -> Any:
-    """The dataclass of a union that is called ``name``."""
-    return next(each for each in get_args(kind) if getattr(each, "__name__", "") == name)
+    """The dataclass of a union that is called ``name``; None if there is none."""
+    classes = filter(dataclasses.is_dataclass, get_args(kind))
+    return next((each for each in classes if getattr(each, "__name__", "") == name), None)
 
 
 def _without_none(kind: Any) -> Any:

@@ -8,7 +8,6 @@ from rich.table import Table
 from emm.config.project import FROM_DATA, Project
 from emm.data.tables.schema import Schema, load_schema
 from emm.fusion.build_pool import build_pool
-from emm.fusion.factories import trusting
 from emm.fusion.layers import trace_layers
 from emm.fusion.pool import NetworkMember
 from emm.fusion.settings import FusionSettings
@@ -16,6 +15,7 @@ from emm.fusion.trained_models import TOWER, TrainedNetwork, outside_models, own
 from emm.fusion.units import Unit, shared_layers, units_of
 from emm.models.single_task import SingleTask
 from emm.nn.inputs import Inputs
+from emm.outside.factories import trusting
 from emm.training.auto import complete_recipe
 from emm.training.settings import OptimiserSettings
 from emm.training.store import inputs_of

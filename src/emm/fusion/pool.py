@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from emm.config.binding import bind
 from emm.core.errors import ModelFileError, choose
 from emm.core.files import sha256, write_json
-from emm.fusion.factories import load_factory
 from emm.fusion.layers import Component
 from emm.fusion.layout import Layout
 from emm.models import MODELS, model_class
 from emm.nn.inputs import Inputs
+from emm.outside.factories import load_factory
 from emm.training.store import load_weights
 
 FORMAT = 2

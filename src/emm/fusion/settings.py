@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from emm.config.binding import Count, Positive
 from emm.core.errors import ParamsError
+from emm.outside.settings import OutsideModels
 from emm.training.settings import OptimiserSettings, PoolSettings
 
 Variant = Literal["paper", "aligned", "ensemble"]
@@ -26,40 +27,20 @@ StartWeights = Literal["trained", "fresh"]
 
 
 @dataclass(frozen=True)
-class OutsideModel:
-    """A trained model from outside the pipeline.
-
-    Attributes:
-        task: the task that it predicts.
-        factory: of a network, the function that builds it, ``package.module:function``.
-        weights: of a network, its weights as .safetensors.
-        tower: of a network, the module that turns the last hidden layer into the logit; by default
-            the last linear layer.
-        trees: of boosted trees, the file that LightGBM or XGBoost saved.
-    """
-
-    task: str
-    factory: str | None = None
-    weights: str | None = None
-    tower: str | None = None
-    trees: str | None = None
-
-
-@dataclass(frozen=True)
 class FusionSettings(PoolSettings):
     """What the pool consists of, and the rows on which fused models learn.
 
-    ``pool``: models from outside, in addition to the pipeline's own; ``adapter``: ``linear`` cuts
-    networks of different widths, too, and learns linear maps between the widths.
+    ``pool``: models from outside by name, in addition to the pipeline's own; ``adapter``:
+    ``linear`` cuts networks of different widths, too, and learns linear maps between the widths.
     """
 
-    pool: tuple[OutsideModel, ...] = ()
+    pool: OutsideModels = field(default_factory=dict)
     adapter: Literal["linear"] | None = None
 
     @property
     def factories(self) -> tuple[str, ...]:
         """The functions that build the pool's outside networks."""
-        return tuple(model.factory for model in self.pool if model.factory)
+        return tuple(model.factory for model in self.pool.values() if model.factory)
 
 
 @dataclass(frozen=True)

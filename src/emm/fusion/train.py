@@ -11,12 +11,12 @@ from emm.data.tables.folds import fold_only
 from emm.data.tables.rows import Rows
 from emm.fusion.cached_predictions import load_cached_predictions
 from emm.fusion.emm import EMM
-from emm.fusion.factories import trusting
 from emm.fusion.pool import Pool, load_pool
 from emm.fusion.rules import fused_faults, rows_of
 from emm.fusion.settings import PROJECTIONS, FusedSettings, FusionSettings
 from emm.fusion.start import load_pool_into
 from emm.nn.bags import attach_bags
+from emm.outside.factories import trusting
 from emm.training.auto import complete_recipe
 from emm.training.checkpoint import Checkpoint
 from emm.training.context import TrainingContext, arguments_of_data, schedule_of

@@ -9,10 +9,11 @@ from torch import nn
 
 from emm.core.errors import ModelFileError, ParamsError, choose
 from emm.core.files import sha256
-from emm.fusion.factories import load_factory
 from emm.fusion.pool import FACTORY
-from emm.fusion.settings import FusionSettings, OutsideModel
+from emm.fusion.settings import FusionSettings
 from emm.nn.inputs import Inputs
+from emm.outside.factories import load_factory
+from emm.outside.settings import OutsideModel
 from emm.training.store import WEIGHTS, load_model, load_weights
 from emm.trees.forest import TreeEnsemble
 from emm.trees.native.load import load_native_trees
@@ -121,7 +122,7 @@ def pipeline_trees(
 
 
 def outside_models(
-    pool: Sequence[OutsideModel],
+    pool: Mapping[str, OutsideModel],
     tasks: Sequence[str],
     inputs: Inputs,
     columns: Sequence[str],
@@ -136,32 +137,36 @@ def outside_models(
     an entry that is neither a network nor trees, and for trees of one of the ``regressions``;
     ModelFileError if weights are damaged or don't fit their model, or trees don't fit their task.
     """
-    for entry in pool:
+    for entry in pool.values():
         choose("task", entry.task, tasks, POOL, "correct the entry")
-        if entry.trees is not None and entry.task in regressions:
+        if entry.model is not None and entry.task in regressions:
             raise ParamsError(
                 "outside trees can't join a regression task",
                 where=POOL,
-                got=f"{entry.trees} for the regression task {entry.task!r}",
+                got=f"{entry.model} for the regression task {entry.task!r}",
                 next_step="remove the entry, or train trees here: fusion.trees: [gbdt]",
             )
-    networks = [_network(entry, tasks, inputs) for entry in pool if entry.trees is None]
+    networks = [
+        _network(name, entry, tasks, inputs) for name, entry in pool.items() if entry.model is None
+    ]
     trees = []
-    for entry in pool:
-        if entry.trees is not None:
-            path, task = Path(entry.trees), tasks.index(entry.task)
+    for name, entry in pool.items():
+        if entry.model is not None:
+            path, task = Path(entry.model), tasks.index(entry.task)
             model = load_native_trees(path, inputs, columns, outputs[task] if outputs else 1)
-            trees.append(TrainedTrees(entry.trees, task, model, sha256(path)))
+            trees.append(TrainedTrees(name, task, model, sha256(path)))
     return networks, trees
 
 
-def _network(entry: OutsideModel, tasks: Sequence[str], inputs: Inputs) -> TrainedNetwork:
+def _network(
+    name: str, entry: OutsideModel, tasks: Sequence[str], inputs: Inputs
+) -> TrainedNetwork:
     if entry.factory is None or entry.weights is None:
         raise ParamsError(
             "an entry of the pool is neither a network nor trees",
             where=POOL,
             got=f"task {entry.task}, factory {entry.factory}, weights {entry.weights}",
-            expected="factory and weights of a network, or trees",
+            expected="factory and weights of a network, or model",
             next_step="complete the entry",
         )
     model, weights = load_factory(entry.factory)(inputs), Path(entry.weights)
@@ -174,7 +179,7 @@ def _network(entry: OutsideModel, tasks: Sequence[str], inputs: Inputs) -> Train
             next_step="name the factory and the weights of the same model",
         ) from error
     return TrainedNetwork(
-        name=entry.weights,
+        name=name,
         task=tasks.index(entry.task),
         model=model.eval(),
         architecture=FACTORY,

@@ -11,12 +11,12 @@ from emm.config.binding import bind, raise_all
 from emm.config.project import FROM_DATA, Project, split_section
 from emm.core.errors import ModelFileError
 from emm.fusion.emm import EMM
-from emm.fusion.factories import trusting
 from emm.fusion.pool import load_pool
 from emm.fusion.settings import FusedSettings, FusionSettings
 from emm.fusion.train import NOT_SET, fuse
 from emm.models import model_class
 from emm.models.single_task import SingleTask
+from emm.outside.factories import trusting
 from emm.training.auto import complete_recipe
 from emm.training.context import TrainingContext, schedule_of
 from emm.training.epochs import best_epoch

@@ -10,8 +10,9 @@ from emm.config.project import UNLISTED, ConfigFile
 from emm.core.errors import ParamsError, nearest
 from emm.data.tables.schema import REGRESSION
 from emm.fusion.rules import fused_faults
-from emm.fusion.settings import FusedSettings, OutsideModel
+from emm.fusion.settings import FusedSettings
 from emm.models import MODELS
+from emm.outside.settings import OutsideModel
 from emm.training.auto import Facts, fused_defaults, network_defaults
 from emm.training.settings import OptimiserSettings
 
@@ -74,8 +75,8 @@ def _entries(known: Known) -> Iterator[ParamsError]:
                 expected="[gbdt] or []",
                 next_step="correct the name; outside trees go into fusion.pool",
             )
-    for number, entry in enumerate(fusion.pool):
-        yield from _outside(known, entry, f"{path}: fusion.pool[{number}]")
+    for name, entry in fusion.pool.items():
+        yield from _outside(known, entry, f"{path}: fusion.pool.{name}")
 
 
 def _outside(known: Known, entry: OutsideModel, where: str) -> Iterator[ParamsError]:
@@ -85,20 +86,20 @@ def _outside(known: Known, entry: OutsideModel, where: str) -> Iterator[ParamsEr
             where=where,
             next_step="correct the task of the entry",
         )
-    elif entry.trees is not None and known.kinds[entry.task] == REGRESSION:
+    elif entry.model is not None and known.kinds[entry.task] == REGRESSION:
         yield ParamsError(
             f"outside trees can't join the regression task {entry.task!r}",
             where=where,
-            got=entry.trees,
+            got=entry.model,
             expected="trees of a task of another kind",
             next_step="take the entry out, and write `trees: [gbdt]` in fusion",
         )
     network = entry.factory is not None and entry.weights is not None
-    if network == (entry.trees is not None):
+    if network == (entry.model is not None):
         yield ParamsError(
             "an entry of the pool is neither a network nor trees",
             where=where,
-            expected="factory and weights of a network, or trees",
+            expected="factory and weights of a network, or model",
             next_step="complete the entry",
         )
     if entry.factory is not None and len(entry.factory.split(":")) != 2:
@@ -108,7 +109,7 @@ def _outside(known: Known, entry: OutsideModel, where: str) -> Iterator[ParamsEr
             expected="package.module:function",
             next_step="write the function after a colon",
         )
-    for file in filter(None, (entry.weights, entry.trees)):
+    for file in filter(None, (entry.weights, entry.model)):
         if not Path(file).exists() and not Path(f"{file}.dvc").exists():
             yield ParamsError(
                 f"the file {file} of an outside model doesn't exist",
@@ -122,10 +123,9 @@ def _members(known: Known) -> list[Member]:
     fusion = known.fusion
     networks = fusion.networks or known.active.trained
     own = [(name, name in networks) for name in (*networks, *fusion.trees)]
-    outside = [(each.trees or each.weights or "", each) for each in fusion.pool]
     return [
         *(Member(f"{n}/{task}", n, task, network) for n, network in own for task in known.tasks),
-        *(Member(n, n.split("/")[0], each.task, each.trees is None) for n, each in outside),
+        *(Member(n, n, each.task, each.model is None) for n, each in fusion.pool.items()),
     ]
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from emm.core.errors import ModelFileError, ParamsError
-from emm.fusion.factories import load_factory, trusting
+from emm.outside.factories import load_factory, trusting
 from tests.fusion.conftest import INPUTS
 
 SHALLOW = "tests.fusion.outside:Shallow"
