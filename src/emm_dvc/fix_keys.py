@@ -13,6 +13,7 @@ from emm.core.files import write_text
 from emm.fusion.settings import FusionSettings
 from emm.training.settings import TrainingSettings
 from emm_dvc.keys import absent_keys, has_key
+from emm_dvc.round_trip import laid_out, round_trip
 
 _DATA: Mapping[str, Any] = {"source": {"path": None}, "custom": None}
 _HEADER = (
@@ -41,7 +42,7 @@ def fix_keys(stages: Mapping[str, Mapping[str, Any]], project: Project) -> list[
 
 def _add(file: Path, keys: Sequence[str], project: Project) -> list[str]:
     """Write the keys into a file; returns those that have a default."""
-    yaml_file = _round_trip()
+    yaml_file = round_trip()
     text = file.read_text(encoding="utf-8") if file.exists() else _HEADER
     tree = yaml_file.load(text) or yaml_file.load("{}")
     tree.fa.set_block_style()
@@ -69,24 +70,8 @@ def _put(tree: Any, parts: Sequence[str], template: Any) -> bool:
         if not isinstance(tree, Mapping):
             return False
     value = template.get(last, {}) if isinstance(template, Mapping) else {}
-    tree[last] = {} if isinstance(value, _Leaves) else _laid_out(value, block=not sections)
+    tree[last] = {} if isinstance(value, _Leaves) else laid_out(value, block=not sections)
     return True
-
-
-def _laid_out(value: Any, *, block: bool = False) -> Any:
-    """A value with its lists, and its mappings unless ``block``, each in one line."""
-    from ruamel.yaml.comments import CommentedMap, CommentedSeq
-
-    if isinstance(value, list):
-        laid_out = CommentedSeq(value)
-        laid_out.fa.set_flow_style()
-        return laid_out
-    if isinstance(value, Mapping):
-        keys = CommentedMap({key: _laid_out(each) for key, each in value.items()})
-        if not block:
-            keys.fa.set_flow_style()
-        return keys
-    return value
 
 
 def _template(file: Path, tree: Mapping[str, Any], project: Project) -> Mapping[str, Any]:
@@ -106,16 +91,3 @@ def _template(file: Path, tree: Mapping[str, Any], project: Project) -> Mapping[
 
 class _Leaves(dict[str, Any]):
     """The keys of a section that is added empty if it is absent as a whole."""
-
-
-def _round_trip() -> Any:
-    """Reads and writes YAML with comments and layout."""
-    from ruamel.yaml import YAML  # a requirement of DVC
-
-    file = YAML()
-    file.preserve_quotes = True
-    file.width = 4096
-    file.representer.add_representer(
-        type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
-    return file
