@@ -14,7 +14,8 @@ from emm.core.errors import EmmError
 from emm.data.tables.loading import Columns, SplitFile
 from emm.data.tables.schema import load_schema
 from emm.fusion.cached_predictions import CACHED_PREDICTIONS, load_cached_predictions
-from emm.fusion.pool import COMPONENTS, Members, load_pool
+from emm.fusion.members import Members
+from emm.fusion.pool import COMPONENTS, load_pool
 from emm.fusion.pool import DESCRIPTION as POOL
 from emm.nn.inputs import Inputs
 from emm.report.facts import DatasetFacts

@@ -8,7 +8,8 @@ import torch
 
 from emm.config.binding import bind
 from emm.core.errors import ModelFileError, ParamsError
-from emm.fusion.pool import COMPONENTS, DESCRIPTION, Members, Pool, load_pool, save_pool
+from emm.fusion.members import Members
+from emm.fusion.pool import COMPONENTS, DESCRIPTION, Pool, load_pool, save_pool
 from tests.fusion.conftest import INPUTS, SCHEMA
 from tests.fusion.fused import build, mean_logits, rows
 

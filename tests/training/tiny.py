@@ -86,7 +86,7 @@ def training(**changes: Any) -> TrainingSettings:
 
 def fusion(fit_on: str = "train", **changes: Any) -> FusionSettings:
     return FusionSettings(
-        **{"pool": (), "trees": ("gbdt",), "fit_on": fit_on, "folds": 3, **changes}
+        **{"pool": {}, "trees": ("gbdt",), "fit_on": fit_on, "folds": 3, **changes}
     )
 
 

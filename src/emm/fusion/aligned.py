@@ -84,15 +84,15 @@ class AlignedFusion(nn.Module):
     def forward(
         self,
         x: Tensor,
-        raw: tuple[Tensor, Tensor],
+        starts: Sequence[tuple[Tensor, ...]],
         components: Components,
         shares: Tensor,
         offsets: Tensor,
     ) -> Tensor:
-        """Logits [B, O] from x [B, in], the embedded features; raw: dense [B, D], sparse [B, F];
-        shares [B, S, C]: the trees' logits by level; offsets: added to the networks' logits, one
-        network after another."""
-        paths: list[tuple[Tensor, ...]] = [raw] * len(self.towers)
+        """Logits [B, O] from x [B, in], the embedded features; starts: what each network's first
+        component reads; shares [B, S, C]: the trees' logits by level; offsets: added to the
+        networks' logits, one network after another."""
+        paths = [*starts]
         trees = shares.sum(2)  # [B, S]
         for level in range(len(self.layout.level_widths)):
             outputs = [components(number, level, *path) for number, path in enumerate(paths)]

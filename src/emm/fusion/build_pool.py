@@ -7,7 +7,8 @@ from torch import nn
 from emm.core.errors import DecompositionError
 from emm.fusion.cuts import Cuts, cut_at_common_layers
 from emm.fusion.layers import trace_layers
-from emm.fusion.pool import DecomposedNetwork, Members, NetworkMember, Pool, TreeMember
+from emm.fusion.members import DecomposedNetwork, Members, NetworkMember, TreeMember
+from emm.fusion.pool import Pool
 from emm.fusion.trained_models import POOL, TrainedNetwork, TrainedTrees
 from emm.nn.inputs import Inputs
 from emm.nn.structure import Layer

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from emm.core.errors import ModelFileError
-from emm.fusion.pool import Members
+from emm.fusion.members import Members
 from emm.training.store import load_weights
 
 CACHED_PREDICTIONS = "given.safetensors"

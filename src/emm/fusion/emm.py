@@ -12,8 +12,8 @@ from emm.fusion.aligned import AlignedFusion, Alignment
 from emm.fusion.ensemble import Ensemble
 from emm.fusion.frozen_modules import Networks, Trees
 from emm.fusion.layout import Layout
+from emm.fusion.members import Members
 from emm.fusion.paper import PaperFusion
-from emm.fusion.pool import Members
 from emm.fusion.settings import PROJECTIONS, Projections, Variant
 from emm.nn.embedding import FeatureFront
 from emm.nn.inputs import Inputs
@@ -25,7 +25,9 @@ class EMM(nn.Module):
     """A fusion of the trained models of a pool.
 
     ``pool``: a description of the trained models (`Members`). Their components stay frozen, in eval
-    mode, and read the raw features through their own embeddings.
+    mode, and read the features through their own embeddings. What can't be computed here comes with
+    the rows: the logits of opaque members, and the first hidden vectors of networks whose front
+    isn't a torch module.
 
     ``variant``: ``paper`` feeds each component the fused output of its task (Algorithm 2,
     arXiv 2504.09812) and has new towers with the hidden widths ``tower``. ``aligned`` starts as the
@@ -64,6 +66,9 @@ class EMM(nn.Module):
         layout = members.layout(tasks, outputs)
         _require_fusible(layout)
         self.offsets = sum(layout.network_outputs)
+        self.scored, self.opaque = layout.scored, sum(layout.scored[: layout.opaque])
+        self.entries = layout.entries or (0,) * len(members.networks)
+        self.scored_names = members.scored_names
         models = [member.build(inputs) for member in members.networks]
         trees = [TreeEnsemble(inputs, **member.sizes) for member in members.trees]
         _require_outputs(trees, layout)
@@ -95,21 +100,53 @@ class EMM(nn.Module):
     def forward(self, dense: Tensor, sparse: Tensor, cached: Tensor | None = None) -> Tensor:
         """dense [B, D], sparse [B, F] -> logits [B, O].
 
-        ``cached`` [B, S*C + N]: the cached predictions of the pool's members
+        ``cached`` [B, S*C + N + P]: the cached predictions of the pool's members
         (`emm.fusion.cached_predictions`), which are the shares of the C levels in the S logits of
-        the trees, and offsets to the N logits of the networks. Without them, the trees are
-        evaluated here.
+        the trees, offsets to the N logits of the networks, and P scored columns (`Layout.scored`).
+        With the scored columns only, [B, P], or with nothing if there are none, the trees are
+        evaluated here. Raises ModelFileError if scored columns are missing.
         """
-        if cached is None:
+        scored = sum(self.scored)
+        if scored and (cached is None or cached.shape[1] < scored):
+            raise self._lacks_scores()
+        if cached is None or cached.shape[1] == scored:
             shares = self.trees(dense, sparse)  # [B, S, C]
             offsets = dense.new_zeros(len(dense), self.offsets)
         else:
-            sizes = [cached.shape[1] - self.offsets, self.offsets]
-            flat, offsets = torch.split(cached, sizes, dim=1)
+            sizes = [cached.shape[1] - self.offsets - scored, self.offsets, scored]
+            flat, offsets, _ = torch.split(cached, sizes, dim=1)
             shares = torch.unflatten(flat, 1, (-1, self.trees.levels))  # [B, S, C]
+        starts: list[tuple[Tensor, ...]] = [(dense, sparse)] * len(self.entries)
+        if cached is not None and scored:
+            shares, starts = self._scored(cached[:, cached.shape[1] - scored :], shares, starts)
         x = dense if self.front is None else self.front(dense, sparse)
-        logits: Tensor = self.fusion(x, (dense, sparse), self.networks, shares, offsets)
+        logits: Tensor = self.fusion(x, starts, self.networks, shares, offsets)
         return logits
+
+    def _scored(
+        self, scored: Tensor, shares: Tensor, starts: Sequence[tuple[Tensor, ...]]
+    ) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
+        """scored [B, P] -> ``shares`` with those of opaque members, each level having an equal one,
+        and ``starts`` with the scored inputs."""
+        levels = self.trees.levels
+        sizes = [self.opaque, *(width for width in self.entries if width)]
+        opaque, *inputs = torch.split(scored, sizes, dim=1)
+        even = (opaque / levels).unsqueeze(2).expand(-1, -1, levels)  # [B, S of opaque, C]
+        entered = iter(inputs)
+        replaced = [
+            (next(entered),) if width else start
+            for width, start in zip(self.entries, starts, strict=True)
+        ]
+        return torch.cat([shares, even], dim=1), replaced
+
+    def _lacks_scores(self) -> ModelFileError:
+        return ModelFileError(
+            "the fused model needs the scores of some of its members for these rows",
+            got=f"no scores of {', '.join(self.scored_names)}",
+            expected=f"{sum(self.scored)} columns of scores with every batch of rows",
+            next_step="load the model with emm.load from the folder of its training and predict a "
+            "split of its dataset; other rows have to be scored by these members first",
+        )
 
 
 def _members(pool: Mapping[str, Any]) -> Members:
@@ -144,11 +181,11 @@ def _require_fusible(layout: Layout) -> None:
 
 
 def _require_outputs(trees: Sequence[TreeEnsemble], layout: Layout) -> None:
-    found = [each.outputs for each in trees]
-    if found != layout.tree_outputs:
+    found, expected = [each.outputs for each in trees], layout.tree_outputs[: len(trees)]
+    if found != expected:
         raise ModelFileError(
             "the pool's trees don't have the outputs of their tasks",
             got=found,
-            expected=layout.tree_outputs,
+            expected=expected,
             next_step="dvc checkout to restore the model, or dvc repro to train it again",
         )

@@ -24,17 +24,18 @@ class Ensemble(nn.Module):
     def forward(
         self,
         _x: Tensor,
-        raw: tuple[Tensor, Tensor],
+        starts: Sequence[tuple[Tensor, ...]],
         components: Components,
         shares: Tensor,
         offsets: Tensor,
     ) -> Tensor:
-        """raw: dense [B, D], sparse [B, F]; shares [B, S, C]: the trees' logits by level;
-        offsets: added to the networks' logits, one network after another -> logits [B, O]."""
+        """starts: what each network's first component reads; shares [B, S, C]: the trees' logits by
+        level; offsets: added to the networks' logits, one network after another -> logits [B, O].
+        """
         logits = []
         added = torch.split(offsets, self.layout.network_outputs, dim=1)
         for number, (tower, offset) in enumerate(zip(self.towers, added, strict=True)):
-            path: tuple[Tensor, ...] = raw
+            path = starts[number]
             for level in range(len(self.layout.level_widths)):
                 path = (components(number, level, *path),)
             logits.append(tower(*path) + offset)

@@ -1,4 +1,4 @@
-"""The layout of a pool: the networks and trees of each task, and the widths of their levels."""
+"""The layout of a pool: the members of each task, and the widths of the networks' levels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +17,20 @@ class Layout:
     each network's components, by level; ``outputs``: the number of logits of each task, () if all
     have one.
 
-    The members of a task always come in this order: its networks, then its trees.
+    ``trees`` stands for all members that enter by the shares of the levels in their logits: tree
+    ensembles and, numbered after them, opaque members. The members of a task always come in this
+    order: its networks, its trees, its opaque members.
+
+    ``opaque``: number of opaque members; ``entries``: for each network, the width of the scored
+    input that it starts from, 0 if it reads the features; () if all do.
     """
 
     networks: tuple[Numbers, ...]
     trees: tuple[Numbers, ...]
     widths: tuple[Numbers, ...]
     outputs: Numbers = ()
+    opaque: int = 0
+    entries: Numbers = ()
 
     @property
     def counts(self) -> list[int]:
@@ -49,6 +56,14 @@ class Layout:
     def tree_outputs(self) -> list[int]:
         """Number of logits of each tree ensemble."""
         return [self._outputs_of(task) for task in _tasks(self.trees)]
+
+    @property
+    def scored(self) -> list[int]:
+        """Widths of what no module of a fused model can compute: the logits of each opaque member,
+        then the input of each network that has a scored one."""
+        of_trees = self.tree_outputs
+        opaque = of_trees[len(of_trees) - self.opaque :]
+        return [*opaque, *(width for width in self.entries if width)]
 
     @property
     def task_of_share(self) -> list[int]:

@@ -52,18 +52,18 @@ class PaperFusion(nn.Module):
     def forward(
         self,
         x: Tensor,
-        raw: tuple[Tensor, Tensor],
+        starts: Sequence[tuple[Tensor, ...]],
         components: Components,
         shares: Tensor,
         _offsets: Tensor,
     ) -> Tensor:
-        """x [B, in]: embedded features; raw: dense [B, D], sparse [B, F]; shares [B, S, C]: the
-        trees' logits by level -> logits [B, O]."""
+        """x [B, in]: embedded features; starts: what each network's first component reads; shares
+        [B, S, C]: the trees' logits by level -> logits [B, O]."""
         z = x.unsqueeze(1).expand(-1, len(self.layout.networks), -1)  # [B, T, in]
         for level, (fusion, lift) in enumerate(zip(self.levels, self.lifts, strict=True)):
             outputs = [
-                components(number, level, *(self._input(z, level, number) if level else raw))
-                for number in range(len(self.layout.widths))
+                components(number, level, *(self._input(z, level, number) if level else start))
+                for number, start in enumerate(starts)
             ]
             z = fusion(z, lift(outputs, shares[:, :, level]))  # [B, T, H]
         logits: Tensor = self.towers(z)

@@ -9,7 +9,7 @@ from emm.config.project import FROM_DATA, Project
 from emm.data.tables.schema import Schema, load_schema
 from emm.fusion.build_pool import build_pool
 from emm.fusion.layers import trace_layers
-from emm.fusion.pool import NetworkMember
+from emm.fusion.members import NetworkMember
 from emm.fusion.settings import FusionSettings
 from emm.fusion.trained_models import TOWER, TrainedNetwork, outside_models, own_networks
 from emm.fusion.units import Unit, shared_layers, units_of

@@ -1,4 +1,4 @@
-"""The pool: the decomposed networks and the trees of one seed, in memory and on disk."""
+"""The pool: the decomposed networks and the other members of one seed, in memory and on disk."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,102 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from emm.config.binding import bind
 from emm.core.errors import ModelFileError, choose
 from emm.core.files import sha256, write_json
-from emm.fusion.layers import Component
-from emm.fusion.layout import Layout
-from emm.models import MODELS, model_class
-from emm.nn.inputs import Inputs
-from emm.outside.factories import load_factory
+from emm.fusion.members import Members
 from emm.training.store import load_weights
 
 FORMAT = 2
 COMPONENTS = "components.safetensors"
 DESCRIPTION = "components.json"
-
-# The architecture of a member from outside, which the factory in its arguments builds.
-FACTORY = "factory"
-
-
-@dataclass(frozen=True)
-class NetworkMember:
-    """A network of the pool, and where it is cut.
-
-    ``task``: the number of its task; ``levels``: the layer names of its components, by level;
-    ``tower``: those of the layers after the last component; ``widths``: the output widths of the
-    components. ``architecture`` and ``arguments`` rebuild the network.
-    """
-
-    name: str
-    task: int
-    architecture: str
-    arguments: Mapping[str, Any]
-    levels: tuple[tuple[str, ...], ...]
-    tower: tuple[str, ...]
-    widths: tuple[int, ...]
-    source_sha256: str
-
-    def build(self, inputs: Inputs) -> "DecomposedNetwork":
-        """Build its components and tower with fresh weights. Raises ModelFileError."""
-        if self.architecture == FACTORY:
-            return DecomposedNetwork(load_factory(self.arguments[FACTORY])(inputs), self)
-        if self.architecture not in MODELS:
-            raise ModelFileError(
-                f"{self.name} has an unknown architecture",
-                got=self.architecture,
-                expected=f"one of {', '.join(MODELS)}",
-                next_step="dvc checkout to restore the file, or dvc repro",
-            )
-        model_type: Any = model_class(self.architecture)
-        return DecomposedNetwork(model_type(inputs, 1, **self.arguments), self)
-
-
-class DecomposedNetwork(nn.Module):
-    """A network in parts: ``levels``, one component each, and ``tower``."""
-
-    def __init__(self, model: nn.Module, member: NetworkMember) -> None:
-        super().__init__()
-        self.levels = nn.ModuleList(_component(model, names) for names in member.levels)
-        self.tower = _component(model, member.tower)
-
-    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """The output of the whole network: dense [B, D], sparse [B, F] -> logits of its task."""
-        first, *others = self.levels
-        value: Tensor = first(dense, sparse)
-        for component in others:
-            value = component(value)
-        logits: Tensor = self.tower(value)
-        return logits
-
-
-@dataclass(frozen=True)
-class TreeMember:
-    """A tree ensemble of the pool; ``sizes``: the arguments of `TreeEnsemble`."""
-
-    name: str
-    task: int
-    sizes: Mapping[str, int]
-    source_sha256: str
-
-
-@dataclass(frozen=True)
-class Members:
-    """The members of a pool: networks, and tree ensembles, which are divided by boosting rounds."""
-
-    networks: tuple[NetworkMember, ...]
-    trees: tuple[TreeMember, ...]
-
-    def layout(self, tasks: int, outputs: Sequence[int] = ()) -> Layout:
-        """The members by task; ``outputs``: number of logits of each task, () if all have one."""
-        return Layout(
-            networks=tuple(_of_task(self.networks, task) for task in range(tasks)),
-            trees=tuple(_of_task(self.trees, task) for task in range(tasks)),
-            widths=tuple(member.widths for member in self.networks),
-            outputs=tuple(outputs),
-        )
 
 
 @dataclass(frozen=True)
@@ -130,8 +45,8 @@ class Pool:
         """
         if not names:
             return self
-        networks, trees = self.members.networks, self.members.trees
-        all_names = [*(member.name for member in networks), *(member.name for member in trees)]
+        networks, trees, opaque = self.members.networks, self.members.trees, self.members.opaque
+        all_names = [member.name for member in self.members.all]
         known = list(dict.fromkeys([*(name.split("/")[0] for name in all_names), *all_names]))
         for name in names:
             choose("member of the pool", name, known, "members of a fused model", "correct it")
@@ -147,21 +62,18 @@ class Pool:
             for key, tensor in self.tensors_of(f"{kind}.{old}").items()
         }
         members = Members(
-            tuple(networks[n] for n in kept["networks"]), tuple(trees[n] for n in kept["trees"])
+            tuple(networks[n] for n in kept["networks"]),
+            tuple(trees[n] for n in kept["trees"]),
+            tuple(member for member in opaque if member.name in chosen),
         )
         return replace(self, members=members, tensors=tensors)
 
     def describe(self) -> dict[str, Any]:
         """The members as plain JSON, from which a fused model can be rebuilt."""
-        return asdict(self.members)
-
-
-def _of_task(members: Sequence[NetworkMember | TreeMember], task: int) -> tuple[int, ...]:
-    return tuple(number for number, member in enumerate(members) if member.task == task)
-
-
-def _component(model: nn.Module, names: Sequence[str]) -> Component:
-    return Component([model.get_submodule(name) for name in names])
+        found = asdict(self.members)
+        if not self.members.opaque:
+            del found["opaque"]  # pools without any keep their bytes
+        return found
 
 
 def save_pool(pool: Pool, folder: Path) -> None:

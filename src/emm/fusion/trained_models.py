@@ -9,7 +9,7 @@ from torch import nn
 
 from emm.core.errors import ModelFileError, ParamsError, choose
 from emm.core.files import sha256
-from emm.fusion.pool import FACTORY
+from emm.fusion.members import FACTORY
 from emm.fusion.settings import FusionSettings
 from emm.nn.inputs import Inputs
 from emm.outside.factories import load_factory
