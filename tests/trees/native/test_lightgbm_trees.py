@@ -59,6 +59,16 @@ def test_equals_lightgbm_on_the_rows_it_was_trained_on(
     assert_equal(decision(read(booster), columns), expected(booster, columns))
 
 
+def test_sets_of_ids_of_a_large_field_send_each_id_where_lightgbm_does(
+    read: Callable[..., TreeEnsemble],
+) -> None:
+    columns, labels = make_rows()
+    booster = lightgbm_booster(columns, labels, (*SETS, 4), min_data_in_leaf=1)
+    probes = np.repeat(columns[:1], INPUTS.cardinalities[1], axis=0)
+    probes[:, 4] = np.arange(len(probes))
+    assert_equal(decision(read(booster), probes), expected(booster, probes))
+
+
 def test_ids_unseen_in_training_go_where_lightgbm_sends_them(
     read: Callable[..., TreeEnsemble],
 ) -> None:

@@ -61,10 +61,11 @@ def check(ensemble: TreeEnsemble, probabilities: Array) -> None:
     np.testing.assert_allclose(ours.numpy(), probabilities, rtol=0, atol=1e-6)
 
 
-def test_the_error_for_ubjson_names_the_format_to_save(tmp_path: Path) -> None:
-    boosted_by_xgboost().save_model(tmp_path / "m.ubj")
-    with pytest.raises(ModelFileError, match=r"UBJSON(.|\n)*save_model\(\"m.json\"\)"):
-        load_native_trees(tmp_path / "m.ubj", INPUTS, NAMES)
+def test_ubjson_holds_the_same_trees(tmp_path: Path) -> None:
+    booster = boosted_by_xgboost()
+    booster.save_model(tmp_path / "m.ubj")
+    probabilities = booster.predict(xgboost.DMatrix(make_rows()[0], nthread=1))
+    check(load_native_trees(tmp_path / "m.ubj", INPUTS, NAMES), probabilities)
 
 
 class Trap:
@@ -79,7 +80,7 @@ class Trap:
 
 def test_a_pickle_is_refused_without_loading_it(tmp_path: Path) -> None:
     (tmp_path / "m.pkl").write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
-    with pytest.raises(ModelFileError, match="a pickle, which could run code"):
+    with pytest.raises(ModelFileError, match=r"is a pickle, which could run code(.|\n)*to_onnx"):
         load_native_trees(tmp_path / "m.pkl", INPUTS, NAMES)
     assert not (tmp_path / "sprung").exists()
 
@@ -88,10 +89,10 @@ def test_a_pickle_is_refused_without_loading_it(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"", "an empty file"),
-        (b"PK\x03\x04", "neither LightGBM's text nor XGBoost's JSON"),
+        (b"\x08\x0a\x12\x03abc", "neither LightGBM's text nor XGBoost's JSON"),
         (b"trees\n", "neither LightGBM's text nor XGBoost's JSON"),
         (b"[1, 2]", "neither LightGBM's text nor XGBoost's JSON"),
-        (b'{"name": "tree", "tree_info": []}', "it has no 'learner'"),
+        (b'{"version": [3, 2, 0]}', "it has no 'learner'"),
         (b"tree\nversion=v4\n", "it is cut off"),
         (b"tree\n\xff\nend of trees", "it isn't text"),
     ],

@@ -85,17 +85,14 @@ def test_vector_leaves_are_refused(model: Model, read: Callable[..., TreeEnsembl
         read(model)
 
 
-@pytest.mark.parametrize(
-    ("column", "message"), [(0, "got: a dense feature"), (4, "got: a field of 300 ids")]
-)
-def test_splits_by_sets_in_other_columns_are_refused(
-    column: int, message: str, read: Callable[..., TreeEnsemble]
+def test_a_split_of_a_dense_column_by_a_set_is_refused(
+    read: Callable[..., TreeEnsemble],
 ) -> None:
     columns, _ = make_rows()
-    columns = np.abs(np.nan_to_num(columns) * (7 if column == 0 else 1)).round()
-    labels = np.sin(7 * columns[:, column]) > 0
-    with pytest.raises(ModelFileError, match=message):
-        read(xgboost_booster(xgboost_matrix(columns, labels, (column,))))
+    columns = np.abs(np.nan_to_num(columns) * 7).round()
+    labels = np.sin(7 * columns[:, 0]) > 0
+    with pytest.raises(ModelFileError, match=r"got: a dense feature(.|\n)*columns: raw"):
+        read(xgboost_booster(xgboost_matrix(columns, labels, (0,))))
 
 
 def test_ids_missing_in_the_data_are_refused(text: str, read: Callable[..., TreeEnsemble]) -> None:

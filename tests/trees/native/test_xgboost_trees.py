@@ -99,6 +99,21 @@ def test_equals_xgboost_with_other_parameters(
     assert_equal(decision(read(booster), columns), expected(booster, data))
 
 
+@pytest.mark.parametrize("most_categories", [5, 1000], ids=["sets", "one-hot"])
+def test_sets_of_ids_of_a_large_field_send_each_id_where_xgboost_does(
+    most_categories: int, read: Callable[..., TreeEnsemble]
+) -> None:
+    columns, labels = make_rows()
+    sets = (*SETS, 4)
+    data = xgboost_matrix(columns, labels, sets)
+    booster = xgboost_booster(data, min_child_weight=0, max_cat_to_onehot=most_categories)
+    probes = np.repeat(columns[:1], INPUTS.cardinalities[1], axis=0)
+    probes[:, 4] = np.arange(len(probes))
+    assert_equal(
+        decision(read(booster), probes), expected(booster, xgboost_matrix(probes, None, sets))
+    )
+
+
 def test_ids_unseen_in_training_go_where_xgboost_sends_them(
     read: Callable[..., TreeEnsemble],
 ) -> None:

@@ -3,14 +3,17 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from emm.trees.native.files import Array, TreeFile, classifier, content, damaged, unsupported
-from emm.trees.native.nodes import ids_of_categories
+from emm.trees.native.files import Array, Kind, content, damaged, model_kind, unsupported
+from emm.trees.native.nodes import Feature
 
 VERSIONS = ("v2", "v3", "v4")
+REGRESSIONS = ("regression", "regression_l1", "huber", "fair", "quantile", "mape")
+BINARY = ("binary", "cross_entropy")
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Text:
     footer: str
 
 
-def split_text(file: TreeFile) -> Text:
+def split_text(file: Path) -> Text:
     """Split the file into its parts. Raises ModelFileError if it is cut off."""
     try:
         text = content(file).decode("utf-8").replace("\r\n", "\n")
@@ -39,7 +42,7 @@ def split_text(file: TreeFile) -> Text:
     return Text(header, [_pairs(block) for block in blocks], footer)
 
 
-def numbers(file: TreeFile, block: Mapping[str, str], key: str, count: int, kind: Any) -> Array:
+def numbers(file: Path, block: Mapping[str, str], key: str, count: int, kind: Any) -> Array:
     """The ``count`` numbers at ``key``, as dtype ``kind``. Raises ModelFileError for others."""
     words = block.get(key, "").split()
     if len(words) != count:
@@ -50,19 +53,25 @@ def numbers(file: TreeFile, block: Mapping[str, str], key: str, count: int, kind
         raise damaged(file, f"{key} contains values that aren't numbers") from error
 
 
-def check_kind(file: TreeFile, header: Mapping[str, str], outputs: int) -> None:
-    """Raise ModelFileError unless the model is of a known version, and a binary classifier, or one
-    of ``outputs`` classes if there are several."""
-    objective = "binary" if outputs == 1 else "multiclass"
+def check_kind(file: Path, header: Mapping[str, str], outputs: int, kind: Kind) -> None:
+    """Raise ModelFileError unless the model is of a known version, and predicts logits of
+    ``outputs`` classes (1: of a binary task), or a regression's value."""
+    known = ("multiclass",) if outputs > 1 else BINARY if kind == "classifier" else REGRESSIONS
     classes, trees = (header.get(key, "1") for key in ("num_class", "num_tree_per_iteration"))
     found = header.get("objective", "none")
-    if found.split()[:1] != [objective] or classes != str(outputs):
+    # A model with the option "sqrt" predicts the square root.
+    if (
+        found.split()[:1] not in [[name] for name in known]
+        or "sqrt" in found.split()
+        or (classes != str(outputs))
+    ):
+        expected = " or ".join(f"objective={name}" for name in known)
         raise unsupported(
             file,
-            f"isn't {classifier(outputs)}",
+            f"isn't {model_kind(outputs, kind)}",
             got=f"objective={found}, num_class={classes}",
-            expected=f"objective={objective}, num_class={outputs}",
-            next_step="train it on the task's column of the processed data with these parameters",
+            expected=f"{expected}, num_class={outputs}",
+            next_step="train it with these parameters, or export it to ONNX (onnxmltools)",
         )
     if trees != classes:
         raise damaged(file, f"it has {trees} trees per round for {classes} classes")
@@ -76,10 +85,11 @@ def check_kind(file: TreeFile, header: Mapping[str, str], outputs: int) -> None:
         )
 
 
-def sigmoid(file: TreeFile, header: Mapping[str, str]) -> float:
+def sigmoid(file: Path, header: Mapping[str, str]) -> float:
     """The parameter ``sigmoid``: probability = 1 / (1 + exp(-sigmoid * raw score)).
 
-    A model of several classes has none: its probabilities are the softmax of the raw scores.
+    Other models than binary ones have none: a model of several classes, for example, whose
+    probabilities are the softmax of the raw scores.
     """
     options = dict(option.partition(":")[::2] for option in header["objective"].split()[1:])
     (value,) = numbers(file, {"sigmoid": "1", **options}, "sigmoid", 1, np.float64)
@@ -88,26 +98,70 @@ def sigmoid(file: TreeFile, header: Mapping[str, str]) -> float:
     return float(value)
 
 
-def ids_of_codes(file: TreeFile, names: Sequence[str], footer: str) -> dict[int, Array]:
-    """For each feature that was a categorical column of a data frame, the id of each code."""
+def features_of(file: Path, text: Text) -> list[Feature]:
+    """Names, categories and values in training of the features.
+
+    LightGBM stores the lists of categories of a data frame's columns without their names: they are
+    those of the categorical features in ascending order, if there are equally many of both, and if
+    each list is long enough for its feature's codes.
+    """
+    names = text.header.get("feature_names", "").split()
+    infos = text.header.get("feature_infos", "").split()
+    if infos and len(infos) != len(names):
+        raise damaged(file, f"it has {len(infos)} feature_infos for {len(names)} features")
+    spans = [_span(file, info) for info in infos] or [(None, None)] * len(names)
+    lists = _lists_of_categories(file, text.footer, len(names))
+    for feature, categories in lists.items():
+        most = spans[feature][1]
+        if most is not None and most >= len(categories):
+            raise unsupported(
+                file,
+                "has lists of categories that don't belong to its categorical features",
+                got=f"the code {most:.0f} of {names[feature]!r}, in a list of {len(categories)}",
+                expected="a list for each categorical feature, as long as its codes",
+                next_step="train on a data frame whose category columns are the only categorical "
+                "features, and not ordered",
+            )
+    return [Feature(name, lists.get(number), *spans[number]) for number, name in enumerate(names)]
+
+
+def _span(file: Path, info: str) -> tuple[float | None, float | None]:
+    """The least and largest value of a feature: [0:1.5] of numbers, 3:0:7 of categories."""
+    if info == "none":
+        return None, None
+    try:
+        values = [float(word) for word in info.strip("[]").split(":")]
+    except ValueError as error:
+        raise damaged(file, f"feature_infos contains {info[:40]!r}") from error
+    if not info.startswith("["):
+        values = [value for value in values if value >= 0] or [0.0]  # -1: missing
+    return min(values), max(values)
+
+
+def _lists_of_categories(file: Path, footer: str, features: int) -> dict[int, Sequence[object]]:
+    """The list of categories of each feature that was a category column of a data frame."""
     _, key, stored = footer.rpartition("\npandas_categorical:")
     listed = footer.partition("\n[categorical_feature: ")[2].partition("]")[0]
     try:
-        categories = (json.loads(stored) or []) if key else []
-        if all(each == list(range(len(each))) for each in categories):
-            return {}  # each code is its id
-        features = sorted({int(feature) for feature in listed.split(",") if feature})
-        if len(features) == len(categories):
-            pairs = zip(features, categories, strict=True)
-            return {k: ids_of_categories(file, names[k], each) for k, each in pairs}
-    except (IndexError, RecursionError, TypeError, ValueError) as error:
+        lists = (json.loads(stored) or []) if key else []
+        categorical = sorted({int(feature) for feature in listed.split(",") if feature})
+        plain = all(each == list(range(len(each))) for each in lists)
+        whole = all(isinstance(each, list) for each in lists)
+    except (RecursionError, TypeError, ValueError) as error:
         raise damaged(file, "its lists of categories can't be read") from error
+    if not whole or any(not 0 <= feature < features for feature in categorical):
+        raise damaged(file, "its lists of categories can't be read")
+    if plain:
+        return {}  # each code is its category
+    if len(lists) == len(categorical):
+        return dict(zip(categorical, lists, strict=True))
     raise unsupported(
         file,
         "doesn't declare which of its features are encoded as category codes",
-        got=f"{len(categories)} lists of categories, {len(features)} categorical features",
+        got=f"{len(lists)} lists of categories, {len(categorical)} categorical features",
         expected="equally many of both",
-        next_step="train on the int32 ids themselves and list them in categorical_feature",
+        next_step="train on a data frame whose category columns are the only categorical features, "
+        "and not ordered",
     )
 
 

@@ -6,22 +6,23 @@ from pathlib import Path
 from emm.core.errors import DataError, ModelFileError
 from emm.nn.inputs import Inputs
 from emm.trees.forest import TreeEnsemble
-from emm.trees.native.lightgbm_trees import read_lightgbm
-from emm.trees.native.xgboost_trees import read_xgboost
+from emm.trees.native.files import Kind
+from emm.trees.native.formats import recognise
+from emm.trees.native.lightgbm_trees import parse_lightgbm
+from emm.trees.native.nodes import NativeTrees
+from emm.trees.native.processed import on_processed_columns
+from emm.trees.native.xgboost_trees import parse_xgboost
 
-HEAD = 64  # bytes by which the format is recognised
-EXPECTED = "a LightGBM text model or an XGBoost JSON model"
-
-READERS: Mapping[str, Callable[[Path, Inputs, Sequence[str], int], TreeEnsemble]] = {
-    "lightgbm": read_lightgbm,
-    "xgboost": read_xgboost,
+PARSERS: Mapping[str, Callable[[Path, int, Kind], NativeTrees]] = {
+    "lightgbm": parse_lightgbm,
+    "xgboost": parse_xgboost,
 }
 
 
 def load_native_trees(
     path: Path, inputs: Inputs, columns: Sequence[str], outputs: int = 1
 ) -> TreeEnsemble:
-    """Read a LightGBM text model or XGBoost JSON model, recognised by its content.
+    """Read a LightGBM or XGBoost model that was trained on the processed columns.
 
     Nothing in the file is executed, and the library isn't needed.
 
@@ -40,37 +41,25 @@ def load_native_trees(
             expected=f"{expected} distinct names",
             next_step="take the names and the inputs from the same schema.json",
         )
-    return READERS[_format(path)](path, inputs, columns, outputs)
+    native = parse_native_trees(path, outputs)
+    return on_processed_columns(native, inputs, columns, native.names_of(columns))
 
 
-def _format(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEAD)
-    except OSError as error:
+def parse_native_trees(path: Path, outputs: int = 1, kind: Kind = "classifier") -> NativeTrees:
+    """The trees of a LightGBM or XGBoost model, recognised by its content, on its own features.
+
+    Raises ModelFileError if the file is of another format, damaged, or a model of another kind.
+    """
+    parser = PARSERS.get(recognise(path) or "")
+    if parser is None:
         raise ModelFileError(
-            f"the model file can't be read: {error.strerror}",
+            "the model file has an unknown format",
             where=path,
-            expected=EXPECTED,
-            next_step="check the path",
-        ) from error
-    if head.split(b"\n")[0].strip() == b"tree":
-        return "lightgbm"
-    if head.lstrip()[:1] == b"{" and head.lstrip()[1:].lstrip()[:1] in (b'"', b"}", b""):
-        return "xgboost"
-    raise ModelFileError(
-        "the model file has an unknown format",
-        where=path,
-        got=_kind(head),
-        expected=EXPECTED,
-        next_step='save it with booster.save_model("m.txt") (LightGBM) or '
-        'booster.save_model("m.json") (XGBoost)',
-    )
-
-
-def _kind(head: bytes) -> str:
-    if head[:1] == b"{":
-        return "XGBoost's binary UBJSON (.ubj), to be saved as .json"
-    if head[:1] == b"\x80":
-        return "a pickle, which could run code"
-    return "neither LightGBM's text nor XGBoost's JSON" if head else "an empty file"
+            got="neither LightGBM's text nor XGBoost's JSON or UBJSON"
+            if path.stat().st_size
+            else "an empty file",
+            expected="a LightGBM text model, or an XGBoost JSON or UBJSON model",
+            next_step='save it with booster.save_model("m.txt") (LightGBM) or '
+            'booster.save_model("m.json") (XGBoost)',
+        )
+    return parser(path, outputs, kind)

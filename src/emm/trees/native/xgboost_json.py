@@ -1,35 +1,57 @@
-"""Parsing of an XGBoost JSON model into checked values."""
+"""Parsing of an XGBoost model, JSON or UBJSON, into checked values."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from emm.trees.native.files import Array, TreeFile, classifier, content, damaged, unsupported
+from emm.trees.native import ubjson
+from emm.trees.native.files import Array, Kind, content, damaged, model_kind, unsupported
+from emm.trees.native.formats import UBJSON_KEY, XGBOOST_CONFIG, refused
 
-OBJECTIVES = ("binary:logistic", "binary:logitraw")
+LOGISTIC = ("binary:logistic", "reg:logistic")  # base_score is a probability
+OBJECTIVES = ("binary:logistic", "binary:logitraw", "reg:logistic")
 OBJECTIVES_OF_CLASSES = ("multi:softprob", "multi:softmax")
+REGRESSIONS = (
+    "reg:squarederror",
+    "reg:absoluteerror",
+    "reg:pseudohubererror",
+    "reg:quantileerror",
+    "reg:linear",  # before version 1.0
+)
 LEAST_PROBABILITY = np.float32(1e-6)  # XGBoost clips base_score to [this, 1 - this]
 Part = Mapping[str, Any]
 
 
-def read_learner(file: TreeFile, outputs: int) -> Part:
-    """The file's ``learner``. Raises ModelFileError unless it is a model of trees, and a binary
-    classifier, or one of ``outputs`` classes if there are several."""
+def read_document(file: Path, outputs: int, kind: Kind) -> Part:
+    """The file's content. Raises ModelFileError unless it is a model of trees, and a classifier of
+    ``outputs`` classes (1: of a binary task), or a regression."""
+    raw = content(file)
     try:
-        document = json.loads(content(file))
+        document = ubjson.parse(raw) if UBJSON_KEY.match(raw) else json.loads(raw)
     except (RecursionError, ValueError) as error:
         raise damaged(file, f"it isn't JSON: {error}") from error
     if not isinstance(document, dict):
         raise damaged(file, "it has no 'learner'")
     learner: Part = part(file, document, "learner", dict)
-    _check_objective(file, learner, outputs)
-    _check_booster(file, learner)
-    return learner
+    booster = part(file, learner, "gradient_booster", dict)
+    if "generic_param" in learner and "model" not in booster and "gbtree" not in booster:
+        raise refused(file, XGBOOST_CONFIG)
+    _check_booster(file, booster)
+    _check_objective(file, learner, outputs, kind)
+    return document
 
 
-def part(file: TreeFile, parent: Part, key: str, kind: type) -> Any:
+def version(document: Part) -> tuple[int, ...]:
+    """The version of XGBoost that wrote the file; () if it doesn't say."""
+    found = document.get("version")
+    numbers = list(found) if isinstance(found, list | np.ndarray) else []
+    return tuple(int(each) for each in numbers if isinstance(each, int | np.integer))
+
+
+def part(file: Path, parent: Part, key: str, kind: type) -> Any:
     """``parent[key]``. Raises ModelFileError if it is missing or not of this ``kind``."""
     value = parent.get(key)
     if not isinstance(value, kind):
@@ -37,7 +59,7 @@ def part(file: TreeFile, parent: Part, key: str, kind: type) -> Any:
     return value
 
 
-def size(file: TreeFile, parent: Part, key: str) -> int:
+def size(file: Path, parent: Part, key: str) -> int:
     """The count at ``key``, which is stored as text. Raises ModelFileError for other values."""
     try:
         value = int(str(parent.get(key)))
@@ -48,17 +70,17 @@ def size(file: TreeFile, parent: Part, key: str) -> int:
     return value
 
 
-def reals(file: TreeFile, parent: Part, key: str, count: int) -> Array:
+def reals(file: Path, parent: Part, key: str, count: int) -> Array:
     """The ``count`` numbers at ``key``, float64; infinity and NaN are not refused."""
     return _array(file, parent, key, count, "iuf").astype(np.float64)
 
 
-def integers(file: TreeFile, parent: Part, key: str, count: int | None = None) -> Array:
+def integers(file: Path, parent: Part, key: str, count: int | None = None) -> Array:
     """The ``count`` (None: any number of) integers or booleans at ``key``, int64."""
     return _array(file, parent, key, count, "iub").astype(np.int64)
 
 
-def margin(file: TreeFile, learner: Part, outputs: int) -> Array:
+def margin(file: Path, learner: Part, outputs: int) -> Array:
     """The logits before the first tree, [] or [outputs]: base_score, which is a probability for
     the objective binary:logistic."""
     stored = str(part(file, learner, "learner_model_param", dict).get("base_score"))
@@ -68,7 +90,7 @@ def margin(file: TreeFile, learner: Part, outputs: int) -> Array:
         scores = np.array(words, dtype=np.float32)
     except ValueError as error:
         raise damaged(file, f"base_score is {stored!r}") from error
-    likely = learner["objective"]["name"] == "binary:logistic"
+    likely = learner["objective"]["name"] in LOGISTIC
     inside = ((scores >= 0) & (scores <= 1)).all() if likely else np.isfinite(scores).all()
     if not inside or len(scores) not in (1, outputs):
         raise damaged(file, f"base_score is {stored!r}")
@@ -78,12 +100,14 @@ def margin(file: TreeFile, learner: Part, outputs: int) -> Array:
     return np.broadcast_to(scores, outputs).astype(np.float64).squeeze()
 
 
-def _array(file: TreeFile, parent: Part, key: str, count: int | None, kinds: str) -> Array:
-    values = part(file, parent, key, list)
+def _array(file: Path, parent: Part, key: str, count: int | None, kinds: str) -> Array:
+    values = parent.get(key)
+    if not isinstance(values, list | np.ndarray):
+        raise damaged(file, f"it has no {key!r}, or one that isn't a list")
     if count is not None and len(values) != count:
         raise damaged(file, f"{key} has {len(values)} numbers instead of {count}")
     try:
-        array = np.asarray(values) if values else np.zeros(0, dtype=np.int64)
+        array = np.asarray(values) if len(values) else np.zeros(0, dtype=np.int64)
     except ValueError as error:
         raise damaged(file, f"{key} contains values that aren't numbers") from error
     if array.ndim != 1 or array.dtype.kind not in kinds:
@@ -91,31 +115,40 @@ def _array(file: TreeFile, parent: Part, key: str, count: int | None, kinds: str
     return array
 
 
-def _check_objective(file: TreeFile, learner: Part, outputs: int) -> None:
+def _check_objective(file: Path, learner: Part, outputs: int, kind: Kind) -> None:
     objective = part(file, part(file, learner, "objective", dict), "name", str)
     sizes = part(file, learner, "learner_model_param", dict)
     classes, targets = (str(sizes.get(key, "1")) for key in ("num_class", "num_target"))
-    known = OBJECTIVES if outputs == 1 else OBJECTIVES_OF_CLASSES
+    if targets not in ("0", "1"):
+        raise unsupported(
+            file,
+            "predicts several targets at once",
+            got=f"num_target={targets}",
+            expected="one target",
+            next_step="train one model for each task",
+        )
+    classifier = OBJECTIVES_OF_CLASSES if outputs > 1 else OBJECTIVES
+    known: Sequence[str] = classifier if kind == "classifier" else REGRESSIONS
     counts = ("0", "1") if outputs == 1 else (str(outputs),)
-    if objective not in known or classes not in counts or targets not in ("0", "1"):
+    if objective not in known or classes not in counts:
         number = "" if outputs == 1 else f" and num_class={outputs}"
         raise unsupported(
             file,
-            f"isn't {classifier(outputs)}",
-            got=f"objective={objective}, num_class={classes}, num_target={targets}",
+            f"isn't {model_kind(outputs, kind)}",
+            got=f"objective={objective}, num_class={classes}",
             expected=" or ".join(f"objective={name}" for name in known) + number,
-            next_step="train it on the task's column of the processed data with "
-            f"objective={known[0]}{number}",
+            next_step=f"train it with objective={known[0]}{number}, or export it to ONNX "
+            "(onnxmltools)",
         )
 
 
-def _check_booster(file: TreeFile, learner: Part) -> None:
-    booster = part(file, learner, "gradient_booster", dict).get("name")
-    if booster not in ("gbtree", "dart"):
+def _check_booster(file: Path, booster: Part) -> None:
+    name = booster.get("name")
+    if name not in ("gbtree", "dart"):
         raise unsupported(
             file,
             "isn't a tree model",
-            got=f"booster={booster}",
+            got=f"booster={name}",
             expected="booster=gbtree or booster=dart",
             next_step="train with booster=gbtree",
         )

@@ -1,75 +1,75 @@
-"""Trees of an XGBoost JSON model, `save_model("m.json")`, as a `TreeEnsemble`.
+"""Trees of an XGBoost model, `save_model("m.json")` or `("m.ubj")`.
 
 Chen and Guestrin, "XGBoost: A Scalable Tree Boosting System", KDD 2016. The weights of the DART
 booster are those of Rashmi and Gilad-Bachrach, "DART: Dropouts meet Multiple Additive Regression
 Trees", AISTATS 2015. The format is XGBoost's doc/model.schema.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from emm.nn.inputs import Inputs
 from emm.trees.forest import TreeEnsemble
-from emm.trees.native.files import (
-    Array,
-    TreeFile,
-    columns_in_order,
-    damaged,
-    feature_columns,
-    unsupported,
+from emm.trees.native.files import Array, Kind, damaged, unsupported
+from emm.trees.native.nodes import NativeTrees, Tree, reachable
+from emm.trees.native.processed import on_processed_columns
+from emm.trees.native.xgboost_features import features_of, lists_note
+from emm.trees.native.xgboost_json import (
+    Part,
+    integers,
+    margin,
+    part,
+    read_document,
+    reals,
+    size,
+    version,
 )
-from emm.trees.native.nodes import (
-    Tree,
-    assemble,
-    bitset_of,
-    depth,
-    ids_of_categories,
-    reachable,
-    stack_bitsets,
-)
-from emm.trees.native.xgboost_json import Part, integers, margin, part, read_learner, reals, size
-
-
-@dataclass(frozen=True)
-class _Model:
-    """What all trees of a file share.
-
-    Attributes:
-        columns: column of each feature.
-        ids: id of each category code, for features encoded by a data frame.
-    """
-
-    file: TreeFile
-    columns: Array
-    ids: Mapping[int, Array]
 
 
 def read_xgboost(
     path: Path, inputs: Inputs, columns: Sequence[str], outputs: int = 1
 ) -> TreeEnsemble:
-    """The trees of an XGBoost JSON model that was trained on ``columns``.
+    """The trees of an XGBoost model that was trained on the processed ``columns``.
+
+    Raises ModelFileError as `parse_xgboost`, and for splits that these columns can't have.
+    """
+    return on_processed_columns(parse_xgboost(path, outputs), inputs, columns, columns)
+
+
+def parse_xgboost(file: Path, outputs: int = 1, kind: Kind = "classifier") -> NativeTrees:
+    """The trees of an XGBoost model.
 
     Logits are XGBoost's margins, one for a binary model and one for each of several ``outputs``,
-    which are classes. The trees are those that XGBoost itself predicts with: from a file of the
-    scikit-learn classifier, those up to the best iteration if training stopped early; from a file
-    of a Booster, all.
-    Raises ModelFileError for other objectives, numbers of classes and boosters, splits by sets of
-    ids in columns that can't have them, and damaged files.
+    which are classes; a regression has one value. The trees are those that XGBoost itself predicts
+    with: from a file of the scikit-learn classifier, those up to the best iteration if training
+    stopped early; from a file of a Booster, all.
+    Raises ModelFileError for other objectives, numbers of classes and boosters, for splits by
+    categories in files that don't hold their list, and for damaged files.
     """
-    file = TreeFile(path, inputs, tuple(columns))
-    learner = read_learner(file, outputs)
+    document = read_document(file, outputs, kind)
+    learner = document["learner"]
     stored, trees, weights = _stored_trees(file, learner)
-    features = _features(file, learner)
-    model = _Model(file, features, _ids_of_codes(file, stored, features))
-    order = _order(file, stored, outputs)[: _kept(file, learner, stored, outputs)]
-    built = [_tree(model, trees[number], weights[number]) for number in order]
-    return assemble(inputs, built, margin(file, learner, outputs), outputs)
+    count = size(file, part(file, learner, "learner_model_param", dict), "num_feature")
+    order = _order(file, stored, outputs)
+    kept, note = _kept(file, learner, stored, outputs)
+    built = [_tree(file, trees[number], weights[number], count) for number in order[:kept]]
+    features = features_of(file, learner, stored, count, built)
+    notes = [note, lists_note(file, version(document), features, built)]
+    return NativeTrees(
+        file,
+        features,
+        built,
+        margin(file, learner, outputs),
+        outputs,
+        others_left=True,
+        single=True,
+        notes=[each for each in notes if each],
+    )
 
 
-def _stored_trees(file: TreeFile, learner: Part) -> tuple[Part, list[Part], Array]:
+def _stored_trees(file: Path, learner: Part) -> tuple[Part, list[Part], Array]:
     """The booster's model, its trees, and the factor of the leaf values of each tree."""
     booster = part(file, learner, "gradient_booster", dict)
     dart = booster["name"] == "dart"
@@ -84,39 +84,7 @@ def _stored_trees(file: TreeFile, learner: Part) -> tuple[Part, list[Part], Arra
     return stored, trees, weights
 
 
-def _features(file: TreeFile, learner: Part) -> Array:
-    count = size(file, part(file, learner, "learner_model_param", dict), "num_feature")
-    names = learner.get("feature_names")
-    if not names:
-        return columns_in_order(file, count)
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise damaged(file, "its feature names aren't text")
-    if len(names) != count:
-        raise damaged(file, f"it names {len(names)} features, not {count}")
-    return feature_columns(file, names, "f")
-
-
-def _ids_of_codes(file: TreeFile, stored: Part, columns: Array) -> dict[int, Array]:
-    """For each feature that was a categorical column of a data frame, the id of each code.
-
-    Files of versions before 3.1 don't contain them.
-    """
-    categories = part(file, stored, "cats", dict).get("enc") if "cats" in stored else None
-    if not categories:
-        return {}
-    lists = isinstance(categories, list) and all(isinstance(entry, dict) for entry in categories)
-    if not lists or len(categories) != len(columns):
-        raise damaged(file, "its categories aren't one list per feature")
-    # Categories that are text are stored as their letters, with the offset of each category.
-    values = [None if entry.get("offsets") else entry.get("values") for entry in categories]
-    return {
-        feature: ids_of_categories(file, file.columns[columns[feature]], values[feature])
-        for feature, entry in enumerate(categories)
-        if entry.get("values")
-    }
-
-
-def _order(file: TreeFile, stored: Part, outputs: int) -> Array:
+def _order(file: Path, stored: Part, outputs: int) -> Array:
     """The numbers of the trees, so that trees of all classes take turns.
 
     XGBoost stores several parallel trees of a round class by class.
@@ -131,44 +99,53 @@ def _order(file: TreeFile, stored: Part, outputs: int) -> Array:
     return np.argsort(of_class, kind="stable").reshape(outputs, -1).T.flatten()
 
 
-def _kept(file: TreeFile, learner: Part, stored: Part, outputs: int) -> int | None:
-    """Number of trees that the model predicts with; None: all."""
+def _kept(file: Path, learner: Part, stored: Part, outputs: int) -> tuple[int | None, str]:
+    """Number of trees that the model predicts with, None for all, and what is to be said of it."""
     attributes = part(file, {"attributes": {}, **learner}, "attributes", dict)
-    if "scikit_learn" not in attributes or "best_iteration" not in attributes:
-        return None
+    if "best_iteration" not in attributes:
+        return None, ""
     sizes = part(file, stored, "gbtree_model_param", dict)
     parallel = size(file, {"num_parallel_tree": "1", **sizes}, "num_parallel_tree")
-    return (size(file, attributes, "best_iteration") + 1) * max(1, parallel) * outputs
-
-
-def _tree(model: _Model, tree: Part, weight: float) -> Tree:
-    file = model.file
-    left, right, leaf = _children(file, tree)
-    nodes = len(leaf)
-    feature = np.where(leaf, 0, integers(file, tree, "split_indices", nodes))
-    if not ((feature >= 0) & (feature < len(model.columns))).all():
-        raise damaged(file, "a split has no feature")
-    with np.errstate(over="ignore"):
-        value = reals(file, tree, "split_conditions", nodes).astype(np.float32)
-    if np.isnan(value).any() or not np.isfinite(value[leaf]).all():
-        raise damaged(file, "a split has no threshold, or a leaf no finite value")
-    default_left = integers(file, tree, "default_left", nodes) != 0
-    bitset, bitsets = _bitsets(model, tree, leaf, feature, default_left)
-    return Tree(
-        column=model.columns[feature],
-        # XGBoost tests x < threshold, which is x <= the next float32 below it.
-        threshold=np.nextafter(value, np.float32(-np.inf)),
-        left=left,
-        right=right,
-        missing_left=default_left,
-        bitset=bitset,
-        bitsets=bitsets,
-        value=np.where(leaf, value.astype(np.float64) * weight, 0.0),
-        depth=depth(left, right, leaf),
+    best = size(file, attributes, "best_iteration") + 1
+    trees = best * max(1, parallel) * outputs
+    if "scikit_learn" in attributes:
+        return trees, ""
+    rounds = len(stored["trees"]) // (max(1, parallel) * outputs)
+    if best >= rounds:
+        return None, ""
+    return None, (
+        f"training stopped at its best round, {best}, but a Booster predicts with all of its "
+        f"{rounds} rounds, and so it does here; to use the best ones, save booster[:{best}]"
     )
 
 
-def _children(file: TreeFile, tree: Part) -> tuple[Array, Array, Array]:
+def _tree(file: Path, tree: Part, weight: float, features: int) -> Tree:
+    left, right, leaf = _children(file, tree)
+    nodes = len(leaf)
+    feature = np.where(leaf, 0, integers(file, tree, "split_indices", nodes))
+    if not ((feature >= 0) & (feature < features)).all():
+        raise damaged(file, "a split has no feature")
+    with np.errstate(over="ignore"):
+        value = reals(file, tree, "split_conditions", nodes).astype(np.float32)
+    position, sets = _sets(file, tree, leaf)
+    # Version 2.1 stores NaN as the threshold of a split by a set.
+    value = np.where(position < 0, value, np.float32(0))
+    if np.isnan(value).any() or not np.isfinite(value[leaf]).all():
+        raise damaged(file, "a split has no threshold, or a leaf no finite value")
+    return Tree(
+        feature=feature,
+        # XGBoost tests x < threshold, which is x <= the next float32 below it.
+        threshold=np.nextafter(value, np.float32(-np.inf)).astype(np.float64),
+        left=left,
+        right=right,
+        missing_left=integers(file, tree, "default_left", nodes) != 0,
+        set=position,
+        sets=sets,
+        value=np.where(leaf, value.astype(np.float64) * weight, 0.0),
+    )
+
+
+def _children(file: Path, tree: Part) -> tuple[Array, Array, Array]:
     """Left child, right child and whether it is a leaf, for each node."""
     sizes = part(file, tree, "tree_param", dict)
     left = integers(file, tree, "left_children")
@@ -190,37 +167,19 @@ def _children(file: TreeFile, tree: Part) -> tuple[Array, Array, Array]:
     return np.where(leaf, itself, left), np.where(leaf, itself, right), leaf
 
 
-def _bitsets(
-    model: _Model, tree: Part, leaf: Array, feature: Array, default_left: Array
-) -> tuple[Array, Array]:
-    """The row of each node or -1, and the bitsets: ids in a split's set go right, others left."""
-    bitset = np.full(len(leaf), -1)
+def _sets(file: Path, tree: Part, leaf: Array) -> tuple[Array, list[Array]]:
+    """The position of each node's set or -1, and the sets: codes in them go right, others left."""
+    position = np.full(len(leaf), -1)
     if "split_type" not in tree:  # before version 1.3
-        return bitset, stack_bitsets([])
-    kind = integers(model.file, tree, "split_type", len(leaf))
+        return position, []
+    kind = integers(file, tree, "split_type", len(leaf))
     categorical = np.flatnonzero((kind == 1) & ~leaf)
-    sets = _sets(model.file, tree, len(leaf)) if len(categorical) else {}
-    found = []
-    for node in categorical:
-        codes = sets.get(int(node), np.zeros(0, dtype=np.int64))
-        found.append(_bitset(model, int(feature[node]), codes, bool(default_left[node])))
-    bitset[categorical] = np.arange(len(categorical))
-    return bitset, stack_bitsets(found)
+    sets = _sets_by_node(file, tree, len(leaf)) if len(categorical) else {}
+    position[categorical] = np.arange(len(categorical))
+    return position, [sets.get(int(node), np.zeros(0, np.int64)) for node in categorical]
 
 
-def _bitset(model: _Model, feature: int, codes: Array, default_left: bool) -> Array:
-    file, column, known = model.file, int(model.columns[feature]), model.ids.get(feature)
-    if known is None:
-        return bitset_of(file, column, codes, listed=False, others=True)
-    if len(codes) and not (codes.min() >= 0 and codes.max() < len(known)):
-        raise damaged(file, "a set contains a category that is missing in the list of categories")
-    left = np.ones(len(known), dtype=np.bool_)
-    left[codes] = False
-    # An id without a code counts as missing.
-    return bitset_of(file, column, known, listed=left, others=default_left)
-
-
-def _sets(file: TreeFile, tree: Part, nodes: int) -> dict[int, Array]:
+def _sets_by_node(file: Path, tree: Part, nodes: int) -> dict[int, Array]:
     """Category codes in the set of each categorical split, by node."""
     codes = integers(file, tree, "categories")
     splits = integers(file, tree, "categories_nodes")

@@ -1,0 +1,117 @@
+"""Features of an XGBoost model: names, categories of a data frame's columns, and thresholds."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emm.trees.native.files import Array, damaged, unsupported
+from emm.trees.native.nodes import Feature, Tree
+from emm.trees.native.xgboost_json import Part, integers, part
+
+WITH_LISTS = (3, 1)  # the version since which files hold the categories of a data frame's columns
+
+
+def features_of(
+    file: Path, learner: Part, stored: Part, count: int, trees: Sequence[Tree]
+) -> list[Feature]:
+    """The ``count`` features. Raises ModelFileError if their names or categories are damaged."""
+    names = _names(file, learner, count)
+    lists = _lists_of_categories(file, stored, count)
+    spans = _spans(trees)
+    none = (None, None)
+    return [
+        Feature(name, lists[number] or None, *spans.get(number, none))
+        for number, name in enumerate(names)
+    ]
+
+
+def lists_note(
+    file: Path, version: tuple[int, ...], features: Sequence[Feature], trees: Sequence[Tree]
+) -> str:
+    """What is to be said of categories that the file has no list of.
+
+    Raises ModelFileError if a file of a version that stores no lists has splits by categories: of a
+    data frame's category column, these are the positions in a list that is lost.
+    """
+    split = {int(feature) for tree in trees for feature in tree.feature[tree.set >= 0]}
+    lost = [number for number in sorted(split) if features[number].categories is None]
+    if not lost:
+        return ""
+    name = features[lost[0]].name or f"feature {lost[0]}"
+    if version < WITH_LISTS:
+        raise unsupported(
+            file,
+            f"splits {name!r} by categories, but doesn't hold the list of these",
+            got=f"a file of XGBoost {'.'.join(map(str, version)) or 'of an unknown version'}",
+            expected="one of XGBoost 3.1 or later, whose files hold the lists",
+            next_step="train again with XGBoost 3.1 or later, or with numbers of your own instead "
+            "of category columns; loading and saving it again doesn't bring the lists back",
+        )
+    return (
+        f"the file holds no list of the categories of {name!r}: its codes are taken as the "
+        "column's own numbers"
+    )
+
+
+def _names(file: Path, learner: Part, count: int) -> Sequence[str | None]:
+    names = learner.get("feature_names")
+    if names is None or not len(names):
+        return [None] * count
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise damaged(file, "its feature names aren't text")
+    if len(names) != count:
+        raise damaged(file, f"it names {len(names)} features, not {count}")
+    return names
+
+
+def _lists_of_categories(file: Path, stored: Part, count: int) -> list[Sequence[object]]:
+    """The categories of each feature, [] if it has none."""
+    entries = part(file, stored, "cats", dict).get("enc") if "cats" in stored else None
+    if entries is None or not len(entries):
+        return [[]] * count
+    lists = isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
+    if not lists or len(entries) != count:
+        raise damaged(file, "its categories aren't one list per feature")
+    return [_categories(file, entry) for entry in entries]
+
+
+def _categories(file: Path, entry: Part) -> Sequence[object]:
+    """A list of categories: numbers, or text stored as its letters and where each one starts."""
+    values: Any = entry.get("values")
+    if values is None or not len(values):
+        return []
+    offsets = entry.get("offsets")
+    if offsets is None or not len(offsets):
+        return list(integers(file, entry, "values").tolist())
+    starts, letters = integers(file, entry, "offsets"), integers(file, entry, "values")
+    rising = (np.diff(starts) >= 0).all() and starts[0] == 0 and starts[-1] == len(letters)
+    if not rising or ((letters < -128) | (letters > 255)).any():
+        raise damaged(file, "a list of categories is out of place")
+    if ((letters < 0) | (letters > 127)).any():
+        # XGBoost 3.1 and 3.2 count letters in the offsets, but store bytes, and cut off the rest.
+        raise unsupported(
+            file,
+            "has categories with letters beyond ASCII, whose list XGBoost cuts off",
+            got="a category with accents or of another script",
+            expected="ASCII",
+            next_step="train with renamed categories, or with LightGBM",
+        )
+    text = bytes(letters.astype(np.uint8)).decode("ascii")
+    return [text[start:stop] for start, stop in pairwise(starts.tolist())]
+
+
+def _spans(trees: Sequence[Tree]) -> dict[int, tuple[float, float]]:
+    """The smallest and largest threshold of each feature that is split by one."""
+    inner = [~tree.leaf & (tree.set < 0) for tree in trees]
+    features: Array = np.concatenate(
+        [tree.feature[at] for tree, at in zip(trees, inner, strict=True)]
+    )
+    values = np.concatenate([tree.threshold[at] for tree, at in zip(trees, inner, strict=True)])
+    return {
+        int(feature): (float(found.min()), float(found.max()))
+        for feature in np.unique(features)
+        for found in [values[features == feature]]
+    }
