@@ -33,6 +33,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
             funnel=settings.funnel,
             keep=settings.keep,
             weight=settings.weight,
+            raw_columns=settings.raw,
         )
 
 

@@ -107,8 +107,9 @@ def test_processed_data_is_not_pushed_if_the_other_stages_are_pushed_by_name(
     worker.run("dvc", "remote", "modify", "results", "url", str(tmp_path / "remote"))
     worker.run("git", "commit", "--quiet", "--all", "--message=other remote")
     worker.run(*found[1].split())
-    processed = (worker.root / "data/processed" / CENSUS).iterdir()
-    kept = {hashlib.md5(path.read_bytes()).hexdigest() for path in processed}
+    processed = (worker.root / "data/processed" / CENSUS).rglob("*")
+    files = (path for path in processed if path.is_file())
+    kept = {hashlib.md5(path.read_bytes()).hexdigest() for path in files}
     assert kept & hashes(tmp_path / "remote") == set()
     clone = clone_of(worker, tmp_path / "clone")
     assert clone.repro(*PULL) == set()

@@ -9,8 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emm.data.tables.raw import RawKind
-from emm.data.tables.schema import Target
+from emm.data.tables.kinds import RawKind
+from emm.data.tables.schema import DenseColumn, Target
 from emm.nn.inputs import Inputs
 from emm.nn.structure import Layer
 from emm.outside.settings import Gives
@@ -31,6 +31,8 @@ class Context:
         raw: the kind of every column of the raw files, by name.
         target: mean and standard deviation of a regression task.
         classes: names of the classes of a task of classes, in the order of their numbers.
+        dense: statistics of the D dense columns over train, by which trees show whether they were
+            trained on raw or on processed columns.
     """
 
     task: str
@@ -41,6 +43,7 @@ class Context:
     raw: Mapping[str, RawKind]
     target: Target | None = None
     classes: tuple[str, ...] = ()
+    dense: tuple[DenseColumn, ...] = ()
 
 
 @dataclass(frozen=True)

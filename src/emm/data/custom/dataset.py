@@ -27,11 +27,12 @@ def custom_dataset(
     *,
     config: str,
     carried: tuple[str, ...] = (),
+    raw_columns: tuple[str, ...] = (),
 ) -> Dataset:
     """Describe the files in ``raw`` as a dataset: see `describe_custom`.
 
     ``config``: the configuration file, for messages; ``carried``: further columns to read, which
-    do not become features.
+    do not become features; ``raw_columns``: those whose raw values are wanted.
     """
     return describe_custom(
         name,
@@ -52,6 +53,7 @@ def custom_dataset(
             key=custom.key,
             weight=custom.weight,
             carried=carried,
+            raw=raw_columns,
             dates=custom.dates,
         ),
         tasks=custom.custom_tasks,

@@ -17,6 +17,7 @@ from emm.data.custom.inference import show, unusable
 from emm.data.custom.label_values import fit_label
 from emm.data.custom.labels import Label, label_name, parse_label, with_labels
 from emm.data.custom.numbers import number_columns
+from emm.data.custom.raw import changed_columns, raw_kinds
 from emm.data.custom.read_files import read_file, read_sample
 from emm.data.custom.roles import CustomColumns, in_two_roles, misnamed
 from emm.data.custom.tasks import CustomTask
@@ -24,14 +25,17 @@ from emm.data.datasets.dataset import Dataset, Task
 from emm.data.datasets.split_rules import ByTime, Split, column_of, renamed
 from emm.data.reading.chunks import LINE, Chunk, Reading
 from emm.data.reading.rejected import Rejected
-from emm.data.tables.names import original_name, stored_name
+from emm.data.tables.names import original_name, raw_copy, stored_name
 
 _WHERE = "custom"  # the section of the configuration, for messages
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """The columns to read of every file and their casts; ``time`` names one that can't be null."""
+    """The columns to read of every file and their casts.
+
+    ``time`` names one that can't be null, ``copied`` those whose raw values the casts change.
+    """
 
     files: CustomFiles
     columns: tuple[str, ...]
@@ -40,6 +44,7 @@ class _Layout:
     dates: tuple[DateFeatures, ...]
     labels: Mapping[str, Label]
     time: str | None
+    copied: tuple[str, ...]
 
 
 def describe_custom(
@@ -96,7 +101,14 @@ def _dataset(
         casts |= _time_cast(sample[time], errors)
     wanted = (*found.columns, *columns.bags, *sorted(hidden), *others, *columns.carried)
     layout = _Layout(
-        files, tuple(dict.fromkeys(wanted)), casts, tuple(columns.bags), found.dates, labels, time
+        files,
+        tuple(dict.fromkeys(wanted)),
+        casts,
+        tuple(columns.bags),
+        found.dates,
+        labels,
+        time,
+        changed_columns(sample, columns.raw, casts, {*found.sparse} - {time}, found.raw_dense),
     )
     dataset = Dataset(
         name=name,
@@ -111,18 +123,21 @@ def _dataset(
         weight=columns.weight,
         bags=tuple(columns.bags),
         inferred=found.inferred,
+        raw_kinds=raw_kinds(sample, found.raw_dense),
     )
     return dataset, errors
 
 
 def _read(layout: _Layout, reading: Reading, part: str) -> Iterator[Chunk]:
     """Yield the rows of a part's files; reject rows without a time, or with an invalid date."""
-    unread = () if reading.bags else layout.bags
+    unread = () if reading.bags else {*layout.bags} - {*layout.copied}
     columns = [column for column in layout.columns if column not in unread]
     casts = {column: cast for column, cast in layout.casts.items() if column in columns}
     for path in layout.files.paths(reading.raw, part):
         for chunk in read_file(path, columns, layout.files, reading.rejected):
-            rows = with_labels(chunk, layout.labels, reading.rejected)
+            copies = (pl.col(c).alias(raw_copy(original_name(c))) for c in layout.copied)
+            kept = Chunk(chunk.file, chunk.rows.with_columns(copies))
+            rows = with_labels(kept, layout.labels, reading.rejected)
             invalid = {each.column: each.invalid() for each in layout.dates}
             if layout.time is not None:
                 absent = casts.get(layout.time, pl.col(layout.time)).is_null()

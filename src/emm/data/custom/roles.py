@@ -23,6 +23,7 @@ class CustomColumns:
         key: identifies the user of a row.
         weight: weight of a row.
         carried: further columns to read, which the section preprocess names.
+        raw: columns whose raw values are wanted, too.
     """
 
     dense: tuple[str, ...] | None = None
@@ -33,6 +34,7 @@ class CustomColumns:
     weight: str | None = None
     carried: tuple[str, ...] = ()
     dates: tuple[str, ...] | None = None
+    raw: tuple[str, ...] = ()
 
     def stored(self) -> "CustomColumns":
         """The same roles for the columns under the names under which they are stored."""
@@ -45,6 +47,7 @@ class CustomColumns:
             stored_name(self.weight) if self.weight else None,
             tuple(map(stored_name, self.carried)),
             None if self.dates is None else tuple(map(stored_name, self.dates)),
+            tuple(map(stored_name, self.raw)),
         )
 
 

@@ -1,7 +1,7 @@
 """The registered datasets: their sources, columns, tasks, splits and readers."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 
 import polars as pl
@@ -9,6 +9,7 @@ import polars as pl
 from emm.data.datasets.source import Source
 from emm.data.datasets.split_rules import Halved, Split
 from emm.data.reading.chunks import Chunk, Reading
+from emm.data.tables.kinds import RawKind
 from emm.data.tables.schema import BINARY, InferredColumn
 
 
@@ -59,6 +60,7 @@ class Dataset:
         read_bags: ``read_bags(reading, part)`` yields the bags in separate rows, by
             ``bag_key``. None: the bags are columns of the rows.
         inferred: columns whose use was inferred.
+        raw_kinds: kinds of the raw columns (`emm.data.tables.raw`); none: those of what is read.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Dataset:
     bag_key: str | None = None
     read_bags: Callable[[Reading, str], Iterator[Chunk]] | None = None
     inferred: tuple[InferredColumn, ...] = ()
+    raw_kinds: Mapping[str, RawKind] = field(default_factory=dict)
 
 
 DATASETS = {

@@ -26,8 +26,10 @@ def dataset_of(data: ConfigFile, name: str, raw: Path) -> Dataset:
         preprocess = read_preprocess(data, tasks)
         sample, weight = preprocess.sample, preprocess.weight
         key = (sample.key,) if sample is not None and sample.key else ()
-        carried = (*key, *preprocess.keep, *([weight] if weight else []))
-        dataset = custom_dataset(name, custom, raw, config=str(data.path), carried=carried)
+        carried = (*key, *preprocess.keep, *preprocess.raw, *([weight] if weight else []))
+        dataset = custom_dataset(
+            name, custom, raw, config=str(data.path), carried=carried, raw_columns=preprocess.raw
+        )
     for task in tasks:
         choose("task", task, dataset.tasks, f"{data.path}: tasks", "correct the name")
     return dataset

@@ -1,6 +1,6 @@
 """Read raw rows into temporary Parquet files with labels and typed columns; reject bad rows."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from emm.data.datasets.dataset import Dataset, Task, class_name
 from emm.data.datasets.split_rules import column_of
 from emm.data.reading.chunks import LINE, Chunk, Reading
 from emm.data.reading.rejected import Rejected
-from emm.data.tables.names import original_name
+from emm.data.tables.names import RAW_COPY, original_name
 from emm.data.tables.schema import BINARY, CLASSES, REGRESSION, WEIGHT, label_column
 
 _REASON = "__reason"
@@ -48,19 +48,31 @@ def wanted_of(dataset: Dataset, tasks: Sequence[str], others: Iterable[str | Non
 
 
 def ingest(
-    dataset: Dataset, reading: Reading, wanted: Wanted, scratch: Path
+    dataset: Dataset,
+    reading: Reading,
+    wanted: Wanted,
+    scratch: Path,
+    see: Callable[[Chunk], None] | None = None,
 ) -> dict[str, pl.LazyFrame]:
     """Read every part once, chunk by chunk, into ``scratch``; return scans of the usable rows.
 
+    ``see`` is called with the first chunk of each part.
     Rows with a dense value that isn't a number, an invalid label, no label at all, or a weight
     that isn't above 0 are rejected. Raises DataError if a part has no usable rows.
     """
     return {
         part: _ingest_part(
-            dataset.name, part, dataset.read(reading, part), reading, wanted, scratch
+            dataset.name, part, _seen(dataset.read(reading, part), see), reading, wanted, scratch
         )
         for part in dataset.parts
     }
+
+
+def _seen(chunks: Iterator[Chunk], see: Callable[[Chunk], None] | None) -> Iterator[Chunk]:
+    for number, chunk in enumerate(chunks):
+        if number == 0 and see is not None:
+            see(chunk)
+        yield chunk
 
 
 def _ingest_part(
@@ -106,7 +118,7 @@ def usable_rows(chunk: Chunk, wanted: Wanted, rejected: Rejected) -> pl.DataFram
         marked = marked.filter(~bad)
     return marked.select(
         *(_number(name).alias(name) for name in wanted.dense),
-        *(pl.col(name) for name in (*wanted.sparse, *wanted.others)),
+        *(pl.col(name) for name in (*wanted.sparse, *wanted.others, *_copies(chunk.rows))),
         *(
             _label(task).cast(_LABEL_TYPES[task.kind]).alias(label_column(name))
             for name, task in wanted.tasks.items()
@@ -115,9 +127,15 @@ def usable_rows(chunk: Chunk, wanted: Wanted, rejected: Rejected) -> pl.DataFram
     )
 
 
+def _copies(rows: pl.DataFrame) -> list[str]:
+    """The copies of raw columns that are changed when they are read."""
+    return [name for name in rows.columns if name.startswith(RAW_COPY)]
+
+
 def _check_columns(chunk: Chunk, wanted: Wanted) -> None:
     """Raise ParamsError if a column that the settings name doesn't exist."""
-    known = [original_name(column) for column in chunk.rows.columns if column != LINE]
+    hidden = {LINE, *_copies(chunk.rows)}
+    known = [original_name(column) for column in chunk.rows.columns if column not in hidden]
     for name in map(original_name, (*wanted.others, *([wanted.weight] if wanted.weight else []))):
         choose("column", name, known, "preprocess in the dataset's data.yaml", "correct it")
 
@@ -163,7 +181,7 @@ def _is_valid(task: Task) -> pl.Expr:
 
 
 def _reject(file: str, rows: pl.DataFrame, rejected: Rejected) -> None:
-    shown = rows.select(pl.exclude(LINE, _REASON)).select(
+    shown = rows.drop(LINE, _REASON, *_copies(rows), strict=False).select(
         pl.concat_str(pl.all().cast(pl.String, strict=False).fill_null(""), separator=",")
     )
     lines = rows[LINE] if LINE in rows.columns else pl.Series([0] * len(rows))

@@ -13,9 +13,10 @@ from emm.data.datasets.dataset import Dataset
 from emm.data.prepare.bags import Splits, WrittenBags, number_bags, write_bags
 from emm.data.prepare.groups import write_groups
 from emm.data.prepare.ingest import Wanted, ingest, wanted_of
+from emm.data.prepare.raw import RawColumns
 from emm.data.prepare.sample import Sample, sampled
 from emm.data.prepare.split import assign
-from emm.data.prepare.write import write_splits
+from emm.data.prepare.write import ROW_GROUP, write_splits
 from emm.data.reading.chunks import Reading
 from emm.data.reading.rejected import Rejected
 from emm.data.tables.names import original_name, stored_name
@@ -37,8 +38,9 @@ def preprocess(
     funnel: Sequence[str] = (),
     keep: Sequence[str] = (),
     weight: str | None = None,
+    raw_columns: Sequence[str] = (),
 ) -> None:
-    """Write train, validation, test, vocabularies, bags and groups.parquet and schema.json to
+    """Write train, validation, test, vocabularies, bags and groups.parquet, schema.json and raw/ to
     ``out``.
 
     Vocabularies and statistics are those of train. Memory grows with the number of distinct
@@ -52,6 +54,7 @@ def preprocess(
         funnel: two binary tasks, the second of which happens only after the first.
         keep: columns to write unencoded next to the features.
         weight: column with the weights of the rows, in place of the dataset's.
+        raw_columns: columns to keep as they are in the raw files, in raw/.
 
     All columns are named as in the raw files.
     """
@@ -64,13 +67,17 @@ def preprocess(
     with TemporaryDirectory(dir=out) as folder:
         scratch = Path(folder)
         reading = Reading(raw, Rejected(dataset.name, max_rejected), scratch / "reading", bags)
-        wanted = wanted_of(dataset, tasks, [*_others(dataset, sample, bags=bags), *keep])
+        revealing = [column for task in tasks for column in dataset.tasks[task].made_from]
+        kept = RawColumns(dataset, raw_columns, revealing)
+        others = [*_others(dataset, sample, bags=bags), *keep, *kept.stored]
+        wanted = wanted_of(dataset, tasks, others)
         _check_kept(wanted, keep)
-        parts = _read(dataset, reading, wanted, scratch / "parts", rejected)
+        parts = _read(dataset, reading, wanted, scratch / "parts", rejected, kept)
         splits = _assign(dataset, parts, tasks, sample, seed)
         splits, written = _write_bags(dataset, reading, splits, out, rare_below)
         write_splits(dataset, splits, wanted, out, rare_below, written, funnel=funnel, keep=keep)
         write_groups(dataset.split, splits["train"], load_schema(out / "schema.json"), out)
+        kept.write(splits, out, ROW_GROUP)
 
 
 def _check_bags(dataset: Dataset, *, bags: bool) -> None:
@@ -109,12 +116,17 @@ def _others(dataset: Dataset, sample: Sample | None, *, bags: bool) -> list[str 
 
 
 def _read(
-    dataset: Dataset, reading: Reading, wanted: Wanted, folder: Path, record: Path
+    dataset: Dataset,
+    reading: Reading,
+    wanted: Wanted,
+    folder: Path,
+    record: Path,
+    kept: RawColumns,
 ) -> dict[str, pl.LazyFrame]:
     folder.mkdir()
     reading.scratch.mkdir()
     try:
-        parts = ingest(dataset, reading, wanted, folder)
+        parts = ingest(dataset, reading, wanted, folder, kept.see)
     finally:
         # Written even after an error, whose cause it may show.
         reading.rejected.write(record)

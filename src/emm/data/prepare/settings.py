@@ -35,6 +35,7 @@ class PreprocessSettings:
         funnel: two tasks, such as click and purchase, of which the second happens only after the
             first.
         keep: columns that are kept next to the features, unencoded, for GAUC.
+        raw: raw columns that are kept for models from outside, as they are in the raw files.
         weight: the column that weighs a row in the training loss, in place of the dataset's.
     """
 
@@ -46,6 +47,7 @@ class PreprocessSettings:
     funnel: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     weight: str | None = None
+    raw: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from emm.data.tables.schema import BAG, WEIGHT, label_column
 GROUPS, GROUP = "groups.parquet", "group"
 """File of processed data, and its column with the number of each row's group for folds."""
 
+RAW_COPY = "__raw:"
 _PREFIX = "column:"
 _RESERVED = (label_column(""), _PREFIX, "__")
 
@@ -18,6 +19,11 @@ def stored_name(column: str) -> str:
     pattern = column == "*" or (column.startswith("^") and column.endswith("$"))
     taken = column in (BAG, WEIGHT) or column.startswith(_RESERVED)
     return _PREFIX + column if pattern or taken else column
+
+
+def raw_copy(column: str) -> str:
+    """Name of a temporary column with the raw values of a column that is changed when read."""
+    return f"{RAW_COPY}{column}"
 
 
 def original_name(stored: str) -> str:

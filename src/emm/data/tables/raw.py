@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 from polars.selectors import by_name
@@ -12,18 +12,7 @@ from polars.selectors import by_name
 from emm.config.binding import bind
 from emm.core.errors import DataError
 from emm.data.tables.expressions import evaluated
-
-RAW = "raw"
-"""Folder of processed data with the raw columns, and ``COLUMNS``, which says what there is."""
-COLUMNS = "columns.json"
-
-RawKind = Literal["text", "number", "integer"]
-TEXT: RawKind = "text"
-NUMBER: RawKind = "number"
-INTEGER: RawKind = "integer"
-
-TYPES: Mapping[str, type[pl.DataType]] = {TEXT: pl.String, NUMBER: pl.Float64, INTEGER: pl.Float64}
-"""Type of a kept column by its kind: whole numbers are numbers, too."""
+from emm.data.tables.kinds import COLUMNS, RAW, RawKind
 
 _WINDOW = 262_144  # rows; those of a row group of the files
 
