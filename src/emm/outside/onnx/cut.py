@@ -1,0 +1,157 @@
+"""Cutting of an ONNX network: what of it runs in torch, and from which tensor on."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from emm.core.errors import EmmError
+from emm.nn.structure import Layer
+from emm.outside.onnx.describe import UninterpretableError, as_plain
+from emm.outside.onnx.flow import FLOATS, Boundary, Flow, ancestors, tensors_of
+from emm.outside.onnx.layers import front, layer
+from emm.outside.onnx.model import OnnxModel
+from emm.outside.onnx.network import LayerDescription, OnnxLayers
+from emm.outside.onnx.operators import MIXING, RANDOM, RECURRENT
+from emm.outside.onnx.probe import made_up_rows, probe
+from emm.outside.onnx.recognise import merge
+from emm.outside.onnx.session import Session
+from emm.outside.onnx.written import Written, write
+from emm.outside.scorer import Opaque
+
+TOLERANCE = 1e-5
+
+APART = "its branches come together only at its output: no vector holds all that leads there"
+
+
+@dataclass(frozen=True)
+class CutOnnx:
+    """A network that is cut (`emm.outside.scorer.CutNetwork`).
+
+    ``scored``: the tensor, and its shape without the rows, that onnxruntime computes: the output
+    of the front and the first unit.
+    """
+
+    model: OnnxModel
+    scored: Boundary
+    description: dict[str, Any]
+    layers: tuple[Layer, ...]
+    weights: dict[str, Tensor]
+
+    def build(self) -> OnnxLayers:
+        """Its layers in torch, with their weights."""
+        network = OnnxLayers(self.description)
+        network.load_state_dict(self.weights)
+        return network.eval()
+
+    def scored_input(self, batches: Iterable[pl.DataFrame]) -> NDArray[np.float32]:
+        """The output of the front and the first unit: [N, H1]."""
+        width = prod(self.scored.shape)
+        session = self.model.session(self.scored.name)
+        found = [
+            np.asarray(values, np.float32).reshape(len(values), width)
+            for (values,) in session.stream(batches)
+        ]
+        return np.concatenate(found) if found else np.zeros((0, width), np.float32)
+
+
+def cut(model: OnnxModel, rows: pl.DataFrame | None = None) -> CutOnnx | Opaque:
+    """Cut ``model`` at the tensors through which every path to its logit goes (Algorithm 1).
+
+    ``rows``: some that it accepts, by default made up. What can't be cut, or isn't the same in
+    torch on these rows, is opaque.
+    """
+    if model.gives == "probability" and model.logit is None:
+        return Opaque("its probability is not the sigmoid or softmax of one of its tensors")
+    output = model.logit or model.prediction
+    nodes = ancestors(model.graph, output)
+    odd = next((node.op for node in nodes if node.op in RECURRENT | RANDOM), None)
+    if odd is not None:
+        return Opaque(f"it has the operator {odd}, with which no network is cut")
+    rows = made_up_rows(model.graph, model.inputs) if rows is None else rows
+    try:
+        seen = probe(model.path, model.proto, model.inputs, tensors_of(nodes), rows)
+        found = _cut(model, Flow(model.graph, output, seen))
+    except UninterpretableError as error:
+        return Opaque(str(error))
+    except EmmError as error:
+        return Opaque(f"it can't be looked into: {str(error).splitlines()[0]}")
+    if isinstance(found, Opaque):
+        return found
+    return _verified(found, output, rows)
+
+
+def _cut(model: OnnxModel, flow: Flow) -> CutOnnx | Opaque:
+    boundaries = flow.boundaries()
+    if not boundaries or boundaries[-1].name != flow.output:
+        return Opaque(f"its output isn't one of {' or '.join(FLOATS)} for each row")
+    if len(boundaries) < 2:
+        return Opaque(APART)
+    start, *_ = boundaries
+    written = merge([write(flow, each) for each in flow.stretches(boundaries)])
+    layers = [front("layers.0", prod(start.shape))]
+    for number, each in enumerate(written, start=1):
+        layers.append(layer(f"layers.{number}", each, layers[-1].structure.output[0]))
+    mixing = [number for number, each in enumerate(layers) if number and each.linear]
+    if len(mixing) < 2:
+        return Opaque(_nothing_between(written))
+    first = mixing[1]  # of the second unit
+    end = written[first - 2]
+    passed = [LayerDescription()] * first
+    kept = written[first - 1 :]
+    return CutOnnx(
+        model,
+        Boundary(end.end, end.output),
+        {
+            "width": end.width,
+            "layers": [as_plain(each) for each in [*passed, *(x.description for x in kept)]],
+        },
+        tuple(layers),
+        _weights(kept, first),
+    )
+
+
+def _nothing_between(layers: Sequence[Written]) -> str:
+    """Why layers with one that mixes features, at most, have no place to cut."""
+    products = sum(op in MIXING for each in layers for op in each.ops)
+    return APART if products > 1 else "it has no hidden layer between its encoders and its output"
+
+
+def _weights(kept: Sequence[Written], first: int) -> dict[str, Tensor]:
+    """The weights by their names in `OnnxLayers`; the first of ``kept`` is layer ``first``."""
+    return {
+        f"layers.{number}.{name}": tensor
+        for number, each in enumerate(kept, start=first)
+        for name, tensor in each.tensors.items()
+    }
+
+
+@torch.no_grad()
+def _verified(found: CutOnnx, output: str, rows: pl.DataFrame) -> CutOnnx | Opaque:
+    """``found`` if its layers in torch give what onnxruntime gives, row by row."""
+    session = Session(found.model.path, found.model.proto, found.model.inputs, [output])
+    (expected,) = session.run(rows)
+    if found.model.gives is None and ((expected >= 0) & (expected <= 1)).all():
+        return Opaque(
+            "its outputs lie within [0, 1] as probabilities do, and no sigmoid shows its logit"
+        )
+    single = np.concatenate([session.run(rows[n : n + 1])[0] for n in range(min(len(rows), 8))])
+    if not np.allclose(single, expected[: len(single)], TOLERANCE, TOLERANCE, equal_nan=True):
+        return Opaque("its prediction for a row depends on the other rows")
+    try:
+        actual = found.build()(torch.from_numpy(found.scored_input([rows]))).numpy()
+    except (RuntimeError, TypeError, IndexError, KeyError) as error:
+        return Opaque(f"its layers can't be run in torch: {str(error).splitlines()[0][:200]}")
+    difference = np.abs(actual - expected) / np.maximum(1, np.abs(expected))
+    if actual.shape != expected.shape or not np.nanmax(difference, initial=0) <= TOLERANCE:
+        return Opaque(
+            f"its layers in torch differ from onnxruntime by {np.nanmax(difference):.2g}, more "
+            f"than {TOLERANCE:g}"
+        )
+    return found
