@@ -68,13 +68,11 @@ def _reduction(function: Callable[..., Tensor]) -> Operator:
         axes = list(attributes.get("axes") or ()) if given is None else ints(given)
         if not axes and attributes.get("noop_with_empty_axes", 0):
             return x
-        return function(x, dim=axes or list(range(x.dim())), keepdim=_kept(attributes))
+        axes = axes or list(range(x.dim()))
+        result: Tensor = function(x, dim=axes, keepdim=bool(attributes.get("keepdims", 1)))
+        return result
 
     return operator
-
-
-def _kept(attributes: Attributes) -> bool:
-    return bool(attributes.get("keepdims", 1))
 
 
 def _sum_of_squares(x: Tensor, dim: Sequence[int], keepdim: bool) -> Tensor:
@@ -90,7 +88,7 @@ def _gather(inputs: Sequence[Value], attributes: Attributes) -> Tensor:
     x, index = inputs
     table = as_tensor(x, index if isinstance(index, Tensor) else torch.zeros(()))
     axis = attributes.get("axis", 0) % table.dim()
-    size = table.shape[axis]
+    size = int(table.shape[axis])
     if isinstance(index, Constant):
         index = Constant(tuple(int(i) % size for i in index.values), index.shape, index.dtype)
     chosen = as_tensor(index, table).to(torch.int64)

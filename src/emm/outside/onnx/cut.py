@@ -15,6 +15,7 @@ from emm.core.errors import EmmError
 from emm.nn.structure import Layer
 from emm.outside.onnx.describe import UninterpretableError, as_plain
 from emm.outside.onnx.flow import FLOATS, Boundary, Flow, ancestors, tensors_of
+from emm.outside.onnx.graph import Node
 from emm.outside.onnx.layers import front, layer
 from emm.outside.onnx.model import OnnxModel
 from emm.outside.onnx.network import LayerDescription, OnnxLayers
@@ -100,7 +101,7 @@ def _cut(model: OnnxModel, flow: Flow) -> CutOnnx | Opaque:
         layers.append(layer(f"layers.{number}", each, layers[-1].structure.output[0]))
     mixing = [number for number, each in enumerate(layers) if number and each.linear]
     if len(mixing) < 2:
-        return Opaque(_nothing_between(written))
+        return Opaque(_nothing_between(flow.nodes))
     first = mixing[1]  # of the second unit
     end = written[first - 2]
     passed = [LayerDescription()] * first
@@ -117,9 +118,9 @@ def _cut(model: OnnxModel, flow: Flow) -> CutOnnx | Opaque:
     )
 
 
-def _nothing_between(layers: Sequence[Written]) -> str:
-    """Why layers with one that mixes features, at most, have no place to cut."""
-    products = sum(op in MIXING for each in layers for op in each.ops)
+def _nothing_between(nodes: Sequence[Node]) -> str:
+    """Why a network of these operators has no place to cut."""
+    products = sum(node.op in MIXING for node in nodes)
     return APART if products > 1 else "it has no hidden layer between its encoders and its output"
 
 

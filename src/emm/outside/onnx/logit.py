@@ -80,13 +80,10 @@ def _opposite(graph: Graph, node: Node) -> Logit | None:
 
 def _of_column(graph: Graph, node: Node) -> Logit | None:
     """Of probabilities [B, 2], of which one column is taken."""
-    place = 2 if node.op == "Gather" else 1
     index = graph.constants.get(node.inputs[1]) if len(node.inputs) > 1 else None
-    if (
-        index is None
-        or index.size != 1
-        or (place == 2 and node.attribute("axis", 0) not in (1, -1))
-    ):
+    if index is None or index.size != 1:
+        return None
+    if node.op == "Gather" and node.attribute("axis", 0) not in (1, -1):
         return None
     column = int(index.reshape(-1)[0])
     return find_logit(graph, node.inputs[0], 2, column % 2) if -2 <= column < 2 else None

@@ -49,8 +49,8 @@ def choose_output(path: Path, model: Any, graph: Graph, output: str | None) -> C
                 where=path,
                 got=", ".join(found),
                 expected="one of them by name",
-                next_step=f"add `output: {next(iter(found))}`, or `output: NAME[:, COLUMN]`, to its "
-                "entry",
+                next_step=f"add `output: {next(iter(found))}` to its entry, or a column of it: "
+                "`output: NAME[:, COLUMN]`",
             )
         return next(iter(found.values()))
     match = None if output in found else _COLUMN.match(output)

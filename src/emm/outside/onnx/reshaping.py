@@ -55,7 +55,7 @@ def _unsqueeze(inputs: Sequence[Value], attributes: Attributes) -> Tensor:
 
 def _expand(inputs: Sequence[Value], _: Attributes) -> Tensor:
     x, sizes = tensors(inputs[0])[0], ints(inputs[1])
-    return x.expand(torch.broadcast_shapes(x.shape, sizes))
+    return x.expand(torch.broadcast_shapes(x.shape, sizes))  # type: ignore[no-untyped-call]
 
 
 def _tile(inputs: Sequence[Value], _: Attributes) -> Tensor:

@@ -85,7 +85,7 @@ def _joined(first: Written, second: Written) -> Written:
         for name in step.outputs:
             names[name] = f"t{made}"
             made += 1
-        renamed.append(replace(step, inputs=inputs, outputs=tuple(map(names.get, step.outputs))))
+        renamed.append(replace(step, inputs=inputs, outputs=tuple(names[x] for x in step.outputs)))
     description = LayerDescription(
         left.shape,
         (*left.steps, *renamed),
