@@ -12,7 +12,6 @@ from emm.fusion.settings import Start
 from emm.fusion.start import load_pool_into
 from emm.fusion.trained_models import (
     TrainedTrees,
-    outside_models,
     pipeline_networks,
     pipeline_trees,
 )
@@ -27,8 +26,9 @@ from tests.fusion.conftest import (
     save_boosted,
     save_trained,
 )
+from tests.fusion.entries import load
 from tests.fusion.fused import KNOBS, mean_logits, rows
-from tests.fusion.native import COLUMNS, save_native
+from tests.fusion.native import save_native
 from tests.fusion.outside import Deep, Shallow
 from tests.trees.forest import random_ensemble
 
@@ -47,10 +47,10 @@ def pool(tmp_path: Path, weights: dict[str, Path]) -> Pool:
         "boosted": OutsideModel("t1", model=str(save_native(tmp_path, "lightgbm"))),
     }
     with trusting([DEEP, SHALLOW]):
-        networks, trees = outside_models(entries, TASKS, INPUTS, COLUMNS)
-    networks = [*pipeline_networks(folders, TASKS, SCHEMA, "seed-0"), *networks]
+        outside = load(entries)
+    networks = [*pipeline_networks(folders, TASKS, SCHEMA, "seed-0"), *outside.networks]
     boosted = save_boosted(tmp_path / "models", 2)
-    trees = [*pipeline_trees(boosted, TASKS, SCHEMA, "seed-0"), *trees]
+    trees = [*pipeline_trees(boosted, TASKS, SCHEMA, "seed-0"), *outside.trees]
     return build_pool(networks, trees, INPUTS, TASKS, SCHEMA, 0)
 
 
@@ -112,9 +112,9 @@ def test_a_stored_pool_runs_no_code_that_is_not_trusted(pool: Pool) -> None:
 def test_the_error_for_a_missing_tower_names_the_layers(weights: dict[str, Path]) -> None:
     entry = OutsideModel("t0", factory=DEEP, weights=str(weights[DEEP]), tower="top")
     with trusting([DEEP]):
-        networks, trees = outside_models({"deep": entry}, TASKS, INPUTS, COLUMNS)
+        networks = load({"deep": entry}).networks
     with pytest.raises(DecompositionError, match=r"(?s)got: embed -> in_layer.*then top"):
-        build_pool(networks, trees, INPUTS, TASKS, SCHEMA, 0)
+        build_pool(networks, [], INPUTS, TASKS, SCHEMA, 0)
 
 
 def test_two_structures_per_task_make_three_levels_of_width_8() -> None:

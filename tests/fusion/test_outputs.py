@@ -12,13 +12,14 @@ from safetensors.torch import save_file
 from emm.core.errors import DecompositionError, ModelFileError
 from emm.fusion.build_pool import build_pool
 from emm.fusion.pool import Pool, load_pool, save_pool
-from emm.fusion.trained_models import TrainedNetwork, TrainedTrees, outside_models
+from emm.fusion.trained_models import TrainedNetwork, TrainedTrees
 from emm.models.single_task import SingleTask
 from emm.outside.factories import trusting
 from emm.outside.settings import OutsideModel
 from tests.fusion.conftest import INPUTS, SCHEMA, STRUCTURES, pool_of_kind, random_trees, unsettle
+from tests.fusion.entries import load
 from tests.fusion.fused import build, mean_logits, member_logits, outputs_of, rows
-from tests.fusion.native import COLUMNS, predictions, save_native
+from tests.fusion.native import predictions, save_native
 from tests.fusion.outside import Deep, of_three_classes
 
 FACTORY = "tests.fusion.outside:of_three_classes"
@@ -98,7 +99,8 @@ def test_outside_models_of_classes_join_a_pool(
     path = save_native(tmp_path, library, classes=3)
     entries = {"network": three_classes, "boosted": OutsideModel("t0", model=str(path))}
     with trusting([FACTORY]):
-        (outside,), (grown,) = outside_models(entries, TASKS, INPUTS, COLUMNS, outputs=OUTPUTS)
+        found = load(entries, outputs=OUTPUTS[:2])
+        (outside,), (grown,) = found.networks, found.trees
         own = [network("narrow", task, OUTPUTS[task]) for task in range(2)]
         pool = build_pool([*own, outside], [grown], INPUTS, TASKS, SCHEMA, 0, outputs=OUTPUTS)
         x = rows(200)
@@ -110,7 +112,7 @@ def test_outside_models_of_classes_join_a_pool(
 def test_outside_trees_of_another_number_of_classes_are_an_error(tmp_path: Path) -> None:
     entry = OutsideModel("t0", model=str(save_native(tmp_path, "lightgbm", classes=4)))
     with pytest.raises(ModelFileError, match="isn't a classifier of 3 classes"):
-        outside_models({"boosted": entry}, TASKS, INPUTS, COLUMNS, outputs=OUTPUTS)
+        load({"boosted": entry}, outputs=OUTPUTS[:2])
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,18 @@ import torch
 
 from emm.core.errors import ModelFileError, ParamsError
 from emm.core.files import sha256
-from emm.fusion.trained_models import outside_models, pipeline_networks, pipeline_trees
+from emm.fusion.trained_models import pipeline_networks, pipeline_trees
 from emm.outside.factories import trusting
 from emm.outside.settings import OutsideModel
 from emm.training.store import load_model
 from tests.fusion.conftest import (
-    INPUTS,
     SCHEMA,
     save_boosted,
     save_trained,
 )
+from tests.fusion.entries import load
 from tests.fusion.fused import rows
-from tests.fusion.native import COLUMNS, predictions, save_native
+from tests.fusion.native import predictions, save_native
 
 DEEP, SHALLOW = "tests.fusion.outside:Deep", "tests.fusion.outside:Shallow"
 TASKS = ["t0", "t1"]
@@ -80,8 +80,9 @@ def test_own_models_of_another_encoding_are_rejected(tmp_path: Path, load: objec
 def test_outside_trees_predict_like_their_library(tmp_path: Path, library: str) -> None:
     path = save_native(tmp_path, library)
     entries = {"boosted": OutsideModel("t1", model=str(path))}
-    networks, (grown,) = outside_models(entries, TASKS, INPUTS, COLUMNS)
-    assert networks == []
+    found = load(entries)
+    (grown,) = found.trees
+    assert (found.networks, found.opaque) == ([], [])
     assert (grown.name, grown.task, grown.source_sha256) == ("boosted", 1, sha256(path))
     ours = grown.model.decision(*rows(200)).numpy()
     np.testing.assert_allclose(ours, predictions(path), rtol=0, atol=1e-5)
@@ -96,36 +97,36 @@ def test_outside_trees_predict_like_their_library(tmp_path: Path, library: str) 
     ],
     ids=["nothing", "a factory alone", "weights alone"],
 )
-def test_an_entry_that_is_neither_network_nor_trees_is_an_error(entry: OutsideModel) -> None:
-    error = pytest.raises(ParamsError, match="neither a network nor trees")
+def test_an_entry_that_is_neither_network_nor_file_is_an_error(entry: OutsideModel) -> None:
+    error = pytest.raises(ParamsError, match="neither a network nor a model file")
     with trusting([DEEP]), error:
-        outside_models({"risk": entry}, TASKS, INPUTS, COLUMNS)
+        load({"risk": entry})
 
 
 @pytest.mark.parametrize("key", ["model", "weights"])
 def test_a_missing_file_is_an_error(tmp_path: Path, key: str) -> None:
     entry = OutsideModel("t0", **{"factory": DEEP, key: str(tmp_path / "absent")})
     with trusting([DEEP]), pytest.raises(ModelFileError, match="can't be read"):
-        outside_models({"risk": entry}, TASKS, INPUTS, COLUMNS)
+        load({"risk": entry})
 
 
 def test_weights_of_another_model_are_rejected(weights: dict[str, Path]) -> None:
     entry = OutsideModel("t0", factory=DEEP, weights=str(weights[SHALLOW]))
     error = pytest.raises(ModelFileError, match=r"doesn't fit the model that .*:Deep builds")
     with trusting([DEEP]), error:
-        outside_models({"risk": entry}, TASKS, INPUTS, COLUMNS)
+        load({"risk": entry})
 
 
 def test_an_unknown_task_is_an_error(weights: dict[str, Path]) -> None:
     entry = OutsideModel("t9", factory=DEEP, weights=str(weights[DEEP]))
     with trusting([DEEP]), pytest.raises(ParamsError, match="no task is called 't9'"):
-        outside_models({"risk": entry}, TASKS, INPUTS, COLUMNS)
+        load({"risk": entry})
 
 
 def test_outside_trees_are_not_for_regression_tasks(tmp_path: Path) -> None:
     entry = OutsideModel("t1", model=str(save_native(tmp_path, "lightgbm")))
     with pytest.raises(ParamsError, match="can't join a regression task"):
-        outside_models({"risk": entry}, TASKS, INPUTS, COLUMNS, regressions=["t1"])
+        load({"risk": entry}, regressions=["t1"])
 
 
 def test_an_altered_model_is_rejected(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_a_last_level_without_a_layer_in_common_is_marked(encoded: Path) -> None
     factory = "tests.fusion.outside:Bounded"
     save_file(Bounded(Inputs(1, (4,))).state_dict(), "weights.safetensors")
     entry = {"task": "income", "factory": factory, "weights": "weights.safetensors"}
-    shown = planned(fusion={"pool": [entry]})
+    shown = planned(fusion={"pool": {"bounded": entry}})
     assert "level 3" not in shown
     *_, cut = shown.partition("cut after")
     assert cut.count("ReLU [8] -> [8]") == cut.count("(its last layer)") == 1
@@ -118,12 +118,13 @@ def test_trees_are_not_part_of_the_plan(encoded: Path) -> None:
     data = lightgbm.Dataset(rows, rows[:, 1] > 1, feature_name=["x", "id"], params=quiet)
     lightgbm.train(quiet, data, 2).save_model("trees.txt")
     plain = planned()
-    assert planned(fusion={"pool": [{"task": "income", "trees": "trees.txt"}]}) == plain
+    entry = {"task": "income", "model": "trees.txt", "columns": "encoded"}
+    assert planned(fusion={"pool": {"boosted": entry}}) == plain
 
 
-def test_a_pool_entry_that_is_neither_network_nor_trees_is_an_error(encoded: Path) -> None:
-    with pytest.raises(ParamsError, match="neither a network nor trees"):
-        planned(fusion={"pool": [{"task": "income"}]})
+def test_a_pool_entry_that_is_neither_network_nor_file_is_an_error(encoded: Path) -> None:
+    with pytest.raises(ParamsError, match="neither a network nor a model file"):
+        planned(fusion={"pool": {"risk": {"task": "income"}}})
 
 
 def test_it_shows_the_networks_that_the_pool_takes(encoded: Path) -> None:

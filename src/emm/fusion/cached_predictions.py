@@ -12,9 +12,11 @@ from torch import Tensor
 
 from emm.core.errors import ModelFileError
 from emm.fusion.members import Members
+from emm.fusion.scored import FOLDER, scored_columns
 from emm.training.store import load_weights
 
 CACHED_PREDICTIONS = "given.safetensors"
+OUT_OF_FOLD = "out-of-fold"
 
 # By the name of a member: for a tree ensemble, [N, C] the shares of its levels in the logit, one
 # logit after another; for a network, an offset to each of its logits, [N, 1] for a single one.
@@ -36,8 +38,9 @@ def load_cached_predictions(
 ) -> Tensor:
     """Load the predictions for a split, [N, K] with the columns that `EMM` reads.
 
-    The offset of a network without one is 0. ``outputs``: number of logits of each task, () if all
-    have one. Raises ModelFileError if the file is damaged, or lacks a tree ensemble.
+    The offset of a network without one is 0. ``folder``: that of a seed; the scores of outside
+    members are next to it. ``outputs``: number of logits of each task, () if all have one. Raises
+    ModelFileError if a file is damaged, or lacks a member.
     """
     path = folder / CACHED_PREDICTIONS
     tensors = load_weights(path)
@@ -53,4 +56,9 @@ def load_cached_predictions(
         else torch.zeros(rows, outputs[member.task] if outputs else 1)
         for member in members.networks
     ]
-    return torch.cat([*(tensors[key] for key in trees), *offsets], dim=1)
+    columns = [*(tensors[key] for key in trees), *offsets]
+    if members.scored_names:
+        # Nobody trained outside models without a fold: they are used as they are.
+        scores = "train" if split == OUT_OF_FOLD else split
+        columns.append(scored_columns(folder.parent / FOLDER, members, scores, rows, outputs))
+    return torch.cat(columns, dim=1)

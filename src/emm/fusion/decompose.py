@@ -1,28 +1,51 @@
 """Decomposition of a dataset's trained models into the pools of fused models, seed by seed."""
 
+import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from emm.core.progress import progress
+from emm.core.progress import progress, say
 from emm.fusion.build_pool import build_pool
-from emm.fusion.cached_predictions import save_cached_predictions
+from emm.fusion.cached_predictions import OUT_OF_FOLD, save_cached_predictions
+from emm.fusion.check_pool import check_networks
+from emm.fusion.describe_pool import describe_members
+from emm.fusion.member_facts import save_facts, warnings_of
 from emm.fusion.out_of_fold import in_sample_predictions, out_of_fold_predictions
-from emm.fusion.pool import save_pool
+from emm.fusion.outside_models import OutsideMembers, outside_models, stored_join
+from emm.fusion.pool import Pool, save_pool
+from emm.fusion.scored import FOLDER, original_outputs
 from emm.fusion.settings import FusionSettings
 from emm.fusion.trained_models import (
     TrainedNetwork,
     TrainedTrees,
-    outside_models,
     pipeline_networks,
     pipeline_trees,
 )
 from emm.nn.bags import attach_bags
+from emm.outside.scores import SCORES
 from emm.training.checkpoint import Checkpoint
 from emm.training.context import TrainingContext
 from emm.training.folds import fold_runs
 
 Folders = Mapping[str, Path]
-Models = tuple[list[TrainedNetwork], list[TrainedTrees]]
+
+
+@dataclass(frozen=True)
+class _Models:
+    """The models of a pool by kind."""
+
+    networks: list[TrainedNetwork]
+    trees: list[TrainedTrees]
+    outside: OutsideMembers = field(default_factory=OutsideMembers)
+
+    @property
+    def all_networks(self) -> list[TrainedNetwork]:
+        return [*self.networks, *self.outside.networks]
+
+    @property
+    def all_trees(self) -> list[TrainedTrees]:
+        return [*self.trees, *self.outside.trees]
 
 
 def decompose(
@@ -33,23 +56,19 @@ def decompose(
     fusion: FusionSettings,
     seeds: Sequence[int],
     checkpoint: Checkpoint | None = None,
+    *,
+    scores: Path = Path(),
 ) -> None:
     """Write the pool of every seed, and its cached predictions, to ``out``/seed-S.
 
     ``networks``, ``trees``: folders of the pipeline's own trained models, by name; models from
-    outside are those of ``fusion``. ``checkpoint``: that of the stage, which keeps each finished
-    seed. Raises DecompositionError if the networks can't be cut in the same way.
+    outside are those of ``fusion``, and ``scores`` has a folder of each. ``checkpoint``: that of
+    the stage, which keeps each finished seed. Raises DecompositionError if the networks can't be
+    cut in the same way, or if one predicts something else when it is rebuilt from its layers.
     """
-    schema, stage = context.schema, checkpoint or Checkpoint()
-    columns = [*schema.dense_names, *schema.sparse_names]
-    outside = outside_models(
-        fusion.pool,
-        schema.tasks,
-        context.inputs,
-        columns,
-        regressions=schema.regressions,
-        outputs=schema.outputs,
-    )
+    stage = checkpoint or Checkpoint()
+    outside = outside_models(fusion.pool, context.schema, context.inputs, stored_join(scores))
+    _copy_scores(outside, scores, out / FOLDER)
     with progress("decompose", len(seeds)) as report:
         for number, seed in enumerate(seeds, start=1):
             folder = out / f"seed-{seed}"
@@ -58,68 +77,102 @@ def decompose(
                 report(number, "decomposed before")
                 continue
             own = _load(context, networks, trees, f"seed-{seed}")
-            models = ([*own[0], *outside[0]], [*own[1], *outside[1]])
-            levels = _write_pool(folder, context, models, fusion, seed)
-            for each in own[0]:
-                attach_bags(each.model, context.bags)
+            models = _Models(own.networks, own.trees, outside)
+            pool = _write_pool(folder, context, models, fusion, seed)
+            scored = original_outputs(scores, pool.members, context)
+            check_networks(pool, models.all_networks, context, scored, fusion.pool)
+            _attach_bags(context, own)
+            if fusion.pool:
+                _write_facts(folder, context, pool, models, fusion, scores)
             folds = [
                 _load(context, networks, trees, f"seed-{seed}/{'/'.join(run.names)}")
                 for run in fold_runs(fusion)
                 if not run.main
             ]
-            _write_predictions(folder, context, own[0], models[1], folds, levels, seed)
+            _write_predictions(folder, context, models, folds, pool)
             place.write_folder(folder)
-            report(number, f"{len(models[0])} networks, {len(models[1])} tree ensembles")
+            others = f", {len(outside.opaque)} opaque members" if outside.opaque else ""
+            count = f"{len(models.all_networks)} networks, {len(models.all_trees)} tree ensembles"
+            report(number, count + others)
 
 
-def _load(context: TrainingContext, networks: Folders, trees: Folders, run: str) -> Models:
+def _load(context: TrainingContext, networks: Folders, trees: Folders, run: str) -> _Models:
     """The pipeline's own models of one run, seed-S or seed-S/fold-K."""
     tasks, identity = context.schema.tasks, context.schema_sha256
-    return (
+    return _Models(
         pipeline_networks(networks, tasks, identity, run),
         pipeline_trees(trees, tasks, identity, run),
     )
 
 
+def _copy_scores(outside: OutsideMembers, scores: Path, out: Path) -> None:
+    """Copy the scores of the members that have some to ``out``."""
+    scored = [*(x.name for x in outside.opaque), *(x.name for x in outside.networks if x.layers)]
+    for name in scored:
+        (out / name).mkdir(parents=True)
+        shutil.copyfile(scores / name / SCORES, out / name / SCORES)
+
+
 def _write_pool(
-    folder: Path, context: TrainingContext, models: Models, fusion: FusionSettings, seed: int
-) -> int:
-    """Build and save the pool of ``models``; returns its number of levels."""
+    folder: Path, context: TrainingContext, models: _Models, fusion: FusionSettings, seed: int
+) -> Pool:
+    """Build and save the pool of ``models``."""
     pool = build_pool(
-        *models,
+        models.all_networks,
+        models.all_trees,
         context.inputs,
         context.schema.tasks,
         context.schema_sha256,
         seed,
+        opaque=models.outside.opaque,
         outputs=context.schema.outputs,
+        regressions=context.schema.regressions,
         adapt=fusion.adapter is not None,
     )
     save_pool(pool, folder)
-    return len(pool.members.networks[0].levels)
+    return pool
+
+
+def _write_facts(
+    folder: Path,
+    context: TrainingContext,
+    pool: Pool,
+    models: _Models,
+    fusion: FusionSettings,
+    scores: Path,
+) -> None:
+    """Save and print what is known about the members; warn of what is suspicious."""
+    modules = {each.name: each.model for each in (*models.all_networks, *models.all_trees)}
+    facts = describe_members(pool, modules, context, fusion.pool, scores)
+    save_facts(folder, facts)
+    for fact in facts:
+        say(f"seed {pool.seed}: {fact}")
+    for warning in (warning for fact in facts for warning in warnings_of(fact)):
+        say(f"warning: {warning}")
+
+
+def _attach_bags(context: TrainingContext, models: _Models) -> None:
+    for each in models.networks:
+        attach_bags(each.model, context.bags)
 
 
 def _write_predictions(
-    folder: Path,
-    context: TrainingContext,
-    networks: Sequence[TrainedNetwork],
-    trees: Sequence[TrainedTrees],
-    folds: Sequence[Models],
-    levels: int,
-    seed: int,
+    folder: Path, context: TrainingContext, models: _Models, folds: Sequence[_Models], pool: Pool
 ) -> None:
     """Save the cached predictions for train and validation, and out of fold if there are ``folds``.
 
-    ``networks``: the pipeline's own.
+    The scores of outside members are kept apart.
     """
+    trees, levels = models.all_trees, len(pool.members.networks[0].levels)
     train = in_sample_predictions(trees, levels, context.train)
     splits = {
         "train": train,
         "validation": in_sample_predictions(trees, levels, context.validation),
     }
-    for fold_networks, _ in folds:
-        for each in fold_networks:
-            attach_bags(each.model, context.bags)
+    for fold in folds:
+        _attach_bags(context, fold)
     if folds:
-        unseen = out_of_fold_predictions(networks, folds, levels, context.train, seed)
-        splits |= {"out-of-fold": train | unseen} if unseen else {}
+        pairs = [(fold.networks, fold.trees) for fold in folds]
+        unseen = out_of_fold_predictions(models.networks, pairs, levels, context.train, pool.seed)
+        splits |= {OUT_OF_FOLD: train | unseen} if unseen else {}
     save_cached_predictions(folder, splits)

@@ -14,9 +14,11 @@ from emm.nn.inputs import Inputs
 from emm.outside.factories import load_factory
 
 # The architectures of members from outside: the factory in the arguments builds one; the arguments
-# of the other describe the layers of an ONNX network.
+# of the other are the description of the layers of an ONNX network and the width of its scored
+# input.
 FACTORY = "factory"
 ONNX = "onnx"
+WIDEST = 65_536  # columns of a scored input
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,10 @@ class NetworkMember:
     @property
     def entry(self) -> int:
         """The width of the scored input that it starts from, 0 if it reads the features."""
-        if self.architecture != ONNX:
-            return 0
-        from emm.outside.onnx import OnnxLayers
-
-        return OnnxLayers(self.arguments).scored_width
+        width = self.arguments.get("width") if self.architecture == ONNX else 0
+        if not isinstance(width, int) or not 0 <= width <= WIDEST:
+            raise _refused(self.name, "has an unusable scored input", width, f"1 to {WIDEST}")
+        return width
 
     def build(self, inputs: Inputs) -> "DecomposedNetwork":
         """Build its components and tower with fresh weights. Raises ModelFileError."""
@@ -53,16 +54,21 @@ class NetworkMember:
         if self.architecture == ONNX:
             from emm.outside.onnx import OnnxLayers
 
-            return DecomposedNetwork(OnnxLayers(self.arguments), self)
+            return DecomposedNetwork(OnnxLayers(self.arguments["description"]), self)
         if self.architecture not in MODELS:
-            raise ModelFileError(
-                f"{self.name} has an unknown architecture",
-                got=self.architecture,
-                expected=f"one of {', '.join(MODELS)}",
-                next_step="dvc checkout to restore the file, or dvc repro",
-            )
+            known = f"one of {', '.join(MODELS)}"
+            raise _refused(self.name, "has an unknown architecture", self.architecture, known)
         model_type: Any = model_class(self.architecture)
         return DecomposedNetwork(model_type(inputs, 1, **self.arguments), self)
+
+
+def _refused(name: str, what: str, got: object, expected: str) -> ModelFileError:
+    return ModelFileError(
+        f"{name} {what}",
+        got=got,
+        expected=expected,
+        next_step="dvc checkout to restore the file, or dvc repro",
+    )
 
 
 class DecomposedNetwork(nn.Module):

@@ -9,9 +9,10 @@ from emm.config.project import FROM_DATA, Project
 from emm.data.tables.schema import Schema, load_schema
 from emm.fusion.build_pool import build_pool
 from emm.fusion.layers import trace_layers
-from emm.fusion.members import NetworkMember
+from emm.fusion.members import Members, NetworkMember
+from emm.fusion.outside_models import join_by_file, outside_models
 from emm.fusion.settings import FusionSettings
-from emm.fusion.trained_models import TOWER, TrainedNetwork, outside_models, own_networks
+from emm.fusion.trained_models import TOWER, TrainedNetwork, own_networks
 from emm.fusion.units import Unit, shared_layers, units_of
 from emm.models.single_task import SingleTask
 from emm.nn.inputs import Inputs
@@ -28,35 +29,31 @@ def decomposition_plan(project: Project, dataset: str) -> Table:
     DecompositionError if they can't be cut in the same way, DataError if the data isn't
     preprocessed yet.
     """
-    schema = load_schema(project.paths(dataset).schema)
+    paths = project.paths(dataset)
+    schema = load_schema(paths.schema)
     inputs = inputs_of(schema)
     fusion = project.recipe(dataset).read("fusion", FusionSettings)
     with trusting(fusion.factories):
-        columns = [*schema.dense_names, *schema.sparse_names]
-        outside, trees = outside_models(
-            fusion.pool,
-            schema.tasks,
-            inputs,
-            columns,
-            regressions=schema.regressions,
-            outputs=schema.outputs,
-        )
+        join_of = join_by_file(paths.processed, schema, inputs_of(schema))
+        outside = outside_models(fusion.pool, schema, inputs, join_of)
         names = own_networks(fusion, project.active.trained)
-        networks = [*_pipeline_networks(project, dataset, names, schema), *outside]
+        networks = [*_pipeline_networks(project, dataset, names, schema), *outside.networks]
         pool = build_pool(
             networks,
-            trees,
+            outside.trees,
             inputs,
             schema.tasks,
             "",
             0,
+            opaque=outside.opaque,
             outputs=schema.outputs,
+            regressions=schema.regressions,
             adapt=fusion.adapter is not None,
         )
     shared = _shared_at_cuts(
         networks, pool.members.networks, inputs, adapt=fusion.adapter is not None
     )
-    return _table(pool.members.networks, shared)
+    return _table(pool.members, shared)
 
 
 def _pipeline_networks(
@@ -88,22 +85,24 @@ def _shared_at_cuts(
     ends: list[list[Unit]] = [[] for _ in members[0].levels]
     for network, member in zip(networks, members, strict=True):
         # By place rather than by name: a model may call one activation in several places.
-        layers = iter(trace_layers(network.model, inputs))
+        layers = iter(network.layers or trace_layers(network.model, inputs, network.name))
         for level, (names, units) in enumerate(zip(member.levels, ends, strict=True)):
             own = list(islice(layers, len(names)))
             units.append(units_of(own[1:] if level == 0 else own)[-1])  # without the front
     return ["\n".join(shared_layers(units, adapt=adapt)) for units in ends]
 
 
-def _table(members: Sequence[NetworkMember], shared: Sequence[str]) -> Table:
+def _table(members: Members, shared: Sequence[str]) -> Table:
     """``shared``: for each level, the layers before the cut that all networks share."""
     table = Table(title="Components: layers of each model, by level")
-    levels = range(1, len(members[0].levels) + 1)
+    levels = range(1, len(members.networks[0].levels) + 1)
     table.add_column("model", no_wrap=True)
     for heading in (*(f"level {level}" for level in levels), "tower"):
         table.add_column(heading)
-    for member in members:
+    for member in members.networks:
         table.add_row(member.name, *map(_summary, member.levels), _summary(member.tower))
+    for each in members.opaque:
+        table.add_row(each.name, *["an equal part of its logit"] * len(levels), "")
     table.add_section()
     # What follows the last common layers makes a level of its own, which shares nothing.
     table.add_row("cut after, in every model", *(each or "(its last layer)" for each in shared), "")

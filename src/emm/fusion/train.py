@@ -6,14 +6,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from emm.config.project import Project
+from emm.core.progress import say
 from emm.data.tables.folds import fold_only
 from emm.data.tables.rows import Rows
-from emm.fusion.cached_predictions import load_cached_predictions
+from emm.fusion.cached_predictions import OUT_OF_FOLD, load_cached_predictions
 from emm.fusion.emm import EMM
+from emm.fusion.fixed_members import pool_faults, without_second_phase
+from emm.fusion.member_facts import load_facts, save_facts, with_shares
 from emm.fusion.pool import Pool, load_pool
 from emm.fusion.rules import fused_faults, rows_of
+from emm.fusion.scored import FOLDER, KEPT, save_scored, scored_columns
 from emm.fusion.settings import PROJECTIONS, FusedSettings, FusionSettings
+from emm.fusion.shares import mean_shares
 from emm.fusion.start import load_pool_into
 from emm.nn.bags import attach_bags
 from emm.outside.factories import trusting
@@ -69,6 +76,11 @@ def train_fused(
         records.append(run_record(seed, context.schema.tasks, epochs, kinds=kinds))
         about = context.describe(name, "emm", all_arguments(context, pool, arguments), seed)
         save_model(out / f"seed-{seed}", model, about)
+        save_scored(out / f"seed-{seed}", kept_scores(context, components, pool))
+        if facts := load_facts(folder):
+            rows = _with_predictions(context, folder, pool, context.validation, "validation")
+            shares = mean_shares(model, pool.members, rows)
+            save_facts(out / f"seed-{seed}", with_shares(facts, shares))
     write_history(out, records)
 
 
@@ -91,6 +103,8 @@ def fuse(
     """
     for fault in fused_faults(f"train.{name}", fusion, settings, arguments):
         raise fault
+    for fault in pool_faults(f"train.{name}", pool.members, settings):
+        raise fault
     model = _start(context, name, pool, settings, arguments)
     train, validation = fusion_rows(context, folder, pool, fusion, settings)
     learn = partial(fit, model, train, validation, seed=pool.seed, checkpoint=checkpoint)
@@ -103,6 +117,8 @@ def fuse(
     if any(weight.requires_grad for weight in model.parameters()):
         epochs = learn(first, names=(name,), history=epochs)
     if settings.second is not None:
+        for sentence in without_second_phase(pool.members):
+            say(sentence)
         model.unfreeze()
         slow = replace(first.optimisation, learning_rate=settings.second.learning_rate)
         second = replace(first, optimisation=slow, max_epochs=settings.second.max_epochs)
@@ -147,17 +163,32 @@ def fusion_rows(
 ) -> tuple[Rows, Rows]:
     """The rows of train and validation for the fusion, with the cached predictions of the pool."""
     fit_on = rows_of(fusion, settings)
-    split = "out-of-fold" if fit_on == "out-of-fold" else "train"
+    split = OUT_OF_FOLD if fit_on == "out-of-fold" else "train"
 
-    def with_predictions(rows: Rows, split: str) -> Rows:
-        outputs = context.schema.outputs
-        cached = load_cached_predictions(folder, pool.members, split, len(rows), outputs)
-        return rows.with_cached_predictions(cached.to(context.device))
-
-    train = with_predictions(context.train, split)
+    train = _with_predictions(context, folder, pool, context.train, split)
     if fit_on == "held-out":
         train = fold_only(train, 0, fusion.folds, pool.seed)
-    return train, with_predictions(context.validation, "validation")
+    return train, _with_predictions(context, folder, pool, context.validation, "validation")
+
+
+def _with_predictions(
+    context: TrainingContext, folder: Path, pool: Pool, rows: Rows, split: str
+) -> Rows:
+    outputs = context.schema.outputs
+    cached = load_cached_predictions(folder, pool.members, split, len(rows), outputs)
+    return rows.with_cached_predictions(cached.to(context.device))
+
+
+def kept_scores(context: TrainingContext, components: Path, pool: Pool) -> dict[str, Tensor]:
+    """The scored columns by split that a fused model of ``pool`` keeps; {} if it needs none."""
+    if not pool.members.scored_names:
+        return {}
+    rows = {split: context.schema.splits[split].rows for split in KEPT}
+    outputs = context.schema.outputs
+    return {
+        split: scored_columns(components / FOLDER, pool.members, split, count, outputs)
+        for split, count in rows.items()
+    }
 
 
 def fused_job(project: Project, dataset: str, model: str) -> Job:

@@ -1,22 +1,18 @@
-"""The trained models of which a pool is built: the pipeline's own, and outside models."""
+"""The trained models of which a pool is built, and those of the pipeline's own."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from emm.core.errors import ModelFileError, ParamsError, choose
+from emm.core.errors import ModelFileError, ParamsError
 from emm.core.files import sha256
-from emm.fusion.members import FACTORY
 from emm.fusion.settings import FusionSettings
-from emm.nn.inputs import Inputs
-from emm.outside.factories import load_factory
-from emm.outside.settings import OutsideModel
-from emm.training.store import WEIGHTS, load_model, load_weights
+from emm.nn.structure import Layer
+from emm.training.store import WEIGHTS, load_model
 from emm.trees.forest import TreeEnsemble
-from emm.trees.native.load import load_native_trees
 
 # The module of the pipeline's own single-task networks in which the tower begins.
 TOWER = "tower"
@@ -28,7 +24,8 @@ POOL = "fusion.pool in conf/<dataset>/<recipe>.yaml"
 class TrainedNetwork:
     """A trained network before decomposition; for the fields see `NetworkMember`.
 
-    ``tower``: the module in which its tower begins, None for its last linear layer.
+    ``tower``: the module in which its tower begins, None for its last linear layer; ``layers``:
+    its layers in order if they are known; by default they are traced.
     """
 
     name: str
@@ -38,6 +35,7 @@ class TrainedNetwork:
     arguments: Mapping[str, Any]
     tower: str | None
     source_sha256: str
+    layers: tuple[Layer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,15 @@ class TrainedTrees:
     name: str
     task: int
     model: TreeEnsemble
+    source_sha256: str
+
+
+@dataclass(frozen=True)
+class OpaqueModel:
+    """A model of which only its scores are known; for the fields see `TrainedNetwork`."""
+
+    name: str
+    task: int
     source_sha256: str
 
 
@@ -119,71 +126,3 @@ def pipeline_trees(
             for number, task in enumerate(tasks)
         ]
     return trees
-
-
-def outside_models(
-    pool: Mapping[str, OutsideModel],
-    tasks: Sequence[str],
-    inputs: Inputs,
-    columns: Sequence[str],
-    *,
-    regressions: Collection[str] = (),
-    outputs: Sequence[int] = (),
-) -> tuple[list[TrainedNetwork], list[TrainedTrees]]:
-    """Load the networks and trees that were trained elsewhere; factories must be trusted.
-
-    ``columns``: names of the D + F processed columns, by which trees find theirs; ``outputs``:
-    number of logits of each task, () if all have one. Raises ParamsError for an unknown task, for
-    an entry that is neither a network nor trees, and for trees of one of the ``regressions``;
-    ModelFileError if weights are damaged or don't fit their model, or trees don't fit their task.
-    """
-    for entry in pool.values():
-        choose("task", entry.task, tasks, POOL, "correct the entry")
-        if entry.model is not None and entry.task in regressions:
-            raise ParamsError(
-                "outside trees can't join a regression task",
-                where=POOL,
-                got=f"{entry.model} for the regression task {entry.task!r}",
-                next_step="remove the entry, or train trees here: fusion.trees: [gbdt]",
-            )
-    networks = [
-        _network(name, entry, tasks, inputs) for name, entry in pool.items() if entry.model is None
-    ]
-    trees = []
-    for name, entry in pool.items():
-        if entry.model is not None:
-            path, task = Path(entry.model), tasks.index(entry.task)
-            model = load_native_trees(path, inputs, columns, outputs[task] if outputs else 1)
-            trees.append(TrainedTrees(name, task, model, sha256(path)))
-    return networks, trees
-
-
-def _network(
-    name: str, entry: OutsideModel, tasks: Sequence[str], inputs: Inputs
-) -> TrainedNetwork:
-    if entry.factory is None or entry.weights is None:
-        raise ParamsError(
-            "an entry of the pool is neither a network nor trees",
-            where=POOL,
-            got=f"task {entry.task}, factory {entry.factory}, weights {entry.weights}",
-            expected="factory and weights of a network, or model",
-            next_step="complete the entry",
-        )
-    model, weights = load_factory(entry.factory)(inputs), Path(entry.weights)
-    try:
-        model.load_state_dict(load_weights(weights))
-    except RuntimeError as error:
-        raise ModelFileError(
-            f"{weights} doesn't fit the model that {entry.factory} builds: {error}",
-            where=POOL,
-            next_step="name the factory and the weights of the same model",
-        ) from error
-    return TrainedNetwork(
-        name=name,
-        task=tasks.index(entry.task),
-        model=model.eval(),
-        architecture=FACTORY,
-        arguments={FACTORY: entry.factory},
-        tower=entry.tower,
-        source_sha256=sha256(weights),
-    )
