@@ -64,6 +64,10 @@ class Paths:
         """Folder of a trained model: one folder per seed, and history.json."""
         return self.root / Path("data/models", self.dataset, self.recipe, name)
 
+    def scores(self, name: str) -> Path:
+        """Folder of an outside model's scores, and of what was found out about it."""
+        return self.root / Path("data/scores", self.dataset, self.recipe, name)
+
     def evaluation(self, name: str) -> Path:
         return self.root / Path("data/evaluation", self.dataset, self.recipe, name)
 

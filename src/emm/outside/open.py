@@ -4,8 +4,11 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
-from emm.outside.scorer import Context, OutsideScorer
+from emm.data.tables.kinds import RawKind
+from emm.data.tables.schema import REGRESSION, Schema
+from emm.outside.scorer import Context, CutNetwork, Opaque, OutsideScorer, Torch
 from emm.outside.settings import OutsideModel
+from emm.training.store import inputs_of
 from emm.trees.native.formats import recognise
 
 NETWORK, ONNX = "network", "onnx"
@@ -29,8 +32,31 @@ def kind_of(entry: OutsideModel) -> str:
     return recognise(Path(entry.model)) or ONNX
 
 
+def context_of(schema: Schema, task: str, raw: Mapping[str, RawKind]) -> Context:
+    """What a model of ``task`` is opened with; ``raw``: kinds of the raw columns, by name."""
+    return Context(
+        task=task,
+        kind=schema.kind(task),
+        outputs=len(schema.classes.get(task, ("",))),
+        inputs=inputs_of(schema),
+        encoded=(*schema.dense_names, *schema.sparse_names),
+        raw=raw,
+        target=schema.targets.get(task),
+        classes=schema.classes.get(task, ()),
+        dense=schema.dense,
+    )
+
+
 def open_model(name: str, entry: OutsideModel, context: Context) -> OutsideScorer:
     """Open the model of an entry. Raises ModelFileError and ParamsError."""
     module, _, function = READERS[kind_of(entry)].partition(":")
     reader: Open = getattr(import_module(module), function)
     return reader(name, entry, context)
+
+
+def join_of(model: OutsideScorer, context: Context) -> Opaque | CutNetwork | Torch:
+    """How a model joins the pool: a regression's layers don't give standardised values."""
+    join = model.join
+    if context.kind == REGRESSION and not isinstance(join, Opaque | Torch):
+        return Opaque("it gives values in the task's own units, fused models standardised ones")
+    return join

@@ -1,0 +1,85 @@
+"""Whether a reference's columns are the project's raw columns: same texts, same units.
+
+A model whose reference holds other values than the raw files predicts right there and wrong here.
+"""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from emm.core.errors import DataError
+from emm.data.tables.raw import RawSplit
+from emm.outside.reference import Reference
+
+MAX_UNKNOWN = 0.5
+"""Share of a reference's texts in a column that no row of train may have."""
+MAX_OUTSIDE = 0.1
+"""Share of a reference's numbers in a column that may be outside of train's range."""
+
+_SHOWN = 3
+
+
+def require_same_columns(reference: Reference, train: RawSplit, columns: Sequence[str]) -> None:
+    """Raise DataError if a column of the reference isn't that of train, by its values."""
+    for name in columns:
+        column = reference.rows.get_column(name).drop_nulls()
+        if len(column) and column.dtype == pl.String:
+            _same_texts(reference, column, _distinct(train, name))
+        elif len(column):
+            _same_units(reference, column, train)
+
+
+def _distinct(train: RawSplit, name: str) -> pl.Series:
+    one = RawSplit(train.path, [name])
+    parts = [batch.get_column(name).cast(pl.String).unique() for batch in one.batches(262_144)]
+    return pl.concat(parts).unique().drop_nulls()
+
+
+def _same_texts(reference: Reference, column: pl.Series, known: pl.Series) -> None:
+    unknown = column.filter(~column.is_in(known.implode()))
+    if len(unknown) <= MAX_UNKNOWN * len(column):
+        return
+    trimmed = unknown.str.strip_chars()
+    shown = ", ".join(map(repr, unknown.unique().sort().head(_SHOWN)))
+    blanks = trimmed.is_in(known.implode()).sum()
+    raise DataError(
+        f"the reference's column {column.name!r} holds other texts than the raw column",
+        where=reference.path,
+        got=f"{shown}, in no row of train",
+        expected=", ".join(map(repr, known.sort().head(_SHOWN))),
+        next_step="the model was trained on texts with blanks around them, which are removed "
+        "here: train it without them (skipinitialspace=True of pandas' read_csv), or write an "
+        f"expression that adds them: {{{column.name}: \"' ' || {column.name}\"}} with the rows as "
+        "they are here"
+        if blanks > MAX_UNKNOWN * len(unknown)
+        else "write the rows as they are in the raw files, and train the model on these; or name "
+        "the column that it reads under `columns`",
+    )
+
+
+def _same_units(reference: Reference, column: pl.Series, train: RawSplit) -> None:
+    low, high = _range(train, column.name)
+    if low is None or high is None:
+        return
+    outside = column.filter((column < low) | (column > high))
+    if len(outside) > MAX_OUTSIDE * len(column):
+        raise DataError(
+            f"the reference's column {column.name!r} isn't in the raw column's units",
+            where=reference.path,
+            got=f"{column.min()!r} to {column.max()!r}, {len(outside):,} of {len(column):,} values "
+            "outside of train's range",
+            expected=f"{low:g} to {high:g}",
+            next_step="write the rows as they are in the raw files, before any scaling; a model "
+            "that reads scaled values needs the same scaling as an SQL expression under `columns`",
+        )
+
+
+def _range(train: RawSplit, name: str) -> tuple[float | None, float | None]:
+    found = [_numbers(batch) for batch in RawSplit(train.path, [name]).batches(262_144)]
+    numbers = pl.concat(pl.Series([each.min(), each.max()], dtype=pl.Float64) for each in found)
+    low, high = numbers.to_frame("n").select(low=pl.col("n").min(), high=pl.col("n").max()).row(0)
+    return low, high
+
+
+def _numbers(batch: pl.DataFrame) -> pl.Series:
+    return batch.to_series().cast(pl.Float64, strict=False)
