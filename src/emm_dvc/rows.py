@@ -65,6 +65,7 @@ def _gathering(active: Active) -> list[_Gathered]:
     episodes = [f"maml-{kind}" for kind in active.episodes]
     return [
         _Gathered("decompose", "data/models", [*active.trained, *UNLISTED]),
+        _Gathered("decompose", "data/scores", active.outside),
         _Gathered("report", "data/evaluation", active.table),
         _Gathered("fewshot-report", "data/evaluation", episodes),
     ]

@@ -65,7 +65,11 @@ def test_a_fault_of_data_yaml_is_named(copy: Copy, change: Change, message: str)
         ),
         (put("fusion", adapter="cubic"), "fusion.adapter: got 'cubic', expected linear"),
         (put("fusion", folds=1), "fusion.folds: got 1, expected at least 2"),
-        (put("fusion", pool=[{"factory": "a:b"}]), "fusion.pool[0].task: missing; expected text"),
+        (
+            put("fusion", pool={"x": {"factory": "a:b"}}),
+            "pool.x.task: missing; expected text",
+        ),
+        (put("fusion", pool=[{"task": "income"}]), "expected a name for each model, such as {risk"),
         (put("fusion", networks=["tm-3"]), "no trained model is called 'tm-3'; did you mean 'tm-"),
         (lambda t: t.pop("fusion"), "no section is called 'fusion'"),
         (lambda t: t["pretrain"].pop("tm-1"), "no section is called 'tm-1'; did you mean 'tm-2'?"),

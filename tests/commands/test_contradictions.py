@@ -143,16 +143,6 @@ def test_settings_of_data_yaml_that_agree(copy: Copy, change: Change) -> None:
             "the weighting rule pcgrad compares whole gradients, which lazy-adam doesn't have",
         ),
         (put("fusion", trees=["lightgbm"]), "no boosted trees are called 'lightgbm'"),
-        (put("fusion", pool=[{"task": "incom", "trees": "x"}]), "no task is called 'incom'"),
-        (put("fusion", pool=[{"task": "income"}]), "is neither a network nor trees"),
-        (
-            put("fusion", pool=[{"task": "income", "factory": "a.b", "weights": "x"}]),
-            "the factory 'a.b' names no function",
-        ),
-        (
-            put("fusion", pool=[{"task": "income", "trees": "pool/none.json"}]),
-            "the file pool/none.json of an outside model doesn't exist",
-        ),
         (put("train.emm", members=["tm-9"]), "the pool has no member 'tm-9'"),
         (put("train.emm", members=["gbdt"]), "the pool has no member 'gbdt'"),
         (
@@ -221,16 +211,6 @@ def test_a_pool_has_networks(copy: Copy) -> None:
     assert "the pool lacks members" in copy.faults()
     copy.activate(fused=[], table=["gbdt"])
     copy.check()
-
-
-def test_outside_trees_join_no_regression(copy: Copy) -> None:
-    copy.edit(DATA, custom("visit", "spend"))
-    file = copy.params.parent / "trees.json"
-    file.write_text("{}")
-    copy.edit(PAPER, put("fusion", pool=[{"task": "visit", "trees": str(file)}]))
-    copy.check()
-    copy.edit(PAPER, put("fusion", pool=[{"task": "spend", "trees": str(file)}]))
-    assert "outside trees can't join the regression task 'spend'" in copy.faults()
 
 
 def test_row_weights_that_a_dataset_lacks(copy: Copy) -> None:

@@ -42,6 +42,7 @@ class Active:
         recipe: the file of hyper-parameters in that folder, without .yaml.
         trained: structures of single-task networks, each trained once per task.
         baselines: multi-task models that are trained from scratch.
+        outside: trained models from outside, which the recipe names in fusion.pool.
         fused: models fused from the pool.
         searched: models whose architecture is searched for first.
         table: models of the report's table, in its order.
@@ -58,6 +59,7 @@ class Active:
     fused: tuple[str, ...]
     table: tuple[str, ...]
     searched: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     episodes: tuple[str, ...] = ()
     memory_gib: Positive | None = None
@@ -226,15 +228,16 @@ def load_project(file: Path = PARAMS_FILE, recipe: str | None = None) -> Project
 
 def _faults(active: Active) -> Iterator[str]:
     groups = ("trained", "baselines", "fused", "searched")
+    lists = (*groups, "outside")
     models = {*(name for group in groups for name in getattr(active, group)), *UNLISTED}
-    listed = [(group, name) for group in groups for name in getattr(active, group)]
+    listed = [(group, name) for group in lists for name in getattr(active, group)]
     for number, (group, name) in enumerate(listed):
         if name in UNLISTED:
             yield f"{group}: {name!r} needs no list, it is always trained; take it out"
         for other in (earlier for earlier, same in listed[:number] if same == name):
             if other != group:
                 yield f"{group}: {name!r} is in {other}, too; a name stands for one model"
-    for key in ("datasets", *groups):
+    for key in ("datasets", *lists):
         for name in getattr(active, key):
             if not _NAME.fullmatch(name):
                 yield f"{key}: got {name!r}, expected letters, digits, '-', '_' and '.' only"
@@ -242,7 +245,7 @@ def _faults(active: Active) -> Iterator[str]:
         if name not in models:
             among = f"{', '.join(groups[:-1])} nor {groups[-1]}"
             yield f"table: {name!r} is neither in {among}; {nearest(name, models)}"
-    for key in ("datasets", *groups, "table", "images", "episodes"):
+    for key in ("datasets", *lists, "table", "images", "episodes"):
         names = getattr(active, key)
         if len(set(names)) < len(names):
             yield f"{key}: a name is listed twice"

@@ -13,7 +13,7 @@ from emm.outside.logits import Values, decide, looks_like_probabilities
 from emm.outside.matching import Matches, columns_of, match_inputs, require_matched
 from emm.outside.member import Checked
 from emm.outside.open import context_of, open_model
-from emm.outside.reference import Reference, read_reference, reference_columns
+from emm.outside.reference import read_reference, reference_columns
 from emm.outside.same_columns import require_same_columns
 from emm.outside.scorer import Context, OutsideScorer
 from emm.outside.settings import NO_REFERENCE, Gives, OutsideModel
@@ -64,28 +64,28 @@ def open_entry(
     return Opened(name, entry, context, model, matches, known)
 
 
-def check_reference(opened: Opened, gives: Gives | None = None) -> Checked | None:
+def check_reference(
+    opened: Opened, processed: Path | None, gives: Gives | None = None
+) -> Checked | None:
     """Compare with the original's own predictions; None without a reference.
 
-    ``gives``: what the model gives, where it is known by more rows than the reference's. Raises
-    DataError if the reference can't be used, and ModelFileError if the predictions differ.
+    ``processed``: folder of the processed data; None where the columns aren't kept yet, whose
+    values the reference's are compared with. ``gives``: what the model gives, where more rows than
+    the reference's show it. Raises DataError if the reference can't be used, or holds other values
+    than the raw columns of train, and ModelFileError if the predictions differ.
     """
     entry, context, model = opened.entry, opened.context, opened.model
-    reference = _reference(opened)
-    if reference is None:
+    if entry.reference is None or entry.reference == NO_REFERENCE:
         return None
+    path = Path(entry.reference)
+    reference = read_reference(path, opened.columns, opened.known, context.classes)
+    if processed is not None and model.columns == "raw":
+        require_same_columns(reference, opened.split(processed, "train"), opened.columns)
     rows = model_rows(reference.rows, model.inputs, opened.matches.inputs)
     predictions = model.predict(iter([rows]))
     gives = gives or entry.gives or model.gives or decide(predictions, context.kind)
     limit = Limit(context.kind, entry.tolerance, entry.reason, context.target)
     return compare(opened.name, predictions, gives, reference, limit, rows)
-
-
-def require_reference_columns(opened: Opened, processed: Path) -> None:
-    """Raise DataError if the reference holds other values than the raw columns of train."""
-    reference = _reference(opened) if opened.model.columns == "raw" else None
-    if reference is not None:
-        require_same_columns(reference, opened.split(processed, "train"), opened.columns)
 
 
 def gives_of(opened: Opened, predictions: Values) -> tuple[Gives, str | None]:
@@ -131,13 +131,6 @@ def with_gives(opened: Opened, gives: Gives) -> Opened:
 def require_inputs(opened: Opened, where: str) -> None:
     """Raise ParamsError unless every input has a column."""
     require_matched(opened.matches, f"{where}.columns", opened.known)
-
-
-def _reference(opened: Opened) -> Reference | None:
-    path = opened.entry.reference
-    if path is None or path == NO_REFERENCE:
-        return None
-    return read_reference(Path(path), opened.columns, opened.known, opened.context.classes)
 
 
 def _encoded_kinds(schema: Schema) -> dict[str, RawKind]:

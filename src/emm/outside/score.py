@@ -19,7 +19,6 @@ from emm.outside.check import (
     gives_of,
     open_entry,
     require_inputs,
-    require_reference_columns,
     with_gives,
 )
 from emm.outside.logits import Values, count_extreme, to_logits
@@ -54,10 +53,9 @@ def score(
     """
     opened = open_entry(name, entry, processed, schema, where)
     require_inputs(opened, where)
-    require_reference_columns(opened, processed)
     predictions = {split: _predicted(opened, processed, split) for split in LABELLED}
     gives, how = gives_of(opened, np.concatenate([*predictions.values()]))
-    checked = check_reference(opened, gives)
+    checked = check_reference(opened, processed, gives)
     opened = with_gives(opened, gives)
     logits = {
         split: _logits(opened, gives, values, processed, split)

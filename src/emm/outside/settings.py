@@ -85,6 +85,8 @@ class OutsideModel:
 
 def _by_name(pool: Any) -> Any:
     """Refuse forms that earlier versions read, in words that show today's."""
+    if pool == []:  # what earlier versions wrote for none
+        return {}
     if isinstance(pool, list):
         raise PydanticCustomError(EXPECTED, f"a name for each model{_SHOWN}")
     for name, entry in pool.items() if isinstance(pool, Mapping) else ():

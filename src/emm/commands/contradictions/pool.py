@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from emm.commands.contradictions.known import Known
+from emm.commands.contradictions.outside import may_be_network, outside_contradictions
 from emm.config.project import UNLISTED, ConfigFile
 from emm.core.errors import ParamsError, nearest
-from emm.data.tables.schema import REGRESSION
 from emm.fusion.rules import fused_faults
 from emm.fusion.settings import FusedSettings
 from emm.models import MODELS
-from emm.outside.settings import OutsideModel
 from emm.training.auto import Facts, fused_defaults, network_defaults
 from emm.training.settings import OptimiserSettings
 
@@ -75,47 +73,7 @@ def _entries(known: Known) -> Iterator[ParamsError]:
                 expected="[gbdt] or []",
                 next_step="correct the name; outside trees go into fusion.pool",
             )
-    for name, entry in fusion.pool.items():
-        yield from _outside(known, entry, f"{path}: fusion.pool.{name}")
-
-
-def _outside(known: Known, entry: OutsideModel, where: str) -> Iterator[ParamsError]:
-    if entry.task not in known.tasks:
-        yield ParamsError(
-            f"no task is called {entry.task!r}; {nearest(entry.task, known.tasks)}",
-            where=where,
-            next_step="correct the task of the entry",
-        )
-    elif entry.model is not None and known.kinds[entry.task] == REGRESSION:
-        yield ParamsError(
-            f"outside trees can't join the regression task {entry.task!r}",
-            where=where,
-            got=entry.model,
-            expected="trees of a task of another kind",
-            next_step="take the entry out, and write `trees: [gbdt]` in fusion",
-        )
-    network = entry.factory is not None and entry.weights is not None
-    if network == (entry.model is not None):
-        yield ParamsError(
-            "an entry of the pool is neither a network nor trees",
-            where=where,
-            expected="factory and weights of a network, or model",
-            next_step="complete the entry",
-        )
-    if entry.factory is not None and len(entry.factory.split(":")) != 2:
-        yield ParamsError(
-            f"the factory {entry.factory!r} names no function",
-            where=where,
-            expected="package.module:function",
-            next_step="write the function after a colon",
-        )
-    for file in filter(None, (entry.weights, entry.model)):
-        if not Path(file).exists() and not Path(f"{file}.dvc").exists():
-            yield ParamsError(
-                f"the file {file} of an outside model doesn't exist",
-                where=where,
-                next_step="put it there, or correct the path",
-            )
+    yield from outside_contradictions(known)
 
 
 def _members(known: Known) -> list[Member]:
@@ -125,7 +83,7 @@ def _members(known: Known) -> list[Member]:
     own = [(name, name in networks) for name in (*networks, *fusion.trees)]
     return [
         *(Member(f"{n}/{task}", n, task, network) for n, network in own for task in known.tasks),
-        *(Member(n, n, each.task, each.model is None) for n, each in fusion.pool.items()),
+        *(Member(n, n, each.task, may_be_network(each.model)) for n, each in fusion.pool.items()),
     ]
 
 
