@@ -34,20 +34,27 @@ _TORCH = str(Path(torch.__file__).parent)
 
 @dataclass(frozen=True)
 class FunctionCall:
-    """A call of a function of torch; ``after``: number of modules called before it in the same
-    forward."""
+    """A call of a function of torch: where the model's own code makes it.
 
-    name: str
-    place: str
+    ``after``: number of modules called before it in the same forward.
+    """
+
+    function: Any
+    file: str
+    line: int
     after: int
 
     @property
     def reads_values(self) -> bool:
         """Whether the code goes on with plain numbers, on which it can branch."""
-        return self.name.rsplit(".", 1)[-1] in READS
+        return getattr(self.function, "__name__", "") in READS
 
     def __str__(self) -> str:
-        return f"{self.name} at {self.place}"
+        name = (resolve_name(self.function) or repr(self.function)).removesuffix(".__get__")
+        text = linecache.getline(self.file, self.line).strip()
+        file = Path(self.file)
+        shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+        return f"{name} at {shown}, line {self.line}" + (f": {text}" if text else "")
 
 
 @dataclass
@@ -72,18 +79,19 @@ class Call:
         """Whether it only calls modules, one after the other, each with the output of the last."""
         return bool(self.inner) and self.obstacle() is None
 
-    def obstacle(self) -> str | None:
+    def obstacle(self) -> "Obstacle | None":
         """Why it is no chain of the modules that it calls; None if it is one."""
         for each in self.inner:
             if each.keywords:
                 names = ", ".join(each.keywords)
-                return f"gives the module {each.name} the keyword argument {names}"
+                return Obstacle(f"gives the module {each.name} the keyword argument {names}")
             if not isinstance(each.output, Tensor):
-                return f"calls the module {each.name}, which returns {described(each.output)}"
+                returned = described(each.output)
+                return Obstacle(f"calls the module {each.name}, which returns {returned}")
         reads = [each for each in self.functions if each.reads_values]
         if reads:
-            return f"branches on values of a tensor: {_listed(reads)}"
-        links = [(self.inputs, self.versions), *((_passed(each)) for each in self.inner)]
+            return Obstacle("takes values out of a tensor, as a branch does: ", tuple(reads))
+        links = [(self.inputs, self.versions), *(_passed(each) for each in self.inner)]
         for number, each in enumerate(self.inner):
             if not _same(links[number], (each.inputs, each.versions)):
                 return self._between(number)
@@ -103,15 +111,26 @@ class Call:
             return []
         return [self, *(each for call in self.inner for each in call.unfolded())]
 
-    def _between(self, number: int) -> str:
+    def _between(self, number: int) -> "Obstacle":
         """What happens before the inner call of this number, or after the last one."""
-        found = [each for each in self.functions if each.after == number]
-        if found or self.functions:
-            return f"calls {_listed(found or self.functions)}"
+        found = [each for each in self.functions if each.after == number] or self.functions
+        if found:
+            return Obstacle("calls ", tuple(found))
         last = f"the output of {self.inner[number - 1].name}" if number else "its own inputs"
         if number == len(self.inner):
-            return f"returns something other than {last}"
-        return f"gives the module {self.inner[number].name} something other than {last}"
+            return Obstacle(f"returns something other than {last}")
+        return Obstacle(f"gives the module {self.inner[number].name} something other than {last}")
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """What a forward does besides calling modules in turn; the words are only made if needed."""
+
+    what: str
+    functions: tuple[FunctionCall, ...] = ()
+
+    def __str__(self) -> str:
+        return self.what + listed(self.functions)
 
 
 def _passed(call: Call) -> tuple[tuple[Any, ...], tuple[int, ...]]:
@@ -127,7 +146,7 @@ def _same(
     return same and our_versions == their_versions
 
 
-def _listed(calls: Sequence[FunctionCall]) -> str:
+def listed(calls: Sequence[FunctionCall]) -> str:
     """The first calls, each once."""
     unique = list(dict.fromkeys(map(str, calls)))
     more = f"; and {len(unique) - SHOWN} more" if len(unique) > SHOWN else ""
@@ -181,20 +200,16 @@ class _Functions(TorchFunctionMode):
         call = self.open_calls[-1]
         # Properties such as `shape` change nothing.
         if getattr(func, "__name__", "") != "__get__" or isinstance(result, Tensor):
-            name = (resolve_name(func) or repr(func)).removesuffix(".__get__")
-            call.functions.append(FunctionCall(name, _place(), len(call.inner)))
+            call.functions.append(FunctionCall(func, *_place(), len(call.inner)))
         return result
 
 
-def _place() -> str:
-    """Where the model's own code calls: its file, line and text."""
+def _place() -> tuple[str, int]:
+    """The file and line where the model's own code calls."""
     frame = sys._getframe(2)
     while frame.f_back and frame.f_code.co_filename.startswith(_TORCH):
         frame = frame.f_back
-    file, line = Path(frame.f_code.co_filename), frame.f_lineno
-    text = linecache.getline(str(file), line).strip()
-    shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
-    return f"{shown}, line {line}" + (f": {text}" if text else "")
+    return frame.f_code.co_filename, frame.f_lineno
 
 
 def _versions(values: Sequence[Any]) -> tuple[int, ...]:

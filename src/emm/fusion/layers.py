@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _NormBase as BatchOrInstanceNorm
 from torch.nn.modules.dropout import _DropoutNd as AnyDropout
 
 from emm.core.errors import DecompositionError
-from emm.fusion.calls import Call, described, recording
+from emm.fusion.calls import Call, FunctionCall, Obstacle, described, recording
 from emm.nn.bags import BagStore, attach_bags
 from emm.nn.inputs import Inputs
 from emm.nn.structure import Layer, Structure
@@ -29,8 +29,8 @@ class Trace:
     """
 
     layers: tuple[Layer, ...]
-    whole: Mapping[str, str]
-    dropped: tuple[str, ...]
+    whole: Mapping[str, Obstacle]
+    dropped: tuple[FunctionCall, ...]
 
 
 def trace_layers(model: nn.Module, inputs: Inputs, name: str = "the network") -> list[Layer]:
@@ -59,11 +59,11 @@ def trace(model: nn.Module, inputs: Inputs, name: str = "the network") -> Trace:
     model.train(training)
     found = calls[0].layers()
     obstacles = ((call.name, call.obstacle()) for call in found if call.inner)
-    dropped = (str(each) for call in calls[0].unfolded() for each in call.functions)
+    dropped = [each for call in calls[0].unfolded() for each in call.functions]
     return Trace(
         tuple(_layer(call, name) for call in found),
         {layer: obstacle for layer, obstacle in obstacles if obstacle},
-        tuple(dict.fromkeys(dropped)),
+        tuple(dropped),
     )
 
 

@@ -12,6 +12,7 @@ from emm.fusion.layout import Layout
 from emm.models import MODELS, model_class
 from emm.nn.inputs import Inputs
 from emm.outside.factories import load_factory
+from emm.outside.onnx import OnnxLayers
 
 # The architectures of members from outside: the factory in the arguments builds one; the arguments
 # of the other are the description of the layers of an ONNX network and the width of its scored
@@ -52,9 +53,7 @@ class NetworkMember:
         if self.architecture == FACTORY:
             return DecomposedNetwork(load_factory(self.arguments[FACTORY])(inputs), self)
         if self.architecture == ONNX:
-            from emm.outside.onnx import OnnxLayers
-
-            return DecomposedNetwork(OnnxLayers(self.arguments["description"]), self)
+            return DecomposedNetwork(OnnxLayers(self.arguments.get("description", {})), self)
         if self.architecture not in MODELS:
             known = f"one of {', '.join(MODELS)}"
             raise _refused(self.name, "has an unknown architecture", self.architecture, known)

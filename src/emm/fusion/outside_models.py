@@ -15,6 +15,7 @@ from emm.fusion.trained_models import POOL, OpaqueModel, TrainedNetwork, Trained
 from emm.nn.inputs import Inputs
 from emm.outside.factories import load_factory
 from emm.outside.member import WEIGHTS, Join, MemberDescription, read_member
+from emm.outside.onnx import OnnxLayers
 from emm.outside.open import open_model
 from emm.outside.scorer import Context, Opaque, Torch
 from emm.outside.settings import OutsideModel
@@ -108,8 +109,8 @@ def join_by_file(processed: Path, schema: Schema, inputs: Inputs) -> JoinOf:
             return Joined(Join("torch"))
         if isinstance(found, Opaque):
             return Joined(Join("opaque", found.reason))
-        width = found.layers[0].structure.output[0]
-        join = Join("cut", None, width, tuple(found.layers), found.description)
+        description = found.description
+        join = Join("cut", None, description["width"], tuple(found.layers), description)
         return Joined(join, found.weights)
 
     return join_of
@@ -210,8 +211,6 @@ def _trees(
 
 def _cut(name: str, task: int, joined: Joined, source: str) -> TrainedNetwork:
     """The layers of an ONNX network after its first unit."""
-    from emm.outside.onnx import OnnxLayers
-
     join = joined.join
     description = dict(join.description or {})
     model = OnnxLayers(description)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from emm.core.errors import DecompositionError
 from emm.data.tables.rows import Rows, RowTensors
-from emm.fusion.calls import recording
+from emm.fusion.calls import listed, recording
 from emm.fusion.layers import run, trace
 from emm.fusion.members import DecomposedNetwork
 from emm.fusion.towers import EXPORT
@@ -166,7 +166,7 @@ def _first_difference(network: Rebuilt, columns: tuple[Tensor, ...], inputs: Inp
     else:
         place = ""
     dropped = trace(network.original, inputs, network.name).dropped
-    return place + (f"; its forward also calls {'; '.join(dropped[:3])}" if dropped else "")
+    return place + (f"; its forward also calls {listed(dropped)}" if dropped else "")
 
 
 def _layers(network: DecomposedNetwork) -> list[nn.Module]:
