@@ -1,4 +1,4 @@
-"""Trees of LightGBM and XGBoost files on raw columns: numbers in float64, categories as they are."""
+"""Trees of LightGBM and XGBoost files on raw columns: float64 numbers, categories as they are."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -23,6 +23,7 @@ from emm.trees.native.formats import recognise
 from emm.trees.native.load import parse_native_trees
 from emm.trees.native.nodes import NativeTrees
 from emm.trees.native.processed import feature_columns, on_processed_columns
+from emm.trees.native.xgboost_features import refuse_unlisted
 
 RAW_JOIN = Opaque("trees on raw columns are scored once for all rows, outside of the fused model")
 
@@ -111,6 +112,7 @@ def _raw(
     gives: Gives,
     said: Sequence[str],
 ) -> RawScorer:
+    refuse_unlisted(native, entry.expressions)
     known = Known()
     names = [_raw_name(native, number, entry, context) for number in range(len(native.features))]
     trees = on_raw_columns(native, names, known)

@@ -66,6 +66,7 @@ class NativeTrees:
         single: values are rounded to float32 before they are compared.
         underscores: names of features have underscores for blanks.
         zero: values from -zero to zero are read as 0; 0 if none is.
+        unlisted: the features that are split by categories whose list the file lost.
         notes: sentences about what the file leaves open.
     """
 
@@ -78,6 +79,7 @@ class NativeTrees:
     single: bool
     underscores: bool = False
     zero: float = 0.0
+    unlisted: Sequence[int] = ()
     notes: Sequence[str] = ()
 
     def names_of(self, columns: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from emm.trees.forest import TreeEnsemble
 from emm.trees.native.files import Array, damaged, unsupported
 from emm.trees.native.nodes import NativeTrees
 from emm.trees.native.place import IdSet, Placement, assemble, float32_below
+from emm.trees.native.xgboost_features import refuse_unlisted
 
 DEFAULT_NAMES = ("Column_", "f")  # of LightGBM and XGBoost, followed by the position
 
@@ -23,6 +24,7 @@ def on_processed_columns(
     Raises ModelFileError if a feature matches no column or two, and for splits by sets that its
     column can't have.
     """
+    refuse_unlisted(native)
     features = feature_columns(native, columns, names)
     ids = {
         number: ids_of_categories(native.file, columns[features[number]], feature.categories)

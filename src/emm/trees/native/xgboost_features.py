@@ -1,6 +1,6 @@
 """Features of an XGBoost model: names, categories of a data frame's columns, and thresholds."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from emm.trees.native.files import Array, damaged, unsupported
-from emm.trees.native.nodes import Feature, Tree
+from emm.trees.native.nodes import Feature, NativeTrees, Tree
 from emm.trees.native.xgboost_json import Part, integers, part
 
 WITH_LISTS = (3, 1)  # the version since which files hold the categories of a data frame's columns
@@ -28,32 +28,30 @@ def features_of(
     ]
 
 
-def lists_note(
-    file: Path, version: tuple[int, ...], features: Sequence[Feature], trees: Sequence[Tree]
-) -> str:
-    """What is to be said of categories that the file has no list of.
-
-    Raises ModelFileError if a file of a version that stores no lists has splits by categories: of a
-    data frame's category column, these are the positions in a list that is lost.
-    """
+def without_list(features: Sequence[Feature], trees: Sequence[Tree]) -> list[int]:
+    """The features that are split by categories, but have no list of them, in ascending order."""
     split = {int(feature) for tree in trees for feature in tree.feature[tree.set >= 0]}
-    lost = [number for number in sorted(split) if features[number].categories is None]
-    if not lost:
-        return ""
-    name = features[lost[0]].name or f"feature {lost[0]}"
-    if version < WITH_LISTS:
-        raise unsupported(
-            file,
-            f"splits {name!r} by categories, but doesn't hold the list of these",
-            got=f"a file of XGBoost {'.'.join(map(str, version)) or 'of an unknown version'}",
-            expected="one of XGBoost 3.1 or later, whose files hold the lists",
-            next_step="train again with XGBoost 3.1 or later, or with numbers of your own instead "
-            "of category columns; loading and saving it again doesn't bring the lists back",
-        )
-    return (
-        f"the file holds no list of the categories of {name!r}: its codes are taken as the "
-        "column's own numbers"
-    )
+    return [number for number in sorted(split) if features[number].categories is None]
+
+
+def refuse_unlisted(native: NativeTrees, given: Collection[str] = ()) -> None:
+    """Raise ModelFileError if the codes of a feature's categories are unknown.
+
+    Of a data frame's category column, codes are positions in a list that the file lost. ``given``:
+    names of the features whose values are known to be these codes.
+    """
+    for number in native.unlisted:
+        name = native.features[number].name or f"f{number}"
+        if name not in given:
+            raise unsupported(
+                native.file,
+                f"splits {name!r} by categories, but doesn't hold the list of them",
+                got="a file of an XGBoost before 3.1",
+                expected="one of XGBoost 3.1 or later, whose files hold the lists",
+                next_step="train again with XGBoost 3.1 or later (loading and saving doesn't bring "
+                "the lists back), or give its codes as they were in training: columns: "
+                f"{{{name}: \"CASE {name} WHEN 'first category' THEN 0 ... END\"}}",
+            )
 
 
 def _names(file: Path, learner: Part, count: int) -> Sequence[str | None]:

@@ -15,7 +15,7 @@ from emm.trees.forest import TreeEnsemble
 from emm.trees.native.files import Array, Kind, damaged, unsupported
 from emm.trees.native.nodes import NativeTrees, Tree, reachable
 from emm.trees.native.processed import on_processed_columns
-from emm.trees.native.xgboost_features import features_of, lists_note
+from emm.trees.native.xgboost_features import WITH_LISTS, features_of, without_list
 from emm.trees.native.xgboost_json import (
     Part,
     integers,
@@ -45,8 +45,8 @@ def parse_xgboost(file: Path, outputs: int = 1, kind: Kind = "classifier") -> Na
     which are classes; a regression has one value. The trees are those that XGBoost itself predicts
     with: from a file of the scikit-learn classifier, those up to the best iteration if training
     stopped early; from a file of a Booster, all.
-    Raises ModelFileError for other objectives, numbers of classes and boosters, for splits by
-    categories in files that don't hold their list, and for damaged files.
+    Raises ModelFileError for other objectives, numbers of classes and boosters, and for damaged
+    files.
     """
     document = read_document(file, outputs, kind)
     learner = document["learner"]
@@ -56,7 +56,17 @@ def parse_xgboost(file: Path, outputs: int = 1, kind: Kind = "classifier") -> Na
     kept, note = _kept(file, learner, stored, outputs)
     built = [_tree(file, trees[number], weights[number], count) for number in order[:kept]]
     features = features_of(file, learner, stored, count, built)
-    notes = [note, lists_note(file, version(document), features, built)]
+    bare = without_list(features, built)
+    lost = version(document) < WITH_LISTS
+    plain = (
+        ""
+        if lost or not bare
+        else (
+            "the file holds no list of the categories of "
+            + ", ".join(repr(features[number].name or f"f{number}") for number in bare)
+            + ": their codes are taken as the columns' own numbers"
+        )
+    )
     return NativeTrees(
         file,
         features,
@@ -65,7 +75,8 @@ def parse_xgboost(file: Path, outputs: int = 1, kind: Kind = "classifier") -> Na
         outputs,
         others_left=True,
         single=True,
-        notes=[each for each in notes if each],
+        unlisted=bare if lost else (),
+        notes=[each for each in (note, plain) if each],
     )
 
 
