@@ -29,6 +29,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
     networks = {name: paths.model(name) for name in own_networks(fusion, active.trained)}
     trees = {name: paths.model(name) for name in fusion.trees}
     outside = [Path(path) for each in fusion.pool.values() for path in each.files]
+    outside += [paths.scores(name) for name in fusion.pool]
     origin = fingerprint(
         context.device,
         {"training": training, "fusion": fusion, "networks": sorted(networks)},
@@ -41,7 +42,16 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
         trusting(fusion.factories),
     ):
         if networks or fusion.pool:
-            decompose(folder, context, networks, trees, fusion, training.seeds, checkpoint)
+            decompose(
+                folder,
+                context,
+                networks,
+                trees,
+                fusion,
+                training.seeds,
+                checkpoint,
+                scores=paths.scores(),
+            )
         else:
             say("`trained` is empty: there is nothing to decompose")
 

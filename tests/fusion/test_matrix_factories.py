@@ -177,12 +177,6 @@ def test_weights_of_torch_save_are_refused_with_the_lines_that_save_them(
         joined({"risk": entry})
 
 
-def test_values_that_are_said_to_be_logits_may_look_like_probabilities(tmp_path: Path) -> None:
-    _, pool = join("HiddenSigmoid", tmp_path, gives="logit")
-    with trusting(["tests.fusion.matrix:HiddenSigmoid"]):
-        assert ((logits_of(pool) >= 0) & (logits_of(pool) <= 1)).all()
-
-
 def test_two_members_of_one_name_are_refused(tmp_path: Path) -> None:
     join("Base", tmp_path)
     with trusting(["tests.fusion.matrix:Base"]):

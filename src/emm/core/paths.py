@@ -64,8 +64,9 @@ class Paths:
         """Folder of a trained model: one folder per seed, and history.json."""
         return self.root / Path("data/models", self.dataset, self.recipe, name)
 
-    def scores(self, name: str) -> Path:
-        """Folder of an outside model's scores, and of what was found out about it."""
+    def scores(self, name: str = "") -> Path:
+        """Folder of an outside model's scores, and of what was found out about it; without a name,
+        that of all of them."""
         return self.root / Path("data/scores", self.dataset, self.recipe, name)
 
     def evaluation(self, name: str) -> Path:

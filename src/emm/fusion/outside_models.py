@@ -13,20 +13,15 @@ from emm.data.tables.schema import Schema
 from emm.fusion.members import FACTORY, ONNX
 from emm.fusion.trained_models import POOL, OpaqueModel, TrainedNetwork, TrainedTrees
 from emm.nn.inputs import Inputs
-from emm.outside.factories import load_factory
 from emm.outside.member import WEIGHTS, Join, MemberDescription, read_member
+from emm.outside.network import load_network
 from emm.outside.onnx import OnnxLayers
-from emm.outside.open import open_model
-from emm.outside.scorer import Context, Opaque, Torch
+from emm.outside.open import context_of, open_model
+from emm.outside.open import join_of as join_in
+from emm.outside.scorer import Opaque, Torch
 from emm.outside.settings import OutsideModel
 from emm.training.store import load_weights
 from emm.trees.native.load import load_native_trees
-
-SAVE = (
-    "save the weights as safetensors where the network can be built: "
-    "`from safetensors.torch import save_file`, "
-    "`save_file(model.state_dict(), 'pool/NAME.safetensors')`"
-)
 
 
 @dataclass(frozen=True)
@@ -87,24 +82,14 @@ def stored_join(scores: Path) -> JoinOf:
     return join_of
 
 
-def join_by_file(processed: Path, schema: Schema, inputs: Inputs) -> JoinOf:
+def join_by_file(processed: Path, schema: Schema) -> JoinOf:
     """How entries join by their files, before anything is scored; ``processed``: for the kinds of
     raw columns."""
 
     def join_of(name: str, entry: OutsideModel) -> Joined:
-        task = schema.tasks.index(entry.task)
-        outputs = schema.outputs[task] if schema.outputs else 1
-        context = Context(
-            task=entry.task,
-            kind=schema.kind(entry.task),
-            outputs=outputs,
-            inputs=inputs,
-            encoded=(*schema.dense_names, *schema.sparse_names),
-            raw={} if entry.columns == "encoded" else raw_columns(processed),
-            target=schema.targets.get(entry.task),
-            classes=schema.classes.get(entry.task, ()),
-        )
-        found = open_model(name, entry, context).join
+        raw = {} if entry.columns == "encoded" else raw_columns(processed)
+        context = context_of(schema, entry.task, raw)
+        found = join_in(open_model(name, entry, context), context)
         if isinstance(found, Torch):
             return Joined(Join("torch"))
         if isinstance(found, Opaque):
@@ -154,43 +139,15 @@ def _network(name: str, entry: OutsideModel, task: int, inputs: Inputs) -> Train
             expected="factory and weights of a network, or model",
             next_step="complete the entry",
         )
-    model, weights = load_factory(entry.factory)(inputs), Path(entry.weights)
-    _require_safetensors(name, weights)
-    try:
-        model.load_state_dict(load_weights(weights))
-    except RuntimeError as error:
-        raise ModelFileError(
-            f"{weights} doesn't fit the model that {entry.factory} builds: {error}",
-            where=POOL,
-            next_step="name the factory and the weights of the same model",
-        ) from error
     return TrainedNetwork(
         name=name,
         task=task,
-        model=model.eval(),
+        model=load_network(name, entry, inputs),
         architecture=FACTORY,
         arguments={FACTORY: entry.factory},
         tower=entry.tower,
-        source_sha256=sha256(weights),
+        source_sha256=_source(name, entry),
     )
-
-
-def _require_safetensors(name: str, weights: Path) -> None:
-    """Refuse what torch.save wrote: a zip archive or a bare pickle, which could run code."""
-    try:
-        with weights.open("rb") as file:
-            head = file.read(9)
-    except OSError:
-        return  # reading it says why
-    # A safetensors file begins with the length of a JSON object, and may look like either.
-    if head[8:] != b"{" and head.startswith((b"PK\x03\x04", b"\x80")):
-        raise ModelFileError(
-            f"the weights of {name} are a pickle of PyTorch, which could run code",
-            where=weights,
-            got="a file of torch.save",
-            expected="a safetensors file",
-            next_step=SAVE,
-        )
 
 
 def _trees(

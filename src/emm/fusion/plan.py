@@ -34,7 +34,7 @@ def decomposition_plan(project: Project, dataset: str) -> Table:
     inputs = inputs_of(schema)
     fusion = project.recipe(dataset).read("fusion", FusionSettings)
     with trusting(fusion.factories):
-        join_of = join_by_file(paths.processed, schema, inputs_of(schema))
+        join_of = join_by_file(paths.processed, schema)
         outside = outside_models(fusion.pool, schema, inputs, join_of)
         names = own_networks(fusion, project.active.trained)
         networks = [*_pipeline_networks(project, dataset, names, schema), *outside.networks]

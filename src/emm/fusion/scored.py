@@ -11,15 +11,12 @@ from emm.core.errors import ModelFileError
 from emm.data.tables.rows import Rows
 from emm.fusion.emm import EMM
 from emm.fusion.members import Members
-from emm.outside.scores import SCORES, load_scores
+from emm.outside.scores import ORIGINAL, SCORES, load_scores
 from emm.training.context import TrainingContext
 from emm.training.store import load_weights
 
 FOLDER = "scores"
 """Folder of a stored pool with the scores of its members, by name, which all seeds share."""
-
-ORIGINAL = "original"
-"""What the stage `score` calls the outputs of an original for validation."""
 
 KEPT = ("validation", "test")
 """The splits of which a fused model keeps the scores of its members."""

@@ -57,8 +57,8 @@ def _keys(entry: OutsideModel, where: str) -> Iterator[ParamsError]:
         wrong = [("output", entry.output, _ONLY_FILE)]
         if entry.columns not in (None, "encoded"):
             wrong.append(("columns", entry.columns, "encoded: its forward reads (dense, sparse)"))
-        if entry.gives not in (None, "logit"):
-            wrong.append(("gives", entry.gives, "logit: return it before any sigmoid"))
+        if entry.gives == "value":
+            wrong.append(("gives", entry.gives, "logit, or probability after a final nn.Sigmoid()"))
     elif entry.model is not None:
         wrong = [("tower", entry.tower, _ONLY_NETWORK)]
     for key, value, expected in wrong:

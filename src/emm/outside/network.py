@@ -13,11 +13,18 @@ from torch import Tensor, nn
 
 from emm.core.errors import ModelFileError
 from emm.data.tables.kinds import INTEGER, NUMBER
+from emm.data.tables.schema import REGRESSION
 from emm.nn.inputs import Inputs
 from emm.outside.factories import load_factory
 from emm.outside.scorer import Batches, Context, ModelInput, Torch
-from emm.outside.settings import OutsideModel
+from emm.outside.settings import Gives, OutsideModel
 from emm.training.store import load_weights
+
+SAVE = (
+    "save the weights as safetensors where the network can be built: "
+    "`from safetensors.torch import save_file`, "
+    "`save_file(model.state_dict(), 'pool/NAME.safetensors')`"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +37,7 @@ class NetworkScorer:
 
     kind: Literal["network"] = "network"
     columns: Literal["encoded"] = "encoded"
-    gives: Literal["logit"] = "logit"
+    gives: Gives | None = None
     said: tuple[str, ...] = ()
     join: Torch = field(default_factory=Torch)
 
@@ -49,7 +56,7 @@ class NetworkScorer:
 
     def _logits(self, batch: pl.DataFrame) -> NDArray[Any]:
         dense, sparse = network_inputs(batch, self.context.inputs)
-        logits = self.model(dense, sparse)
+        logits = self._run(dense, sparse)
         expected = [len(batch), self.context.outputs]
         if not isinstance(logits, Tensor) or list(logits.shape) != expected:
             shape = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
@@ -64,19 +71,34 @@ class NetworkScorer:
             )
         return logits.float().numpy()
 
+    def _run(self, dense: Tensor, sparse: Tensor) -> Any:
+        try:
+            return self.model(dense, sparse)
+        except Exception as error:  # the network's own code may raise anything
+            raise ModelFileError(
+                f"{self.name} can't be run: {type(error).__name__}: {error}",
+                where="its forward",
+                got=f"an error for dense {list(dense.shape)} and sparse {list(sparse.shape)}",
+                expected="logits of these rows",
+                next_step="correct the network, or name the weights that belong to it",
+            ) from error
+
 
 def open_model(name: str, entry: OutsideModel, context: Context) -> NetworkScorer:
     """Build the network of an entry, whose factory must be trusted, with its weights."""
-    return NetworkScorer(name, load_network(entry, context.inputs), context)
+    # A regression's outputs are standardised as the processed labels are, like a logit as they are.
+    gives = "logit" if context.kind == REGRESSION else entry.gives
+    return NetworkScorer(name, load_network(name, entry, context.inputs), context, gives=gives)
 
 
-def load_network(entry: OutsideModel, inputs: Inputs) -> nn.Module:
+def load_network(name: str, entry: OutsideModel, inputs: Inputs) -> nn.Module:
     """The network of an entry in eval mode.
 
     Raises ModelFileError if its weights are damaged or another model's, or its factory isn't
     trusted; ParamsError if there is no such factory.
     """
     model, weights = load_factory(str(entry.factory))(inputs), Path(str(entry.weights))
+    _require_safetensors(name, weights)
     try:
         model.load_state_dict(load_weights(weights))
     except RuntimeError as error:
@@ -86,6 +108,24 @@ def load_network(entry: OutsideModel, inputs: Inputs) -> nn.Module:
             next_step="name the factory and the weights of the same model",
         ) from error
     return model.eval()
+
+
+def _require_safetensors(name: str, weights: Path) -> None:
+    """Refuse what torch.save wrote: a zip archive or a bare pickle, which could run code."""
+    try:
+        with weights.open("rb") as file:
+            head = file.read(9)
+    except OSError:
+        return  # reading it says why
+    # A safetensors file begins with the length of a JSON object, and may look like either.
+    if head[8:] != b"{" and head.startswith((b"PK\x03\x04", b"\x80")):
+        raise ModelFileError(
+            f"the weights of {name} are a pickle of PyTorch, which could run code",
+            where=weights,
+            got="a file of torch.save",
+            expected="a safetensors file",
+            next_step=SAVE,
+        )
 
 
 def network_inputs(batch: pl.DataFrame, inputs: Inputs) -> tuple[Tensor, Tensor]:

@@ -14,20 +14,29 @@ from emm.core.errors import ModelFileError
 from emm.data.tables.schema import SPLITS
 
 SCORES = "scores.safetensors"
+ORIGINAL = "original"
 
 
-def save_scores(folder: Path, splits: Mapping[str, NDArray[np.float32]]) -> None:
-    """Write the scores [N, W] of each split to ``folder``."""
+def save_scores(
+    folder: Path,
+    splits: Mapping[str, NDArray[np.float32]],
+    original: NDArray[np.float32] | None = None,
+) -> None:
+    """Write the scores [N, W] of each split to ``folder``.
+
+    ``original``: the model's own logits of validation, if the scores are something else.
+    """
     if set(splits) != set(SPLITS):
         raise ValueError(f"scores of {', '.join(splits)}, expected {', '.join(SPLITS)}")
+    every = {**splits, **({} if original is None else {ORIGINAL: original})}
     save_file(
-        {name: np.ascontiguousarray(each, np.float32) for name, each in splits.items()},
+        {name: np.ascontiguousarray(each, np.float32) for name, each in every.items()},
         folder / SCORES,
     )
 
 
 def load_scores(folder: Path, split: str, rows: int, width: int) -> Tensor:
-    """The scores [N, W] of one split; only that split is read.
+    """The scores [N, W] of one split, or ``ORIGINAL``; only that is read.
 
     Raises ModelFileError unless they are those of so many ``rows`` and columns.
     """
