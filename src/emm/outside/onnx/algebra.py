@@ -94,7 +94,8 @@ def _gather(inputs: Sequence[Value], attributes: Attributes) -> Tensor:
     chosen = as_tensor(index, table).to(torch.int64)
     chosen = torch.where(chosen < 0, chosen + size, chosen)
     taken = table.index_select(axis, chosen.reshape(-1))
-    return taken.reshape([*table.shape[:axis], *chosen.shape, *table.shape[axis + 1 :]])
+    shape = [*table.shape[:axis], *chosen.shape, *table.shape[axis + 1 :]]
+    return torch.reshape(taken, shape)
 
 
 ALGEBRA: Mapping[str, Operator] = {

@@ -8,12 +8,16 @@ import numpy as np
 from emm.outside.onnx.library import onnx_library
 from emm.outside.onnx.logit import Logit
 
+OPSET = 13  # of ONNX's own operators, for models of trees that use none of them
+
 
 class Appendix:
     """Operators at the end of a ModelProto, which it changes."""
 
     def __init__(self, proto: Any) -> None:
         self.proto, self.onnx = proto, onnx_library()
+        if not any(each.domain in ("", "ai.onnx") for each in proto.opset_import):
+            proto.opset_import.append(self.onnx.helper.make_opsetid("", OPSET))
         used = {x for node in proto.graph.node for x in [*node.input, *node.output]}
         used |= {each.name for each in [*proto.graph.input, *proto.graph.initializer]}
         self.prefix = next(p for n in range(len(used) + 1) if not _starts(used, p := f"emm{n}_"))

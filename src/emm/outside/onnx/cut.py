@@ -13,13 +13,13 @@ from torch import Tensor
 
 from emm.core.errors import EmmError
 from emm.nn.structure import Layer
-from emm.outside.onnx.describe import UninterpretableError, as_plain
+from emm.outside.onnx.describe import UninterpretableError, as_plain, unknown_operator
 from emm.outside.onnx.flow import FLOATS, Boundary, Flow, ancestors, tensors_of
 from emm.outside.onnx.graph import Node
 from emm.outside.onnx.layers import front, layer
 from emm.outside.onnx.model import OnnxModel
 from emm.outside.onnx.network import LayerDescription, OnnxLayers
-from emm.outside.onnx.operators import MIXING, RANDOM, RECURRENT
+from emm.outside.onnx.operators import MIXING, OPERATORS, RANDOM, RECURRENT
 from emm.outside.onnx.probe import made_up_rows, probe
 from emm.outside.onnx.recognise import merge
 from emm.outside.onnx.session import Session
@@ -27,6 +27,9 @@ from emm.outside.onnx.written import Written, write
 from emm.outside.scorer import Opaque
 
 TOLERANCE = 1e-5
+
+BOUNDED = frozenset({"Sigmoid", "Softmax", "HardSigmoid", "Tanh", "Clip", "Min", "Max", "Erf"})
+"""Operators after which a prediction is no logit, at the end of a network."""
 
 APART = "its branches come together only at its output: no vector holds all that leads there"
 
@@ -68,13 +71,15 @@ def cut(model: OnnxModel, rows: pl.DataFrame | None = None) -> CutOnnx | Opaque:
     ``rows``: some that it accepts, by default made up. What can't be cut, or isn't the same in
     torch on these rows, is opaque.
     """
-    if model.gives == "probability" and model.logit is None:
-        return Opaque("its probability is not the sigmoid or softmax of one of its tensors")
     output = model.logit or model.prediction
     nodes = ancestors(model.graph, output)
     odd = next((node.op for node in nodes if node.op in RECURRENT | RANDOM), None)
     if odd is not None:
-        return Opaque(f"it has the operator {odd}, with which no network is cut")
+        return Opaque(unknown_operator(odd))
+    if model.gives == "probability" and model.logit is None:
+        odd = next((node.op for node in reversed(nodes) if node.op not in OPERATORS), None)
+        probability = "its probability is not the sigmoid or softmax of one of its tensors"
+        return Opaque(probability if odd is None else unknown_operator(odd))
     rows = made_up_rows(model.graph, model.inputs) if rows is None else rows
     try:
         seen = probe(model.path, model.proto, model.inputs, tensors_of(nodes), rows)
@@ -102,6 +107,10 @@ def _cut(model: OnnxModel, flow: Flow) -> CutOnnx | Opaque:
     mixing = [number for number, each in enumerate(layers) if number and each.linear]
     if len(mixing) < 2:
         return Opaque(_nothing_between(flow.nodes))
+    if model.gives is None and not BOUNDED.isdisjoint(
+        op for x in written[mixing[-1] :] for op in x.ops
+    ):
+        return Opaque(f"it ends in {'+'.join(written[-1].ops)}, behind which its logit is hidden")
     first = mixing[1]  # of the second unit
     end = written[first - 2]
     passed = [LayerDescription()] * first
@@ -138,10 +147,6 @@ def _verified(found: CutOnnx, output: str, rows: pl.DataFrame) -> CutOnnx | Opaq
     """``found`` if its layers in torch give what onnxruntime gives, row by row."""
     session = Session(found.model.path, found.model.proto, found.model.inputs, [output])
     (expected,) = session.run(rows)
-    if found.model.gives is None and ((expected >= 0) & (expected <= 1)).all():
-        return Opaque(
-            "its outputs lie within [0, 1] as probabilities do, and no sigmoid shows its logit"
-        )
     single = np.concatenate([session.run(rows[n : n + 1])[0] for n in range(min(len(rows), 8))])
     if not np.allclose(single, expected[: len(single)], TOLERANCE, TOLERANCE, equal_nan=True):
         return Opaque("its prediction for a row depends on the other rows")

@@ -63,8 +63,7 @@ class LayerWriter:
 
     def _step(self, node: Node) -> Step:
         if node.op not in OPERATORS:
-            op = node.op.rpartition(".")[2]
-            raise UninterpretableError(f"it has the operator {op}, with which no network is cut")
+            raise UninterpretableError(unknown_operator(node.op))
         attributes = self._attributes(node)
         frozen = {3, 4} if node.op == "BatchNormalization" else set()
         inputs = tuple(
@@ -135,6 +134,11 @@ class LayerWriter:
         if former and axis != -1:
             raise UninterpretableError(f"it has {node.op} over several dimensions")
         return axis
+
+
+def unknown_operator(op: str) -> str:
+    """Why a model with the operator ``op`` is opaque."""
+    return f"it has the operator {op.rpartition('.')[2]}, with which no network is cut"
 
 
 def as_plain(layer: LayerDescription) -> dict[str, Any]:

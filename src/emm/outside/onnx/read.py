@@ -59,11 +59,15 @@ def read_onnx(
         proto=proto,
         graph=plain_graph(proto),
     )
-    return _judged(read, sample)
+    sums = size > 1 and values is not None and _sum_to_one(values[0])
+    return _judged(read, sample, sums=sums)
 
 
-def _judged(model: OnnxModel, sample: pl.DataFrame) -> OnnxModel:
-    """``model`` with what its prediction is, and with its logit only if that is one."""
+def _judged(model: OnnxModel, sample: pl.DataFrame, *, sums: bool) -> OnnxModel:
+    """``model`` with what its prediction is, and with its logit only if that is one.
+
+    ``sums``: the columns of its output sum to 1, as probabilities of classes do.
+    """
     if model.gives in ("logit", "value"):
         return replace(model, logit=None)
     if model.logit is not None:
@@ -71,8 +75,7 @@ def _judged(model: OnnxModel, sample: pl.DataFrame) -> OnnxModel:
         found = _values(model.path, model.proto, model.inputs, tensors, sample)
         if found is None or _is_logit(*found):
             return replace(model, gives="probability")
-    squashing = model.classes and model.width > 1
-    return replace(model, logit=None, gives=model.gives or ("probability" if squashing else None))
+    return replace(model, logit=None, gives=model.gives or ("probability" if sums else None))
 
 
 def _is_logit(probabilities: np.ndarray, logits: np.ndarray) -> bool:
