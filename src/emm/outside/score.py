@@ -53,14 +53,9 @@ def score(
     """
     opened = open_entry(name, entry, processed, schema, where)
     require_inputs(opened, where)
-    predictions = {split: _predicted(opened, processed, split) for split in LABELLED}
-    gives, how = gives_of(opened, np.concatenate([*predictions.values()]))
+    logits, gives, how = _scored(opened, processed)
     checked = check_reference(opened, processed, gives)
     opened = with_gives(opened, gives)
-    logits = {
-        split: _logits(opened, gives, values, processed, split)
-        for split, values in predictions.items()
-    }
     join = join_of(opened.model, opened.context)
     notes = [*opened.model.said, *opened.matches.said, *([how] if how else [])]
     extreme = sum(count_extreme(each) for each in logits.values()) if gives != "value" else 0
@@ -85,6 +80,24 @@ def score(
     return member
 
 
+def _scored(opened: Opened, processed: Path) -> tuple[dict[str, Values], Gives, str | None]:
+    """The logits of the labelled splits, what the model gives, and a sentence about that."""
+    if _has_logits(opened):
+        found = {split: _predicted(opened, processed, split, exact=True) for split in LABELLED}
+        return found, "probability", None
+    predictions = {split: _predicted(opened, processed, split) for split in LABELLED}
+    gives, how = gives_of(opened, np.concatenate([*predictions.values()]))
+    kind, target = opened.context.kind, opened.context.target
+    found = {split: to_logits(each, gives, kind, target) for split, each in predictions.items()}
+    return found, gives, how
+
+
+def _has_logits(opened: Opened) -> bool:
+    """Whether the model has the exact logits of what its file proves to be probabilities."""
+    model, entry = opened.model, opened.entry
+    return entry.gives is None and model.gives == "probability" and hasattr(model, "logits")
+
+
 def _write(
     out: Path,
     join: Opaque | CutNetwork | Torch,
@@ -97,26 +110,31 @@ def _write(
     if isinstance(join, Torch):
         return Join("torch")
     if isinstance(join, Opaque):
-        test = _predicted(opened, processed, "test")
-        scores = logits | {"test": _logits(opened, gives, test, processed, "test")}
-        _save(out, scores)
+        exact, context = _has_logits(opened), opened.context
+        test = _predicted(opened, processed, "test", exact=exact)
+        test = test if exact else to_logits(test, gives, context.kind, context.target)
+        _save(out, logits | {"test": test})
         return Join("opaque", join.reason, opened.context.outputs)
-    inputs = {
-        split: _run(opened, join.scored_input, processed, split, "Scoring") for split in SPLITS
-    }
-    _save(out, inputs)
+    inputs = {split: _run(opened, join.scored_input, processed, split) for split in SPLITS}
+    _save(out, inputs, logits["validation"])
     save_file({key: each.contiguous() for key, each in join.weights.items()}, out / WEIGHTS)
     width = inputs["train"].shape[1]
     return Join("cut", None, width, tuple(join.layers), join.description)
 
 
-def _save(out: Path, scores: dict[str, Values]) -> None:
-    save_scores(out, {split: each.astype(np.float32) for split, each in scores.items()})
+def _save(out: Path, scores: dict[str, Values], original: Values | None = None) -> None:
+    kept = None if original is None else original.astype(np.float32)
+    save_scores(out, {split: each.astype(np.float32) for split, each in scores.items()}, kept)
 
 
-def _predicted(opened: Opened, processed: Path, split: str) -> Values:
-    """The predictions [N, C] for the rows of a split. Raises ModelFileError for infinite ones."""
-    found = _run(opened, opened.model.predict, processed, split, "Predicting")
+def _predicted(opened: Opened, processed: Path, split: str, *, exact: bool = False) -> Values:
+    """The predictions [N, C] for the rows of a split, or their ``exact`` logits.
+
+    Raises ModelFileError for infinite ones and for another number of columns.
+    """
+    model: Any = opened.model
+    scorer: Scorer = model.logits if exact else model.predict
+    found = _run(opened, scorer, processed, split)
     wanted = opened.context.outputs
     if found.ndim != 2 or found.shape[1] != wanted:
         raise ModelFileError(
@@ -141,17 +159,9 @@ def _predicted(opened: Opened, processed: Path, split: str) -> Values:
     return found
 
 
-def _logits(opened: Opened, gives: Gives, values: Values, processed: Path, split: str) -> Values:
-    """The predictions in the scale of a network's output; exact logits where the model has them."""
-    exact: Scorer | None = getattr(opened.model, "logits", None)
-    if gives == "probability" and exact is not None:
-        return _run(opened, exact, processed, split, "Scoring")
-    return to_logits(values, gives, opened.context.kind, opened.context.target)
-
-
-def _run(opened: Opened, scorer: Scorer, processed: Path, split: str, what: str) -> Values:
+def _run(opened: Opened, scorer: Scorer, processed: Path, split: str) -> Values:
     rows = opened.split(processed, split)
-    with progress(f"{what} {split}", len(rows)) as report:
+    with progress(f"Scoring {split}", len(rows)) as report:
 
         def batches() -> Iterator[pl.DataFrame]:
             done = 0
