@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 import yaml
 
+from emm.commands.pool_cli import pool
 from emm.core.command import DEBUG, run
 from emm.core.errors import ParamsError
 from emm.core.progress import say
@@ -17,6 +18,7 @@ app = typer.Typer(
     help="Fuse trained single-task models into one multi-task model. The pipeline: `dvc repro`.",
     epilog=f"{DEBUG} shows the traceback of an error.",
 )
+app.add_typer(pool, name="pool")
 
 
 def main() -> None:
@@ -39,7 +41,11 @@ def check(
     stages = read_stages(dvc_yaml)
     if fix:
         from emm_dvc.fix_keys import fix_keys
+        from emm_dvc.fix_outside import fix_outside
 
+        for line in fix_outside(project):
+            say(line)
+        project = load_project()
         rows = (f"dvc.yaml: {line}" for line in fix_rows(dvc_yaml, project.file))
         for line in (*fix_keys(stages, project), *rows):
             say(line)
