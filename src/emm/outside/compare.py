@@ -68,13 +68,10 @@ def _comparable(
     if limit.kind == REGRESSION:
         return values.astype(np.float64), original
     here = to_probabilities(values, gives, limit.kind)
-    inside = ((original >= 0) & (original <= 1)).all()
     logits = to_probabilities(original, "logit", limit.kind)
-    if not inside:
-        return here, logits
-    if np.abs(here - logits).max() < np.abs(here - original).max():
-        return here, logits
-    return here, original
+    probable = bool(((original >= 0) & (original <= 1)).all())
+    fits = float(np.abs(here - logits).max()) <= limit.tolerance
+    return (here, logits) if fits or not probable else (here, original)
 
 
 def _worst(here: Values, there: Values, by_row: Values) -> Iterator[str]:
