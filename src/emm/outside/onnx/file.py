@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from emm.core.errors import ModelFileError
-from emm.outside.onnx.library import onnx_library
+from emm.outside.onnx.library import inline_functions, onnx_library
 
 MAX_BYTES = 1 << 30  # of the file with its external data
 MAX_NODES = 20_000
@@ -34,7 +34,7 @@ def load_graph(path: Path) -> Any:
     _require_tensors_beside(path, model, size)
     _load_tensors(path, model, onnx)
     if model.functions:
-        model = _inlined(path, model, onnx)
+        model = _inlined(path, model)
     _require_known(path, model)
     return model
 
@@ -100,9 +100,9 @@ def _load_tensors(path: Path, model: Any, onnx: Any) -> None:
         raise _refused(path, "lacks a part of its weights", str(error)[:200]) from error
 
 
-def _inlined(path: Path, model: Any, onnx: Any) -> Any:
+def _inlined(path: Path, model: Any) -> Any:
     try:
-        return onnx.inliner.inline_local_functions(model)
+        return inline_functions(model)
     except Exception as error:  # of the library's own kinds, by version
         raise _refused(path, "has functions that can't be expanded", str(error)[:200]) from error
 

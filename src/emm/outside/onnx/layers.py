@@ -48,7 +48,7 @@ def _module(written: Written) -> nn.Module | None:
         if step.attributes["axis"] != -1 or len(written.tensors) == 0:
             return None
         epsilon = short(step.attributes.get("epsilon", 1e-5))
-        return nn.LayerNorm(size, epsilon, bias=len(written.tensors) == 2, device="meta")
+        return nn.LayerNorm(size, epsilon, bias=any(step.inputs[2:]), device="meta")
     if written.only is not None and step.op == "PRelu":
         slopes = next(iter(written.tensors.values())).numel() if written.tensors else 1
         return nn.PReLU(slopes, device="meta")

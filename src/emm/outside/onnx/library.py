@@ -11,6 +11,11 @@ def onnx_library() -> Any:
     return _load("onnx")
 
 
+def inline_functions(model: Any) -> Any:
+    """A ModelProto with the functions of its own in place of their calls."""
+    return _load("onnx.inliner").inline_local_functions(model)
+
+
 def onnxruntime_library() -> Any:
     """The package that runs ONNX models. Raises ParamsError if it isn't installed."""
     return _load("onnxruntime")

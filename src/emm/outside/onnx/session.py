@@ -31,6 +31,8 @@ class Session:
         options.intra_op_num_threads = THREADS
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
+        # Threads that wait for work shouldn't take a core from whoever has some.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         level = runtime.GraphOptimizationLevel
         options.graph_optimization_level = (
             level.ORT_ENABLE_ALL if optimised else level.ORT_DISABLE_ALL
