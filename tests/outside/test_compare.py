@@ -104,3 +104,11 @@ def test_values_are_compared_in_standard_deviations() -> None:
     assert found.largest_difference == pytest.approx(5e-6)
     with pytest.raises(ModelFileError, match="doesn't predict here"):
         check(values + 1e-2, "value", values, **of)
+
+
+def test_standardised_values_are_compared_as_they_are() -> None:
+    values = DRAW.normal(size=(60, 1))
+    of = {"kind": "regression", "target": Target(1000.0, 200.0)}
+    assert check(values + 9e-6, "logit", values, **of).largest_difference < 1e-5
+    with pytest.raises(ModelFileError, match="doesn't predict here"):
+        check(values + 1e-4, "logit", values, **of)

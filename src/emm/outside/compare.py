@@ -21,7 +21,7 @@ class Limit:
     """What is compared, and how exactly.
 
     ``kind``: of the task; ``target``: of a regression, whose values are compared in its standard
-    deviations; others are compared as probabilities.
+    deviations, unless they are standardised; others are compared as probabilities.
     """
 
     kind: str
@@ -43,7 +43,7 @@ def compare(
     Raises ModelFileError that names the worst rows if any differs by more than the tolerance.
     """
     here, there = _comparable(predictions, gives, reference.predictions, limit)
-    scale = limit.target.std if limit.kind == REGRESSION and limit.target else 1.0
+    scale = limit.target.std if gives == "value" and limit.target else 1.0
     differences = np.abs(here - there) / scale
     if not np.isfinite(here).all():
         differences = np.where(np.isfinite(here), differences, np.inf)
