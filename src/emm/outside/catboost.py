@@ -3,6 +3,7 @@
 Prokhorenkova et al., "CatBoost: unbiased boosting with categorical features", NeurIPS 2018.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -137,9 +138,13 @@ def _load(file: Path) -> Any:
         kind = "cbm" if start.read(4) == b"CBM1" else "json"
     model = catboost.CatBoost()
     try:
+        if kind == "json":
+            json.loads(file.read_bytes())  # catboost reads what it can of a file that is cut off
         model.load_model(str(file), format=kind)
-    except Exception as error:  # CatBoostError, or what its JSON reader raises
+    except Exception as error:  # CatBoostError among others
         raise damaged(file, f"catboost can't read it: {error}") from error
+    if not model.tree_count_:
+        raise damaged(file, "catboost can't read any tree in it")
     return model
 
 
