@@ -125,3 +125,17 @@ def test_a_tuning_that_cannot_start_is_an_error(
 
 def test_debug_shows_the_traceback(project: Path) -> None:
     assert "Traceback" in run(project, "show", "nowhere", "--debug").stderr
+
+
+def test_the_pool_is_listed(project: Path) -> None:
+    found = run(project, "pool", "list")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "census-income, recipe paper" in found.stdout
+
+
+def test_a_model_that_is_not_there_says_how_to_export_it(project: Path) -> None:
+    words = ("pool/risk.onnx", "--dataset", "census-income", "--task", "income")
+    found = run(project, "pool", "add", *words)
+    assert found.returncode == 2
+    assert "there is no file pool/risk.onnx" in found.stderr
+    assert "next: export the model into pool/: pool/README.md" in found.stderr

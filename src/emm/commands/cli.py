@@ -35,20 +35,16 @@ def check(
     from emm.config.project import load_project
     from emm_dvc.graph import read_stages
     from emm_dvc.keys import missing_keys
-    from emm_dvc.rows import fix_rows, wrong_rows
+    from emm_dvc.rows import wrong_rows
 
     project, dvc_yaml = load_project(), Path("dvc.yaml")
-    stages = read_stages(dvc_yaml)
     if fix:
-        from emm_dvc.fix_keys import fix_keys
-        from emm_dvc.fix_outside import fix_outside
+        from emm.commands.fix import fix_files
 
-        for line in fix_outside(project):
+        for line in fix_files(project):
             say(line)
         project = load_project()
-        rows = (f"dvc.yaml: {line}" for line in fix_rows(dvc_yaml, project.file))
-        for line in (*fix_keys(stages, project), *rows):
-            say(line)
+    stages = read_stages(dvc_yaml)
     check_project(project)
     faults = [*wrong_rows(dvc_yaml, project.active), *missing_keys(stages, project)]
     if faults:

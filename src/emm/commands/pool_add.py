@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from emm.commands.check import check_project
+from emm.commands.fix import fix_files
 from emm.commands.pool_entry import Request, bound, entry_of, in_order
 from emm.commands.pool_files import entry_text, write_entry
-from emm.config.project import Project
+from emm.config.project import Project, load_project
 from emm.core.errors import DataError
 from emm.data.tables.schema import load_schema
 from emm.fusion.member_facts import MemberFacts, metric_of, warnings_of
@@ -51,9 +53,18 @@ def add_model(project: Project, request: Request, *, write: bool) -> Iterator[st
         yield entry_text(name, keys).rstrip()
         return
     raw = opened.columns if opened.model.columns == "raw" else ()
-    for change in write_entry(project, request.dataset, name, keys, raw):
+    changes = write_entry(project, request.dataset, name, keys, raw)
+    written = load_project(project.file)
+    for change in (*changes, *fix_files(written)):
         yield f"written: {change}"
-    yield "next: dvc repro"
+    check_project(load_project(project.file))
+    yield _next_step(project, request.dataset)
+
+
+def _next_step(project: Project, dataset: str) -> str:
+    if dataset in project.active.datasets:
+        return "next: dvc repro"
+    return f"next: name {dataset} in `datasets` of {project.file}, then emm check --fix"
 
 
 def _described(opened: Opened) -> Iterator[str]:

@@ -15,7 +15,8 @@ def write_entry(
 ) -> list[str]:
     """Add an entry to fusion.pool, its columns to preprocess.raw and its name to `outside`.
 
-    Returns: a line per file that changed, such as "params.yaml: outside + risk".
+    `outside` names models of active datasets only. Returns: a line per file that changed, such as
+    "params.yaml: outside + risk".
     """
     data, recipe, params = project.data(dataset), project.recipe(dataset).path, project.file
     changes = []
@@ -32,7 +33,7 @@ def write_entry(
         )
     edit(recipe, f"fusion.pool + {name}", partial(_put_entry, name=name, entry=entry))
     outside = project.active.outside
-    if name not in outside:
+    if name not in outside and dataset in project.active.datasets:
         edit(params, f"outside + {name}", partial(_put_list, key="outside", names=[*outside, name]))
     return changes
 
