@@ -12,6 +12,7 @@ from emm.config.project import split_section
 from emm.core.errors import ParamsError
 from emm.fusion.build_pool import build_pool
 from emm.fusion.cached_predictions import save_cached_predictions
+from emm.fusion.check_pool import check_networks
 from emm.fusion.emm import EMM
 from emm.fusion.out_of_fold import in_sample_predictions
 from emm.fusion.pool import Pool
@@ -51,7 +52,8 @@ def decompose(models: Sequence[Model], dataset: Dataset, *, seed: int = 0) -> Co
     """Cut single-task networks at the layers that all of them share (Algorithm 1).
 
     LightGBM and XGBoost models join the pool without being cut. Raises DecompositionError if the
-    networks can't be cut in the same way.
+    networks can't be cut in the same way, or if one predicts something else for rows of validation
+    when it is rebuilt from its components.
     """
     context = dataset.context
     networks, trees = _members(models, dataset)
@@ -63,7 +65,9 @@ def decompose(models: Sequence[Model], dataset: Dataset, *, seed: int = 0) -> Co
         context.schema_sha256,
         seed,
         outputs=context.schema.outputs,
+        regressions=context.schema.regressions,
     )
+    check_networks(pool, networks, context, {})
     return Components(pool, tuple(trees))
 
 

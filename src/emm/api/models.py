@@ -1,7 +1,7 @@
 """Train, load, evaluate and save models in a program."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from emm.config.project import FROM_DATA, split_section
 from emm.core.errors import ModelFileError, ParamsError, choose
 from emm.data.tables.schema import REGRESSION
 from emm.evaluation.evaluate import scores_of
+from emm.fusion.scored import load_scored, save_scored, with_scores
 from emm.metrics.tasks import task_predictions
 from emm.models import MODELS, model_class
 from emm.nn.bags import attach_bags
@@ -39,11 +40,13 @@ class Model:
         network: dense [B, D], sparse [B, F] -> logits [B, O], in eval mode.
         description: its architecture, arguments, inputs and tasks.
         epochs: those of its training, if it was trained here.
+        scores: of a fused model with outside members, their scores by split.
     """
 
     network: nn.Module
     description: Description
     epochs: tuple[Epoch, ...] = ()
+    scores: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -51,8 +54,12 @@ class Model:
         return self.description.tasks
 
     def predict(self, dataset: Dataset, split: str = "test") -> Tensor:
-        """Logits [N, O] of every row of a split, one column per task, or per class of a task."""
-        return predict(self.network, dataset.split(split)).cpu()
+        """Logits [N, O] of every row of a split, one column per task, or per class of a task.
+
+        Raises ModelFileError if the model needs scores of outside members for other rows.
+        """
+        rows = with_scores(self.network, self.scores, split, dataset.split(split))
+        return predict(self.network, rows).cpu()
 
     def save(self, folder: str | Path) -> None:
         """Write model.safetensors and model.json to ``folder``, as the stages do."""
@@ -62,6 +69,7 @@ class Model:
                 next_step="keep its file, or fuse it and save the fused model",
             )
         save_model(Path(folder), self.network, self.description)
+        save_scored(Path(folder), self.scores)
 
 
 def fit(
@@ -128,7 +136,8 @@ def load(path: str | Path, dataset: Dataset, *, task: str | None = None) -> Mode
     if path.is_dir():
         network, about = load_model(path, context.schema_sha256, context.inputs)
         attach_bags(network, context.bags)
-        return Model(network.to(context.device), about)
+        scores = load_scored(path, network)
+        return Model(network.to(context.device), about, scores=scores)
     if not path.exists():
         raise ModelFileError(
             f"{path} doesn't exist", where=Path.cwd(), next_step="correct the path"
@@ -164,7 +173,7 @@ def evaluate(
     validation.
     """
     rows, schema = dataset.split(split), dataset.context.schema
-    logits = predict(model.network, rows).cpu()
+    logits = model.predict(dataset, split)
     outputs, kinds = map(dataset.outputs_of, model.tasks), map(schema.kind, model.tasks)
     of_tasks = task_predictions(logits[None], [*outputs], [*kinds])
     found = {}
@@ -179,7 +188,7 @@ def training_settings(
     settings: Mapping[str, Any], seed: int
 ) -> tuple[TrainingSettings, dict[str, Any]]:
     """The settings of training among ``settings``, and the others."""
-    names = {field.name for field in fields(TrainingSettings)} - {"seeds"}
+    names = {each.name for each in fields(TrainingSettings)} - {"seeds"}
     errors: list[str] = []
     own = {name: value for name, value in settings.items() if name in names}
     training: TrainingSettings = bind(TrainingSettings, {**own, "seeds": [seed]}, "", errors)

@@ -19,6 +19,8 @@ from emm.data.tables.loading import load_groups
 from emm.data.tables.memory import open_splits
 from emm.data.tables.rows import Rows
 from emm.data.tables.schema import BINARY, Schema, load_schema, schema_hash
+from emm.fusion.member_facts import MEMBERS, load_facts, pool_facts
+from emm.fusion.scored import load_scored, with_scores
 from emm.metrics.funnels import funnel_metrics
 from emm.metrics.tasks import task_metrics, task_predictions
 from emm.nn.bags import BagStore, attach_bags
@@ -48,10 +50,10 @@ def evaluate(
     """Score the model in the folder ``models`` on test, for every seed.
 
     Writes metrics.json, predictions.safetensors, history.json and, for a searched model,
-    architecture.json to ``out``. ``bins``: of the calibration error; ``gauc_key``: the column that
-    groups the rows of the GAUC, None for no GAUC; ``sample_weights``: weigh the rows;
-    ``memory_gib``: see `emm.data.tables.memory.open_splits`. Raises ParamsError if the rows are to
-    be weighed and have no weights.
+    architecture.json, for a fused one of outside models members.json, to ``out``. ``bins``: of the
+    calibration error; ``gauc_key``: the column that groups the rows of the GAUC, None for no GAUC;
+    ``sample_weights``: weigh the rows; ``memory_gib``: see `emm.data.tables.memory.open_splits`.
+    Raises ParamsError if the rows are to be weighed and have no weights.
     """
     schema = load_schema(processed / "schema.json")
     if sample_weights:
@@ -88,6 +90,9 @@ def evaluate(
         },
     )
     write_json(out / HISTORY, _history(models / HISTORY))
+    members = [load_facts(models / f"seed-{seed}") for seed in seeds]
+    if any(members):
+        write_json(out / MEMBERS, pool_facts(seeds, members))
     if (models / ARCHITECTURE).exists():
         shutil.copyfile(models / ARCHITECTURE, out / ARCHITECTURE)
 
@@ -120,15 +125,19 @@ def _predict(
                 next_step="dvc repro",
             )
         attach_bags(model, bags)
-        columns.append(predict(model.to(test.labels.device), test).cpu())
-        sizes.append(_size(model, test))
+        rows = with_scores(model, load_scored(each, model), "test", test)
+        columns.append(predict(model.to(test.labels.device), rows).cpu())
+        sizes.append(_size(model, rows))
     total = Size(sum(x.parameters for x in sizes), sum(x.operations for x in sizes))
     return torch.cat(columns, dim=1), total
 
 
 @torch.no_grad()
 def _size(model: torch.nn.Module, test: Rows) -> Size:
-    """The size of a model; the nodes of trees count as one parameter, a threshold or a value."""
+    """The size of a model; the nodes of trees count as one parameter, a threshold or a value.
+
+    What outside members were scored with beforehand isn't counted.
+    """
     nodes = sum(len(value) for name, value in model.named_buffers() if name.endswith(".value"))
     first = torch.zeros(1, dtype=torch.int64, device=test.labels.device)
     row = next(test.rows(first).in_order(1))

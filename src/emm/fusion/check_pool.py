@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from emm.data.tables.schema import REGRESSION
+from emm.fusion.layers import device_of
 from emm.fusion.members import FACTORY, DecomposedNetwork, NetworkMember
 from emm.fusion.pool import Pool
 from emm.fusion.recomposition import (
@@ -49,6 +50,7 @@ def check_networks(
             tolerance = entry.tolerance if entry else TOLERANCE
             require_scores(member.name, parts, inputs, outputs, tolerance)
             continue
+        before = device_of(network.model)
         regression = context.schema.kind(pool.tasks[member.task]) == REGRESSION
         outputs_of_task = context.schema.outputs[member.task] if context.schema.outputs else 1
         ending = parts_of(network, context.inputs, outputs_of_task, regression=regression).ending
@@ -61,7 +63,7 @@ def check_networks(
         )
         attach_bags(network.model, context.bags)  # tracing takes them off
         require_same(rebuilt, rows, context.inputs)
-        network.model.cpu()
+        network.model.to(before)
 
 
 def _rebuilt(

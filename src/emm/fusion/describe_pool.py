@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import nn
 
+from emm.fusion.layers import device_of
 from emm.fusion.member_facts import MemberFacts, metric_of, quality
 from emm.fusion.members import NetworkMember, OpaqueMember, TreeMember
 from emm.fusion.outside_models import read_stored
@@ -63,10 +64,12 @@ def _quality(
     """Scores of a member; those on train only of outside models, which may have seen other rows."""
     if stored and stored.quality:
         return stored.quality
-    model = models[member.name].to(context.device)
+    model = models[member.name]
+    before = device_of(model)
+    model.to(context.device)
     attach_bags(model, context.bags)
     train = quality(model, context.train, member.task) if stored else None
     metric = metric_of(context.schema.kind(context.schema.tasks[member.task]))
     found = Quality(metric, quality(model, context.validation, member.task), train)
-    model.cpu()
+    model.to(before)
     return found

@@ -48,11 +48,12 @@ def trace(model: nn.Module, inputs: Inputs, name: str = "the network") -> Trace:
     functional calls, is one layer. Raises DecompositionError if the model can't run, or if a layer
     doesn't return one tensor with these rows.
     """
+    device = device_of(model)
     rows = (
-        torch.zeros(2, inputs.dense),
-        torch.zeros(2, inputs.sparse, dtype=torch.int32),
+        torch.zeros(2, inputs.dense, device=device),
+        torch.zeros(2, inputs.sparse, dtype=torch.int32, device=device),
     )
-    attach_bags(model, BagStore.empty(len(inputs.bags)))
+    attach_bags(model, BagStore.empty(len(inputs.bags)).to(device))
     training = model.training
     with recording(model) as calls:
         run(model.eval(), rows, name)
@@ -65,6 +66,12 @@ def trace(model: nn.Module, inputs: Inputs, name: str = "the network") -> Trace:
         {layer: obstacle for layer, obstacle in obstacles if obstacle},
         tuple(dropped),
     )
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the weights of ``model`` are."""
+    weight = next(model.parameters(), None)
+    return torch.device("cpu") if weight is None else weight.device
 
 
 def run(model: nn.Module, rows: tuple[Tensor, ...], name: str) -> Any:

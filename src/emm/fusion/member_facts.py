@@ -148,6 +148,29 @@ def load_facts(folder: Path) -> tuple[MemberFacts, ...]:
     return found
 
 
+def pool_facts(seeds: Sequence[int], members: Sequence[Sequence[MemberFacts]]) -> dict[str, Any]:
+    """The facts about the members of every seed as one JSON object.
+
+    ``members``: of each seed, in the same order. What may differ by seed has a list of values.
+    """
+    found = []
+    for same in zip(*members, strict=True):
+        described = asdict(same[0])
+        for key in _BY_SEED:
+            described[key] = [getattr(each, key) for each in same]
+        found.append(described)
+    warnings = [each for of_seed in members for fact in of_seed for each in warnings_of(fact)]
+    return {
+        "format": FORMAT,
+        "seeds": list(seeds),
+        "members": found,
+        "warnings": list(dict.fromkeys(warnings)),
+    }
+
+
+_BY_SEED = ("validation", "train", "share")
+
+
 def with_shares(
     members: Sequence[MemberFacts], shares: Mapping[str, float]
 ) -> tuple[MemberFacts, ...]:
