@@ -145,3 +145,15 @@ def test_numbers_of_a_text_column_are_compared_as_numbers(tmp_path: Path) -> Non
     require_same_columns(reference(n=[1.0, 8.0]), rows, ["n"])
     with pytest.raises(DataError, match="isn't in the raw column's units"):
         require_same_columns(reference(n=[-1.0, 8.0]), rows, ["n"])
+
+
+def test_texts_that_pandas_reads_as_missing_are_named(tmp_path: Path) -> None:
+    rows = train(tmp_path, pl.DataFrame({"t": ["NA", "b"]}))
+    with pytest.raises(DataError, match=r"the text 'NA'(.|\n)*keep_default_na=False"):
+        require_same_columns(reference(t=[None, "b"]), rows, ["t"])
+    require_same_columns(reference(t=[None, "b", "NA"]), rows, ["t"])
+
+
+def test_missing_texts_may_be_in_a_reference_only(tmp_path: Path) -> None:
+    rows = train(tmp_path, pl.DataFrame({"t": ["a", "b"]}))
+    require_same_columns(reference(t=[None, "b"]), rows, ["t"])

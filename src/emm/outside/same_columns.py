@@ -17,14 +17,18 @@ MAX_OUTSIDE = 0.1
 """Share of a reference's numbers in a column that may be outside of train's range."""
 
 _SHOWN = 3
+_WORDS = ("NA", "N/A", "n/a", "NULL", "null", "None", "NaN", "nan", "<NA>", "#N/A", "#NA")
 
 
 def require_same_columns(reference: Reference, train: RawSplit, columns: Sequence[str]) -> None:
     """Raise DataError if a column of the reference isn't that of train, by its values."""
     for name in columns:
-        column = reference.rows.get_column(name).drop_nulls()
-        if len(column) and column.dtype == pl.String:
-            _same_texts(reference, column, _distinct(train, name))
+        given = reference.rows.get_column(name)
+        column = given.drop_nulls()
+        if given.dtype == pl.String:
+            known = _distinct(train, name)
+            _same_missing(reference, given, known)
+            _same_texts(reference, column, known.drop_nulls())
         elif len(column):
             _same_units(reference, column, train)
 
@@ -32,7 +36,25 @@ def require_same_columns(reference: Reference, train: RawSplit, columns: Sequenc
 def _distinct(train: RawSplit, name: str) -> pl.Series:
     one = RawSplit(train.path, [name])
     parts = [batch.get_column(name).cast(pl.String).unique() for batch in one.batches(262_144)]
-    return pl.concat(parts).unique().drop_nulls()
+    return pl.concat(parts).unique()
+
+
+def _same_missing(reference: Reference, column: pl.Series, known: pl.Series) -> None:
+    """Texts such as NA, which pandas' read_csv takes for missing values, are texts here."""
+    words = known.filter(known.is_in(_WORDS))
+    if not column.null_count() or known.null_count() or not len(words):
+        return
+    if column.is_in(words.implode()).any():
+        return
+    raise DataError(
+        f"the reference's column {column.name!r} lacks values that the raw column has",
+        where=reference.path,
+        got=f"{column.null_count():,} missing values, which no row of train has",
+        expected=f"the text {words[0]!r}",
+        next_step="read the rows that the model learns with keep_default_na=False of pandas' "
+        "read_csv, and train it again; or write an expression under `columns`: "
+        f"{{{column.name}: \"NULLIF({column.name}, '{words[0]}')\"}}",
+    )
 
 
 def _same_texts(reference: Reference, column: pl.Series, known: pl.Series) -> None:
