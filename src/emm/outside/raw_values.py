@@ -45,7 +45,8 @@ class Known:
                     where=file,
                     got=", ".join(map(repr, self.examples[name])),
                     next_step="name the column, or an SQL expression that gives the categories as "
-                    f"in training, under columns: {{{name}: ...}}",
+                    f"in training, under columns: {{{name}: ...}}; text has no blanks around it "
+                    "here",
                 )
 
 

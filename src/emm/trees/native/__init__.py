@@ -1,5 +1,6 @@
 """Readers of boosted trees in the file formats of LightGBM and XGBoost.
 
-`load.load_native_trees` is the entry point. For each library one module checks and parses its
-files, and one converts the trees to `emm.trees.forest.TreeEnsemble`.
+`load` is the entry point: `formats` says what a file is, one module for each library checks and
+parses it into `nodes.NativeTrees`, trees over the file's own features, and `processed` makes a
+`emm.trees.forest.TreeEnsemble` of trees that were trained on the processed columns.
 """
