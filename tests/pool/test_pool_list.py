@@ -72,8 +72,8 @@ def decomposed(root: Path, seed: int = 0) -> Path:
 
 def test_models_that_no_stage_has_read(root: Path) -> None:
     assert shown() == [
-        ["risk", "income", "-", "dvc repro scores it", "-", "-", "-"],
-        ["other", "income", "-", "dvc repro scores it", "-", "-", "no reference"],
+        ["risk", "income", "-", "not scored yet", "-", "-", "-"],
+        ["other", "income", "-", "not scored yet", "-", "-", "no reference"],
     ]
 
 
@@ -88,7 +88,7 @@ def test_decomposed_members_have_levels_and_shares(root: Path) -> None:
     assert shown() == [
         ["tm-1/income", "income", "network", "3 levels", "0.9500", "0.50", "-"],
         ["risk", "income", "lightgbm", "opaque, 3 levels", "0.9000", "0.30", "200 rows, 3e-08"],
-        ["other", "income", "-", "dvc repro scores it", "-", "-", "no reference"],
+        ["other", "income", "-", "not scored yet", "-", "-", "no reference"],
     ]
 
 

@@ -59,8 +59,9 @@ def _put_raw(tree: Any, names: Sequence[str]) -> None:
 
 def _put_list(tree: Any, key: str, names: Sequence[str]) -> None:
     """Append what is new, so that comments between the names stay."""
-    if isinstance(tree.get(key), list) and [*tree[key]] == [*names[: len(tree[key])]]:
-        tree[key].extend(names[len(tree[key]) :])
+    there = tree.get(key)
+    if isinstance(there, list) and there and [*there] == [*names[: len(there)]]:
+        there.extend(names[len(there) :])
     else:
         tree[key] = laid_out(names)
 

@@ -80,7 +80,7 @@ def _waiting(paths: Paths, seeds: list[Path], pool: Mapping[str, OutsideModel]) 
             yield _scored(read_member(folder))
         else:
             checked = "no reference" if entry.reference == NO_REFERENCE else "-"
-            yield name, entry.task, "-", "dvc repro scores it", "-", "-", checked
+            yield name, entry.task, "-", "not scored yet", "-", "-", checked
 
 
 def _scored(member: MemberDescription) -> Row:
