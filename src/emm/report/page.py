@@ -9,6 +9,7 @@ from emm.report.evidence import Evidence
 from emm.report.facts import FEW, DatasetFacts
 from emm.report.figures import TRAINING, calibration_file, roc_file
 from emm.report.markdown import render
+from emm.report.members import PoolMembers, member_warnings, members_table
 from emm.report.published import CITATION, PUBLISHED
 from emm.report.remarks import AVERAGE, START
 from emm.report.summary import Summary
@@ -24,6 +25,7 @@ from emm.report.tables import (
 from emm.report.value_figure import values_file
 
 NOTHING_KNOWN = Evidence()
+NO_POOLS: Mapping[str, PoolMembers] = {}
 
 
 def page(
@@ -34,6 +36,7 @@ def page(
     figures: str,
     searched: Sequence[str] = (),
     evidence: Evidence = NOTHING_KNOWN,
+    pools: Mapping[str, PoolMembers] = NO_POOLS,
 ) -> str:
     """Return the page's Markdown.
 
@@ -42,6 +45,7 @@ def page(
         figures: folder of the figures, relative to the page.
         searched: models whose architecture is drawn.
         evidence: what the test rows show besides the scores.
+        pools: the members by fused model, of those with members from outside.
     """
     seeds = [summary.totals.seeds for summary in summaries.values()]
     return render(
@@ -75,6 +79,8 @@ def page(
         start=any(start.startswith(START) for start in evidence.tasks.starts.values()),
         weighted=evidence.weighted,
         given_click=evidence.given_click,
+        members_table=members_table(pools),
+        member_warnings=member_warnings(pools),
         training_file=TRAINING,
         roc_file=roc_file,
         calibration_file=calibration_file,

@@ -24,6 +24,7 @@ from emm.report.figures import (
     draw_training,
     roc_file,
 )
+from emm.report.members import read_members
 from emm.report.page import page
 from emm.report.remarks import starts_of
 from emm.report.results import ModelResults, Run, read_results
@@ -76,7 +77,9 @@ def write_report(
     write_metrics(metrics, summaries)
     write_curves(plots, results, facts.tasks)
     searched = list(architectures)
-    write_text(report, page(facts, recipe, summaries, trained, figures.name, searched, evidence))
+    pools = read_members(results)
+    text = page(facts, recipe, summaries, trained, figures.name, searched, evidence, pools)
+    write_text(report, text)
 
 
 def write_curves(folder: Path, results: Sequence[ModelResults], tasks: Sequence[str]) -> None:
