@@ -75,9 +75,26 @@ def score(
         said=tuple(notes),
     )
     write_member(out, member)
-    for note in notes:
+    for note in (*notes, *_summary(member)):
         say(f"{name}: {note}")
     return member
+
+
+def _summary(member: MemberDescription) -> Iterator[str]:
+    """What the checks found, in words."""
+    checked, found = member.checked, member.quality
+    if checked is None:
+        yield "unchecked, as it has no reference"
+    else:
+        yield (
+            f"within {checked.largest_difference:.1g} of the original's predictions of "
+            f"{checked.rows:,} rows"
+        )
+    if found is not None:
+        measure = "AUC" if found.metric == "auc" else "R²"
+        scores = {"validation": found.validation, "train": found.train}
+        shown = (f"{k} {'undefined' if v is None else f'{v:.4f}'}" for k, v in scores.items())
+        yield f"{measure}: {', '.join(shown)}"
 
 
 def _scored(opened: Opened, processed: Path) -> tuple[dict[str, Values], Gives, str | None]:
