@@ -67,23 +67,29 @@ def save_xgboost(path: Path, table: Any, **params: Any) -> Path:
     return path / "m.json"
 
 
+def save_catboost(path: Path, table: Any) -> Path:
+    catboost.CatBoostClassifier(**CATBOOST).fit(table, LABEL).save_model(path / "m.cbm")
+    return path / "m.cbm"
+
+
 SAVE = {"lightgbm": save_lightgbm, "xgboost": save_xgboost}
+ALL: dict[str, Any] = {**SAVE, "catboost": save_catboost}
 
 
 def as_frame(table: pl.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: table[name].to_numpy().astype(float) for name in table.columns})
 
 
-@pytest.mark.parametrize("library", SAVE)
+@pytest.mark.parametrize("library", ALL)
 def test_a_model_of_raw_values_is_refused_on_encoded_columns(library: str, tmp_path: Path) -> None:
-    path = SAVE[library](tmp_path, TABLE)
+    path = ALL[library](tmp_path, TABLE)
     with pytest.raises(ModelFileError, match="this model was trained on raw values: columns: raw"):
         opened(path, CONTEXT, columns="encoded")
 
 
-@pytest.mark.parametrize("library", SAVE)
+@pytest.mark.parametrize("library", ALL)
 def test_a_model_of_encoded_values_is_refused_on_raw_columns(library: str, tmp_path: Path) -> None:
-    path = SAVE[library](tmp_path, as_frame(ENCODED))
+    path = ALL[library](tmp_path, as_frame(ENCODED))
     with pytest.raises(ModelFileError, match="was trained on encoded columns: columns: encoded"):
         opened(path, CONTEXT, columns="raw")
 

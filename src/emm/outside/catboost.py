@@ -5,7 +5,7 @@ Prokhorenkova et al., "CatBoost: unbiased boosting with categorical features", N
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from emm.core.errors import DataError, ModelFileError, ParamsError
 from emm.data.tables.kinds import NUMBER, TEXT
 from emm.data.tables.schema import BINARY, CLASSES, REGRESSION
+from emm.outside.evidence import Traits, decide
 from emm.outside.scorer import Batches, Context, ModelInput, Opaque
 from emm.outside.settings import Gives, OutsideModel
 from emm.trees.native.files import LARGEST_FILE, damaged, unsupported
+from emm.trees.native.nodes import Feature
 
 THREADS = 2
 LOSSES: Mapping[str, Sequence[str]] = {
@@ -109,7 +111,9 @@ def open_model(name: str, entry: OutsideModel, context: Context) -> CatBoostScor
             expected=" or ".join(LOSSES[context.kind]),
             next_step="name a task of the model's kind, or train it with such a loss function",
         )
-    columns: Literal["raw", "encoded"] = "encoded" if entry.columns == "encoded" else "raw"
+    columns, _ = decide(
+        _traits(file, model), replace(entry, columns=entry.columns or "raw"), context
+    )
     inputs = _inputs(file, model, entry, context.raw if columns == "raw" else context.encoded)
     order, said = _classes(file, model, context)
     gives: Gives = "value" if context.kind == REGRESSION else "logit"
@@ -161,6 +165,19 @@ def _loss(file: Path, model: Any) -> str:
             next_step="save it with model.save_model, or export it to ONNX",
         ) from error
     return str(loss).partition(":")[0]
+
+
+def _traits(file: Path, model: Any) -> Traits:
+    """What the borders of its numbers show of the columns that it was trained on."""
+    borders = model.get_borders()
+    spans = {int(number): found for number, found in borders.items() if len(found)}
+    features = [
+        Feature(name, None, min(spans[number]), max(spans[number]))
+        if number in spans
+        else Feature(name)
+        for number, name in enumerate(map(str, model.feature_names_))
+    ]
+    return Traits(file, features, model.get_cat_feature_indices(), [*spans])
 
 
 def _inputs(

@@ -5,8 +5,9 @@ the opposite by values that these can't hold, and proves the former by staying b
 column whose raw values mostly don't.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -29,29 +30,54 @@ class Evidence:
     reason: str
 
 
+@dataclass(frozen=True)
+class Traits:
+    """What a file shows of its features.
+
+    ``by_set``, ``by_threshold``: the numbers of those that are split by sets of categories and by
+    thresholds; ``underscores``: their names have underscores for blanks.
+    """
+
+    file: Path
+    features: Sequence[Feature]
+    by_set: Collection[int]
+    by_threshold: Collection[int]
+    underscores: bool = False
+
+    def names_of(self, columns: Sequence[str]) -> list[str]:
+        """How the file names features that are called like these columns."""
+        return [name.replace(" ", "_") if self.underscores else name for name in columns]
+
+
+def traits_of(native: NativeTrees) -> Traits:
+    """The traits of a LightGBM or XGBoost model."""
+    by_set, by_threshold = (native.used(sets=sets).tolist() for sets in (True, False))
+    return Traits(native.file, native.features, by_set, by_threshold, native.underscores)
+
+
 def decide(
-    native: NativeTrees, entry: OutsideModel, context: Context
+    traits: Traits, entry: OutsideModel, context: Context
 ) -> tuple[Literal["raw", "encoded"], str]:
     """Whether the model reads raw or encoded columns, and a sentence that says why.
 
     Raises ModelFileError if the file contradicts the entry or itself, or if the entry says nothing
     and the file proves nothing.
     """
-    found = [*evidence(native, context, entry.expressions)]
+    found = [*evidence(traits, context, entry.expressions)]
     kinds = {each.columns for each in found}
     if isinstance(entry.columns, Mapping) or entry.columns == "raw":
         if kinds == {"encoded"}:
-            raise _contradiction(native, "encoded columns: columns: encoded", "raw", found)
+            raise _contradiction(traits, "encoded columns: columns: encoded", "raw", found)
         return "raw", ""
     if entry.columns == "encoded":
         if "raw" in kinds:
-            raise _contradiction(native, "raw values: columns: raw", "encoded", found)
+            raise _contradiction(traits, "raw values: columns: raw", "encoded", found)
         return "encoded", ""
     if len(kinds) != 1:
         what = "could have been trained on raw columns or on encoded ones"
         raise ModelFileError(
             f"the model file {what}" if not kinds else f"the model file {what}: it shows both",
-            where=native.file,
+            where=traits.file,
             got=_reasons(found) or "no value that only one of both holds",
             expected="columns: raw or columns: encoded in its entry",
             next_step="write columns: raw if it was trained on the raw columns, columns: encoded "
@@ -63,30 +89,29 @@ def decide(
 
 
 def evidence(
-    native: NativeTrees, context: Context, expressions: Mapping[str, str]
+    traits: Traits, context: Context, expressions: Mapping[str, str]
 ) -> Iterator[Evidence]:
     """What the features show, except those that an entry gives an expression for."""
-    names = native.names_of(context.encoded)
+    names = traits.names_of(context.encoded)
     positions: dict[str, int] = {name: at for at, name in enumerate(names)}
-    if all(feature.name is None for feature in native.features):
-        if len(native.features) != len(names):
+    if all(feature.name is None for feature in traits.features):
+        if len(traits.features) != len(names):
             return
         positions = {str(at): at for at in range(len(names))}
-    by_set = set(native.used(sets=True).tolist())
-    for number in sorted({*by_set, *native.used(sets=False).tolist()}):
-        feature = native.features[number]
+    for number in sorted({*traits.by_set, *traits.by_threshold}):
+        feature = traits.features[number]
         name = str(number) if feature.name is None else feature.name
         position = positions.get(name)
         if name in expressions:
             continue
         if position is None:
-            if name in native.names_of(tuple(context.raw)):
+            if name in traits.names_of(tuple(context.raw)):
                 yield Evidence("raw", f"{name!r} is a raw column only")
         elif context.raw and context.encoded[position] not in context.raw:
             yield Evidence("encoded", f"{name!r} is an encoded column only")
         elif position < len(context.dense):
             yield from _of_dense(
-                context.encoded[position], feature, context.dense[position], number in by_set
+                context.encoded[position], feature, context.dense[position], number in traits.by_set
             )
         elif position >= context.inputs.dense:
             cardinality = context.inputs.cardinalities[position - context.inputs.dense]
@@ -133,12 +158,12 @@ def _reasons(found: Sequence[Evidence]) -> str:
 
 
 def _contradiction(
-    native: NativeTrees, trained_on: str, entry: str, found: Sequence[Evidence]
+    traits: Traits, trained_on: str, entry: str, found: Sequence[Evidence]
 ) -> ModelFileError:
     kind = "raw" if entry == "encoded" else "encoded"
     return ModelFileError(
         f"this model was trained on {trained_on}",
-        where=native.file,
+        where=traits.file,
         got=f"columns: {entry}, but {_reasons([each for each in found if each.columns == kind])}",
         next_step=f"write columns: {kind} in its entry of fusion.pool"
         + (", or train on the processed columns" if kind == "raw" else ""),

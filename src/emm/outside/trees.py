@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from emm.data.tables.kinds import INTEGER, NUMBER, TEXT
 from emm.data.tables.schema import REGRESSION
-from emm.outside.evidence import decide
+from emm.outside.evidence import decide, traits_of
 from emm.outside.raw_trees import RawTrees, on_raw_columns
-from emm.outside.raw_values import Known
+from emm.outside.raw_values import Categories, Known
 from emm.outside.scorer import Batches, Context, ModelInput, Opaque, Torch
 from emm.outside.settings import Gives, OutsideModel
 from emm.trees.forest import TreeEnsemble
@@ -95,7 +95,7 @@ def open_model(name: str, entry: OutsideModel, context: Context) -> RawScorer | 
     file = Path(entry.model or "")
     regression = context.kind == REGRESSION
     native = parse_native_trees(file, context.outputs, "regression" if regression else "classifier")
-    columns, reason = decide(native, entry, context)
+    columns, reason = decide(traits_of(native), entry, context)
     said = [*filter(None, [reason]), *native.notes]
     kind = str(recognise(file))
     gives: Gives = "value" if regression else "logit"
@@ -120,9 +120,10 @@ def _raw(
     for feature in trees.features:
         _check_named(native, names[feature], entry, context)
     inputs = [ModelInput(names[feature], None) for feature in trees.features]
+    numeric = [*trees.numbers.values(), *trees.codes.values()]
     as_numbers = [
         f"the text of {name!r} is read as numbers"
-        for name in (each.name for each in trees.numbers.values())
+        for name in (each.name for each in numeric if not isinstance(each, Categories))
         if context.raw.get(name) == TEXT and name not in entry.expressions
     ]
     return RawScorer(kind, inputs, gives, [*said, *as_numbers], native.file, trees, known)
