@@ -6,15 +6,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-import torch
-from safetensors.torch import save_file
+from skl2onnx import to_onnx
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import r2_score, roc_auc_score
-from torch import Tensor, nn
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from emm.core.errors import DataError, ModelFileError, ParamsError
 from emm.data.tables.schema import SPLITS, Schema, load_schema
-from emm.nn.inputs import Inputs
 from emm.outside.check import open_entry
 from emm.outside.factories import trusting
 from emm.outside.member import MemberDescription, read_member
@@ -22,7 +21,7 @@ from emm.outside.score import score
 from emm.outside.scores import SCORES, load_scores
 from emm.outside.settings import OutsideModel
 from emm.outside.wanted import wanted_columns
-from tests.outside.people import NUMBERS, as_pandas
+from tests.outside.people import as_pandas
 from tests.outside.shop import (
     FEATURES,
     export,
@@ -33,19 +32,6 @@ from tests.outside.shop import (
 )
 
 pytest.importorskip("onnxruntime")
-LINEAR = "tests.outside.test_score:Linear"
-
-
-class Linear(nn.Module):
-    """A network on the processed columns."""
-
-    def __init__(self, inputs: Inputs) -> None:
-        super().__init__()
-        self.out = nn.Linear(inputs.dense, 1)
-
-    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        logits: Tensor = self.out(dense)
-        return logits
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +144,31 @@ def test_values_of_a_regression_are_standardised(
     )
 
 
+def test_columns_of_a_matrix_are_those_of_the_reference_in_its_order(
+    processed: Path, schema: Schema, tmp_path: Path
+) -> None:
+    table = raw_table()
+    names = ["weeks", "age", "gains"]
+    numbers = table.select(names).to_numpy().astype(np.float32)
+    fitted = make_pipeline(StandardScaler(), LogisticRegression()).fit(numbers, table["rich"])
+    proto = to_onnx(fitted, numbers[:1], options={"zipmap": False})
+    (tmp_path / "matrix.onnx").write_bytes(proto.SerializeToString())
+    given = table.select(names).head(80)
+    predictions = fitted.predict_proba(numbers[:80])[:, 1]
+    given.with_columns(prediction=pl.Series(predictions)).write_csv(tmp_path / "rows.csv")
+    of = OutsideModel(
+        "rich",
+        model=str(tmp_path / "matrix.onnx"),
+        output="probabilities[:, 1]",
+        reference=str(tmp_path / "rows.csv"),
+    )
+    member = run(tmp_path, of, processed, schema)
+    assert member.inputs == {"X[0]": "weeks", "X[1]": "age", "X[2]": "gains"}
+    assert any("reference's columns in their order" in each for each in member.said)
+    with pytest.raises(ParamsError, match="some inputs of the model have no column of their name"):
+        run(tmp_path, replace(of, reference="none"), processed, schema)
+
+
 def test_an_input_may_be_an_expression(
     processed: Path, schema: Schema, models: Path, tmp_path: Path
 ) -> None:
@@ -225,73 +236,6 @@ def test_only_the_matched_columns_are_wanted(processed: Path, schema: Schema, mo
     opened = open_entry("risk", of, processed, schema, "conf")
     assert opened.columns == ("age", "weeks", "job", "state")
     assert opened.matches.unused.keys() == {"nothing"}
-
-
-def test_a_network_by_factory_runs_in_torch(
-    processed: Path, schema: Schema, tmp_path: Path
-) -> None:
-    model = Linear(Inputs(len(NUMBERS), schema.cardinalities, schema.edges))
-    save_file(model.state_dict(), tmp_path / "linear.safetensors")
-    encoded = pl.read_parquet(processed / "train.parquet").head(100)
-    with torch.inference_mode():
-        dense = encoded.select(schema.dense_names).to_torch(dtype=pl.Float32)
-        logits = model(dense, torch.zeros(100, 2)).numpy()
-    rows = encoded.select(*schema.dense_names, *schema.sparse_names)
-    rows.with_columns(prediction=pl.Series(logits[:, 0])).write_parquet(tmp_path / "rows.parquet")
-    of = OutsideModel(
-        "rich",
-        factory=LINEAR,
-        weights=str(tmp_path / "linear.safetensors"),
-        reference=str(tmp_path / "rows.parquet"),
-    )
-    member = run(tmp_path, of, processed, schema)
-    assert (member.kind, member.columns, member.join.kind) == ("network", "encoded", "torch")
-    assert member.checked is not None
-    assert not (tmp_path / SCORES).exists()
-    with pytest.raises(ModelFileError, match="which no entry of"):
-        score(tmp_path, "risk", of, processed, schema, "conf")
-
-
-class Sigmoid(Linear):
-    """A network that returns probabilities."""
-
-    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        return super().forward(dense, sparse).sigmoid()
-
-
-class Flat(Linear):
-    """A network that returns [B]."""
-
-    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        return super().forward(dense, sparse).flatten()
-
-
-def by_factory(folder: Path, schema: Schema, name: str) -> OutsideModel:
-    """The entry of a network of this module with fresh weights."""
-    model = Linear(Inputs(len(NUMBERS), schema.cardinalities, schema.edges))
-    save_file(model.state_dict(), folder / "linear.safetensors")
-    return OutsideModel(
-        "rich",
-        factory=f"tests.outside.test_score:{name}",
-        weights=str(folder / "linear.safetensors"),
-        reference="none",
-    )
-
-
-def test_a_network_that_returns_probabilities_is_recognised(
-    processed: Path, schema: Schema, tmp_path: Path
-) -> None:
-    member = run(tmp_path, by_factory(tmp_path, schema, "Sigmoid"), processed, schema)
-    assert member.gives == "probability"
-    assert "its output is taken as a probability: its values are all within [0, 1]" in member.said
-
-
-def test_a_network_without_a_column_of_logits_is_refused(
-    processed: Path, schema: Schema, tmp_path: Path
-) -> None:
-    message = r"doesn't return one logit per row(.|\n)*expected: \[rows, 1\]"
-    with pytest.raises(ModelFileError, match=message):
-        run(tmp_path, by_factory(tmp_path, schema, "Flat"), processed, schema)
 
 
 def test_a_model_without_a_number_for_some_rows_is_refused(

@@ -1,5 +1,6 @@
 """The stage `score`: check an outside model, and score the rows of every split with it."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -136,7 +137,8 @@ def _write(
     _save(out, inputs, logits["validation"])
     save_file({key: each.contiguous() for key, each in join.weights.items()}, out / WEIGHTS)
     width = inputs["train"].shape[1]
-    return Join("cut", None, width, tuple(join.layers), join.description)
+    description = json.loads(json.dumps(join.description))  # as it will be read
+    return Join("cut", None, width, tuple(join.layers), description)
 
 
 def _save(out: Path, scores: dict[str, Values], original: Values | None = None) -> None:
