@@ -1,8 +1,5 @@
 """Real models of LightGBM, XGBoost and CatBoost that would join wrongly, and what is said."""
 
-import json
-import pickle
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +9,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-import torch
 import xgboost
-from sklearn.linear_model import LogisticRegression
 
-from emm.core.errors import DataError, EmmError, ModelFileError
+from emm.core.errors import DataError, ModelFileError
 from emm.data.tables.schema import DenseColumn
 from emm.nn.inputs import Inputs
-from emm.outside.open import kind_of
 from emm.outside.scorer import Context
-from emm.outside.settings import OutsideModel
 from tests.outside.raw_scoring import context_of_table, opened, scored
 from tests.outside.tree_tables import NUMBERS, frame, label_of, raw_table
 
@@ -216,100 +209,3 @@ def test_several_targets_are_refused(strategy: str, tmp_path: Path) -> None:
     model.save_model(tmp_path / "m.json")
     with pytest.raises(ModelFileError, match=r"several targets at once(.|\n)*num_target=2"):
         opened(tmp_path / "m.json", CONTEXT, columns="raw")
-
-
-def write(kind: str, path: Path) -> None:
-    """Write what isn't a saved model of trees."""
-    booster = xgboost.train(XGBOOST, xgboost.DMatrix(TABLE, LABEL, nthread=1), 2)
-    trees = lightgbm.train(LIGHTGBM, lightgbm.Dataset(TABLE, LABEL, params=QUIET), 2)
-    model = LogisticRegression().fit(TABLE.fillna(0).to_numpy(), LABEL)
-    if kind == "LightGBM's dump":
-        path.write_text(json.dumps(trees.dump_model()))
-    elif kind in ("json", "text"):
-        booster.dump_model(path, dump_format=kind)
-    elif kind == "configuration":
-        path.write_text(booster.save_config())
-    elif kind == "PyTorch":
-        torch.save(torch.nn.Linear(2, 1).state_dict(), path)
-    else:
-        protocol = 0 if kind == "text pickle" else 5
-        content = pickle.dumps(model, protocol=protocol)
-        path.write_bytes(zlib.compress(content) if kind == "joblib" else content)
-
-
-WAYS_OUT = {
-    "LightGBM's dump": ("what LightGBM's dump_model shows", r'booster\.save_model\("model\.txt"\)'),
-    "json": ("what XGBoost's dump_model shows", r'model\.save_model\("model\.json"\)'),
-    "text": ("what XGBoost's dump_model shows", r'model\.save_model\("model\.json"\)'),
-    "configuration": (r"XGBoost's configuration \(save_config\)", r'save_model\("model\.json"\)'),
-    "PyTorch": ("a PyTorch network or its weights", r"torch\.onnx\.export"),
-    "pickle": ("is a pickle", r"skl2onnx\.to_onnx(.|\n)*SerializeToString"),
-    "text pickle": ("is a pickle", r"skl2onnx\.to_onnx"),
-    "joblib": ("is a compressed pickle, as joblib writes it", r"skl2onnx\.to_onnx"),
-}
-
-
-@pytest.mark.parametrize("kind", WAYS_OUT)
-def test_each_other_kind_of_file_has_its_own_sentence_and_way_out(
-    kind: str, tmp_path: Path
-) -> None:
-    what, way_out = WAYS_OUT[kind]
-    write(kind, tmp_path / "m")
-    with pytest.raises(ModelFileError, match=rf"{what}(.|\n)*{way_out}"):
-        opened(tmp_path / "m", CONTEXT, columns="raw")
-
-
-def test_a_file_that_is_no_trees_may_be_onnx(tmp_path: Path) -> None:
-    (tmp_path / "m").write_bytes(b"\x08\x0a\x12\x07pytorch")
-    assert kind_of(OutsideModel("task", model=str(tmp_path / "m"))) == "onnx"
-
-
-def test_catboost_refuses_missing_categories_by_the_expression_that_fills_them(
-    tmp_path: Path,
-) -> None:
-    job = TRAIN["job"].fill_null("nan").to_numpy().astype(object)
-    data = catboost.Pool(pd.DataFrame({"job": job}), LABEL, cat_features=["job"])
-    catboost.CatBoostClassifier(**CATBOOST).fit(data).save_model(tmp_path / "m.cbm")
-    scorer = opened(tmp_path / "m.cbm", CONTEXT)
-    with pytest.raises(DataError, match=r"columns: \{job: \"COALESCE\(job, 'nan'\)\"\}"):
-        scored(scorer, TRAIN)
-
-
-@pytest.mark.parametrize(
-    ("loss", "kind", "outputs"),
-    [("RMSE", "binary", 1), ("Logloss", "regression", 1), ("MultiClassOneVsAll", "classes", 3)],
-)
-def test_catboost_models_of_other_kinds_are_refused(
-    loss: str, kind: str, outputs: int, tmp_path: Path
-) -> None:
-    label = np.digitize(SCORE, [0, 1]) if outputs == 3 else LABEL
-    data = catboost.Pool(TABLE, label)
-    catboost.CatBoost({**CATBOOST, "loss_function": loss}).fit(data).save_model(tmp_path / "m.cbm")
-    with pytest.raises(ModelFileError, match=f"got: loss_function={loss}"):
-        opened(tmp_path / "m.cbm", context_of_table(TRAIN, kind, outputs))
-
-
-def test_other_classes_than_the_tasks_are_refused(tmp_path: Path) -> None:
-    names = np.array(["low", "middle", "high"])[np.digitize(SCORE, [0, 1])]
-    catboost.CatBoostClassifier(**CATBOOST).fit(TABLE, names).save_model(tmp_path / "m.cbm")
-    context = context_of_table(TRAIN, "classes", 3, classes=("a", "b", "c"))
-    with pytest.raises(ModelFileError, match="other classes than the task"):
-        opened(tmp_path / "m.cbm", context)
-
-
-@pytest.mark.parametrize("end", ["cbm", "json"])
-def test_a_catboost_file_that_is_cut_off_is_an_error(end: str, tmp_path: Path) -> None:
-    catboost.CatBoostClassifier(**CATBOOST).fit(TABLE, LABEL).save_model(tmp_path / "m", end)
-    content = (tmp_path / "m").read_bytes()
-    (tmp_path / "m").write_bytes(content[: int(len(content) * 0.7)])
-    with pytest.raises(ModelFileError, match="damaged: catboost can't read it"):
-        opened(tmp_path / "m", CONTEXT)
-
-
-def test_a_missing_package_is_said_with_the_line_that_installs_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "m").write_bytes(b"CBM1")
-    monkeypatch.setitem(__import__("sys").modules, "catboost", None)
-    with pytest.raises(EmmError, match=r"pip install -e \"\.\[catboost\]\""):
-        opened(tmp_path / "m", CONTEXT)
