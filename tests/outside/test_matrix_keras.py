@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from emm.outside.onnx import CutOnnx, cut, read_onnx
+from tests.outside.fused_onnx import assert_fusible
 from tests.outside.people import NUMBERS, hard_rows
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -117,3 +118,11 @@ def test_networks_are_cut_into_layers(name: str, kinds: list[str]) -> None:
     logits = found.build()(torch.from_numpy(found.scored_input([table(name, model.inputs)])))
     output = logits.sigmoid() if model.gives == "probability" else logits
     np.testing.assert_allclose(output.detach(), original(name), rtol=1e-5, atol=1e-5)
+
+
+def test_a_network_is_fused_with_the_pipelines_own() -> None:
+    model = read_onnx(built("functional")[1])
+    parts = cut(model)
+    assert isinstance(parts, CutOnnx)
+    scored = torch.from_numpy(parts.scored_input([table("functional", model.inputs)])[:200])
+    assert_fusible(parts, scored, torch.from_numpy(original("functional")[:200]))

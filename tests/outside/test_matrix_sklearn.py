@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from skl2onnx import to_onnx
@@ -25,6 +26,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from emm.outside.onnx import CutOnnx, OnnxModel, cut, read_onnx
 from emm.outside.scorer import Opaque
+from tests.outside.fused_onnx import assert_fusible
 from tests.outside.people import NUMBERS, TEXTS, as_pandas, hard_rows, people
 
 MLP = {"hidden_layer_sizes": (8, 8), "max_iter": 30, "random_state": 0}
@@ -114,6 +116,15 @@ def test_networks_are_cut_behind_their_encoders(name: str, tmp_path: Path) -> No
     logits = found.build()(torch.from_numpy(found.scored_input([rows])))
     assert found.description["width"] == 8
     np.testing.assert_allclose(logits.sigmoid().detach(), expected, rtol=0, atol=1e-5)
+
+
+def test_a_network_is_fused_with_the_pipelines_own(tmp_path: Path) -> None:
+    pipeline, rows = trained("MLP relu"), hard_rows(rows=200)
+    rows = rows.with_columns(pl.col(NUMBERS).clip(upper_bound=1_000))
+    parts = cut(exported(pipeline, tmp_path / "model.onnx"))
+    assert isinstance(parts, CutOnnx)
+    expected = torch.logit(torch.from_numpy(original(pipeline, rows)[:, 1:])).float()
+    assert_fusible(parts, torch.from_numpy(parts.scored_input([rows])), expected)
 
 
 @pytest.mark.parametrize(

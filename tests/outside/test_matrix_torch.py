@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from emm.outside.onnx import CutOnnx, OnnxModel, cut, read_onnx
 from emm.outside.scorer import Opaque
+from tests.outside.fused_onnx import assert_fusible
 from tests.outside.networks import NETWORKS, build, rows_for
 
 UNITS = {
@@ -124,3 +125,27 @@ def test_a_final_sigmoid_is_cut_off() -> None:
     layers = [*build("MLP with batch norm").children()]
     expected = nn.Sequential(*layers[:-1])(*rows).detach().numpy()
     np.testing.assert_allclose(model.logits([table(model, rows)]), expected, rtol=1e-5, atol=1e-5)
+
+
+COUNT = 200
+WIDER = ["TabM"]
+"""Networks with no width in common with the pipeline's own: adapters are learned."""
+
+
+def exact_logits(name: str, rows: tuple[Tensor, ...]) -> Tensor:
+    """The network's logits [B, 1], by its modules in double precision."""
+    double = tuple(each.double() if each.is_floating_point() else each for each in rows)
+    with torch.no_grad():
+        output = build(name).double()(*double).reshape(len(rows[0]), -1)[:, -1:]
+    probable = name in ("MLP with batch norm", "functional forward", "two classes with gates")
+    return (torch.logit(output) if probable else output).float()
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_networks_are_fused_with_the_pipelines_own(name: str) -> None:
+    model = read_onnx(exported(name))
+    parts = cut(model)
+    assert isinstance(parts, CutOnnx)
+    rows = tuple(each[-COUNT:] for each in rows_for(name))
+    scored = torch.from_numpy(parts.scored_input([table(model, rows)]))
+    assert_fusible(parts, scored, exact_logits(name, rows), adapt=name in WIDER)
