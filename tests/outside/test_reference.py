@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +158,36 @@ def test_texts_that_pandas_reads_as_missing_are_named(tmp_path: Path) -> None:
 def test_missing_texts_may_be_in_a_reference_only(tmp_path: Path) -> None:
     rows = train(tmp_path, pl.DataFrame({"t": ["a", "b"]}))
     require_same_columns(reference(t=[None, "b"]), rows, ["t"])
+
+
+def test_a_single_text_with_blanks_is_named(tmp_path: Path) -> None:
+    rows = train(tmp_path, pl.DataFrame({"t": ["a", "b"]}))
+    with pytest.raises(DataError, match="got: 'b ', in no row of train"):
+        require_same_columns(reference(t=["a"] * 60 + ["b "]), rows, ["t"])
+
+
+@pytest.mark.parametrize(
+    ("values", "kept", "word"),
+    [
+        (["?", *["a"] * 9], [None, *["a"] * 9], "'?'"),
+        (["no answer", *["a"] * 9], [None, *["a"] * 9], "'no answer'"),
+        ([99.0, *[float(n) for n in range(11)]], [None, *[float(n) for n in range(11)]], "99"),
+    ],
+)
+def test_a_value_that_the_raw_column_lacks_as_it_is_missing_there(
+    tmp_path: Path, values: list[Any], kept: list[Any], word: str
+) -> None:
+    rows = train(tmp_path, pl.DataFrame({"c": kept * 10}))
+    with pytest.raises(
+        DataError, match=rf"has the value {re.escape(word)}, the raw(.|\n)*COALESCE"
+    ):
+        require_same_columns(reference(c=values * 10), rows, ["c"])
+    require_same_columns(reference(c=kept * 10), rows, ["c"])
+
+
+def test_new_values_are_no_missing_ones(tmp_path: Path) -> None:
+    rows = train(tmp_path, pl.DataFrame({"t": ["a", None], "n": [0.0, None]}))
+    given = reference(t=["a"] * 60 + ["new"], n=[0.0] * 60 + [1.0])
+    require_same_columns(given, rows, ["t", "n"])
+    never = train(tmp_path, pl.DataFrame({"t": ["a", "b"]}))
+    require_same_columns(reference(t=["?", *["a"] * 9]), never, ["t"])

@@ -9,6 +9,7 @@ import polars as pl
 
 from emm.core.errors import DataError
 from emm.data.tables.raw import RawSplit
+from emm.outside.missing_words import require_no_word
 from emm.outside.reference import Reference
 
 MAX_UNKNOWN = 0.5
@@ -28,7 +29,7 @@ def require_same_columns(reference: Reference, train: RawSplit, columns: Sequenc
         if given.dtype == pl.String:
             known = _distinct(train, name)
             _same_missing(reference, given, known)
-            _same_texts(reference, column, known.drop_nulls())
+            _same_texts(reference, column, known.drop_nulls(), train)
         elif len(column):
             _same_units(reference, column, train)
 
@@ -57,13 +58,13 @@ def _same_missing(reference: Reference, column: pl.Series, known: pl.Series) -> 
     )
 
 
-def _same_texts(reference: Reference, column: pl.Series, known: pl.Series) -> None:
+def _same_texts(reference: Reference, column: pl.Series, known: pl.Series, train: RawSplit) -> None:
     unknown = column.filter(~column.is_in(known.implode()))
-    if len(unknown) <= MAX_UNKNOWN * len(column):
+    blanks = unknown.str.strip_chars().is_in(known.implode())
+    if len(unknown) <= MAX_UNKNOWN * len(column) and not blanks.any():
+        require_no_word(reference, unknown, train)
         return
-    trimmed = unknown.str.strip_chars()
     shown = ", ".join(map(repr, unknown.unique().sort().head(_SHOWN)))
-    blanks = trimmed.is_in(known.implode()).sum()
     raise DataError(
         f"the reference's column {column.name!r} holds other texts than the raw column",
         where=reference.path,
@@ -73,7 +74,7 @@ def _same_texts(reference: Reference, column: pl.Series, known: pl.Series) -> No
         "here: train it without them (skipinitialspace=True of pandas' read_csv), or write an "
         f"expression that adds them: {{{column.name}: \"' ' || {column.name}\"}} with the rows as "
         "they are here"
-        if blanks > MAX_UNKNOWN * len(unknown)
+        if blanks.any()
         else "write the rows as they are in the raw files, and train the model on these; or name "
         "the column that it reads under `columns`",
     )
@@ -94,6 +95,7 @@ def _same_units(reference: Reference, column: pl.Series, train: RawSplit) -> Non
             next_step="write the rows as they are in the raw files, before any scaling; a model "
             "that reads scaled values needs the same scaling as an SQL expression under `columns`",
         )
+    require_no_word(reference, outside, train)
 
 
 def _range(train: RawSplit, name: str) -> tuple[float | None, float | None]:
