@@ -12,6 +12,8 @@ from emm.trees.native.nodes import NativeTrees, Tree
 
 DENSE_IDS = 4096  # ids up to which a set is looked up in a table instead of searched
 
+LARGEST_CODE = 2**24  # from here on, XGBoost takes codes for invalid ones
+
 
 @dataclass(frozen=True)
 class RawTrees:
@@ -101,7 +103,8 @@ def _codes(native: NativeTrees, feature: int, name: str, known: Known) -> Codes 
     largest = max((int(codes.max()) for codes in sets if len(codes)), default=-1)
     least = min((int(codes.min()) for codes in sets if len(codes)), default=0)
     categories = native.features[feature].categories
-    if least < 0 or (categories is not None and largest >= len(categories)):
+    listed = LARGEST_CODE if categories is None else len(categories)
+    if least < 0 or largest >= listed:
         raise damaged(
             native.file, "a set contains a category that is missing in the list of categories"
         )
