@@ -53,6 +53,11 @@ def test_classes_are_in_the_order_of_the_tasks(tmp_path: Path) -> None:
     np.testing.assert_array_equal(other.predict(iter([ROWS])), expected[:, [1, 0, 2]])
 
 
+def test_other_classes_than_the_tasks_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="predicts other classes"):
+        open_model("m", three_classes(tmp_path), context("a", "b", "d"))
+
+
 def test_a_model_of_another_number_of_outputs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="doesn't fit its task"):
         open_model("m", three_classes(tmp_path), context())

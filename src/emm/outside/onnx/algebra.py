@@ -80,7 +80,8 @@ def _sum_of_squares(x: Tensor, dim: Sequence[int], keepdim: bool) -> Tensor:
 
 
 def _euclidean(x: Tensor, dim: Sequence[int], keepdim: bool) -> Tensor:
-    return torch.linalg.vector_norm(x, dim=tuple(dim), keepdim=keepdim)
+    norm: Tensor = torch.linalg.vector_norm(x, dim=tuple(dim), keepdim=keepdim)
+    return norm
 
 
 def _gather(inputs: Sequence[Value], attributes: Attributes) -> Tensor:
@@ -95,7 +96,7 @@ def _gather(inputs: Sequence[Value], attributes: Attributes) -> Tensor:
     chosen = torch.where(chosen < 0, chosen + size, chosen)
     taken = table.index_select(axis, chosen.reshape(-1))
     shape = [*table.shape[:axis], *chosen.shape, *table.shape[axis + 1 :]]
-    return torch.reshape(taken, shape)
+    return taken.reshape(shape)
 
 
 ALGEBRA: Mapping[str, Operator] = {

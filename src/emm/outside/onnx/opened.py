@@ -1,6 +1,6 @@
 """ONNX models as outside models of the pool."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -73,8 +73,8 @@ class OnnxScorer:
 def open_model(name: str, entry: OutsideModel, context: Context) -> OnnxScorer:
     """Open the ONNX model of an entry.
 
-    Raises ModelFileError if its file is refused or doesn't have the task's outputs, ParamsError for
-    an output that it lacks.
+    Raises ModelFileError if its file is refused or doesn't have the task's outputs and classes,
+    ParamsError for an output that it lacks.
     """
     model = read_onnx(Path(entry.model or ""), entry.output, entry.gives)
     if model.width != context.outputs:
@@ -86,10 +86,23 @@ def open_model(name: str, entry: OutsideModel, context: Context) -> OnnxScorer:
             next_step="name another output, or a column: `output: NAME[:, 1]`",
         )
     columns: Literal["raw", "encoded"] = "encoded" if entry.columns == "encoded" else "raw"
-    return OnnxScorer(model, columns, tuple(_order(model.classes, context.classes)))
+    return OnnxScorer(model, columns, _order(name, model, context))
 
 
-def _order(found: Sequence[str], wanted: Sequence[str]) -> Iterator[int]:
-    """The place of each class in the model's output, nothing if the names tell no other order."""
-    if len(wanted) == len(found) and set(wanted) == set(found) and list(wanted) != list(found):
-        yield from (found.index(each) for each in wanted)
+def _order(name: str, model: OnnxModel, context: Context) -> tuple[int, ...]:
+    """The place of each class in the model's output, () if they are in the task's order.
+
+    Classes that are numbers are taken in their order. Raises ModelFileError for other names.
+    """
+    found, wanted = model.classes, context.classes
+    if not wanted or not found or found == wanted or all(each.isdigit() for each in found):
+        return ()
+    if set(found) != set(wanted):
+        raise ModelFileError(
+            f"{name} predicts other classes than its task has",
+            where=model.path,
+            got=", ".join(found),
+            expected=", ".join(wanted),
+            next_step="train it on the task's classes, with their names",
+        )
+    return tuple(found.index(each) for each in wanted)
