@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from emm.core.errors import EmmError, ParamsError, nearest
+from emm.data.tables.schema import REGRESSION
 from emm.outside.settings import NO_REFERENCE, TOLERANCE, OutsideModel
 
 _ONLY_NETWORK = "of a network by factory only"
@@ -32,7 +33,7 @@ def entry_faults(entry: OutsideModel, tasks: Mapping[str, str], where: str) -> I
             expected="model, or factory and weights of a network",
             next_step="complete the entry",
         )
-    yield from _keys(entry, where)
+    yield from _keys(entry, tasks.get(entry.task), where)
     yield from _reference(entry, where)
     for file in entry.files:
         if not Path(file).exists() and not Path(f"{file}.dvc").exists():
@@ -43,8 +44,8 @@ def entry_faults(entry: OutsideModel, tasks: Mapping[str, str], where: str) -> I
             )
 
 
-def _keys(entry: OutsideModel, where: str) -> Iterator[ParamsError]:
-    """Keys that this kind of entry has no use for, or that contradict each other."""
+def _keys(entry: OutsideModel, kind: str | None, where: str) -> Iterator[ParamsError]:
+    """Keys that this entry of a task of this ``kind`` has no use for."""
     if entry.factory is not None and len(entry.factory.split(":")) != 2:
         yield ParamsError(
             f"the factory {entry.factory!r} names no function",
@@ -61,6 +62,9 @@ def _keys(entry: OutsideModel, where: str) -> Iterator[ParamsError]:
             wrong.append(("gives", entry.gives, "logit, or probability after a final nn.Sigmoid()"))
     elif entry.model is not None:
         wrong = [("tower", entry.tower, _ONLY_NETWORK)]
+        if kind is not None and entry.gives and (entry.gives == "value") != (kind == REGRESSION):
+            of = "value, of a regression" if kind == REGRESSION else "probability or logit"
+            wrong.append(("gives", entry.gives, of))
     for key, value, expected in wrong:
         if value is not None:
             yield ParamsError(
