@@ -170,8 +170,10 @@ print("\\n".join(file for file in files if file and "/src/emm/" in file))
 """
 
 
-# Not active by default; test_searched.py and test_few_shot.py run them.
-IDLE = {"search", "train-searched"} | {name for name in STAGES if name.startswith("fewshot-")}
+# Not active by default; test_searched.py, test_few_shot.py and tests/stages/test_score.py run them.
+IDLE = {"search", "train-searched", "score"} | {
+    name for name in STAGES if name.startswith("fewshot-")
+}
 
 # A model of each stage that has one.
 MODEL_OF = {
