@@ -14,10 +14,13 @@ from emm.core.errors import EmmError
 from emm.data.tables.loading import Columns, SplitFile
 from emm.data.tables.schema import load_schema
 from emm.fusion.cached_predictions import CACHED_PREDICTIONS, load_cached_predictions
+from emm.fusion.member_facts import MEMBERS, load_facts
 from emm.fusion.members import Members
 from emm.fusion.pool import COMPONENTS, load_pool
 from emm.fusion.pool import DESCRIPTION as POOL
 from emm.nn.inputs import Inputs
+from emm.outside.member import MEMBER, read_member
+from emm.outside.scores import SCORES, load_scores
 from emm.report.facts import DatasetFacts
 from emm.report.predictions import read_predictions
 from emm.report.results import Evaluation, ModelResults, read_tree
@@ -125,6 +128,9 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     COMPONENTS: load_weights,
     POOL: lambda path: load_pool(path.parent, SCHEMA),
     CACHED_PREDICTIONS: lambda path: load_cached_predictions(path.parent, NOBODY, "train", 1),
+    MEMBERS: lambda path: load_facts(path.parent),
+    MEMBER: lambda path: read_member(path.parent),
+    SCORES: lambda path: load_scores(path.parent, "test", 1, 1),
     "predictions.safetensors": lambda path: read_predictions(
         ModelResults("m", path.parent, EVALUATION, ()), FACTS
     ),

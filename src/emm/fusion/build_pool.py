@@ -59,8 +59,9 @@ def build_pool(
     }
     found = {name: own.tower[-1].structure.output for name, own in parts.items()}
     found |= {each.name: (each.model.outputs,) for each in trees}
-    for each in (*networks, *trees):
-        require_outputs(each, found[each.name], tasks[each.task], _outputs_of(each, outputs))
+    models: list[TrainedNetwork | TrainedTrees] = [*networks, *trees]
+    for model in models:
+        require_outputs(model, found[model.name], tasks[model.task], _outputs_of(model, outputs))
     # The front, which embeds the raw features, stays with the first component even if all models
     # have the same front: the paper's x is its output.
     trunks = {name: own.trunk[1:] for name, own in parts.items()}

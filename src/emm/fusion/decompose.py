@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from torch import nn
+
 from emm.core.progress import progress, say
 from emm.fusion.build_pool import build_pool
 from emm.fusion.cached_predictions import OUT_OF_FOLD, save_cached_predictions
@@ -142,7 +144,8 @@ def _write_facts(
     scores: Path,
 ) -> None:
     """Save and print what is known about the members; warn of what is suspicious."""
-    modules = {each.name: each.model for each in (*models.all_networks, *models.all_trees)}
+    modules: dict[str, nn.Module] = {each.name: each.model for each in models.all_networks}
+    modules |= {each.name: each.model for each in models.all_trees}
     facts = describe_members(pool, modules, context, fusion.pool, scores)
     save_facts(folder, facts)
     for fact in facts:

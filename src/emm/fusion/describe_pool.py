@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import nn
 
 from emm.fusion.layers import device_of
-from emm.fusion.member_facts import MemberFacts, metric_of, quality
+from emm.fusion.member_facts import Joined, MemberFacts, metric_of, quality
 from emm.fusion.members import NetworkMember, OpaqueMember, TreeMember
 from emm.fusion.outside_models import read_stored
 from emm.fusion.pool import Pool
@@ -52,7 +52,7 @@ def describe_members(
 
 
 _OWN = {NetworkMember: "network", TreeMember: "trees"}
-_JOINS = {NetworkMember: "cut", TreeMember: "rounds", OpaqueMember: "opaque"}
+_JOINS: Mapping[type, Joined] = {NetworkMember: "cut", TreeMember: "rounds", OpaqueMember: "opaque"}
 
 
 def _quality(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from emm.core.errors import ParamsError
-from emm.fusion.members import Members
+from emm.fusion.members import Members, NetworkMember
 from emm.fusion.settings import FusedSettings
 
 
@@ -28,7 +28,7 @@ def pool_faults(key: str, members: Members, settings: FusedSettings) -> Iterator
 
 def without_second_phase(members: Members) -> Iterator[str]:
     """What doesn't learn in a phase in which the networks do."""
-    fixed = [member.name for member in (*members.trees, *members.opaque)]
+    fixed = [member.name for member in members.all if not isinstance(member, NetworkMember)]
     if fixed:
         yield f"{', '.join(fixed)}: not learning in the second phase; only networks can"
     partly = [member.name for member in members.networks if member.entry]

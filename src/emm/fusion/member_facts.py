@@ -20,6 +20,8 @@ from emm.training.fit import predict
 MEMBERS = "members.json"
 FORMAT = 1
 
+Joined = Literal["cut", "rounds", "opaque"]
+
 CHANCE = 0.01
 """An AUC this close to .5 is no better than chance."""
 SEEN = 0.02
@@ -43,7 +45,7 @@ class MemberFacts:
     name: str
     task: str
     kind: str
-    join: Literal["cut", "rounds", "opaque"]
+    join: Joined
     outside: bool
     metric: Literal["auc", "r2"]
     validation: float | None

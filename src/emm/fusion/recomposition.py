@@ -24,7 +24,7 @@ ACROSS_BATCHES = 1e-3
 def sample(rows: int, count: int = ROWS) -> Tensor:
     """The numbers of ``count`` rows spread evenly over a split, or of all of a smaller one."""
     spread = torch.linspace(0, rows - 1, min(count, rows), dtype=torch.float64)
-    return spread.round().long().unique()
+    return spread.round().long()
 
 
 def rows_at(rows: Rows, index: Tensor) -> RowTensors:

@@ -28,7 +28,7 @@ def mean_shares(model: EMM, members: Members, rows: Rows) -> dict[str, float]:
         means = _mean_weights(model, _gates(model.fusion), rows)
     names = [member.name for member in members.all]
     networks = len(members.networks)
-    found = {}
+    found: dict[str, float] = {}
     for weights, own, others in zip(means, layout.networks, layout.trees, strict=True):
         numbers = [*own, *(networks + number for number in others)]
         found |= {names[n]: weight for n, weight in zip(numbers, weights, strict=True)}
