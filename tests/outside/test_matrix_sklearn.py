@@ -24,6 +24,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
+from emm.core.errors import DataError
 from emm.outside.onnx import CutOnnx, OnnxModel, cut, read_onnx
 from emm.outside.scorer import Opaque
 from tests.outside.fused_onnx import assert_fusible
@@ -116,6 +117,25 @@ def test_networks_are_cut_behind_their_encoders(name: str, tmp_path: Path) -> No
     logits = found.build()(torch.from_numpy(found.scored_input([rows])))
     assert found.description["width"] == 8
     np.testing.assert_allclose(logits.sigmoid().detach(), expected, rtol=0, atol=1e-5)
+
+
+def test_encoders_that_refuse_unseen_categories_are_cut_too(tmp_path: Path) -> None:
+    """All texts in one matrix; the rows with which the network is looked at have known ones."""
+    table = people()
+    x = table.select(TEXTS).to_numpy().astype(object)
+    pipeline = make_pipeline(OneHotEncoder(), MLPClassifier(**MLP))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pipeline.fit(x, table["rich"].to_numpy())
+        found = to_onnx(pipeline, initial_types=[("x", StringTensorType([None, 2]))])
+    (tmp_path / "model.onnx").write_bytes(found.SerializeToString())
+    model = read_onnx(tmp_path / "model.onnx")
+    rows = pl.DataFrame({f"x[{place}]": table[name] for place, name in enumerate(TEXTS)})
+    expected = pipeline.predict_proba(x)[:, 1:]
+    np.testing.assert_allclose(model.predict([rows]), expected, rtol=0, atol=1e-5)
+    assert isinstance(cut(model), CutOnnx)
+    with pytest.raises(DataError, match="refuses these rows"):
+        model.predict([rows.with_columns(pl.lit("unseen").alias("x[0]"))])
 
 
 def test_a_network_is_fused_with_the_pipelines_own(tmp_path: Path) -> None:

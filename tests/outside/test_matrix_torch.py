@@ -5,6 +5,7 @@ import warnings
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -34,6 +35,9 @@ UNITS = {
     "two classes with gates": ["Gemm+Gemm+Sigmoid+Mul", "Linear", "Linear"],
 }
 """The linear-like layers of each network, without its front."""
+
+NEW = ("TabM", "attention block")
+"""Networks with operators that the older exporter lacks for older versions of ONNX."""
 
 OPAQUE = {"wide and deep": "branches", "DeepFM": "branches", "LSTM": "LSTM"}
 
@@ -111,6 +115,24 @@ def test_gradients_flow_through_the_layers(name: str) -> None:
     rows = tuple(each[-3:] for each in rows_for(name))
     inputs = torch.from_numpy(found.scored_input([table(model, rows)])).double()
     assert torch.autograd.gradcheck(found.build().double(), inputs.requires_grad_())
+
+
+@pytest.mark.parametrize("opset", [11, 17])
+@pytest.mark.parametrize("name", [name for name in UNITS if name not in NEW])
+def test_files_of_the_older_exporter_are_cut_too(name: str, opset: int, tmp_path: Path) -> None:
+    rows, path = rows_for(name, 300), tmp_path / "model.onnx"
+    names = [f"in{place}" for place in range(len(rows))]
+    free = {each: {0: "rows"} for each in names}
+    older: Any = {"dynamo": False, "opset_version": opset, "dynamic_axes": free}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(build(name), rows, path, input_names=names, **older)
+    model = read_onnx(path)
+    found = cut(model)
+    assert isinstance(found, CutOnnx), found
+    actual = found.build()(torch.from_numpy(found.scored_input([table(model, rows)])))
+    actual = actual.sigmoid() if model.gives == "probability" else actual
+    np.testing.assert_allclose(actual.detach(), original(name, rows), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(("name", "word"), OPAQUE.items())

@@ -87,7 +87,7 @@ def cut(model: OnnxModel, rows: pl.DataFrame | None = None) -> CutOnnx | Opaque:
     except UninterpretableError as error:
         return Opaque(str(error))
     except EmmError as error:
-        return Opaque(f"it can't be looked into: {str(error).splitlines()[0]}")
+        return Opaque(f"its tensors can't be seen, as {str(error).splitlines()[0]}")
     if isinstance(found, Opaque):
         return found
     return _verified(found, output, rows)

@@ -87,29 +87,39 @@ def probe(
 
 
 def made_up_rows(graph: Graph, inputs: Sequence[OnnxInput], count: int = 8) -> pl.DataFrame:
-    """Rows that a model should accept: random numbers, integers 0, and text that it knows."""
+    """Rows that a model should accept: categories that its encoders know, else random numbers,
+    integers 0, and empty text."""
     random = np.random.default_rng(0)
-    columns: dict[str, pl.Series] = {}
+    columns: list[pl.Series] = []
     for each in inputs:
-        known = _known_text(graph, each.name) if each.kind == "text" else ""
-        for name in each.columns:
+        for place, name in enumerate(each.columns):
+            known = _known(graph, each.name, place)
             if each.kind == "text":
-                columns[name] = pl.Series(name, [known] * count, dtype=pl.String)
+                columns.append(pl.Series(name, [str(known or "")] * count, dtype=pl.String))
             elif each.kind == "integer":
-                columns[name] = pl.Series(name, [0] * count, dtype=pl.Int64)
+                columns.append(pl.Series(name, [int(known or 0)] * count, dtype=pl.Int64))
             else:
-                columns[name] = pl.Series(name, random.normal(size=count))
-    return pl.DataFrame(list(columns.values()))
+                values = random.normal(size=count) if known is None else np.full(count, known)
+                columns.append(pl.Series(name, values, dtype=pl.Float64))
+    return pl.DataFrame(columns)
 
 
-def _known_text(graph: Graph, name: str) -> str:
-    """A category of the first encoder that the input ``name`` reaches, "" if there is none."""
+_CATEGORIES = ("cats_strings", "keys_strings", "cats_int64s", "keys_int64s", "keys_floats")
+_SELECTIONS = ("ai.onnx.ml.ArrayFeatureExtractor", "Gather")
+
+
+def _known(graph: Graph, name: str, column: int) -> Any:
+    """A category of the first encoder that a column of the input ``name`` reaches, or None."""
     reached = {name}
     for node in graph.nodes:
         if reached.isdisjoint(node.inputs):
             continue
-        categories = node.attribute("cats_strings") or node.attribute("keys_strings")
-        if categories:
-            return str(categories[0])
+        if node.op in _SELECTIONS and node.inputs[0] == name:
+            index = graph.constants.get(node.inputs[1])
+            if index is not None and column not in index.reshape(-1).tolist():
+                continue
+        found = next((node.attribute(key) for key in _CATEGORIES if node.attribute(key)), None)
+        if found:
+            return found[0]
         reached.update(node.outputs)
-    return ""
+    return None

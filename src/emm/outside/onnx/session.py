@@ -61,7 +61,7 @@ class Session:
             found: list[Any] = self.session.run(self.outputs, dict(feed))
         except Exception as error:  # onnxruntime has a kind of its own for each cause
             raise DataError(
-                f"{self.where} refuses these rows",
+                "the model refuses these rows",
                 where=self.where,
                 got=_first_line(error),
                 expected="values like those that it was trained on",
