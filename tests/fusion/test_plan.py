@@ -24,6 +24,7 @@ from emm.data.tables.schema import (
 from emm.fusion.plan import decomposition_plan
 from emm.nn.inputs import Inputs
 from tests.fusion.outside import Bounded
+from tests.fusion.scoring import save_onnx
 
 ROOT = Path(__file__).parents[2]
 CENSUS = "census-income"
@@ -120,6 +121,24 @@ def test_trees_are_not_part_of_the_plan(encoded: Path) -> None:
     plain = planned()
     entry = {"task": "income", "model": "trees.txt", "columns": "encoded"}
     assert planned(fusion={"pool": {"boosted": entry}}) == plain
+
+
+def test_networks_from_onnx_are_cut_and_opaque_members_have_an_equal_part(encoded: Path) -> None:
+    raw = encoded / "data/processed" / CENSUS / "raw"
+    raw.mkdir()
+    (raw / "columns.json").write_text("{}")
+    save_onnx(encoded / "deep.onnx", 0)
+    save_onnx(encoded / "flat.onnx", 1, ())
+    entries = {
+        name: {"task": "income", "model": f"{name}.onnx", "reference": "none"}
+        for name in ("deep", "flat")
+    }
+    shown = planned(fusion={"pool": entries})
+    (deep,) = (line for line in shown.splitlines() if line.startswith("│ deep"))
+    assert "layers.0 to" in deep
+    (flat,) = (line for line in shown.splitlines() if line.startswith("│ flat"))
+    assert flat.count("an equal part of its logit") == 3
+    assert "level 3" in shown
 
 
 def test_a_pool_entry_that_is_neither_network_nor_file_is_an_error(encoded: Path) -> None:
