@@ -82,11 +82,13 @@ types: setup
 	@echo "==> mypy"
 	mypy
 
-bench: setup ## Run the benchmarks: preprocessing, quoted text, training, metrics, funnels, models, scaling
+bench: setup ## Run the benchmarks: preprocessing, quoted text, outside models, training, metrics, funnels, models, scaling
 	@echo "==> preprocessing (generates files of 0.7 GiB per million rows)"
 	python -m benchmarks.preprocess --rows 100000 --rows 1000000 --line-parser-rows 1000000
 	@echo "==> CSV files with quoted text"
 	python -m benchmarks.delimited
+	@echo "==> scoring of outside models"
+	python -m benchmarks.outside
 	@echo "==> streamed training"
 	python -m benchmarks.stream
 	@echo "==> metrics"
