@@ -191,3 +191,10 @@ def test_new_values_are_no_missing_ones(tmp_path: Path) -> None:
     require_same_columns(given, rows, ["t", "n"])
     never = train(tmp_path, pl.DataFrame({"t": ["a", "b"]}))
     require_same_columns(reference(t=["?", *["a"] * 9]), never, ["t"])
+
+
+def test_a_blank_after_one_text_is_answered_by_an_expression(tmp_path: Path) -> None:
+    rows = train(tmp_path, pl.DataFrame({"t": ["it's", "b", "c"]}))
+    advice = "CASE t WHEN 'it''s' THEN 'it''s ' ELSE t END"
+    with pytest.raises(DataError, match=advice):
+        require_same_columns(reference(t=["it's ", "b", "c"]), rows, ["t"])

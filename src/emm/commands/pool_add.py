@@ -21,6 +21,8 @@ from emm.outside.quality import quality
 from emm.outside.scorer import Opaque, Torch
 from emm.outside.typed import model_batches
 
+SHOWN = 12  # inputs that are called as their columns
+
 KINDS = {
     "onnx": "an ONNX model",
     "lightgbm": "trees of LightGBM",
@@ -77,7 +79,8 @@ def _described(opened: Opened) -> Iterator[str]:
     )
     alike = [name for name, text in inputs.items() if name == text]
     if alike:
-        yield f"  by their names: {', '.join(alike)}"
+        more = f" and {len(alike) - SHOWN} more" if len(alike) > SHOWN else ""
+        yield f"  by their names: {', '.join(alike[:SHOWN])}{more}"
     for name, text in inputs.items():
         if name != text:
             yield f"  {name} reads {text}"

@@ -70,14 +70,31 @@ def _same_texts(reference: Reference, column: pl.Series, known: pl.Series, train
         where=reference.path,
         got=f"{shown}, in no row of train",
         expected=", ".join(map(repr, known.sort().head(_SHOWN))),
-        next_step="the model was trained on texts with blanks around them, which are removed "
-        "here: train it without them (skipinitialspace=True of pandas' read_csv), or write an "
-        f"expression that adds them: {{{column.name}: \"' ' || {column.name}\"}} with the rows as "
-        "they are here"
+        next_step=_without_blanks(column.name, unknown.filter(blanks))
         if blanks.any()
         else "write the rows as they are in the raw files, and train the model on these; or name "
         "the column that it reads under `columns`",
     )
+
+
+def _without_blanks(name: str, texts: pl.Series) -> str:
+    """What to do about texts with blanks at their ends."""
+    found = texts.unique().sort()
+    if found.str.starts_with(" ").all() and len(found) > 1:
+        expression = f"' ' || {name}"
+    else:
+        cases = [f"WHEN {_sql(text.strip())} THEN {_sql(text)}" for text in found]
+        expression = f"CASE {name} {' '.join(cases)} ELSE {name} END"
+    return (
+        "blanks around texts are removed here: train the model without them (skipinitialspace=True "
+        "of pandas' read_csv removes those before a text, .str.strip() both); or, for a model that "
+        f'knows them, write columns: {{{name}: "{expression}"}} and this column of the reference '
+        "without blanks"
+    )
+
+
+def _sql(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _same_units(reference: Reference, column: pl.Series, train: RawSplit) -> None:
