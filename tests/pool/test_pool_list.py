@@ -72,23 +72,23 @@ def decomposed(root: Path, seed: int = 0) -> Path:
 
 def test_models_that_no_stage_has_read(root: Path) -> None:
     assert shown() == [
-        ["risk", "income", "-", "not scored yet", "-", "-", "-"],
-        ["other", "income", "-", "not scored yet", "-", "-", "no reference"],
+        ["risk", "income", "-", "unscored", "-", "-", "-", "-"],
+        ["other", "income", "-", "unscored", "-", "-", "-", "no reference"],
     ]
 
 
 def test_a_scored_model_has_its_auc_and_its_check(root: Path) -> None:
     scored(root)
-    assert shown()[0] == ["risk", "income", "lightgbm", "opaque", "0.9123", "-", "200 rows, 3e-08"]
+    assert shown()[0] == ["risk", "income", "lightgbm", "opaque", "-", "0.9123", "-", "3e-08"]
 
 
 def test_decomposed_members_have_levels_and_shares(root: Path) -> None:
     scored(root)
     decomposed(root)
     assert shown() == [
-        ["tm-1/income", "income", "network", "3 levels", "0.9500", "0.50", "-"],
-        ["risk", "income", "lightgbm", "opaque, 3 levels", "0.9000", "0.30", "200 rows, 3e-08"],
-        ["other", "income", "-", "not scored yet", "-", "-", "no reference"],
+        ["tm-1/income", "income", "network", "layers", "3", "0.9500", "0.50", "-"],
+        ["risk", "income", "lightgbm", "opaque", "3", "0.9000", "0.30", "3e-08"],
+        ["other", "income", "-", "unscored", "-", "-", "-", "no reference"],
     ]
 
 

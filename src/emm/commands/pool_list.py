@@ -15,7 +15,14 @@ from emm.fusion.settings import FusionSettings
 from emm.outside.member import MEMBER, Checked, MemberDescription, read_member
 from emm.outside.settings import NO_REFERENCE, OutsideModel
 
-HEADINGS = ("member", "task", "kind", "joins as", "AUC, validation", "share", "checked")
+HEADINGS = ("member", "task", "kind", "joins", "levels", "AUC", "share", "checked")
+JOINS = {  # by `join` of what the stages have written
+    "cut": "layers",
+    "torch": "torch",
+    "rounds": "rounds",
+    "opaque": "opaque",
+}
+CAPTION = "AUC: on validation; checked: largest difference from the model's own predictions"
 
 Row = tuple[str, ...]
 
@@ -31,13 +38,13 @@ def pool_table(project: Project, dataset: str) -> Table:
     seeds = sorted(paths.components.glob("seed-*"), key=lambda each: int(each.name[5:]))
     if len(seeds) > 1:
         title += f": {seeds[0].name} of {len(seeds)}"
-    table = Table(title=title)
+    table = Table(title=title, padding=0)
     for number, heading in enumerate(HEADINGS):
-        table.add_column(heading, justify="right" if number in (4, 5) else "left")
+        table.add_column(heading, justify="right" if number > 3 else "left", overflow="fold")
     for row in (*_decomposed(seeds[0] if seeds else None, pool), *_waiting(paths, seeds, pool)):
         table.add_row(*row)
-    if not seeds:
-        table.caption = f"nothing is decomposed yet: dvc repro decompose@{dataset}"
+    waiting = f"nothing is decomposed yet: dvc repro decompose@{dataset}"
+    table.caption = CAPTION if seeds else f"{CAPTION}\n{waiting}"
     return table
 
 
@@ -53,16 +60,12 @@ def _decomposed(folder: Path | None, pool: Mapping[str, OutsideModel]) -> Iterat
 
 
 def _row(member: MemberFacts, levels: int) -> Row:
-    joins = {
-        "cut": f"{levels} levels",
-        "rounds": f"rounds, {levels} levels",
-        "opaque": f"opaque, {levels} levels",
-    }
     return (
         member.name,
         member.task,
         member.kind,
-        joins[member.join],
+        JOINS[member.join],
+        str(levels),
         _score(member.metric, member.validation),
         f"{member.share:.2f}",
         _checked(member.checked) if member.outside else "-",
@@ -80,21 +83,17 @@ def _waiting(paths: Paths, seeds: list[Path], pool: Mapping[str, OutsideModel]) 
             yield _scored(read_member(folder))
         else:
             checked = "no reference" if entry.reference == NO_REFERENCE else "-"
-            yield name, entry.task, "-", "not scored yet", "-", "-", checked
+            yield name, entry.task, "-", "unscored", "-", "-", "-", checked
 
 
 def _scored(member: MemberDescription) -> Row:
-    joins = {
-        "torch": "in torch",
-        "cut": f"{len(member.join.layers)} layers",
-        "opaque": "opaque",
-    }
     quality = member.quality
     return (
         member.name,
         member.task,
         member.kind,
-        joins[member.join.kind],
+        JOINS[member.join.kind],
+        "-",
         _score(quality.metric, quality.validation) if quality else "-",
         "-",
         _checked(member.checked),
@@ -110,7 +109,7 @@ def _score(metric: str, value: float | None) -> str:
 def _checked(checked: Checked | None) -> str:
     if checked is None:
         return "unchecked"
-    return f"{checked.rows:,} rows, {checked.largest_difference:.1g}"
+    return f"{checked.largest_difference:.1g}"
 
 
 def _levels(folder: Path) -> dict[str, int]:
