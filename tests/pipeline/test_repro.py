@@ -137,6 +137,7 @@ def test_outside_models_need_only_configuration(done: Workspace) -> None:
                 "task": "income",
                 "factory": "pool.outside:Deep",
                 "weights": "pool/deep.safetensors",
+                "gives": "logit",  # untrained networks give any numbers
                 "reference": "none",
             },
             "shallow": {
@@ -144,6 +145,7 @@ def test_outside_models_need_only_configuration(done: Workspace) -> None:
                 "factory": "pool.outside:Shallow",
                 "weights": "pool/shallow.safetensors",
                 "tower": "head",
+                "gives": "logit",
                 "reference": "none",
             },
         }

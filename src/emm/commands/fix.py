@@ -14,8 +14,7 @@ DVC_YAML = Path("dvc.yaml")
 
 def fix_files(project: Project) -> Iterator[str]:
     """Complete params.yaml, conf/ and dvc.yaml; yields a line per change."""
-    yield from fix_outside(project)
-    project = load_project(project.file)
-    yield from fix_keys(read_stages(DVC_YAML), project)
+    yield from fix_keys(read_stages(DVC_YAML), project)  # writes absent recipes, too
+    yield from fix_outside(load_project(project.file))
     for line in fix_rows(DVC_YAML, project.file):
         yield f"dvc.yaml: {line}"
