@@ -145,15 +145,15 @@ def _reference(project: Project, request: Request) -> str:
         return NO_REFERENCE
     if request.reference:
         return _inside_pool(project, Path(request.reference))
-    beside = [request.file.with_name(request.file.stem + ending) for ending in _REFERENCES]
-    found = [path for path in beside if path.is_file()]
+    usual = [request.file.with_name(request.file.stem + ending) for ending in _REFERENCES]
+    found = [path for path in usual if path.is_file()]
     if len(found) != 1:
         raise ParamsError(
             f"{request.file} has "
             + ("two files of predictions" if found else "no file of its own predictions"),
             where=request.file.parent,
             got=", ".join(path.name for path in found) or None,
-            expected=f"one of {', '.join(path.name for path in beside)}: raw rows, and what the "
+            expected=f"one of {', '.join(path.name for path in usual)}: raw rows, and what the "
             "original predicts for them",
             next_step="write it as pool/README.md says, or name it: --reference FILE; "
             "--reference none goes without, and the report says that the model is unchecked",
