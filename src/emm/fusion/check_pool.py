@@ -44,9 +44,9 @@ def check_networks(
     rows = rows_at(context.validation, index)
     for number, (network, member) in enumerate(zip(networks, pool.members.networks, strict=True)):
         parts = _rebuilt(pool, member, number, context).to(context.device)
-        entry = entries.get(network.name)
         if member.entry:
             inputs, outputs = (columns[index].to(context.device) for columns in scored[member.name])
+            entry = entries.get(network.name)
             tolerance = entry.tolerance if entry else TOLERANCE
             require_scores(member.name, parts, inputs, outputs, tolerance)
             continue
@@ -54,13 +54,12 @@ def check_networks(
         regression = context.schema.kind(pool.tasks[member.task]) == REGRESSION
         outputs_of_task = context.schema.outputs[member.task] if context.schema.outputs else 1
         ending = parts_of(network, context.inputs, outputs_of_task, regression=regression).ending
-        said = entry is not None and entry.gives == "logit"
         rebuilt = Rebuilt(
             network.name,
             network.model.to(context.device),
             parts,
             ending,
-            logits=network.architecture == FACTORY and not regression and not said,
+            logits=network.architecture == FACTORY and not regression,
         )
         attach_bags(network.model, context.bags)  # tracing takes them off
         require_same(rebuilt, rows, context.inputs)

@@ -110,8 +110,7 @@ def _require_logits(name: str, output: Tensor) -> None:
             f"{len(output):,} rows of validation",
             expected="logits, which are below 0 for probabilities below one half",
             next_step="return what the final sigmoid or softmax reads, or make that a last module, "
-            "nn.Sigmoid() or nn.Softmax(1), which is cut off; if they are logits, write "
-            "`gives: logit` in its entry",
+            "nn.Sigmoid() or nn.Softmax(1), which is cut off",
         )
 
 
