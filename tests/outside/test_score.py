@@ -15,13 +15,11 @@ from sklearn.preprocessing import StandardScaler
 from emm.core.errors import DataError, ModelFileError, ParamsError
 from emm.data.tables.schema import SPLITS, Schema, load_schema
 from emm.outside.check import open_entry
-from emm.outside.factories import trusting
-from emm.outside.member import MemberDescription, read_member
-from emm.outside.score import score
 from emm.outside.scores import SCORES, load_scores
 from emm.outside.settings import OutsideModel
 from emm.outside.wanted import wanted_columns
 from tests.outside.people import as_pandas
+from tests.outside.scoring import original, run
 from tests.outside.shop import (
     FEATURES,
     export,
@@ -76,17 +74,6 @@ def entry(models: Path, label: str = "rich", **keys: object) -> OutsideModel:
         **keys,
     }
     return OutsideModel(label, **settings)  # type: ignore[arg-type]
-
-
-def run(out: Path, of: OutsideModel, processed: Path, schema: Schema) -> MemberDescription:
-    with trusting([of.factory] if of.factory else []):
-        member = score(out, "risk", of, processed, schema, "conf: fusion.pool.risk")
-    assert read_member(out) == member
-    return member
-
-
-def original(processed: Path, split: str) -> pl.DataFrame:
-    return pl.read_parquet(processed / f"raw/{split}.parquet")
 
 
 def test_a_classifier_on_raw_columns(

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from emm.core.errors import ModelFileError
 from emm.data.tables.schema import Schema, load_schema
 from emm.nn.inputs import Inputs
-from emm.outside.factories import trusting
-from emm.outside.member import WEIGHTS, MemberDescription, read_member
+from emm.outside.member import WEIGHTS
 from emm.outside.onnx import OnnxLayers
 from emm.outside.score import score
 from emm.outside.scores import SCORES, load_scores
 from emm.outside.settings import OutsideModel
 from emm.training.store import load_weights
 from tests.outside.people import NUMBERS, as_pandas
+from tests.outside.scoring import original, run
 from tests.outside.shop import (
     export,
     pipeline,
@@ -54,17 +54,6 @@ def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def schema(processed: Path) -> Schema:
     return load_schema(processed / "schema.json")
-
-
-def run(out: Path, of: OutsideModel, processed: Path, schema: Schema) -> MemberDescription:
-    with trusting([of.factory] if of.factory else []):
-        member = score(out, "risk", of, processed, schema, "conf: fusion.pool.risk")
-    assert read_member(out) == member
-    return member
-
-
-def original(processed: Path, split: str) -> pl.DataFrame:
-    return pl.read_parquet(processed / f"raw/{split}.parquet")
 
 
 def test_a_network_that_is_cut_is_stored_as_its_layers_and_their_first_input(

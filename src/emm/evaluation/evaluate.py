@@ -89,6 +89,11 @@ def evaluate(
             **_all_scores(schema, predictions, bins, groups),
         },
     )
+    _copy_records(models, out, seeds)
+
+
+def _copy_records(models: Path, out: Path, seeds: Sequence[int]) -> None:
+    """Copy what training wrote about the model: its history, its members and its architecture."""
     write_json(out / HISTORY, _history(models / HISTORY))
     members = [load_facts(models / f"seed-{seed}") for seed in seeds]
     if any(members):

@@ -41,13 +41,7 @@ def build_pool(
     """
     _require_names([*networks, *trees, *opaque])
     if not networks:
-        raise DecompositionError(
-            "the pool has no network to decompose",
-            where=POOL,
-            got=f"{len(trees)} tree ensembles, {len(opaque)} opaque members",
-            expected="at least one network, whose components define the levels",
-            next_step="name one in `trained` or in fusion.pool",
-        )
+        raise _no_network(len(trees), len(opaque))
     parts = {
         each.name: parts_of(
             each,
@@ -85,6 +79,16 @@ def build_pool(
 
 def _outputs_of(model: TrainedNetwork | TrainedTrees, outputs: Sequence[int]) -> int:
     return outputs[model.task] if outputs else 1
+
+
+def _no_network(trees: int, opaque: int) -> DecompositionError:
+    return DecompositionError(
+        "the pool has no network to decompose",
+        where=POOL,
+        got=f"{trees} tree ensembles, {opaque} opaque members",
+        expected="at least one network, whose components define the levels",
+        next_step="name one in `trained` or in fusion.pool",
+    )
 
 
 def _require_names(members: Sequence[TrainedNetwork | TrainedTrees | OpaqueModel]) -> None:
