@@ -39,6 +39,8 @@ def test_the_projects_own_file_is_valid() -> None:
         (lambda t: t.update(outside=["tm-1"]), "outside: 'tm-1' is in trained, too"),
         (lambda t: t.update(outside=["a", "a"]), "outside: a name is listed twice"),
         (lambda t: t.update(outside=["../a"]), "outside: got '../a', expected letters"),
+        (lambda t: t.update(exported=["mme"]), "exported: 'mme' isn't in table.* 'mmoe'"),
+        (lambda t: t.update(exported=["emm", "emm"]), "exported: a name is listed twice"),
         (lambda t: t.update(image=[]), "image: unknown key; did you mean 'images'"),
         (lambda t: t.update(memory_gib=0), "memory_gib: got 0, expected more than 0"),
         (lambda t: t.update(data={"memory_gib": 1}), "data: unknown key"),
@@ -68,12 +70,12 @@ def test_a_missing_file_names_the_folder_to_run_in(tmp_path: Path) -> None:
 
 def test_lists_that_may_be_left_out_are_empty(tmp_path: Path) -> None:
     def bare(tree: dict[str, Any]) -> None:
-        for key in ("searched", "outside", "images", "episodes", "memory_gib"):
+        for key in ("searched", "outside", "exported", "images", "episodes", "memory_gib"):
             del tree[key]
 
     active = load(tmp_path, bare).active
     assert (active.searched, active.images, active.episodes) == ((), (), ())
-    assert active.outside == ()
+    assert (active.outside, active.exported) == ((), ())
     assert active.memory_gib is None
 
 

@@ -35,6 +35,7 @@ def check(
     from emm.config.project import load_project
     from emm_dvc.graph import read_stages
     from emm_dvc.keys import missing_keys
+    from emm_dvc.lists import missing_lists
     from emm_dvc.rows import wrong_rows
 
     project, dvc_yaml = load_project(), Path("dvc.yaml")
@@ -46,7 +47,11 @@ def check(
         project = load_project()
     stages = read_stages(dvc_yaml)
     check_project(project)
-    faults = [*wrong_rows(dvc_yaml, project.active), *missing_keys(stages, project)]
+    faults = [
+        *missing_lists(stages, project),
+        *wrong_rows(dvc_yaml, project.active),
+        *missing_keys(stages, project),
+    ]
     if faults:
         raise ParamsError(
             "dvc.yaml, params.yaml and conf/ don't agree:\n"

@@ -46,6 +46,7 @@ class Active:
         fused: models fused from the pool.
         searched: models whose architecture is searched for first.
         table: models of the report's table, in its order.
+        exported: models of the table that are written as folders which run without this project.
         images: sets of few-shot images.
         episodes: kinds of episodes that are learned on them.
         memory_gib: memory for the rows of train and validation on the training device, in GiB;
@@ -60,6 +61,7 @@ class Active:
     table: tuple[str, ...]
     searched: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
+    exported: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     episodes: tuple[str, ...] = ()
     memory_gib: Positive | None = None
@@ -245,7 +247,11 @@ def _faults(active: Active) -> Iterator[str]:
         if name not in models:
             among = f"{', '.join(groups[:-1])} nor {groups[-1]}"
             yield f"table: {name!r} is neither in {among}; {nearest(name, models)}"
-    for key in ("datasets", *lists, "table", "images", "episodes"):
+    for name in active.exported:
+        if name not in active.table:
+            scored = "a model is exported with its scores, those of the table"
+            yield f"exported: {name!r} isn't in table; {scored}; {nearest(name, active.table)}"
+    for key in ("datasets", *lists, "table", "exported", "images", "episodes"):
         names = getattr(active, key)
         if len(set(names)) < len(names):
             yield f"{key}: a name is listed twice"

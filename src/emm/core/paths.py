@@ -72,6 +72,10 @@ class Paths:
     def evaluation(self, name: str) -> Path:
         return self.root / Path("data/evaluation", self.dataset, self.recipe, name)
 
+    def exported(self, name: str) -> Path:
+        """Folder of a model that is exported: it runs without this project."""
+        return self.root / Path("data/exported", self.dataset, self.recipe, name)
+
     @property
     def training_data(self) -> tuple[Path, ...]:
         """The processed files that training reads."""
