@@ -41,11 +41,12 @@ def write_scored(
     context: TrainingContext,
     entries: Mapping[str, str] = {"risk": "cut", "boost": "opaque"},
 ) -> dict[str, OutsideModel]:
-    """Write a model file and the scores of each entry, which is ``cut`` or ``opaque``; ``risk`` is
-    of the first task, others are of the second."""
+    """Write a model file and the scores of each entry, which is ``cut``, ``opaque`` or ``unlike``:
+    cut, too, at widths that no other network has. ``risk`` is of the first task, others are of the
+    second."""
     found = {}
     for seed, (name, kind) in enumerate(entries.items()):
-        path = save_onnx(folder / f"{name}.onnx", seed, (5, 3, 3))
+        path = save_onnx(folder / f"{name}.onnx", seed, (7, 4) if kind == "unlike" else (5, 3, 3))
         task = "t0" if name == "risk" else "t1"
         _write(folder / "scores" / name, name, task, path, kind, context)
         found[name] = OutsideModel(task, model=str(path), reference="none")
@@ -61,7 +62,7 @@ def _write(
     assert isinstance(parts, CutOnnx)
     rows = {split: raw_of(split, context) for split in SPLITS}
     logits = {s: model.logits([each]).astype(np.float32) for s, each in rows.items()}
-    if kind == "cut":
+    if kind != "opaque":
         scores = {split: parts.scored_input([each]) for split, each in rows.items()}
         save_scores(folder, scores, logits["validation"])
         save_file(parts.weights, folder / WEIGHTS)

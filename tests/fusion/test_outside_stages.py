@@ -37,17 +37,22 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Own members, and one cut and one opaque outside member, decomposed."""
     folder = tmp_path_factory.mktemp("outside")
     entries = write_scored(folder, CONTEXT)
-    own = train_members(folder, CONTEXT, how(entries), ("narrow",))
-    (folder / "entries.json").write_text(json.dumps({k: v.model for k, v in entries.items()}))
-    decompose(folder / "pool", CONTEXT, *own, how(entries), (0,), scores=folder / "scores")
+    decomposed(folder, how(entries))
     return folder
+
+
+def decomposed(folder: Path, settings: FusionSettings) -> None:
+    """Train own members and decompose them with the outside ones of ``settings``."""
+    own = train_members(folder, CONTEXT, settings, ("narrow",))
+    paths = {name: each.model for name, each in settings.pool.items()}
+    (folder / "entries.json").write_text(json.dumps(paths))
+    decompose(folder / "pool", CONTEXT, *own, settings, (0,), scores=folder / "scores")
 
 
 def entries_of(folder: Path) -> dict[str, OutsideModel]:
     paths = json.loads((folder / "entries.json").read_text())
-    tasks = {"risk": "t0", "boost": "t1"}
     return {
-        name: OutsideModel(tasks[name], model=path, reference="none")
+        name: OutsideModel("t0" if name == "risk" else "t1", model=path, reference="none")
         for name, path in paths.items()
     }
 
@@ -107,6 +112,33 @@ def test_outside_members_have_the_same_scores_in_and_out_of_fold(stage: Path, sp
     offsets = found[:, 4:7]  # of the networks, behind two tree ensembles of two levels each
     assert not offsets[:, 2].any()
     assert offsets[:, :2].any() == (split == "out-of-fold")
+
+
+def test_a_network_that_shares_no_layer_with_the_others_is_opaque(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = write_scored(tmp_path, CONTEXT, {"risk": "cut", "odd": "unlike", "boost": "opaque"})
+    decomposed(tmp_path, how(entries))
+    assert "odd joins as an opaque member: none of its layers is like" in capsys.readouterr().err
+    members = load_pool(tmp_path / "pool/seed-0", IDENTITY).members
+    assert [member.name for member in members.networks] == ["narrow/t0", "narrow/t1", "risk"]
+    assert [member.name for member in members.opaque] == ["boost", "odd"]
+    scores = load_file(tmp_path / "pool/scores/odd/scores.safetensors")
+    for split, found in scores.items():
+        expected = original_logits(tmp_path, "odd", split, CONTEXT)
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    facts = {fact.name: fact.join for fact in load_facts(tmp_path / "pool/seed-0")}
+    assert facts["odd"] == "opaque"
+    emm = fused(tmp_path, tmp_path / "emm", ALIGNED)
+    assert emm.scored_names[:2] == ("boost", "odd")
+
+
+def test_an_adapter_cuts_a_network_of_other_widths(tmp_path: Path) -> None:
+    entries = write_scored(tmp_path, CONTEXT, {"odd": "unlike"})
+    decomposed(tmp_path, fusion("train", pool=entries, adapter="linear"))
+    members = load_pool(tmp_path / "pool/seed-0", IDENTITY).members
+    assert [member.name for member in members.networks][-1] == "odd"
+    assert not members.opaque
 
 
 @pytest.mark.parametrize(

@@ -129,15 +129,17 @@ def test_networks_from_onnx_are_cut_and_opaque_members_have_an_equal_part(encode
     (raw / "columns.json").write_text("{}")
     save_onnx(encoded / "deep.onnx", 0)
     save_onnx(encoded / "flat.onnx", 1, ())
+    save_onnx(encoded / "unlike.onnx", 1, (7, 5))
     entries = {
         name: {"task": "income", "model": f"{name}.onnx", "reference": "none"}
-        for name in ("deep", "flat")
+        for name in ("deep", "flat", "unlike")
     }
     shown = planned(fusion={"pool": entries})
     (deep,) = (line for line in shown.splitlines() if line.startswith("│ deep"))
     assert "layers.0 to" in deep
-    (flat,) = (line for line in shown.splitlines() if line.startswith("│ flat"))
-    assert flat.count("an equal part of its logit") == 3
+    for name in ("flat", "unlike"):
+        (opaque,) = (line for line in shown.splitlines() if line.startswith(f"│ {name}"))
+        assert opaque.count("an equal part of its logit") == 3
     assert "level 3" in shown
 
 

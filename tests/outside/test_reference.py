@@ -11,6 +11,7 @@ from emm.data.tables.kinds import RawKind
 from emm.data.tables.raw import RawSplit
 from emm.outside.reference import Reference, read_reference, reference_columns
 from emm.outside.same_columns import require_same_columns
+from emm.outside.train_columns import KeptColumns
 
 KINDS: dict[str, RawKind] = {"age": "number", "code": "text", "level": "integer"}
 ROWS = 60
@@ -106,9 +107,9 @@ def test_files_of_other_kinds(tmp_path: Path) -> None:
         read(tmp_path / "rows.pkl")
 
 
-def train(folder: Path, rows: pl.DataFrame) -> RawSplit:
+def train(folder: Path, rows: pl.DataFrame) -> KeptColumns:
     rows.write_parquet(folder / "train.parquet")
-    return RawSplit(folder / "train.parquet")
+    return KeptColumns(RawSplit(folder / "train.parquet"))
 
 
 def reference(**columns: Any) -> Reference:

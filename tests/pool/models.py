@@ -31,11 +31,11 @@ def write_trees(file: Path, names: list[str] = NUMBERS) -> None:
     write_reference(file, rows, np.asarray(booster.predict(numbers)))
 
 
-def write_network(file: Path) -> None:
+def write_network(file: Path, widths: tuple[int, ...] = (8, 8)) -> None:
     """scikit-learn's MLP on one matrix of two raw columns, and its reference."""
     rows, label = rows_and_label()
     numbers = rows.select(NUMBERS).to_numpy().astype(np.float32) / 50
-    model = MLPClassifier((8, 8), max_iter=300, random_state=0, tol=1e-2).fit(numbers, label)
+    model = MLPClassifier(widths, max_iter=300, random_state=0, tol=1e-2).fit(numbers, label)
     inputs = [("scaled", FloatTensorType([None, 2]))]
     onnx = to_onnx(model, initial_types=inputs, options={"zipmap": False})
     file.write_bytes(onnx.SerializeToString())

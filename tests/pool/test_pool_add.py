@@ -14,7 +14,7 @@ from emm.commands.pool_entry import Request
 from emm.config.project import load_project
 from emm.core.errors import DataError, EmmError, ModelFileError, ParamsError
 from emm.fusion.settings import FusionSettings
-from tests.configuration import CENSUS
+from tests.configuration import CENSUS, edit
 from tests.pool.census_project import make_project
 from tests.pool.models import NUMBERS, write_network, write_trees
 
@@ -73,6 +73,15 @@ def test_a_network_says_where_it_can_be_cut(project: Path) -> None:
     assert "columns:\n        scaled[0]: age / 50\n" in said
 
 
+def test_a_network_without_a_layer_in_common_says_that_it_will_be_opaque(project: Path) -> None:
+    write_network(project / NETWORK, (7, 5))
+    said = add(NETWORK, columns=SCALED)
+    assert "joins as an opaque member: none of its layers is like one of the pool's" in said
+    recipe = project / f"conf/{CENSUS}/paper.yaml"
+    edit(recipe, lambda tree: tree["fusion"].update(adapter="linear"))
+    assert "joins as layers, and can be cut after Linear [2] -> [7]" in add(NETWORK, columns=SCALED)
+
+
 def test_columns_that_are_kept_give_the_auc_on_validation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +116,14 @@ def test_a_model_that_predicts_something_else_is_refused_and_nothing_is_written(
     with pytest.raises(ModelFileError, match="doesn't predict here what its original predicts"):
         add(TREES, write=True)
     assert contents(trees) == before
+
+
+def test_rows_in_other_units_are_refused_before_the_columns_are_kept(trees: Path) -> None:
+    file = trees / "pool/risk.reference.csv"
+    table = pl.read_csv(file)
+    table.with_columns(pl.col("weeks_worked") * 7).write_csv(file)
+    with pytest.raises(DataError, match="'weeks_worked' isn't in the raw column's units"):
+        add(TREES)
 
 
 def test_a_model_without_its_predictions_needs_a_word_for_it(trees: Path) -> None:

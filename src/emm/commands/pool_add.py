@@ -11,8 +11,16 @@ from emm.config.project import Project, load_project
 from emm.core.errors import DataError
 from emm.data.tables.schema import load_schema
 from emm.fusion.member_facts import MemberFacts, metric_of, warnings_of
+from emm.fusion.plan import why_opaque
 from emm.fusion.units import units_of
-from emm.outside.check import Opened, check_reference, gives_of, open_entry, require_inputs
+from emm.outside.check import (
+    Opened,
+    check_reference,
+    gives_of,
+    open_entry,
+    require_inputs,
+    train_columns,
+)
 from emm.outside.factories import trusting
 from emm.outside.logits import to_logits
 from emm.outside.member import Checked
@@ -47,7 +55,7 @@ def add_model(project: Project, request: Request, *, write: bool) -> Iterator[st
         opened = open_entry(name, entry, paths.processed, schema, where)
         yield from _described(opened)
         require_inputs(opened, where)
-        yield f"  joins {_joining(opened)}"
+        yield f"  joins {_joining(project, request.dataset, opened)}"
         yield from _checked(opened, paths.processed)
     if opened.model.kind in ("lightgbm", "xgboost"):
         keys = in_order(keys | {"columns": entry.columns or opened.model.columns})  # as it proved
@@ -88,8 +96,8 @@ def _described(opened: Opened) -> Iterator[str]:
         yield f"  {sentence}"
 
 
-def _joining(opened: Opened) -> str:
-    """How the model joins the pool."""
+def _joining(project: Project, dataset: str, opened: Opened) -> str:
+    """How the model joins the pool that there would be without other outside models."""
     join = join_of(opened.model, opened.context)
     if isinstance(join, Opaque):
         return f"as an opaque member: {join.reason}"
@@ -98,6 +106,9 @@ def _joining(opened: Opened) -> str:
         return (
             "by boosting rounds" if trees else "as layers; `emm decompose --dry-run` shows the cuts"
         )
+    reason = why_opaque(project, dataset, opened.name, opened.context.task, join.layers)
+    if reason is not None:
+        return f"as an opaque member: {reason}"
     places = [str(unit.linear.structure) for unit in units_of(join.layers[1:-1])]
     return f"as layers, and can be cut after {'; '.join(places) or 'its last layer'}"
 
@@ -105,13 +116,14 @@ def _joining(opened: Opened) -> str:
 def _checked(opened: Opened, processed: Path) -> Iterator[str]:
     """The comparison with the original's predictions, and the quality on validation."""
     if not _is_kept(opened, processed):
-        yield _compared(check_reference(opened, None))
+        fitted = train_columns(opened, processed, kept=False)
+        yield _compared(check_reference(opened, fitted))
         yield "  validation: its columns aren't kept yet; dvc repro scores these rows"
         return
     rows, model = opened.split(processed, "validation"), opened.model
     found = model.predict(model_batches(rows, model.inputs, opened.matches.inputs))
     gives, how = gives_of(opened, found)
-    checked = check_reference(opened, processed, gives)
+    checked = check_reference(opened, train_columns(opened, processed), gives)
     if how:
         yield f"  {how}"
     yield _compared(checked)

@@ -42,15 +42,7 @@ def build_pool(
     _require_names([*networks, *trees, *opaque])
     if not networks:
         raise _no_network(len(trees), len(opaque))
-    parts = {
-        each.name: parts_of(
-            each,
-            inputs,
-            _outputs_of(each, outputs),
-            regression=tasks[each.task] in regressions,
-        )
-        for each in networks
-    }
+    parts = parts_by_name(networks, inputs, tasks, outputs, regressions)
     found = {name: own.tower[-1].structure.output for name, own in parts.items()}
     found |= {each.name: (each.model.outputs,) for each in trees}
     models: list[TrainedNetwork | TrainedTrees] = [*networks, *trees]
@@ -75,6 +67,25 @@ def build_pool(
         }
     )
     return Pool(members, modules.state_dict(), tuple(tasks), schema_sha256, seed)
+
+
+def parts_by_name(
+    networks: Sequence[TrainedNetwork],
+    inputs: Inputs,
+    tasks: Sequence[str],
+    outputs: Sequence[int] = (),
+    regressions: Collection[str] = (),
+) -> dict[str, Parts]:
+    """The layers of each network before and of its tower; for the arguments see `build_pool`."""
+    return {
+        each.name: parts_of(
+            each,
+            inputs,
+            _outputs_of(each, outputs),
+            regression=tasks[each.task] in regressions,
+        )
+        for each in networks
+    }
 
 
 def _outputs_of(model: TrainedNetwork | TrainedTrees, outputs: Sequence[int]) -> int:

@@ -1,6 +1,5 @@
 """Decomposition of a dataset's trained models into the pools of fused models, seed by seed."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from emm.fusion.member_facts import save_facts, warnings_of
 from emm.fusion.out_of_fold import in_sample_predictions, out_of_fold_predictions
 from emm.fusion.outside_models import OutsideMembers, outside_models, stored_join
 from emm.fusion.pool import Pool, save_pool
-from emm.fusion.scored import FOLDER, original_outputs
+from emm.fusion.scored import FOLDER, copy_scores, original_outputs
 from emm.fusion.settings import FusionSettings
 from emm.fusion.trained_models import (
     TrainedNetwork,
@@ -24,8 +23,8 @@ from emm.fusion.trained_models import (
     pipeline_networks,
     pipeline_trees,
 )
+from emm.fusion.unlike import join_by_layers, why_unlike
 from emm.nn.bags import attach_bags
-from emm.outside.scores import SCORES
 from emm.training.checkpoint import Checkpoint
 from emm.training.context import TrainingContext
 from emm.training.folds import fold_runs
@@ -70,7 +69,9 @@ def decompose(
     """
     stage = checkpoint or Checkpoint()
     outside = outside_models(fusion.pool, context.schema, context.inputs, stored_join(scores))
-    _copy_scores(outside, scores, out / FOLDER)
+    if any(each.layers for each in outside.networks):
+        outside = _joined(outside, context, networks, fusion, f"seed-{seeds[0]}")
+    copy_scores(outside, scores, out / FOLDER, context)
     with progress("decompose", len(seeds)) as report:
         for number, seed in enumerate(seeds, start=1):
             folder = out / f"seed-{seed}"
@@ -107,12 +108,22 @@ def _load(context: TrainingContext, networks: Folders, trees: Folders, run: str)
     )
 
 
-def _copy_scores(outside: OutsideMembers, scores: Path, out: Path) -> None:
-    """Copy the scores of the members that have some to ``out``."""
-    scored = [*(x.name for x in outside.opaque), *(x.name for x in outside.networks if x.layers)]
-    for name in scored:
-        (out / name).mkdir(parents=True)
-        shutil.copyfile(scores / name / SCORES, out / name / SCORES)
+def _joined(
+    outside: OutsideMembers,
+    context: TrainingContext,
+    networks: Folders,
+    fusion: FusionSettings,
+    run: str,
+) -> OutsideMembers:
+    """The outside members as they join the networks of one ``run``, whose structure is that of
+    every run."""
+    own = pipeline_networks(networks, context.schema.tasks, context.schema_sha256, run)
+    adapt = fusion.adapter is not None
+    joined = join_by_layers(outside, own, context.inputs, context.schema, adapt=adapt)
+    for each in joined.opaque:
+        if each.layers is not None:
+            say(f"{each.name} joins as an opaque member: {why_unlike(adapt=adapt)}")
+    return joined
 
 
 def _write_pool(

@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from itertools import islice
 
 from rich.table import Table
+from torch import nn
 
 from emm.config.project import FROM_DATA, Project
 from emm.data.tables.schema import Schema, load_schema
 from emm.fusion.build_pool import build_pool
 from emm.fusion.layers import trace_layers
-from emm.fusion.members import Members, NetworkMember
-from emm.fusion.outside_models import join_by_file, outside_models
+from emm.fusion.members import ONNX, Members, NetworkMember
+from emm.fusion.outside_models import OutsideMembers, join_by_file, outside_models
 from emm.fusion.settings import FusionSettings
 from emm.fusion.trained_models import TOWER, TrainedNetwork, own_networks
 from emm.fusion.units import Unit, shared_layers, units_of
+from emm.fusion.unlike import join_by_layers, why_unlike
 from emm.models.single_task import SingleTask
 from emm.nn.inputs import Inputs
+from emm.nn.structure import Layer
 from emm.outside.factories import trusting
 from emm.training.auto import complete_recipe
 from emm.training.settings import OptimiserSettings
@@ -37,7 +40,10 @@ def decomposition_plan(project: Project, dataset: str) -> Table:
         join_of = join_by_file(paths.processed, schema)
         outside = outside_models(fusion.pool, schema, inputs, join_of)
         names = own_networks(fusion, project.active.trained)
-        networks = [*_pipeline_networks(project, dataset, names, schema), *outside.networks]
+        own = _pipeline_networks(project, dataset, names, schema)
+        adapt = fusion.adapter is not None
+        outside = join_by_layers(outside, own, inputs, schema, adapt=adapt)
+        networks = [*own, *outside.networks]
         pool = build_pool(
             networks,
             outside.trees,
@@ -48,12 +54,30 @@ def decomposition_plan(project: Project, dataset: str) -> Table:
             opaque=outside.opaque,
             outputs=schema.outputs,
             regressions=schema.regressions,
-            adapt=fusion.adapter is not None,
+            adapt=adapt,
         )
-    shared = _shared_at_cuts(
-        networks, pool.members.networks, inputs, adapt=fusion.adapter is not None
-    )
+    shared = _shared_at_cuts(networks, pool.members.networks, inputs, adapt=adapt)
     return _table(pool.members, shared)
+
+
+def why_opaque(
+    project: Project, dataset: str, name: str, task: str, layers: Sequence[Layer]
+) -> str | None:
+    """Why a network of these layers, from an ONNX file, would join as an opaque member; None if
+    it shares some of them with the pipeline's own networks.
+
+    Raises DataError if the data isn't preprocessed yet.
+    """
+    schema = load_schema(project.paths(dataset).schema)
+    fusion = project.recipe(dataset).read("fusion", FusionSettings)
+    names = own_networks(fusion, project.active.trained)
+    own = _pipeline_networks(project, dataset, names, schema)
+    adapt = fusion.adapter is not None
+    number = schema.tasks.index(task)
+    network = TrainedNetwork(name, number, nn.Identity(), ONNX, {}, None, "", tuple(layers))
+    candidate = OutsideMembers(networks=[network])
+    joined = join_by_layers(candidate, own, inputs_of(schema), schema, adapt=adapt)
+    return why_unlike(adapt=adapt) if joined.opaque else None
 
 
 def _pipeline_networks(

@@ -1,5 +1,6 @@
 """Scores of a pool's outside members, which no module of a fused model can compute."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,12 +12,17 @@ from emm.core.errors import ModelFileError
 from emm.data.tables.rows import Rows
 from emm.fusion.emm import EMM
 from emm.fusion.members import Members
-from emm.outside.scores import ORIGINAL, SCORES, load_scores
+from emm.fusion.outside_models import OutsideMembers
+from emm.outside.onnx import OnnxLayers
+from emm.outside.scores import ORIGINAL, SCORES, load_scores, save_scores
 from emm.training.context import TrainingContext
 from emm.training.store import load_weights
 
 FOLDER = "scores"
 """Folder of a stored pool with the scores of its members, by name, which all seeds share."""
+
+ROWS = 65_536
+"""Rows of which logits are computed together."""
 
 KEPT = ("validation", "test")
 """The splits of which a fused model keeps the scores of its members."""
@@ -34,6 +40,31 @@ def scored_columns(
     widths |= {each.name: each.entry for each in members.networks if each.entry}
     columns = [load_scores(folder / name, split, rows, width) for name, width in widths.items()]
     return torch.cat(columns, dim=1) if columns else torch.empty(rows, 0)
+
+
+def copy_scores(outside: OutsideMembers, scores: Path, out: Path, context: TrainingContext) -> None:
+    """Copy the scores of the members that have some from ``scores`` to ``out``.
+
+    The scores of an opaque member are its logits, also if those of its first layers are stored.
+    """
+    networks = [each.name for each in outside.networks if each.layers]
+    for name in (*(each.name for each in outside.opaque), *networks):
+        (out / name).mkdir(parents=True)
+    for name in (*(each.name for each in outside.opaque if each.layers is None), *networks):
+        shutil.copyfile(scores / name / SCORES, out / name / SCORES)
+    for each in outside.opaque:
+        if each.layers is not None:
+            _save_logits(each.layers, scores / each.name, out / each.name, context)
+
+
+@torch.inference_mode()
+def _save_logits(layers: OnnxLayers, folder: Path, out: Path, context: TrainingContext) -> None:
+    """Write the logits [N, O] of every split that follow from the scored inputs in ``folder``."""
+    splits = {}
+    for split, counts in context.schema.splits.items():
+        inputs = load_scores(folder, split, counts.rows, layers.scored_width)  # [N, H]
+        splits[split] = torch.cat([layers(part) for part in torch.split(inputs, ROWS)]).numpy()
+    save_scores(out, splits)
 
 
 def original_outputs(

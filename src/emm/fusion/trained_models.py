@@ -11,6 +11,7 @@ from emm.core.errors import ModelFileError, ParamsError
 from emm.core.files import sha256
 from emm.fusion.settings import FusionSettings
 from emm.nn.structure import Layer
+from emm.outside.onnx import OnnxLayers
 from emm.training.store import WEIGHTS, load_model
 from emm.trees.forest import TreeEnsemble
 
@@ -50,11 +51,15 @@ class TrainedTrees:
 
 @dataclass(frozen=True)
 class OpaqueModel:
-    """A model of which only its scores are known; for the fields see `TrainedNetwork`."""
+    """A model of which only its scores are known; for the fields see `TrainedNetwork`.
+
+    ``layers``: what computes its logits if the stored scores are those of its first layers.
+    """
 
     name: str
     task: int
     source_sha256: str
+    layers: OnnxLayers | None = None
 
 
 def own_networks(fusion: FusionSettings, trained: Sequence[str]) -> tuple[str, ...]:

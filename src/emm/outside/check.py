@@ -6,7 +6,7 @@ from pathlib import Path
 from emm.core.errors import ModelFileError
 from emm.data.tables.kinds import INTEGER, NUMBER, RAW, RawKind
 from emm.data.tables.raw import RawSplit, raw_columns
-from emm.data.tables.schema import Schema
+from emm.data.tables.schema import Schema, load_schema
 from emm.outside.compare import Limit, compare
 from emm.outside.entries import entry_faults
 from emm.outside.logits import Values, decide, looks_like_probabilities
@@ -17,6 +17,7 @@ from emm.outside.reference import read_reference, reference_columns
 from emm.outside.same_columns import require_same_columns
 from emm.outside.scorer import Context, OutsideScorer
 from emm.outside.settings import NO_REFERENCE, Gives, OutsideModel
+from emm.outside.train_columns import FittedColumns, KeptColumns, TrainColumns
 from emm.outside.typed import model_rows
 
 TREES = ("lightgbm", "xgboost", "catboost")
@@ -64,14 +65,25 @@ def open_entry(
     return Opened(name, entry, context, model, matches, known)
 
 
+def train_columns(opened: Opened, processed: Path, *, kept: bool = True) -> TrainColumns | None:
+    """The values of train that those of a reference must look like; None for processed columns.
+
+    ``kept``: whether the raw columns that the model reads are kept in ``processed``.
+    """
+    if opened.model.columns != "raw":
+        return None
+    if kept:
+        return KeptColumns(opened.split(processed, "train"))
+    return FittedColumns(processed, load_schema(processed / "schema.json"), opened.known)
+
+
 def check_reference(
-    opened: Opened, processed: Path | None, gives: Gives | None = None
+    opened: Opened, train: TrainColumns | None, gives: Gives | None = None
 ) -> Checked | None:
     """Compare with the original's own predictions; None without a reference.
 
-    ``processed``: folder of the processed data; None where the columns aren't kept yet, whose
-    values the reference's are compared with. ``gives``: what the model gives, where more rows than
-    the reference's show it. Raises DataError if the reference can't be used, or holds other values
+    ``train``: see `train_columns`; ``gives``: what the model gives, where more rows than the
+    reference's show it. Raises DataError if the reference can't be used, or holds other values
     than the raw columns of train, and ModelFileError if the predictions differ.
     """
     entry, context, model = opened.entry, opened.context, opened.model
@@ -79,8 +91,8 @@ def check_reference(
         return None
     path = Path(entry.reference)
     reference = read_reference(path, opened.columns, opened.known, context.classes)
-    if processed is not None and model.columns == "raw":
-        require_same_columns(reference, opened.split(processed, "train"), opened.columns)
+    if train is not None:
+        require_same_columns(reference, train, opened.columns)
     rows = model_rows(reference.rows, model.inputs, opened.matches.inputs)
     predictions = model.predict(iter([rows]))
     gives = gives or entry.gives or model.gives or decide(predictions, context.kind)

@@ -5,11 +5,10 @@ model that was trained on the word predicts right in its reference, and wrong on
 """
 
 import polars as pl
-from polars.selectors import by_name
 
 from emm.core.errors import DataError
-from emm.data.tables.raw import RawSplit
 from emm.outside.reference import Reference
+from emm.outside.train_columns import TrainColumns
 
 _WORD = r"^(\W*|(?i)na|n/a|nan|null|none|unknown|missing)$"
 _FEWEST, _TIMES = 5, 3
@@ -17,7 +16,7 @@ _FEWEST, _TIMES = 5, 3
 up to so many times more or less frequent."""
 
 
-def require_no_word(reference: Reference, column: pl.Series, train: RawSplit) -> None:
+def require_no_word(reference: Reference, column: pl.Series, train: TrainColumns) -> None:
     """Raise DataError if a value that no row of train has seems to mean a missing one.
 
     ``column``: values of the reference's column that no row of train has.
@@ -25,7 +24,7 @@ def require_no_word(reference: Reference, column: pl.Series, train: RawSplit) ->
     given = reference.rows.get_column(column.name)
     if given.null_count() or column.is_empty():
         return
-    share = _missing_share(train, column.name)
+    share = train.missing(column.name)
     if not share:
         return
     counts = column.value_counts(sort=True, name="rows")
@@ -46,9 +45,3 @@ def require_no_word(reference: Reference, column: pl.Series, train: RawSplit) ->
 
 def _is_word(value: object) -> bool:
     return isinstance(value, str) and bool(pl.Series([value]).str.contains(_WORD).item())
-
-
-def _missing_share(train: RawSplit, name: str) -> float:
-    """The share of the rows of train without a value."""
-    missing = pl.scan_parquet(train.path, glob=False).select(by_name(name).null_count())
-    return int(missing.collect().item()) / max(len(train), 1)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import polars as pl
 
 from emm.core.errors import DataError
-from emm.data.tables.raw import RawSplit
 from emm.outside.missing_words import require_no_word
 from emm.outside.reference import Reference
+from emm.outside.train_columns import TrainColumns
 
 MAX_UNKNOWN = 0.5
 """Share of a reference's texts in a column that no row of train may have."""
@@ -21,23 +21,20 @@ _SHOWN = 3
 _WORDS = ("NA", "N/A", "n/a", "NULL", "null", "None", "NaN", "nan", "<NA>", "#N/A", "#NA")
 
 
-def require_same_columns(reference: Reference, train: RawSplit, columns: Sequence[str]) -> None:
-    """Raise DataError if a column of the reference isn't that of train, by its values."""
-    for name in columns:
+def require_same_columns(reference: Reference, train: TrainColumns, columns: Sequence[str]) -> None:
+    """Raise DataError if a column of the reference isn't that of train, by its values.
+
+    Columns of which ``train`` knows nothing aren't compared.
+    """
+    for name in filter(train.knows, columns):
         given = reference.rows.get_column(name)
         column = given.drop_nulls()
         if given.dtype == pl.String:
-            known = _distinct(train, name)
+            known = train.texts(name)
             _same_missing(reference, given, known)
             _same_texts(reference, column, known.drop_nulls(), train)
         elif len(column):
             _same_units(reference, column, train)
-
-
-def _distinct(train: RawSplit, name: str) -> pl.Series:
-    one = RawSplit(train.path, [name])
-    parts = [batch.get_column(name).cast(pl.String).unique() for batch in one.batches(262_144)]
-    return pl.concat(parts).unique()
 
 
 def _same_missing(reference: Reference, column: pl.Series, known: pl.Series) -> None:
@@ -58,7 +55,9 @@ def _same_missing(reference: Reference, column: pl.Series, known: pl.Series) -> 
     )
 
 
-def _same_texts(reference: Reference, column: pl.Series, known: pl.Series, train: RawSplit) -> None:
+def _same_texts(
+    reference: Reference, column: pl.Series, known: pl.Series, train: TrainColumns
+) -> None:
     unknown = column.filter(~column.is_in(known.implode()))
     blanks = unknown.str.strip_chars().is_in(known.implode())
     if len(unknown) <= MAX_UNKNOWN * len(column) and not blanks.any():
@@ -97,8 +96,8 @@ def _sql(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _same_units(reference: Reference, column: pl.Series, train: RawSplit) -> None:
-    low, high = _range(train, column.name)
+def _same_units(reference: Reference, column: pl.Series, train: TrainColumns) -> None:
+    low, high = train.numbers(column.name)
     if low is None or high is None:
         return
     outside = column.filter((column < low) | (column > high))
@@ -113,14 +112,3 @@ def _same_units(reference: Reference, column: pl.Series, train: RawSplit) -> Non
             "that reads scaled values needs the same scaling as an SQL expression under `columns`",
         )
     require_no_word(reference, outside, train)
-
-
-def _range(train: RawSplit, name: str) -> tuple[float | None, float | None]:
-    found = [_numbers(batch) for batch in RawSplit(train.path, [name]).batches(262_144)]
-    numbers = pl.concat(pl.Series([each.min(), each.max()], dtype=pl.Float64) for each in found)
-    low, high = numbers.to_frame("n").select(low=pl.col("n").min(), high=pl.col("n").max()).row(0)
-    return low, high
-
-
-def _numbers(batch: pl.DataFrame) -> pl.Series:
-    return batch.to_series().cast(pl.Float64, strict=False)

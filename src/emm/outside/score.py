@@ -20,6 +20,7 @@ from emm.outside.check import (
     gives_of,
     open_entry,
     require_inputs,
+    train_columns,
     with_gives,
 )
 from emm.outside.logits import Values, count_extreme, to_logits
@@ -55,7 +56,7 @@ def score(
     opened = open_entry(name, entry, processed, schema, where)
     require_inputs(opened, where)
     logits, gives, how = _scored(opened, processed)
-    checked = check_reference(opened, processed, gives)
+    checked = check_reference(opened, train_columns(opened, processed), gives)
     opened = with_gives(opened, gives)
     join = join_of(opened.model, opened.context)
     notes = [*opened.model.said, *opened.matches.said, *([how] if how else [])]
