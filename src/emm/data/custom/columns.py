@@ -6,6 +6,7 @@ import polars as pl
 
 from emm.core.errors import nearest
 from emm.data.custom.numbers import is_missing, parse_numbers
+from emm.data.tables.inputs import TimeForm
 
 _DAY_AND_TIME = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?$"
 _BOOLEANS = {"true": True, "false": False}
@@ -81,20 +82,34 @@ def as_time(column: pl.Series) -> pl.Expr | None:
     None unless the values are numbers, or ISO dates and times of one time zone, such as
     ``2024-05-31``, ``2024-05-31 17:05`` or ``2024-05-31T17:05:30Z``.
     """
+    form = time_form(column)
+    return None if form is None else cast_time(pl.col(column.name), form)
+
+
+def time_form(column: pl.Series) -> TimeForm | None:
+    """How a column of times is cast to values that sort; None if its values are none."""
     value = pl.col(column.name)
     if column.dtype.is_numeric():
-        return value
+        return "as-is"
     if column.dtype in (pl.Date, pl.Datetime):
-        return value.to_physical()
+        return "physical"
     if column.dtype != pl.String:
         return None
     values = column.to_frame().drop_nulls().filter(~is_missing(value)).to_series()
     numbers = _numbers(values)
     if numbers is not None:
-        whole = bool((numbers == numbers.round()).all())
-        return value.cast(pl.Int64 if whole else pl.Float64, strict=False)
-    if not values.str.contains(_DAY_AND_TIME).all():
-        return None
+        return "integer" if bool((numbers == numbers.round()).all()) else "number"
+    return "text" if values.str.contains(_DAY_AND_TIME).all() else None
+
+
+def cast_time(value: pl.Expr, form: TimeForm) -> pl.Expr:
+    """Cast times to values that sort."""
+    if form == "as-is":
+        return value
+    if form == "physical":
+        return value.to_physical()
+    if form != "text":
+        return value.cast(pl.Int64 if form == "integer" else pl.Float64, strict=False)
     ordered = value.str.replace("T", " ", literal=True).str.strip_suffix("Z")
     return pl.when(value.str.contains(_DAY_AND_TIME)).then(ordered)
 

@@ -14,6 +14,7 @@ from emm.data.custom.dates import DateFeatures, is_date
 from emm.data.custom.features import find_features
 from emm.data.custom.files import CustomFiles, columns_of, custom_source, is_parquet
 from emm.data.custom.inference import show, unusable
+from emm.data.custom.inputs import custom_inputs
 from emm.data.custom.label_values import fit_label
 from emm.data.custom.labels import Label, label_name, parse_label, with_labels
 from emm.data.custom.numbers import number_columns
@@ -77,7 +78,8 @@ def describe_custom(
     files = replace(files, numbers=tuple(number_columns(sample, files.notation, named)))
     sample = files.with_plain_numbers(sample)
     labels = _fitted(labels, sample, files, raw, errors)
-    dataset, faults = _dataset(name, sample, files, columns, labels, split)
+    delimited = not is_parquet(paths[0])
+    dataset, faults = _dataset(name, sample, files, columns, labels, split, delimited=delimited)
     raise_all([*errors, *faults], config)
     return dataset
 
@@ -89,6 +91,8 @@ def _dataset(
     columns: CustomColumns,
     labels: Mapping[str, Label],
     split: Split,
+    *,
+    delimited: bool,
 ) -> tuple[Dataset, list[str]]:
     """The dataset with the columns of the ``sample``, and messages for values that don't fit."""
     by = column_of(split)
@@ -124,6 +128,7 @@ def _dataset(
         bags=tuple(columns.bags),
         inferred=found.inferred,
         raw_kinds=raw_kinds(sample, found.raw_dense),
+        inputs=custom_inputs(sample, found, columns, files, time=time, delimited=delimited),
     )
     return dataset, errors
 

@@ -36,7 +36,7 @@ def read_file(
     )
     for chunk in chunks:
         rows = chunk.rows.rename(dict(zip(names, columns, strict=True)))
-        nulls = [_as_null(column, files.missing) for column in rows.drop(LINE)]
+        nulls = [as_null(column, files.missing) for column in rows.drop(LINE)]
         yield Chunk(chunk.file, files.with_plain_numbers(rows.with_columns(nulls)))
 
 
@@ -127,7 +127,7 @@ def _read_parquet(
             number += len(batch)
 
 
-def _as_null(column: pl.Series, missing: Sequence[str]) -> pl.Expr:
+def as_null(column: pl.Series, missing: Sequence[str]) -> pl.Expr:
     """A column with null in place of the values ``missing``."""
     value = pl.col(column.name)
     if column.dtype == pl.String:

@@ -9,6 +9,7 @@ import polars as pl
 from emm.data.datasets.source import Source
 from emm.data.datasets.split_rules import Halved, Split
 from emm.data.reading.chunks import Chunk, Reading
+from emm.data.tables.inputs import Inputs
 from emm.data.tables.kinds import RawKind
 from emm.data.tables.schema import BINARY, InferredColumn
 
@@ -61,6 +62,7 @@ class Dataset:
             ``bag_key``. None: the bags are columns of the rows.
         inferred: columns whose use was inferred.
         raw_kinds: kinds of the raw columns (`emm.data.tables.raw`); none: those of what is read.
+        inputs: how the features are read of new rows; None: as their kinds say.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Dataset:
     read_bags: Callable[[Reading, str], Iterator[Chunk]] | None = None
     inferred: tuple[InferredColumn, ...] = ()
     raw_kinds: Mapping[str, RawKind] = field(default_factory=dict)
+    inputs: Inputs | None = None
 
 
 DATASETS = {

@@ -88,7 +88,7 @@ def write_bags(
     folder.mkdir()
     items = dict.fromkeys(names, 0)
     for number, frame in enumerate(_batches(bags["all"])):
-        encoded = frame.select(_encoded(frame[name], vocabularies) for name in names)
+        encoded = frame.select(encode_lists(frame[name], vocabularies) for name in names)
         for name in names:
             items[name] += int(encoded[name].list.len().sum())
         encoded.write_parquet(folder / f"{number:06}.parquet", compression="lz4")
@@ -104,7 +104,7 @@ def _batches(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     yield from rows.collect_batches(maintain_order=True, chunk_size=20_000)
 
 
-def _encoded(lists: pl.Series, vocabularies: pl.DataFrame) -> pl.Series:
+def encode_lists(lists: pl.Series, vocabularies: pl.DataFrame) -> pl.Series:
     """Encode lists of items as lists of ids in the same order."""
     name = lists.name
     owners = pl.DataFrame([lists]).with_row_index(_OWNER)

@@ -19,6 +19,8 @@ from emm.data.prepare.split import assign
 from emm.data.prepare.write import ROW_GROUP, write_splits
 from emm.data.reading.chunks import Reading
 from emm.data.reading.rejected import Rejected
+from emm.data.tables.inputs import INPUTS, inputs_of_kinds, write_inputs
+from emm.data.tables.kinds import RAW
 from emm.data.tables.names import original_name, stored_name
 from emm.data.tables.schema import BAGS, BINARY, CLASSES, label_column, load_schema
 
@@ -76,8 +78,11 @@ def preprocess(
         splits = _assign(dataset, parts, tasks, sample, seed)
         splits, written = _write_bags(dataset, reading, splits, out, rare_below)
         write_splits(dataset, splits, wanted, out, rare_below, written, funnel=funnel, keep=keep)
-        write_groups(dataset.split, splits["train"], load_schema(out / "schema.json"), out)
+        schema = load_schema(out / "schema.json")
+        write_groups(dataset.split, splits["train"], schema, out)
         kept.write(splits, out, ROW_GROUP)
+        inputs = dataset.inputs or inputs_of_kinds(schema, kept.kinds)
+        write_inputs(inputs, out / RAW / INPUTS)
 
 
 def _check_bags(dataset: Dataset, *, bags: bool) -> None:

@@ -1,0 +1,1 @@
+"""Predictions for new rows: raw rows -> encoded rows -> predictions."""

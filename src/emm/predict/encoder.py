@@ -1,0 +1,228 @@
+"""Encode new raw rows as `preprocess` encodes them, by the same functions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from emm.core.errors import DataError, ParamsError, nearest
+from emm.core.files import sha256
+from emm.data.prepare.bags import encode_lists
+from emm.data.prepare.encode import VOCABULARY_SCHEMA, encode_sparse, scale_dense
+from emm.data.tables.inputs import (
+    BAG_ROLE,
+    DATE,
+    DENSE,
+    SPARSE,
+    Input,
+    Inputs,
+    Role,
+    load_inputs,
+)
+from emm.data.tables.kinds import INTEGER, NUMBER, TEXT, RawKind
+from emm.data.tables.names import stored_name
+from emm.data.tables.schema import Schema, load_schema
+from emm.predict.values import bag_values, clean, date_values, dense_values, sparse_values
+
+_SHOULD_BE = {
+    "integer": "a whole number",
+    "unsigned": "a whole number",
+    "number": "a number",
+    "single": "a number",
+    "boolean": "true or false",
+    "date": "a date",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A raw column that a model reads.
+
+    Args:
+        name: in the raw files.
+        role: dense, sparse, bag, or date, whose parts are dense features.
+        kind: how its values are compared or computed with: as text, whole numbers or numbers.
+        features: names of the processed columns that are made from it.
+    """
+
+    name: str
+    role: Role
+    kind: RawKind
+    features: tuple[str, ...]
+
+
+class Prepared(NamedTuple):
+    """Raw rows in the types of training; ``reasons``: why a row can't be used, null where it can.
+
+    The columns have the names of processed ones; sparse values aren't encoded yet.
+    """
+
+    rows: pl.DataFrame
+    reasons: pl.Series
+
+
+class Encoder:
+    """Raw rows -> processed columns: dense float32, then sparse int32 ids, then bags of ids.
+
+    Equal, bit by bit, to what `preprocess` writes for the same rows.
+
+    Args:
+        schema: of the processed data on which the models were trained.
+        vocabularies: its values and ids, as in vocabularies.parquet.
+        inputs: the raw columns, and how they are read.
+    """
+
+    def __init__(self, schema: Schema, vocabularies: pl.DataFrame, inputs: Inputs) -> None:
+        self.schema = schema
+        self.vocabularies = vocabularies
+        self.inputs = inputs
+        made = {name for column in self.columns for name in column.features}
+        features = [*schema.dense_names, *schema.sparse_names, *self.bags]
+        lost = [name for name in features if name not in made]
+        if lost or made - {*features}:
+            raise DataError(
+                "the features of the schema aren't those of the raw columns",
+                where="inputs.json next to the processed data",
+                got=", ".join(sorted(made)),
+                expected=", ".join(features),
+                next_step="dvc repro preprocess, or dvc checkout",
+            )
+
+    @property
+    def bags(self) -> tuple[str, ...]:
+        """Names of the multi-valued fields."""
+        return tuple(column.name for column in self.schema.bags)
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """The raw columns that are read."""
+        dense = self.schema.dense_names
+        return tuple(
+            Column(each.name, each.role, _kind(each), _features(each, dense))
+            for each in self.inputs.columns
+        )
+
+    def prepare(self, rows: pl.DataFrame) -> Prepared:
+        """Read raw rows; other columns than `columns` are ignored.
+
+        Raises ParamsError if a column is missing, DataError if one is of a type that can't be read.
+        """
+        self.check_columns(rows.columns)
+        found, reasons = list[pl.Series](), pl.repeat(None, len(rows), dtype=pl.String, eager=True)
+        for given in self.inputs.columns:
+            series, bad, what = self._read(rows[given.name], given)
+            found += series
+            if bad is not None and bad.any():
+                reasons = _where(reasons, bad, f"the column {given.name!r} isn't {what}")
+        return Prepared(pl.DataFrame(found), reasons)
+
+    def encode(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Encode raw rows, all of which can be used. Raises as `prepare`, and DataError for a row
+        with a value that can't be used."""
+        prepared = self.prepare(rows)
+        bad = prepared.reasons.is_not_null().arg_true()
+        if len(bad):
+            raise DataError(
+                prepared.reasons[bad[0]],
+                where=f"row {bad[0] + 1}",
+                got=str({c.name: rows[c.name][bad[0]] for c in self.columns})[:300],
+                next_step="correct the row, or leave it out",
+            )
+        return self.encode_prepared(prepared.rows)
+
+    def encode_prepared(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Encode rows of `prepare`."""
+        names = self.schema.sparse_names
+        columns = [*scale_dense(self.schema.dense), *map(pl.col, names)]
+        encoded = encode_sparse(rows.lazy(), self.vocabularies, names).select(columns).collect()
+        return encoded.with_columns(encode_lists(rows[bag], self.vocabularies) for bag in self.bags)
+
+    def check_columns(self, names: Sequence[str]) -> None:
+        """Raise ParamsError unless every raw column is among ``names``."""
+        missing = [column.name for column in self.columns if column.name not in names]
+        if not missing:
+            return
+        first = f"{missing[0]!r}; {nearest(missing[0], names)}"
+        more = f", and {len(missing) - 1} more: {', '.join(missing[1:])}" if missing[1:] else ""
+        raise ParamsError(
+            f"there is no column {first}{more}",
+            where="the new rows",
+            got=", ".join(names)[:500],
+            expected=f"{len(self.columns)} columns: {', '.join(c.name for c in self.columns)}",
+            next_step="name the columns as in the raw files on which the model was trained",
+        )
+
+    @cached_property
+    def _known(self) -> Mapping[str, pl.Series]:
+        """The values of each sparse column that have an id, as text."""
+        known = self.vocabularies.filter(pl.col("id") > 0).partition_by("column", as_dict=True)
+        return {str(name): frame["value"] for (name,), frame in known.items()}
+
+    def _read(
+        self, column: pl.Series, given: Input
+    ) -> tuple[list[pl.Series], pl.Series | None, str]:
+        """The values of a raw column by the names of processed ones, where they can't be used, and
+        what they should have been."""
+        name, text = stored_name(given.name), self.inputs.text
+        column = clean(column.rename(name), given, text, trims=self.inputs.trims)
+        if given.role == DATE:
+            features, invalid = date_values(column, given)
+            return [*features.values()], invalid, "a date or time"
+        if given.role == DENSE:
+            numbers, bad = dense_values(column, given, custom=text is not None)
+            return [numbers], bad, "a number"
+        if given.role == BAG_ROLE:
+            return [bag_values(column, given)], None, ""
+        known = self._known.get(name, pl.Series([], dtype=pl.String))
+        values, bad = sparse_values(column, given, known, custom=text is not None)
+        return [values], bad, _SHOULD_BE.get(given.type, given.type)
+
+
+def open_encoder(folder: Path) -> Encoder:
+    """The encoder of processed data, or of an exported folder.
+
+    Raises DataError if a file is missing or damaged, or isn't the one that the schema names.
+    """
+    schema = load_schema(folder / "schema.json")
+    path = folder / Path(schema.vocabularies["file"]).name
+    try:
+        found = sha256(path)
+        vocabularies = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"{path} can't be read: {str(error).partition(chr(10))[0]}",
+            where=path,
+            next_step="dvc repro preprocess, or dvc checkout; or export the model again",
+        ) from error
+    if found != schema.vocabularies["sha256"] or dict(vocabularies.schema) != VOCABULARY_SCHEMA:
+        raise DataError(
+            f"{path} isn't the file that {folder / 'schema.json'} names",
+            where=path,
+            got=f"sha256 {found}",
+            expected=f"sha256 {schema.vocabularies['sha256']}",
+            next_step="dvc repro preprocess, or dvc checkout; or export the model again",
+        )
+    return Encoder(schema, vocabularies, load_inputs(folder, schema))
+
+
+def _kind(given: Input) -> RawKind:
+    if given.role == DENSE:
+        return NUMBER
+    return INTEGER if given.role == SPARSE and given.type in ("integer", "unsigned") else TEXT
+
+
+def _features(given: Input, dense: Sequence[str]) -> tuple[str, ...]:
+    if given.role != DATE:
+        return (stored_name(given.name),)
+    parts = date_values(pl.Series(stored_name(given.name), [None], pl.Null), given)[0]
+    return tuple(name for name in dense if name in parts)
+
+
+def _where(reasons: pl.Series, bad: pl.Series, reason: str) -> pl.Series:
+    """The reasons with one more, where there was none."""
+    frame = pl.DataFrame({"reason": reasons, "bad": bad})
+    first = pl.when(pl.col("reason").is_null() & pl.col("bad")).then(pl.lit(reason))
+    return frame.select(first.otherwise("reason").alias("reason")).to_series()

@@ -1,0 +1,199 @@
+"""The values of a raw column of new rows in the type in which training read them."""
+
+from collections.abc import Callable, Mapping
+
+import polars as pl
+
+from emm.core.errors import DataError
+from emm.data.custom.columns import as_bag, as_dense, as_sparse, cast_time
+from emm.data.custom.dates import DateFeatures
+from emm.data.custom.numbers import Notation
+from emm.data.custom.read_files import as_null
+from emm.data.tables.inputs import Input, TextForm, ValueType
+
+_WHOLE = r"^[+-]?\d+(?:\.0*)?$"
+_FRACTION = r"\.0*$"
+_CODE = r"^[+-]?0\d"
+_TRUTHS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+
+Read = tuple[pl.Series, pl.Series | None]
+"""Values, and where they can't be used."""
+
+
+def clean(column: pl.Series, given: Input, text: TextForm | None, *, trims: bool) -> pl.Series:
+    """The values without blanks around text; null where they stand for a missing one."""
+    dtype = column.dtype
+    if isinstance(dtype, pl.Categorical | pl.Enum):
+        column = column.cast(pl.String)
+    elif dtype.is_decimal():
+        column = column.cast(pl.Float64)
+    frame, value = column.to_frame(), pl.col(column.name)
+    if column.dtype == pl.String and trims:
+        frame = frame.select(value.str.strip_chars())
+        frame = frame.select(pl.when(value != "").then(value))
+    if text is None:
+        floats = column.dtype.is_float()
+        return frame.select(value.fill_nan(None)).to_series() if floats else frame.to_series()
+    frame = frame.select(as_null(frame.to_series(), text.missing))
+    if column.dtype == pl.String and given.name in text.numbers:
+        frame = frame.select(Notation(text.decimal, text.thousands).plain(value))
+    return frame.to_series()
+
+
+def dense_values(column: pl.Series, given: Input, *, custom: bool) -> Read:
+    """The numbers of a dense column, and where a value is none."""
+    if column.dtype.is_temporal() or not _is_plain(column.dtype):
+        raise refused(given, column.dtype, "numbers")
+    if custom:
+        column = column.to_frame().select(as_dense(column).alias(column.name)).to_series()
+    if given.time is not None and column.dtype == pl.String:
+        column = column.to_frame().select(cast_time(pl.col(column.name), given.time)).to_series()
+    numbers = column.cast(pl.Float64, strict=False)
+    if given.type == "single":  # what training read has this precision
+        numbers = numbers.cast(pl.Float32).cast(pl.Float64)
+    return numbers, column.is_not_null() & numbers.is_infinite().fill_null(value=True)
+
+
+def sparse_values(column: pl.Series, given: Input, known: pl.Series, *, custom: bool) -> Read:
+    """The values of a sparse column as they are in its vocabulary ``known``: text, or numbers.
+
+    The second result: where a value isn't of the column's type.
+    """
+    if not (_is_plain(column.dtype) or column.dtype.is_temporal()):
+        raise refused(given, column.dtype, "text or numbers")
+    values, bad = _CONVERSIONS[given.type](column, given, known)
+    if given.time is not None:
+        return values.to_frame().select(cast_time(pl.col(values.name), given.time)).to_series(), bad
+    if custom:
+        values = values.to_frame().select(as_sparse(values).alias(values.name)).to_series()
+    return values, bad
+
+
+def date_values(column: pl.Series, given: Input) -> tuple[dict[str, pl.Series], pl.Series]:
+    """The features of a column of dates by their stored names, and where a value is no date."""
+    dtype = column.dtype
+    if dtype == pl.Null:
+        column = column.cast(pl.String)
+    fits = dtype == pl.Time if not given.dated else dtype in (pl.String, pl.Date, pl.Datetime)
+    if not fits and dtype != pl.Null:
+        raise refused(given, dtype, "dates" if given.dated else "times of the day")
+    frame = column.to_frame()
+    features = DateFeatures(frame.columns[0], frame.dtypes[0], given.dated, given.timed)
+    found = frame.select(each.alias(name) for name, each in features.expressions().items())
+    invalid = frame.select(features.invalid().alias("invalid")).to_series()
+    return {each.name: each for each in found}, _long(invalid, len(column))
+
+
+def bag_values(column: pl.Series, given: Input) -> pl.Series:
+    """The values of a multi-valued column: lists of text."""
+    dtype, separator = column.dtype, given.separator
+    if dtype == pl.Null:
+        return pl.Series(column.name, [None] * len(column), pl.List(pl.String))
+    is_text = dtype == pl.String and separator is not None
+    if not is_text and not isinstance(dtype, pl.List):
+        raise refused(given, dtype, "lists" if separator is None else "text or lists")
+    if isinstance(dtype, pl.List) and dtype.inner.is_float() and given.type not in _FLOATS:
+        raise refused(given, dtype, f"lists of {_SHOWN.get(given.type, given.type)}")
+    return column.to_frame().select(as_bag(column, separator or "").alias(column.name)).to_series()
+
+
+def refused(given: Input, dtype: object, expected: str) -> DataError:
+    """Error for a column of a type that training didn't read."""
+    return DataError(
+        f"the column {given.name!r} has another type than in training",
+        where=given.name,
+        got=f"{dtype}".lower(),
+        expected=expected,
+        next_step="convert the column to what it was when the model was trained",
+    )
+
+
+def _is_plain(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or dtype in (pl.String, pl.Boolean, pl.Null)
+
+
+def _to_text(column: pl.Series, given: Input, known: pl.Series) -> Read:
+    if column.dtype == pl.String:
+        return column, None
+    if column.dtype.is_temporal():
+        raise refused(given, column.dtype, "text")
+    texts = column.cast(pl.String)
+    if column.dtype == pl.Boolean:
+        if len(known) and not known.is_in(["true", "false"]).any():
+            raise refused(given, column.dtype, _values(known))
+        return texts, None
+    if known.str.contains(_CODE).any():  # 2 would be another value than 02
+        raise refused(given, column.dtype, f"text: {_values(known)}")
+    if column.dtype.is_float() and not known.str.contains(r"^-?\d+\.0$").any():
+        texts = texts.str.strip_suffix(".0")
+    return texts, None
+
+
+def _to_whole(column: pl.Series, given: Input, _: pl.Series) -> Read:
+    target = pl.UInt64 if given.type == "unsigned" else pl.Int64
+    if column.dtype.is_temporal():
+        raise refused(given, column.dtype, "whole numbers")
+    if column.dtype == pl.String:
+        good = column.str.contains(_WHOLE)
+        column = column.str.replace(_FRACTION, "")
+    elif column.dtype.is_float():
+        good = (column == column.round()) & column.is_finite()
+    else:
+        return column.cast(target, strict=False), None
+    # A whole number that the type can't hold is one that no row of train has.
+    return column.cast(target, strict=False), column.is_not_null() & ~good.fill_null(value=True)
+
+
+def _to_float(column: pl.Series, given: Input, _: pl.Series) -> Read:
+    if column.dtype.is_temporal():
+        raise refused(given, column.dtype, "numbers")
+    numbers = column.cast(pl.Float64, strict=False)
+    bad = column.is_not_null() & numbers.is_null()
+    return numbers.cast(pl.Float32) if given.type == "single" else numbers, bad
+
+
+def _to_boolean(column: pl.Series, given: Input, _: pl.Series) -> Read:
+    if column.dtype in (pl.Boolean, pl.Null):
+        return column.cast(pl.Boolean), None
+    if column.dtype.is_temporal():
+        raise refused(given, column.dtype, "true or false")
+    texts = column.cast(pl.String).str.to_lowercase()
+    found = texts.replace_strict(_TRUTHS, default=None, return_dtype=pl.Boolean)
+    return found, column.is_not_null() & found.is_null()
+
+
+def _to_time(column: pl.Series, given: Input, _known: pl.Series) -> Read:
+    """Times of the same type; a day may also be text, because it has one form."""
+    if column.dtype == pl.String and given.type == "date":
+        days = column.str.to_date("%Y-%m-%d", strict=False)
+        return days, column.is_not_null() & days.is_null()
+    fits = {"date": pl.Date, "datetime": pl.Datetime, "time": pl.Time}[given.type]
+    if column.dtype not in (fits, pl.Null):
+        raise refused(given, column.dtype, given.type)
+    if given.type != "datetime":
+        return column.cast(fits), None
+    unit, _, zone = (given.unit or "us").partition(" ")
+    return column.cast(pl.Datetime(unit, zone or None)), None  # type: ignore[arg-type]
+
+
+def _values(known: pl.Series) -> str:
+    return ", ".join(map(repr, known.head(3).to_list())) + (" …" if len(known) > 3 else "")
+
+
+def _long(series: pl.Series, rows: int) -> pl.Series:
+    return series if len(series) == rows else pl.repeat(series[0], rows, eager=True)
+
+
+_FLOATS = ("number", "single")
+_SHOWN: Mapping[ValueType, str] = {"integer": "whole numbers", "unsigned": "whole numbers"}
+_CONVERSIONS: Mapping[ValueType, Callable[[pl.Series, Input, pl.Series], Read]] = {
+    "text": _to_text,
+    "integer": _to_whole,
+    "unsigned": _to_whole,
+    "number": _to_float,
+    "single": _to_float,
+    "boolean": _to_boolean,
+    "date": _to_time,
+    "datetime": _to_time,
+    "time": _to_time,
+}
