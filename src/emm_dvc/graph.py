@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from emm.fusion.student_settings import NETWORKS
 from emm.models import MODELS
 
 _PACKAGES = ("emm", "emm_dvc", "fewshot")
@@ -22,6 +23,7 @@ PUBLIC_API = Path("src/emm/__init__.py")
 # What `stages/train.py` runs is chosen by the list of params.yaml that names the model.
 JOBS = Path("src/emm/training/jobs.py")
 UNLISTED_JOB = "unlisted"
+STUDENTS = "students"
 TRAIN, EVALUATE = "train.py", "evaluate.py"
 
 
@@ -62,7 +64,13 @@ def loaded_by_name(stage: Mapping[str, Any], script: Path, root: Path) -> set[st
     jobs = _literal(root / JOBS, "JOBS")
     models = str(stage.get("matrix", {}).get("model", UNLISTED_JOB)).strip("${}")
     kinds = [models] if models in jobs else list(jobs)
-    return {jobs[kind].partition(":")[0] for kind in kinds}
+    found = {jobs[kind].partition(":")[0] for kind in kinds}
+    # A student's section says which of these it is.
+    return found | (set(map(_module_of, NETWORKS)) if STUDENTS in kinds else set())
+
+
+def _module_of(model: str) -> str:
+    return MODELS[model].partition(":")[0]
 
 
 def uncovered(

@@ -1,7 +1,8 @@
 """The rows that the gathering stages of dvc.yaml wait for.
 
 DVC can't expand a list in ``deps``, and a folder of all rows as one dep would break `dvc repro
---pull --allow-missing`. So `decompose` and the reports name every row, as params.yaml lists them.
+--pull --allow-missing`. So `decompose` and the reports name every row, as params.yaml lists them,
+and the students' stage the fused rows that teach, as the recipes say.
 """
 
 import re
@@ -9,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emm.config.project import UNLISTED, Active, load_project
+from emm.config.project import UNLISTED, Active, Project, load_project
 from emm.core.errors import ParamsError
 from emm.core.files import write_text
+from emm.fusion.student_settings import split_student
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,11 @@ class _Gathered:
     stage: str
     folder: str
     rows: Sequence[str]
+    item: str = "item"
 
     @property
     def prefix(self) -> str:
-        return f"{self.folder}/${{item}}/${{recipe}}/"
+        return f"{self.folder}/${{{self.item}}}/${{recipe}}/"
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,14 @@ class _Edit:
     changes: Sequence[str]
 
 
-def wrong_rows(dvc_yaml: Path, active: Active) -> list[str]:
-    """What the deps of the gathering stages and the lists of params.yaml don't agree on."""
+def wrong_rows(dvc_yaml: Path, active: Active, teachers: Sequence[str] = ()) -> list[str]:
+    """What the deps of the gathering stages and the lists of params.yaml don't agree on.
+
+    ``teachers``: see `teachers_of`.
+    """
     lines = dvc_yaml.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [change for each in _gathering(active) for change in _edit(lines, each).changes]
+    gathering = _gathering(active, teachers)
+    return [change for each in gathering for change in _edit(lines, each).changes]
 
 
 def fix_rows(dvc_yaml: Path, params: Path) -> list[str]:
@@ -52,7 +59,8 @@ def fix_rows(dvc_yaml: Path, params: Path) -> list[str]:
     """
     lines = dvc_yaml.read_text(encoding="utf-8").splitlines(keepends=True)
     changes: list[str] = []
-    for gathered in _gathering(load_project(params).active):
+    project = load_project(params)
+    for gathered in _gathering(project.active, teachers_of(project)):
         edit = _edit(lines, gathered)
         lines[edit.start : edit.end] = edit.lines
         changes += edit.changes
@@ -61,11 +69,29 @@ def fix_rows(dvc_yaml: Path, params: Path) -> list[str]:
     return changes
 
 
-def _gathering(active: Active) -> list[_Gathered]:
+def teachers_of(project: Project) -> list[str]:
+    """The fused rows that teach students of the active datasets.
+
+    Sections that can't be read are left to `emm check`.
+    """
+    found = set()
+    for dataset in project.active.datasets:
+        for student in project.active.students:
+            try:
+                section = project.recipe(dataset).section(f"train.{student}")
+                settings, _ = split_student(section, f"train.{student}", "")
+            except ParamsError:
+                continue
+            found.add(settings.fused_teacher)
+    return [name for name in project.active.fused if name in found]
+
+
+def _gathering(active: Active, teachers: Sequence[str]) -> list[_Gathered]:
     episodes = [f"maml-{kind}" for kind in active.episodes]
     return [
         _Gathered("decompose", "data/models", [*active.trained, *UNLISTED]),
         _Gathered("decompose", "data/scores", active.outside),
+        _Gathered("train-student", "data/models", teachers, "item.dataset"),
         _Gathered("report", "data/evaluation", active.table),
         _Gathered("fewshot-report", "data/evaluation", episodes),
     ]

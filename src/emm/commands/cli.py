@@ -36,7 +36,7 @@ def check(
     from emm_dvc.graph import read_stages
     from emm_dvc.keys import missing_keys
     from emm_dvc.lists import missing_lists
-    from emm_dvc.rows import wrong_rows
+    from emm_dvc.rows import teachers_of, wrong_rows
 
     project, dvc_yaml = load_project(), Path("dvc.yaml")
     if fix:
@@ -49,7 +49,7 @@ def check(
     check_project(project)
     faults = [
         *missing_lists(stages, project),
-        *wrong_rows(dvc_yaml, project.active),
+        *wrong_rows(dvc_yaml, project.active, teachers_of(project)),
         *missing_keys(stages, project),
     ]
     if faults:

@@ -45,6 +45,7 @@ class Active:
         outside: trained models from outside, which the recipe names in fusion.pool.
         fused: models fused from the pool.
         searched: models whose architecture is searched for first.
+        students: small networks that learn from fused models or from the pool.
         table: models of the report's table, in its order.
         exported: models of the table that are written as folders which run without this project.
         images: sets of few-shot images.
@@ -60,6 +61,7 @@ class Active:
     fused: tuple[str, ...]
     table: tuple[str, ...]
     searched: tuple[str, ...] = ()
+    students: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
     exported: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
@@ -229,7 +231,7 @@ def load_project(file: Path = PARAMS_FILE, recipe: str | None = None) -> Project
 
 
 def _faults(active: Active) -> Iterator[str]:
-    groups = ("trained", "baselines", "fused", "searched")
+    groups = ("trained", "baselines", "fused", "searched", "students")
     lists = (*groups, "outside")
     models = {*(name for group in groups for name in getattr(active, group)), *UNLISTED}
     listed = [(group, name) for group in lists for name in getattr(active, group)]

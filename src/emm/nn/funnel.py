@@ -84,6 +84,11 @@ class EntireSpace(nn.Module):
         """Labels for the losses: see `entire_space_labels`."""
         return entire_space_labels(labels, self.funnel)
 
+    def soft_targets(self, logits: Tensor) -> Tensor:
+        """A teacher's logits [B, O] as targets of this model's in training, whose conversion is
+        that of pCTCVR even where that of the teacher is pCVR."""
+        return over_entire_space(logits, self.steps) if self.given_click else logits
+
 
 class PooledFront(nn.Module):
     """A `FeatureFront` that sums the embeddings within each group of fields.

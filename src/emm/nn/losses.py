@@ -1,4 +1,4 @@
-"""Losses of several tasks: binary, of several classes, or regression."""
+"""Losses of several tasks: binary, of several classes, or regression; on labels or a teacher."""
 
 from collections.abc import Sequence
 
@@ -42,6 +42,46 @@ def task_losses(
             losses, present if weights is None else weights.unsqueeze(1) * present
         )
     losses = _row_losses(logits, labels, kinds, outputs, positive_weights)  # [B, T]
+    if weights is None:
+        return losses.mean(dim=0)
+    return (weights.unsqueeze(1) * losses).sum(dim=0) / weights.sum()
+
+
+def soft_losses(
+    logits: Tensor,
+    teacher: Tensor,
+    temperature: float = 1.0,
+    weights: Tensor | None = None,
+    kinds: Sequence[str] = (),
+    outputs: Sequence[int] = (),
+    *,
+    shared_mean: bool = False,
+) -> Tensor:
+    """Mean loss of each task against a teacher: logits, ``teacher`` [B, O] -> [T].
+
+    The cross-entropy with the teacher's probabilities, the logits of both divided by the
+    ``temperature`` t and the loss multiplied by t², so that its gradient keeps its size. That of a
+    regression is the squared difference of the outputs, whatever t is. A row without a target,
+    NaN, has no part in a shared mean.
+    Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", arXiv 1503.02531, eq. 1.
+
+    Args:
+        weights, kinds, outputs: see `task_losses`.
+        shared_mean: whether the mean is that of all processes which share the batch.
+    """
+    parts = zip(split_outputs(logits, outputs), split_outputs(teacher, outputs), strict=True)
+    every = kinds or (BINARY,) * len(outputs or logits[0])
+    present = (~teacher[:, :1].isnan()).to(logits.dtype)  # [B, 1]
+    losses = torch.stack(
+        [
+            _soft_loss(own, wanted.nan_to_num(0.0), temperature, kind)
+            for (own, wanted), kind in zip(parts, every, strict=True)
+        ],
+        dim=1,
+    )  # [B, T]
+    if shared_mean:
+        weighed = present if weights is None else weights.unsqueeze(1) * present
+        return mean_over_rows(losses, weighed.expand_as(losses))
     if weights is None:
         return losses.mean(dim=0)
     return (weights.unsqueeze(1) * losses).sum(dim=0) / weights.sum()
@@ -94,3 +134,16 @@ def _loss_of(output: Tensor, label: Tensor, kind: str, positive_weight: float) -
     if kind == REGRESSION:
         return functional.mse_loss(value, label, reduction="none")
     return binary_loss(value, label, positive_weight)
+
+
+def _soft_loss(output: Tensor, teacher: Tensor, temperature: float, kind: str) -> Tensor:
+    """output, teacher [B, outputs of the task] -> [B]."""
+    if kind == REGRESSION:
+        return functional.mse_loss(output, teacher, reduction="none").squeeze(1)
+    own, wanted = output / temperature, teacher / temperature
+    if kind == CLASSES:
+        loss = functional.cross_entropy(own, wanted.softmax(1), reduction="none")
+    else:
+        loss = functional.binary_cross_entropy_with_logits(own, wanted.sigmoid(), reduction="none")
+        loss = loss.squeeze(1)
+    return temperature**2 * loss

@@ -82,6 +82,10 @@ def _sections(
         section = recipe.section(f"train.{name}")
         variant = section.get("variant") if isinstance(section, Mapping) else None
         yield f"train.{name}", fused_defaults(facts, str(variant))
+    for name in active.students:
+        section = recipe.section(f"train.{name}")
+        network = section.get("network") if isinstance(section, Mapping) else None
+        yield f"train.{name}", network_defaults(facts, str(network))
 
 
 def training_defaults(facts: Facts) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from emm.core.process import processes, rank
 from emm.data.tables.rows import Piece, RowTensors
+from emm.data.tables.soft_targets import with_soft_targets
 from emm.nn.global_norm import with_global_norms
 
 _TIMEOUT = timedelta(minutes=30)  # for the slowest process
@@ -52,7 +53,12 @@ def _local_part(batch: RowTensors) -> RowTensors:
         row = batch.part(0, 1).as_piece(Piece(0.0, 0.0, rows))
         if not row.partly_labelled:
             return row
-        return row.with_labels(torch.full_like(row.labels, torch.nan))
+        unlabelled = row.with_labels(torch.full_like(row.labels, torch.nan))
+        soft, how = row.soft_targets, row.distillation
+        if soft is None or how is None:
+            return unlabelled
+        taught: RowTensors = with_soft_targets(unlabelled, torch.full_like(soft, torch.nan), how)
+        return taught
     part = batch.part(first, last)
     row_share = size * len(part) / len(batch)
     if batch.partly_labelled:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from emm.data.tables.rows import Rows, RowTensors
-from emm.nn.losses import labelled_rows, task_losses
+from emm.nn.losses import labelled_rows, soft_losses, task_losses
 
 PRECISIONS = ("float32", "tf32", "bfloat16")
 
@@ -17,9 +17,9 @@ class Losses(NamedTuple):
     """The losses of a batch.
 
     Attributes:
-        tasks: mean over the labelled rows of each task, [T].
+        tasks: of each task, see `losses_of`, [T].
         penalty: that of the model, scalar, if it has one.
-        labelled: number of labelled rows of each task, [T], if labels may be missing.
+        labelled: number of labelled rows of each task, [T], if no other rows teach it.
     """
 
     tasks: Tensor
@@ -90,7 +90,8 @@ def forward_of(
             logits, penalty = labelled(batch.inputs, batch.labels, batch.weights, **options)
             logits = logits.float() if precision == "bfloat16" else logits
         tasks = losses_of(logits, batch, positive_weights)
-        counts = labelled_rows(batch.labels) if batch.partly_labelled else None
+        every_row = not batch.partly_labelled or batch.soft_targets is not None
+        counts = None if every_row else labelled_rows(batch.labels)
         if batch.piece is not None:
             tasks = tasks * batch.piece.share
             penalty = None if penalty is None else penalty * batch.piece.share
@@ -103,8 +104,12 @@ def forward_of(
 
 
 def losses_of(logits: Tensor, rows: Rows, positive_weights: Sequence[float] = ()) -> Tensor:
-    """Mean loss of each task over its labelled rows: logits [N, O] -> [T]."""
-    return task_losses(
+    """Mean loss of each task over its labelled rows: logits [N, O] -> [T].
+
+    Rows with soft targets of weight a have the loss (1 - a) of that and a of the mean loss against
+    their teacher, over all rows. A teacher has learned with ``positive_weights`` itself.
+    """
+    losses = task_losses(
         logits,
         rows.labels.float(),
         rows.weights,
@@ -113,6 +118,19 @@ def losses_of(logits: Tensor, rows: Rows, positive_weights: Sequence[float] = ()
         rows.partly_labelled,
         positive_weights,
     )
+    if rows.soft_targets is None or rows.distillation is None:
+        return losses
+    weight, temperature = rows.distillation
+    soft = soft_losses(
+        logits,
+        rows.soft_targets,
+        temperature,
+        rows.weights,
+        rows.kinds,
+        rows.outputs,
+        shared_mean=rows.partly_labelled,
+    )
+    return (1 - weight) * losses + weight * soft
 
 
 def _options(batch: RowTensors, positive_weights: Sequence[float]) -> dict[str, Any]:

@@ -44,6 +44,7 @@ JOBS = {
     "baselines": "emm.training.jobs:baseline_job",
     "searched": "emm.automtl.train:searched_job",
     "fused": "emm.fusion.train:fused_job",
+    "students": "emm.fusion.students:student_job",
     "unlisted": "emm.trees.train:trees_job",
 }
 """The function that makes the job of a model, by the list of params.yaml that names the model.

@@ -56,6 +56,7 @@ def obstacle(models: Sequence[StackedModel], schedule: Schedule) -> str | None:
         "they have different shapes": len({_shape(each.model) for each in models}) > 1,
         "they use dropout": any(isinstance(each, nn.Dropout) and each.p > 0 for each in modules),
         "their bags differ in length": any(hasattr(each, "store") for each in modules),
+        "they learn from a teacher": any(each.soft_targets is not None for each in rows),
         "their loss needs labels": hasattr(first, "logits_and_penalty"),
         "their weights are averaged": how.ema_decay > 0,
         "a loss chooses the best epoch": schedule.choose_by == "loss",

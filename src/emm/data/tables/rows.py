@@ -8,7 +8,9 @@ from typing import Any, NamedTuple, Protocol, Self
 import torch
 from torch import Tensor
 
+from emm.data.tables.outputs import output_columns
 from emm.data.tables.schema import BINARY, CLASSES
+from emm.data.tables.soft_targets import Distillation
 
 
 class Piece(NamedTuple):
@@ -39,6 +41,8 @@ class RowTensors:
         weights: [N] float32, of the rows in the training loss.
         groups: [N] int32, numbers from 0 of the groups of rows that share a fold
             (`emm.data.tables.folds`); only of train, and not of its batches.
+        soft_targets: [N, O] float32, the logits of a teacher.
+        distillation: how the rows teach with them.
         kinds: kind of each task; () if all are binary.
         outputs: number of a model's outputs for each task; () if each has one.
         partly_labelled: whether labels may be missing.
@@ -51,6 +55,8 @@ class RowTensors:
     cached_predictions: Tensor | None = None
     weights: Tensor | None = None
     groups: Tensor | None = None
+    soft_targets: Tensor | None = None
+    distillation: Distillation | None = None
     kinds: tuple[str, ...] = ()
     outputs: tuple[int, ...] = ()
     partly_labelled: bool = False
@@ -125,7 +131,8 @@ class RowTensors:
 class Rows(Protocol):
     """Rows of a split: `RowTensors` in memory, or a `Stream` from disk.
 
-    Labels, weights and groups are always in memory; dense and sparse columns come in batches.
+    Labels, weights, groups and soft targets are always in memory; dense and sparse columns come in
+    batches.
     """
 
     @property
@@ -134,6 +141,10 @@ class Rows(Protocol):
     def weights(self) -> Tensor | None: ...
     @property
     def groups(self) -> Tensor | None: ...
+    @property
+    def soft_targets(self) -> Tensor | None: ...
+    @property
+    def distillation(self) -> Distillation | None: ...
     @property
     def kinds(self) -> tuple[str, ...]: ...
     @property
@@ -181,6 +192,9 @@ def rows_of_task(rows: Any, number: int) -> Any:
     """See `Rows.task`; ``rows`` are `RowTensors` or a `Stream`."""
     kind = rows.kinds[number] if rows.kinds else BINARY
     label = rows.labels[:, number : number + 1]
+    if rows.soft_targets is not None:
+        own = rows.soft_targets[:, output_columns(rows.outputs, number)]
+        rows = replace(rows, soft_targets=own.contiguous())
     if rows.partly_labelled:
         labelled = (~label.isnan()).flatten().nonzero().squeeze(1)
         if len(labelled) < len(rows):

@@ -12,6 +12,7 @@ from torch import Tensor
 from emm.data.tables.loading import SplitFile
 from emm.data.tables.prefetch import prefetch
 from emm.data.tables.rows import RowTensors, batch_sizes, joined, rows_of_task
+from emm.data.tables.soft_targets import Distillation
 
 BLOCK = 65_536
 """Rows of the file that are read together into a window; about a row group."""
@@ -26,8 +27,7 @@ Span = tuple[int, int]
 class Stream:
     """Rows of a file, in the file's order; implements `emm.data.tables.rows.Rows`.
 
-    Dense and sparse columns are read when needed. Labels, cached predictions, weights and groups
-    are held on the device of the batches.
+    Dense and sparse columns are read when needed. All others are held on the device of the batches.
 
     In an epoch the blocks of the file are read in random order, and the blocks of each window are
     shuffled together. The order of rows thus depends on the generator and on the window size,
@@ -37,10 +37,11 @@ class Stream:
         file: the dense and sparse columns.
         labels: [N, T].
         memory: bytes available to windows, two of which are in memory at a time.
-        kinds, outputs, partly_labelled: see `RowTensors`.
+        kinds, outputs, partly_labelled, distillation: see `RowTensors`.
         cached_predictions: [N, K].
         weights: [N].
         groups: [N].
+        soft_targets: [N, O].
         index: [N] int64, row numbers in the file in ascending order; None: all rows.
         block: rows of the file that are read together.
 
@@ -56,6 +57,8 @@ class Stream:
     cached_predictions: Tensor | None = None
     weights: Tensor | None = None
     groups: Tensor | None = None
+    soft_targets: Tensor | None = None
+    distillation: Distillation | None = None
     index: Tensor | None = None
     block: int = BLOCK
 
@@ -99,6 +102,7 @@ class Stream:
             cached_predictions=_select(self.cached_predictions, index),
             weights=_select(self.weights, index),
             groups=_select(self.groups, index),
+            soft_targets=_select(self.soft_targets, index),
             index=numbers if self.index is None else self.index[numbers],
         )
 
@@ -127,7 +131,7 @@ class Stream:
 
     @property
     def _row_bytes(self) -> int:
-        held = [self.labels, self.cached_predictions, self.weights]
+        held = [self.labels, self.cached_predictions, self.weights, self.soft_targets]
         held_bytes = sum(x[:1].numel() * x.element_size() for x in held if x is not None)
         return self.file.columns.row_bytes + held_bytes
 
@@ -170,12 +174,16 @@ class Stream:
     def _window(self, blocks: Sequence[Span], read: RowTensors) -> RowTensors:
         """Add the columns that are held to the rows of the blocks, on the device."""
         device = self.labels.device
+        held = (self.cached_predictions, self.weights, self.soft_targets)
+        cached, weights, soft = (None if each is None else _at(blocks, each) for each in held)
         return RowTensors(
             read.dense.to(device, non_blocking=True),
             read.sparse.to(device, non_blocking=True),
             _at(blocks, self.labels),
-            None if self.cached_predictions is None else _at(blocks, self.cached_predictions),
-            None if self.weights is None else _at(blocks, self.weights),
+            cached,
+            weights,
+            soft_targets=soft,
+            distillation=self.distillation,
             kinds=self.kinds,
             outputs=self.outputs,
             partly_labelled=self.partly_labelled,

@@ -1,0 +1,107 @@
+"""Settings of a student: its network, its teacher, and how it learns."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from emm.config.binding import Count, Positive, Share
+from emm.config.project import FROM_DATA, split_section
+from emm.core.errors import ParamsError, choose
+from emm.data.tables.soft_targets import Distillation
+from emm.fusion.rules import rows_of
+from emm.fusion.settings import FusedSettings
+from emm.models import MODELS
+from emm.training.settings import FoldSettings, OptimiserSettings
+
+POOL = "pool"
+"""The teacher that is no fused row: the mean of the logits of all members of the pool."""
+
+NETWORKS = tuple(name for name, target in MODELS.items() if target.startswith("emm.models."))
+"""The networks that a student may be."""
+
+
+@dataclass(frozen=True)
+class StudentSettings(OptimiserSettings):
+    """How a student is trained; the other keys of its section are the arguments of its network.
+
+    Attributes:
+        network: one of `NETWORKS`.
+        teacher: a fused row, or ``pool``.
+        soft_targets: the weight of the teacher's predictions in the loss, 0 to 1; the labels have
+            the rest. 0: the network learns on the labels only, and there is no teacher.
+        temperature: divides the logits of teacher and student in the loss.
+        max_epochs: null: those of ``training``.
+    """
+
+    network: str = field(kw_only=True)
+    teacher: str = POOL
+    soft_targets: Share = 0.9
+    temperature: Positive = 1.0
+    max_epochs: Count | None = None
+
+    @property
+    def fused_teacher(self) -> str | None:
+        """The fused row that teaches; None for the pool, and without a teacher."""
+        return self.teacher if self.soft_targets and self.teacher != POOL else None
+
+    @property
+    def distillation(self) -> Distillation:
+        """How rows teach it."""
+        return Distillation(self.soft_targets, self.temperature)
+
+
+def split_student(section: Any, key: str, file: str) -> tuple[StudentSettings, dict[str, Any]]:
+    """A student's section as its settings and the arguments of its network.
+
+    Raises one ParamsError for all faults; without a network it can't know the other keys.
+    """
+    given = section if isinstance(section, Mapping) else {}
+    network = str(given.get("network", ""))
+    where, step = f"{file}: {key}.network", f"write `network: {NETWORKS[1]}`, or another one"
+    choose("network", network, NETWORKS, where, step)
+    return split_section(given, MODELS[network], key, StudentSettings, FROM_DATA, file)
+
+
+def student_faults(
+    key: str,
+    fusion: FoldSettings,
+    settings: StudentSettings,
+    fused: Sequence[str],
+    teaches: FusedSettings | None,
+    file: object = None,
+) -> Iterator[ParamsError]:
+    """What a student can't learn honestly: predictions of a teacher that has seen the rows.
+
+    ``fused``: the fused rows of params.yaml; ``teaches``: the settings of the one that teaches.
+    """
+    if not settings.soft_targets:
+        return
+    where = f"{file}: {key}" if file else key
+    teacher = settings.teacher
+    if teacher != POOL and teacher not in fused:
+        yield ParamsError(
+            f"{teacher!r} can't teach: it is no fused row",
+            where=f"{where}.teacher",
+            got=teacher,
+            expected=f"{POOL}, or among `fused` in params.yaml: {', '.join(fused) or 'none'}",
+            next_step=f"write `teacher: {POOL}`, the mean of the pool, or add {teacher} to `fused`",
+        )
+    elif fusion.fit_on != "out-of-fold":
+        yield ParamsError(
+            "a student needs predictions of models that haven't seen the row, and this recipe "
+            "trains its pool without folds",
+            where=f"{where}.soft_targets",
+            got=f"soft_targets: {settings.soft_targets}, fusion.fit_on: {fusion.fit_on}",
+            expected="fusion.fit_on: out-of-fold",
+            next_step="write `fit_on: out-of-fold` in fusion, which trains each member once more "
+            "per fold; or `soft_targets: 0`, to learn on the labels only",
+        )
+    elif teaches is not None and rows_of(fusion, teaches) != "out-of-fold":
+        yield ParamsError(
+            f"{teacher} can't teach: it has learned on predictions for rows that its members have "
+            "seen",
+            where=f"{where}.teacher",
+            got=f"{teacher}, with fit_on: {teaches.fit_on}",
+            expected="a fused row that learns out of fold",
+            next_step=f"write `teacher: {POOL}`, or take another fused row",
+        )
