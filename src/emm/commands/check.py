@@ -8,7 +8,7 @@ from functools import partial
 
 from emm.automtl.settings import SearchedSettings, SearchSettings
 from emm.commands.contradictions import contradictions
-from emm.config.project import FROM_DATA, UNLISTED, Project
+from emm.config.project import FROM_DATA, UNLISTED, ConfigFile, Project
 from emm.config.signatures import REQUIRED, keywords_of
 from emm.core.errors import ParamsError, choose
 from emm.data.custom.settings import read_custom
@@ -16,6 +16,7 @@ from emm.data.datasets.source import SourceSettings
 from emm.data.prepare.settings import CheckSettings, read_preprocess, read_tasks
 from emm.evaluation.settings import EvaluateSettings
 from emm.fusion.settings import FusedSettings, FusionSettings
+from emm.fusion.student_settings import split_student
 from emm.models import MODELS
 from emm.training.settings import OptimiserSettings, TrainingSettings, no_funnel
 from emm.trees.settings import BoostingSettings
@@ -80,6 +81,8 @@ def _model_checks(project: Project, dataset: str) -> Checks:
         yield partial(_check_baseline, project, dataset, name)
     for name in active.fused:
         yield partial(read, f"train.{name}", emm, FusedSettings, ("pool",))
+    for name in active.students:
+        yield partial(_check_student, recipe, f"train.{name}")
     for name in active.searched:
         yield partial(read, f"train.{name}", automtl, SearchedSettings, ("architecture",))
         yield partial(read, f"search.{name}", SUPERNET, SearchSettings)
@@ -95,6 +98,10 @@ def _check_baseline(project: Project, dataset: str, name: str) -> None:
     required = keywords_of(model).get("funnel", (None, None))[1] is REQUIRED
     if required and not read_preprocess(data, tasks).funnel:
         raise no_funnel(name, dataset, tasks)
+
+
+def _check_student(recipe: ConfigFile, key: str) -> None:
+    split_student(recipe.section(key), key, str(recipe.path))
 
 
 def _contradictions(project: Project, dataset: str) -> Checks:

@@ -13,6 +13,7 @@ from emm.core.errors import ModelFileError
 from emm.fusion.emm import EMM
 from emm.fusion.pool import load_pool
 from emm.fusion.settings import FusedSettings, FusionSettings
+from emm.fusion.students import PER_TASK, read_student, teach, with_epochs
 from emm.fusion.train import NOT_SET, fuse
 from emm.models import model_class
 from emm.models.single_task import SingleTask
@@ -46,6 +47,8 @@ def train_trial(
         return _boost(context, project, dataset, model, section, seed)
     if model in project.active.fused:
         return _fuse(context, project, dataset, model, section, seed)
+    if model in project.active.students:
+        return _teach(context, project, dataset, model, section, seed)
     return _fit(context, project, dataset, model, section, seed)
 
 
@@ -87,7 +90,42 @@ def _fit(
     training = complete_recipe(project, dataset).read("training", TrainingSettings)
     schedule = schedule_of(training, optimiser, context.schema)
     build = partial(build_network, architecture, arguments | searched)
-    if model not in project.active.trained:
+    per_task = model in project.active.trained
+    return _fit_all(context, build, schedule, seed, model, per_task=per_task)
+
+
+def _teach(
+    context: TrainingContext,
+    project: Project,
+    dataset: str,
+    model: str,
+    section: Section,
+    seed: int,
+) -> Scores:
+    """A student of the teacher of this seed."""
+    recipe = complete_recipe(project, dataset)
+    fusion = recipe.read("fusion", FusionSettings)
+    student = read_student(project, dataset, model, section, fusion, str(SPACES))
+    settings = student.settings
+    training = with_epochs(recipe.read("training", TrainingSettings), settings)
+    schedule = schedule_of(training, settings, context.schema)
+    build = partial(build_network, model_class(settings.network), student.arguments)
+    taught, _ = teach(context, student, fusion, seed)
+    per_task = settings.network == PER_TASK
+    return _fit_all(taught, build, schedule, seed, model, per_task=per_task)
+
+
+def _fit_all(
+    context: TrainingContext,
+    build: Build,
+    schedule: Schedule,
+    seed: int,
+    model: str,
+    *,
+    per_task: bool,
+) -> Scores:
+    """A network of all tasks, or one for each task."""
+    if not per_task:
         return _fit_one(context, build, schedule, seed, (model,))
     scores: Scores = {}
     for number, task in enumerate(context.schema.tasks):

@@ -9,6 +9,7 @@ from emm.commands.contradictions.data import data_contradictions
 from emm.commands.contradictions.known import Known
 from emm.commands.contradictions.models import model_contradictions
 from emm.commands.contradictions.pool import pool_contradictions
+from emm.commands.contradictions.students import student_contradictions
 from emm.config.project import Project
 from emm.core.errors import ParamsError
 
@@ -24,3 +25,4 @@ def contradictions(project: Project, dataset: str) -> Iterator[ParamsError]:
     yield from data_contradictions(known)
     yield from model_contradictions(known)
     yield from pool_contradictions(known)
+    yield from student_contradictions(known)

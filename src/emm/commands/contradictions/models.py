@@ -83,6 +83,13 @@ def _weighting(known: Known, key: str, model: str, tasks: int) -> Iterator[Param
     if model not in MODELS:
         return
     settings, _ = known.recipe.read_model(key, MODELS[model], OptimiserSettings, FROM_DATA)
+    yield from weighting_faults(known, key, settings, tasks)
+
+
+def weighting_faults(
+    known: Known, key: str, settings: OptimiserSettings, tasks: int
+) -> Iterator[ParamsError]:
+    """What is wrong with the rule of the section ``key`` of a network of so many tasks."""
     where = f"{known.recipe.path}: {key}.weighting"
     arguments = dict[str, Any](settings.weighting)
     rule = str(arguments.pop("rule", "equal"))
@@ -114,12 +121,17 @@ def _weighting(known: Known, key: str, model: str, tasks: int) -> Iterator[Param
 
 
 def _calibrator(known: Known, key: str, model: str) -> Iterator[ParamsError]:
+    if model in MODELS:
+        _, own = known.recipe.read_model(key, MODELS[model], OptimiserSettings, FROM_DATA)
+        yield from calibrator_fault(known, key, model, own)
+
+
+def calibrator_fault(
+    known: Known, key: str, model: str, arguments: Mapping[str, Any]
+) -> Iterator[ParamsError]:
     """AITM's calibrator compares the steps of a funnel."""
-    if model not in MODELS or known.preprocess.funnel:
-        return
-    _, own = known.recipe.read_model(key, MODELS[model], OptimiserSettings, FROM_DATA)
-    weight = own.get("calibrator_weight")
-    if weight:
+    weight = arguments.get("calibrator_weight")
+    if weight and not known.preprocess.funnel:
         yield ParamsError(
             f"the calibrator of {model} compares the steps of a funnel, and {known.dataset} has"
             " none",

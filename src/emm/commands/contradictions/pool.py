@@ -32,7 +32,7 @@ def pool_contradictions(known: Known) -> Iterator[ParamsError]:
     yield from _widths(known)
     fused, file = known.active.fused, known.project.file
     for name in fused:
-        key, settings, arguments = _section(known, name)
+        key, settings, arguments = fused_section(known, name)
         yield from fused_faults(key, known.fusion, settings, arguments, known.recipe.path)
     if not fused:
         return
@@ -105,7 +105,7 @@ def _lacking(
 def _selection(known: Known, members: Sequence[Member], name: str) -> Iterator[ParamsError]:
     """The members that a fused model names."""
     path = known.recipe.path
-    key, settings, _ = _section(known, name)
+    key, settings, _ = fused_section(known, name)
     names = dict.fromkeys([*(m.group for m in members), *(m.name for m in members)])
     unknown = [member for member in settings.members if member not in names]
     for member in unknown:
@@ -121,7 +121,7 @@ def _selection(known: Known, members: Sequence[Member], name: str) -> Iterator[P
         yield from _lacking(known, chosen, f"{path}: {key}.members", "name more members")
 
 
-def _section(known: Known, name: str) -> tuple[str, FusedSettings, dict[str, Any]]:
+def fused_section(known: Known, name: str) -> tuple[str, FusedSettings, dict[str, Any]]:
     """The key of a fused model's section, its settings, and its arguments of `EMM`."""
     key = f"train.{name}"
     defaults: Mapping[str, Mapping[str, Any]] = {}
