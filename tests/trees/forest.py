@@ -2,10 +2,12 @@
 
 import math
 
+import pytest
 import torch
 from torch import Tensor
 
 from emm.nn.inputs import Inputs
+from emm.trees import forest
 from emm.trees.forest import TreeEnsemble, categorical_fields
 
 INPUTS = Inputs(dense=2, cardinalities=(5, 255, 300))
@@ -30,6 +32,12 @@ def random_ensemble(
         ensemble.starts[tree] = tree * size
         _grow(ensemble, inputs, tree * size, (tree + 1) * size, generator)
     return ensemble
+
+
+def walk_in_blocks(pairs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make new ensembles walk, with blocks of this many pairs of a row and a tree."""
+    monkeypatch.setattr(forest, "mask_tables", lambda *_: None)
+    monkeypatch.setattr(forest, "PAIRS", pairs)
 
 
 def random_rows(rows: int, seed: int) -> tuple[Tensor, Tensor]:

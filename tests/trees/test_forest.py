@@ -8,9 +8,8 @@ from torch import Tensor
 
 from emm.core.errors import DataError
 from emm.nn.inputs import Inputs
-from emm.trees import forest
 from emm.trees.forest import TreeEnsemble, categorical_fields
-from tests.trees.forest import INPUTS, random_ensemble, random_rows
+from tests.trees.forest import INPUTS, random_ensemble, random_rows, walk_in_blocks
 
 
 def goes_left(ensemble: TreeEnsemble, node: int, value: float) -> bool:
@@ -64,7 +63,8 @@ def test_the_decision_does_not_depend_on_the_size_of_blocks(monkeypatch: pytest.
     ensemble = random_ensemble(5, 25, seed=0)
     dense, sparse = random_rows(31, seed=1)
     complete = ensemble.decision(dense, sparse)
-    monkeypatch.setattr(forest, "PAIRS", 4 * 5)
+    walk_in_blocks(4 * 5, monkeypatch)
+    ensemble = random_ensemble(5, 25, seed=0)
     assert torch.equal(ensemble.decision(dense, sparse), complete)
 
 
@@ -121,7 +121,8 @@ def test_shares_do_not_depend_on_the_size_of_blocks(
     ensemble = random_ensemble(5, 25, seed=0)
     rows = random_rows(31, seed=1)
     complete = ensemble.shares(*rows, 3)
-    monkeypatch.setattr(forest, "PAIRS", 4 * 5)
+    walk_in_blocks(4 * 5, monkeypatch)
+    ensemble = random_ensemble(5, 25, seed=0)
     assert torch.equal(ensemble.shares(*rows, 3), complete)
 
 

@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emm.core.errors import ModelFileError
-from emm.trees import forest
 from emm.trees.forest import TreeEnsemble
-from tests.trees.forest import INPUTS, random_ensemble, random_rows
+from tests.trees.forest import INPUTS, random_ensemble, random_rows, walk_in_blocks
 
 
 def of_output(ensemble: TreeEnsemble, output: int) -> TreeEnsemble:
@@ -48,7 +47,8 @@ def test_logits_are_float32_with_one_column_per_output(rows: int):
 def test_sums_do_not_depend_on_the_size_of_blocks(monkeypatch: pytest.MonkeyPatch):
     ensemble, rows = random_ensemble(6, 25, seed=0, outputs=3), random_rows(31, seed=1)
     complete = ensemble.decision(*rows), ensemble.shares(*rows, 2)
-    monkeypatch.setattr(forest, "PAIRS", 4 * 6)
+    walk_in_blocks(4 * 6, monkeypatch)
+    ensemble = random_ensemble(6, 25, seed=0, outputs=3)
     assert torch.equal(ensemble.decision(*rows), complete[0])
     assert torch.equal(ensemble.shares(*rows, 2), complete[1])
 

@@ -1,17 +1,25 @@
 """Ensembles of decision trees as plain tensors, evaluated for all rows and trees together."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import is_
 
 import torch
 from torch import Tensor, nn
 
 from emm.core.errors import DataError, ModelFileError
 from emm.nn.inputs import Inputs
+from emm.trees.leaf_masks import LeafMasks
+from emm.trees.mask_tables import mask_tables
 
 CATEGORIES = 255
 """Largest cardinality of a field that trees may split into two arbitrary sets of ids."""
 WORDS = 8  # 32-bit words of a bitset: ids 0..254, and one bit for all other ids
 OUTSIDE = 32 * WORDS - 1
+NODES = (
+    *("starts", "column", "left", "right", "bitset"),
+    *("threshold", "missing_left", "bitsets", "value"),
+)
 LARGEST_ID = 2**24  # float32 represents every integer up to here
 
 # (row, tree) pairs that are walked together; each needs about 100 bytes.
@@ -19,6 +27,18 @@ PAIRS = 2**17
 # Steps after which pairs that have reached their leaf are dropped. Leaves lie at about half of the
 # depth of the deepest one, so dropping them halves the time.
 STRIDE = 4
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Tables made from an ensemble's nodes; None if these have to be walked.
+
+    ``state``: the number of columns, and the version of each of the ``nodes``.
+    """
+
+    nodes: tuple[Tensor, ...]
+    state: tuple[int, ...]
+    masks: LeafMasks | None
 
 
 class TreeEnsemble(nn.Module):
@@ -36,6 +56,10 @@ class TreeEnsemble(nn.Module):
     ``bitset`` -1 sends values <= ``threshold`` left, and NaN left if ``missing_left`` is set. Any
     other node reads a field of at most 255 ids and sends an id left if its bit in this row of
     ``bitsets`` is set; ids outside 0..254 share the last bit.
+
+    On a CPU, leaves are found with tables (`emm.trees.leaf_masks`), which are made at the first
+    call and again once the nodes have changed. On other devices, in code that is being compiled or
+    traced, and for very large trees, all rows walk down all trees. Both give the same bits.
 
     The arguments are sizes only, so that an ensemble can be built empty and then loaded: ``trees``,
     ``nodes``, ``bitsets`` (rows), ``depth`` (longest path from a root, in steps) and ``outputs``.
@@ -81,6 +105,7 @@ class TreeEnsemble(nn.Module):
         self.register_buffer("baseline", torch.zeros(shape, dtype=torch.float64))
         categorical = torch.tensor(categorical_fields(inputs), dtype=torch.bool)
         self.register_buffer("categorical", categorical, persistent=False)
+        self._kept: _Kept | None = None
 
     def sizes(self) -> dict[str, int]:
         """Arguments of the constructor that builds an ensemble with buffers of the same shapes."""
@@ -134,9 +159,33 @@ class TreeEnsemble(nn.Module):
 
     def _leaves(self, dense: Tensor, sparse: Tensor) -> Iterator[Tensor]:
         """Values of the leaves that rows end in, [b, trees], block by block of b rows."""
+        values = self._values(dense, sparse)
+        masks = self._masks(values)
+        if masks:
+            yield from masks.leaves(values)
+            return
         rows = max(1, PAIRS // max(1, len(self.starts)))
-        for values in torch.split(self._values(dense, sparse), rows):
-            yield self._walk(values)
+        for block in torch.split(values, rows):
+            yield self._walk(block)
+
+    def _masks(self, values: Tensor) -> LeafMasks | None:
+        """The tables for plain rows on a CPU, values [B, D + F]; None if they have to walk."""
+        if torch.compiler.is_compiling():  # or exporting
+            return None
+        nodes = tuple(self.get_buffer(name) for name in NODES)
+        if type(values) is not Tensor or not all(each.is_cpu for each in (values, *nodes)):
+            return None
+        if any(each.is_inference() for each in nodes):  # they don't count their changes
+            return None
+        state = (values.shape[1], *(each._version for each in nodes))
+        kept = self._kept
+        if kept and kept.state == state and all(map(is_, kept.nodes, nodes)):
+            return kept.masks
+        arrays = {name: each.numpy() for name, each in zip(NODES, nodes, strict=True)}
+        dense = values.shape[1] - len(self.categorical)
+        masks = mask_tables(arrays, [False] * dense + self.categorical.tolist(), self.depth)
+        self._kept = _Kept(nodes, state, masks)
+        return masks
 
     def _walk(self, values: Tensor) -> Tensor:
         node = self.starts.repeat(len(values))  # [b * trees], row by row
