@@ -107,7 +107,7 @@ class Fields(nn.Module):
     def forward(self, vectors: Tensor) -> Tensor:
         """vectors [B, fields, E] -> [B, width]."""
         parts = [vectors[:, self.fields].flatten(1)]
-        if len(self.interactions):
+        if self.interactions.shape[0]:
             parts.append(interaction(vectors[:, self.interactions]))  # [B, E]
         return torch.cat(parts, dim=1)
 
@@ -149,7 +149,7 @@ class SubsetGates(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, in] -> weights [B, R, K], zero for experts outside a gate's subset."""
-        scores = x.new_full((len(x), self.shape[0] * self.shape[1]), -torch.inf)
+        scores = x.new_full((x.shape[0], self.shape[0] * self.shape[1]), -torch.inf)
         scores = scores.index_fill(1, self.alone, 0.0)
         if self.linear is not None:
             scores = scores.index_copy(1, self.places, self.linear(x))

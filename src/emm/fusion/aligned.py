@@ -169,7 +169,7 @@ class _ConstantGate(nn.Module):
         self.scores = nn.Parameter(torch.randn(count))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.scores.expand(len(x), -1)
+        return self.scores.expand(x.shape[0], -1)
 
 
 def _weighted_sum(weights: Tensor, members: Tensor) -> Tensor:

@@ -111,7 +111,7 @@ class EMM(nn.Module):
             raise self._lacks_scores()
         if cached is None or cached.shape[1] == scored:
             shares = self.trees(dense, sparse)  # [B, S, C]
-            offsets = dense.new_zeros(len(dense), self.offsets)
+            offsets = dense.new_zeros(dense.shape[0], self.offsets)
         else:
             sizes = [cached.shape[1] - self.offsets - scored, self.offsets, scored]
             flat, offsets, _ = torch.split(cached, sizes, dim=1)

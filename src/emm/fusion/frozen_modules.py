@@ -65,5 +65,5 @@ class Trees(nn.Module):
             if isinstance(member, TreeEnsemble)
         ]
         if not shares:
-            return dense.new_zeros(len(dense), 0, self.levels)
+            return dense.new_zeros(dense.shape[0], 0, self.levels)
         return torch.unflatten(torch.cat(shares, dim=1), 1, (-1, self.levels)).to(dense.dtype)

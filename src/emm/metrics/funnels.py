@@ -70,7 +70,7 @@ def funnel_steps(
             got=f"{len(labels)} rows",
         )
     if partly_labelled and is_given_click(labels):
-        both, given = _both_logits(click, conversion), conversion[:, after_click]
+        both, given = both_logits(click, conversion), conversion[:, after_click]
     else:
         both = conversion
         given = conversion_logits(click[:, after_click], conversion[:, after_click])
@@ -100,7 +100,7 @@ def _known(labels: Tensor) -> tuple[Tensor, Tensor]:
     return click_known, click_known & (conversion_known | (labels[:, 0] == 0))
 
 
-def _both_logits(click: Tensor, conversion: Tensor) -> Tensor:
+def both_logits(click: Tensor, conversion: Tensor) -> Tensor:
     """Logits of CTCVR = CTR * CVR from those of CTR and CVR; float64."""
     share = logsigmoid(click.double()) + logsigmoid(conversion.double())  # log CTCVR
     return share - torch.log(-torch.expm1(share))

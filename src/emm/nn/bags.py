@@ -48,7 +48,7 @@ class BagStore:
         offsets = ends - lengths
         # Item i of the batch, in the bag of row b, is item first[b] + i - offsets[b] of the store.
         shifts = torch.repeat_interleave(first - offsets, lengths)
-        positions = shifts + torch.arange(len(shifts), device=shifts.device)
+        positions = shifts + torch.arange(shifts.shape[0], device=shifts.device)
         return self.values[field][positions], offsets
 
     def __deepcopy__(self, _: Any) -> "BagStore":

@@ -38,7 +38,7 @@ class GlobalBatchNorm(nn.BatchNorm1d):
         """Normalise the rows of this process by the mean and variance of all rows."""
         if not self.training:
             return super().forward(x)
-        rows = _sum_over_processes(x.new_tensor([float(len(x))]))
+        rows = _sum_over_processes(x.new_tensor([float(x.shape[0])]))
         mean = _sum_over_processes(x.sum(dim=0)) / rows
         centred = x - mean
         variance = _sum_over_processes(centred.square().sum(dim=0)) / rows

@@ -13,8 +13,9 @@ from torch import Tensor
 
 
 def compiled_on_cpu(x: Tensor) -> bool:
-    """Whether this code is being compiled by torch.compile for a CPU."""
-    return torch.compiler.is_compiling() and not x.is_cuda
+    """Whether this code is being compiled by torch.compile for a CPU, and not exported."""
+    compiling = torch.compiler.is_compiling() and not torch.compiler.is_exporting()
+    return compiling and not x.is_cuda
 
 
 def take_rows(table: Tensor, rows: Tensor) -> Tensor:
@@ -33,7 +34,7 @@ class _Rows(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, table: Tensor, rows: Tensor) -> Tensor:
         context.save_for_backward(rows)
-        context.height = len(table)
+        context.height = table.shape[0]
         return table.index_select(0, rows)
 
     @staticmethod

@@ -79,7 +79,7 @@ class GroupedLinear(nn.Module):
             return _in_loop(x, weight, self.bias)
         y = _bmm_bias(x.transpose(0, 1), weight.flatten(1, 2).transpose(1, 2), self.bias)
         # [S, B, G/S*out]
-        return y.transpose(0, 1).reshape(len(x), *self.weight.shape[:2])  # [B, G, out]
+        return y.transpose(0, 1).reshape(x.shape[0], *self.weight.shape[:2])  # [B, G, out]
 
 
 class GroupedBatchNorm(nn.Module):
@@ -149,14 +149,14 @@ def _uniform(bound: float, *shape: int) -> nn.Parameter:
 def _bmm_bias(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if bias is None:
         return torch.bmm(x, weight)
-    return torch.baddbmm(bias.reshape(len(x), 1, -1), x, weight)
+    return torch.baddbmm(bias.reshape(x.shape[0], 1, -1), x, weight)
 
 
 def _in_loop(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """x [B, S, in], weight [S, G/S, out, in] -> [B, G, out]; a single input stays one matmul."""
-    if len(weight) == 1:
+    if weight.shape[0] == 1:
         flat_bias = None if bias is None else bias.flatten()
         y = linear(x[:, 0], weight.flatten(0, 2), flat_bias)  # [B, G*out]
-        return y.view(len(x), *weight.shape[1:3])  # [B, G, out]
+        return y.view(x.shape[0], *weight.shape[1:3])  # [B, G, out]
     y = (x[:, :, None, None] * weight).sum(dim=4).flatten(1, 2)  # [B, G, out]
     return y if bias is None else y + bias

@@ -67,7 +67,7 @@ class GradientBoosting(nn.Module):
     def decision(self, dense: Tensor, sparse: Tensor) -> Tensor:
         """Outputs in full precision: dense [B, D], sparse [B, F] -> [B, O] float64."""
         decisions = [
-            ensemble.decision(dense, sparse).view(len(dense), ensemble.outputs)
+            ensemble.decision(dense, sparse).view(dense.shape[0], ensemble.outputs)
             for ensemble in self._ensembles()
         ]
         return torch.cat(decisions, dim=1)

@@ -1,0 +1,138 @@
+"""A trained model as one ONNX graph: raw columns in, logits and probabilities out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from emm.data.tables.schema import Schema
+from emm.export.columns import (
+    ENCODED_DENSE,
+    ENCODED_SPARSE,
+    TREES,
+    Signature,
+    signature_of,
+)
+from emm.export.graph_encoder import add_encoder
+from emm.export.graph_network import Network, exported
+from emm.export.graph_outputs import add_outputs
+from emm.export.graph_trees import add_trees, logits_of, shares_of
+from emm.export.nodes import IR_VERSION, OPSETS, Nodes
+from emm.fusion.emm import EMM
+from emm.predict.encoder import Encoder
+from emm.training.store import inputs_of
+from emm.trees.forest import TreeEnsemble
+from emm.trees.gbdt import GradientBoosting
+
+
+def build_model(
+    model: nn.Module, tasks: Sequence[str], encoder: Encoder, *, given_click: bool = False
+) -> Any:
+    """The ModelProto of a trained model.
+
+    Its inputs and outputs are those of `model_signature`. It trims, looks up and scales the raw
+    columns as ``encoder`` does, and computes what ``model`` does for any number of rows. The
+    encoded columns are tensors of their own (`emm.export.columns`), from which the part after the
+    encoder can be taken.
+
+    Args:
+        model: in eval mode: dense [B, D], sparse [B, F] -> logits [B, O].
+        tasks: those that it predicts, in the order of its logits.
+        encoder: of the data on which it was trained.
+        given_click: of a funnel whose conversions are known after a click only.
+
+    Raises ModelFileError if the model can't be exported, ParamsError if a package is missing.
+    """
+    signature = model_signature(tasks, encoder)
+    nodes = Nodes()
+    encoded = add_encoder(nodes, encoder, signature.inputs)
+    logits = _add_logits(nodes, model, encoder.schema, encoded)
+    add_outputs(
+        nodes, logits, encoder.schema, tasks, signature.outputs, given_click=given_click
+    )
+    return _proto(nodes, signature)
+
+
+def model_signature(tasks: Sequence[str], encoder: Encoder) -> Signature:
+    """The inputs and outputs of the exported model of ``tasks``."""
+    funnel = encoder.schema.funnel if {*encoder.schema.funnel} <= {*tasks} else ()
+    return signature_of(encoder, tasks, funnel)
+
+
+def _add_logits(nodes: Nodes, model: nn.Module, schema: Schema, encoded: Sequence[str]) -> str:
+    """Add a model on the encoded columns; the name of its logits [B, O] float32."""
+    if isinstance(model, GradientBoosting):
+        return nodes.cast(_boosted(nodes, model), "FLOAT", TREES)
+    inputs = inputs_of(schema)
+    network = Network(model, len(inputs.bags))
+    given, widths = [*encoded], list[int]()
+    if network.shares and isinstance(model, EMM):
+        given.append(_shares(nodes, model))
+        widths.append(_count_shares(model))
+    names = [f"in_{number}" for number in range(len(given))]
+    proto = exported(network, inputs, names, widths)
+    tensors = dict(zip(names, given, strict=True)) | {"logits": "/logits"}
+    nodes.insert(proto.graph, "network", tensors)
+    return "/logits"
+
+
+def _features(nodes: Nodes) -> str:
+    """What trees read: [B, D + F] double."""
+    parts = [nodes.cast(name, "DOUBLE") for name in (ENCODED_DENSE, ENCODED_SPARSE)]
+    return nodes.concat(parts)
+
+
+def _boosted(nodes: Nodes, model: GradientBoosting) -> str:
+    """The logits of one ensemble per task, [B, O] double."""
+    ensembles = [each for each in model.ensembles if isinstance(each, TreeEnsemble)]
+    starts = np.cumsum([0, *(each.outputs for each in ensembles)]).tolist()
+    trees = [logits_of(each, start) for each, start in zip(ensembles, starts, strict=False)]
+    sums = add_trees(nodes, _features(nodes), trees, starts[-1])
+    baseline = torch.cat([each.baseline.reshape(-1) for each in ensembles])
+    return nodes.add("Add", [sums, nodes.constant(baseline.cpu().numpy().reshape(1, -1))])
+
+
+def _shares(nodes: Nodes, model: EMM) -> str:
+    """The shares of the levels in the logits of a fused model's trees, [B, S*C] float32."""
+    levels = model.trees.levels
+    ensembles = [each for each in model.trees.members if isinstance(each, TreeEnsemble)]
+    starts = np.cumsum([0, *(each.outputs * levels for each in ensembles)]).tolist()
+    trees = [
+        shares_of(each, levels, start) for each, start in zip(ensembles, starts, strict=False)
+    ]
+    sums = add_trees(nodes, _features(nodes), trees, starts[-1])
+    baseline = np.zeros((1, starts[-1]))
+    baseline[0, ::levels] = torch.cat([each.baseline.reshape(-1) for each in ensembles]).cpu()
+    return nodes.cast(nodes.add("Add", [sums, nodes.constant(baseline)]), "FLOAT", TREES)
+
+
+def _count_shares(model: EMM) -> int:
+    ensembles = (each for each in model.trees.members if isinstance(each, TreeEnsemble))
+    return sum(each.outputs for each in ensembles) * model.trees.levels
+
+
+def _proto(nodes: Nodes, signature: Signature) -> Any:
+    helper, types = nodes.onnx.helper, nodes.onnx.TensorProto
+    inputs = [
+        helper.make_tensor_value_info(
+            each.name,
+            types.STRING if each.type == "text" else types.DOUBLE,
+            ["batch", f"{each.name}_items" if each.items else 1],
+        )
+        for each in signature.inputs
+    ]
+    outputs = [
+        helper.make_tensor_value_info(
+            each.name,
+            types.FLOAT if each.type == "float32" else types.DOUBLE,
+            ["batch", each.width],
+        )
+        for each in signature.outputs
+    ]
+    graph = helper.make_graph(nodes.nodes, "emm", inputs, outputs, nodes.constants)
+    opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
+    return helper.make_model(
+        graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="emm"
+    )
