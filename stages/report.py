@@ -6,7 +6,7 @@ from emm.core.locks import hold
 from emm.data.tables.schema import load_schema
 from emm.report.facts import facts_of
 from emm.report.new_rows import add_seen
-from emm.report.remarks import starts_as_average
+from emm.report.remarks import is_mean, starts_as_average
 from emm.report.write import write_report
 
 
@@ -27,6 +27,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
         averages=[
             model for model in active.fused if starts_as_average(settings.section(f"train.{model}"))
         ],
+        mean=next((x for x in active.fused if is_mean(settings.section(f"train.{x}"))), None),
     )
 
 

@@ -16,6 +16,9 @@ from emm.training.settings import FoldSettings, OptimiserSettings
 POOL = "pool"
 """The teacher that is no fused row: the mean of the logits of all members of the pool."""
 
+TEACHER = "teacher.json"
+"""File in the folder of a trained student that says who taught it, and how well."""
+
 NETWORKS = tuple(name for name, target in MODELS.items() if target.startswith("emm.models."))
 """The networks that a student may be."""
 

@@ -12,7 +12,12 @@ from emm.data.tables.soft_targets import with_soft_targets
 from emm.fusion.emm import EMM
 from emm.fusion.member_facts import save_facts
 from emm.fusion.settings import FusedSettings, FusionSettings
-from emm.fusion.student_settings import StudentSettings, split_student, student_faults
+from emm.fusion.student_settings import (
+    TEACHER,
+    StudentSettings,
+    split_student,
+    student_faults,
+)
 from emm.fusion.teacher import Lesson, TeacherFiles, lesson_of, say_lesson
 from emm.fusion.train import NOT_SET
 from emm.models import model_class
@@ -26,7 +31,6 @@ from emm.training.networks import build_network, fresh_network
 from emm.training.settings import TrainingSettings
 from emm.training.store import save_model
 
-TEACHER = "teacher.json"
 FORMAT = 1
 PER_TASK = "single_task"
 """The network that is trained once per task."""

@@ -12,6 +12,7 @@ from emm.report.markdown import render
 from emm.report.members import PoolMembers, member_warnings, members_table
 from emm.report.published import CITATION, PUBLISHED
 from emm.report.remarks import AVERAGE, START
+from emm.report.students import StudentRow, students_table, teacher_sentences
 from emm.report.summary import Summary
 from emm.report.tables import (
     funnel_table,
@@ -37,6 +38,7 @@ def page(
     searched: Sequence[str] = (),
     evidence: Evidence = NOTHING_KNOWN,
     pools: Mapping[str, PoolMembers] = NO_POOLS,
+    students: Sequence[StudentRow] = (),
 ) -> str:
     """Return the page's Markdown.
 
@@ -46,6 +48,7 @@ def page(
         searched: models whose architecture is drawn.
         evidence: what the test rows show besides the scores.
         pools: the members by fused model, of those with members from outside.
+        students: those of the table.
     """
     seeds = [summary.totals.seeds for summary in summaries.values()]
     return render(
@@ -81,6 +84,8 @@ def page(
         given_click=evidence.given_click,
         members_table=members_table(pools),
         member_warnings=member_warnings(pools),
+        students_table=students_table(students),
+        teacher_sentences=teacher_sentences(students),
         training_file=TRAINING,
         roc_file=roc_file,
         calibration_file=calibration_file,

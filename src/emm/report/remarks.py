@@ -68,3 +68,9 @@ def starts_as_average(section: Mapping[str, Any] | None) -> bool:
     aligned = own.get("variant") == "aligned"
     kept = all(own.get(key, True) for key in ("own_paths", "zero_merge", "uniform_gates"))
     return aligned and kept and "fresh" not in (own.get("start") or {}).values()
+
+
+def is_mean(section: Mapping[str, Any] | None) -> bool:
+    """Whether a fused model with this section is the plain average of the whole pool."""
+    own = section or {}
+    return own.get("variant") == "ensemble" and not own.get("members")

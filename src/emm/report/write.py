@@ -28,6 +28,7 @@ from emm.report.members import read_members
 from emm.report.page import page
 from emm.report.remarks import starts_of
 from emm.report.results import ModelResults, Run, read_results
+from emm.report.students import read_students
 from emm.report.summary import summarise, write_metrics
 from emm.report.task_summaries import rounded
 from emm.report.value_figure import draw_values, values_file
@@ -46,6 +47,7 @@ def write_report(
     plots: Path,
     report: Path,
     averages: Sequence[str] = (),
+    mean: str | None = None,
 ) -> None:
     """Write ``metrics``/<model>.json, ``plots``/<model>.csv, the page ``report`` and its figures.
 
@@ -57,6 +59,7 @@ def write_report(
         trained: the single-task models that Gain is measured against.
         fused: models drawn with thick lines.
         averages: models that start as the plain average of their trained models.
+        mean: the model that is the plain average of the whole pool.
 
     Raises:
         DataError: an evaluation is missing or unusable.
@@ -77,8 +80,10 @@ def write_report(
     write_metrics(metrics, summaries)
     write_curves(plots, results, facts.tasks)
     searched = list(architectures)
-    pools = read_members(results)
-    text = page(facts, recipe, summaries, trained, figures.name, searched, evidence, pools)
+    pools, students = read_members(results), read_students(results, facts, mean)
+    text = page(
+        facts, recipe, summaries, trained, figures.name, searched, evidence, pools, students
+    )
     write_text(report, text)
 
 
