@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from emm.config.project import Active, load_project
+from emm.fusion.student_settings import NETWORKS
 from emm.models import MODELS
 from emm_dvc.graph import (
     PUBLIC_API,
@@ -60,6 +61,10 @@ def test_a_dependency_that_does_not_exist_is_found(tmp_path: Path) -> None:
         ("train-emm", {"emm.fusion.train"}),
         ("train-gbdt", {"emm.trees.train"}),
         ("train-searched", {"emm.automtl.train"}),
+        (
+            "train-student",
+            {"emm.fusion.students", *(f"emm.models.{network}" for network in NETWORKS)},
+        ),
         ("preprocess", set()),
     ],
 )

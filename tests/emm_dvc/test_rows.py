@@ -9,7 +9,8 @@ import yaml
 
 from emm.config.project import load_project
 from emm.core.errors import ParamsError
-from emm_dvc.rows import fix_rows, wrong_rows
+from emm_dvc.rows import fix_rows, teachers_of, wrong_rows
+from tests.configuration import CENSUS, edit
 
 ROOT = Path(__file__).parents[2]
 ACTIVE = load_project(ROOT / "params.yaml").active
@@ -83,3 +84,20 @@ def test_a_list_of_deps_in_one_line_is_refused(dvc_yaml: Path) -> None:
     dvc_yaml.write_text(text[:start] + "deps: [a]\n" + text[text.index("outs:", start) - 6 :])
     with pytest.raises(ParamsError, match="no stage 'decompose' with a list of deps"):
         wrong_rows(dvc_yaml, ACTIVE)
+
+
+def test_the_students_stage_waits_for_the_fused_rows_that_teach(dvc_yaml: Path) -> None:
+    teacher = "data/models/${item.dataset}/${recipe}/emm"
+    assert wrong_rows(dvc_yaml, ACTIVE, ["emm"]) == [f"train-student: + {teacher}"]
+    conf = dvc_yaml.parent / "conf"
+    shutil.copytree(ROOT / "conf", conf)
+    section = {"network": "mmoe", "teacher": "emm"}
+    own = {"small": section, "labels": {**section, "soft_targets": 0}}
+    edit(conf / f"{CENSUS}/paper.yaml", lambda tree: tree["train"].update(own))
+    for name, found in (("small", ["emm"]), ("labels", []), ("absent", [])):
+        assert teachers_of(load_project(params(dvc_yaml.parent, students=[name]))) == found
+    file = params(dvc_yaml.parent, students=["small"])
+    assert fix_rows(dvc_yaml, file) == [f"train-student: + {teacher}"]
+    assert teacher in yaml.safe_load(dvc_yaml.read_text())["stages"]["train-student"]["deps"]
+    assert fix_rows(dvc_yaml, params(dvc_yaml.parent)) == [f"train-student: - {teacher}"]
+    assert dvc_yaml.read_text() == (ROOT / "dvc.yaml").read_text()

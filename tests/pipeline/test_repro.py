@@ -173,8 +173,8 @@ print("\\n".join(file for file in files if file and "/src/emm/" in file))
 """
 
 
-# Not active by default; test_searched.py, test_few_shot.py and tests/stages/test_score.py run them.
-IDLE = {"search", "train-searched", "score"} | {
+# Not active by default; test_searched.py, test_few_shot.py and tests/stages/ run them.
+IDLE = {"search", "train-searched", "train-student", "score"} | {
     name for name in STAGES if name.startswith("fewshot-")
 }
 
