@@ -17,7 +17,7 @@ from emm.fusion.pool import Pool
 from emm.outside.factories import trusting
 from emm.outside.settings import OutsideModel
 from emm.training.context import TrainingContext
-from tests.fusion import matrix
+from tests.fusion import matrix, matrix_refused
 from tests.fusion.conftest import INPUTS, SCHEMA, unsettle
 from tests.fusion.entries import entry_of, load, schema_of
 from tests.fusion.fused import build, rows
@@ -45,7 +45,7 @@ JOINING = {
 }
 """What makes the original's output of a member's logits, by factory."""
 
-PLACE = r"tests.fusion.matrix\.py, line \d+: "
+PLACE = r"tests.fusion.matrix_refused\.py, line \d+: "
 VALUES = r"takes values out of a tensor, as a branch does: torch\.Tensor\."
 REFUSED = {
     "InplaceFunction": rf"calls torch\.nn\.functional\.relu at {PLACE}functional\.relu\(h, inp",
@@ -99,7 +99,8 @@ def context(outputs: int) -> TrainingContext:
 def trained(factory: str) -> nn.Module:
     """A network with weights and statistics that no fresh one has."""
     torch.manual_seed(5)
-    model = getattr(matrix, factory)(INPUTS)
+    home = matrix_refused if factory in REFUSED else matrix
+    model = getattr(home, factory)(INPUTS)
     unsettle(model)
     with torch.no_grad():
         for weight in model.parameters():
@@ -114,7 +115,7 @@ def join(factory: str, folder: Path, **changes: Any) -> tuple[nn.Module, Pool]:
     """The network as it was trained, and the pool that it makes alone."""
     model = trained(factory)
     save_file(model.state_dict(), folder / "risk.safetensors")
-    name = f"tests.fusion.matrix:{factory}"
+    name = f"{type(model).__module__}:{factory}"
     entry = replace(entry_of(name, folder / "risk.safetensors"), **changes)
     with trusting([name]):
         return model, joined({"risk": entry}, model)
