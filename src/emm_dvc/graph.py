@@ -24,7 +24,7 @@ PUBLIC_API = Path("src/emm/__init__.py")
 JOBS = Path("src/emm/training/jobs.py")
 UNLISTED_JOB = "unlisted"
 STUDENTS = "students"
-TRAIN, EVALUATE = "train.py", "evaluate.py"
+TRAIN, EVALUATE, EXPORT = "train.py", "evaluate.py", "export.py"
 
 
 def read_stages(path: Path) -> dict[str, dict[str, Any]]:
@@ -56,8 +56,8 @@ def imported_files(script: Path, root: Path, by_name: Iterable[str] = ()) -> set
 
 
 def loaded_by_name(stage: Mapping[str, Any], script: Path, root: Path) -> set[str]:
-    """Modules that a stage loads by the name of the model that it trains or evaluates."""
-    if script.name == EVALUATE:
+    """Modules that a stage loads by the name of the model that it trains, evaluates or exports."""
+    if script.name in (EVALUATE, EXPORT):
         return {target.partition(":")[0] for target in MODELS.values()}
     if script.name != TRAIN:
         return set()

@@ -81,6 +81,21 @@ def decompose(
 
 
 @app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="a trained model: DATASET/RECIPE/MODEL")],
+    out: Annotated[Path, typer.Option(help="the folder to write")],
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="by default the first of the recipe")
+    ] = None,
+) -> None:
+    """Write a trained model as a folder that runs without this project, and check it."""
+    from emm.commands.export import export_row
+
+    for line in export_row(model, out, seed):
+        say(line)
+
+
+@app.command()
 def results(
     dataset: Annotated[str, typer.Argument(help="a dataset; by default all active ones")] = "",
 ) -> None:

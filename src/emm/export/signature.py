@@ -42,7 +42,8 @@ class OutputTensor:
     """A tensor with a prediction, [B, ``width``].
 
     ``gives``: a ``logit`` (of a regression the standardised value), a ``probability``, or a
-    ``value`` in the task's own units. ``tolerance``: see `LOGIT_TOLERANCE`.
+    ``value`` in the task's own units. ``step``: of a funnel: ctr, cvr or ctcvr. ``tolerance``: see
+    `LOGIT_TOLERANCE`.
     """
 
     name: str
@@ -51,6 +52,7 @@ class OutputTensor:
     gives: Literal["logit", "probability", "value"]
     type: Literal["float32", "float64"]
     width: int
+    step: str
     tolerance: float
 
 
@@ -75,7 +77,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Signature:
+class BundleSignature:
     """Content of signature.json.
 
     ``source``: dataset, recipe, model and seed; ``funnel``: the tasks of ctr and ctcvr; ``files``:
@@ -101,12 +103,12 @@ def files_of(folder: Path) -> dict[str, File]:
     }
 
 
-def write_signature(signature: Signature, folder: Path) -> None:
+def write_signature(signature: BundleSignature, folder: Path) -> None:
     """Write signature.json."""
     write_json(folder / SIGNATURE, asdict(signature))
 
 
-def read_signature(folder: Path, *, verify: bool = True) -> Signature:
+def read_signature(folder: Path, *, verify: bool = True) -> BundleSignature:
     """Read signature.json of an exported folder; ``verify``: compare all files with their hashes.
 
     Raises ModelFileError if a file is missing, damaged or altered, or the folder is of another
@@ -121,7 +123,7 @@ def read_signature(folder: Path, *, verify: bool = True) -> Signature:
     if found != FORMAT:
         raise _refused(folder, "is of another format", got=found, expected=FORMAT)
     errors: list[str] = []
-    signature: Signature = bind(Signature, tree, "", errors)
+    signature: BundleSignature = bind(BundleSignature, tree, "", errors)
     if errors:
         raise _refused(folder, f"is damaged: {'; '.join(errors)}")
     if verify:
@@ -129,7 +131,7 @@ def read_signature(folder: Path, *, verify: bool = True) -> Signature:
     return signature
 
 
-def _verify(folder: Path, signature: Signature) -> None:
+def _verify(folder: Path, signature: BundleSignature) -> None:
     if MODEL not in signature.files:
         raise _refused(folder, f"names no {MODEL}")
     for name, expected in signature.files.items():

@@ -1,0 +1,158 @@
+"""Write a row of the table as a folder that runs without this project, and check it."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from torch import nn
+
+from emm.core.files import write_text
+from emm.data.tables.inputs import INPUTS, write_inputs
+from emm.data.tables.schema import Schema, schema_hash
+from emm.export.about import about
+from emm.export.card import card
+from emm.export.columns import GraphInput, GraphOutput, Signature
+from emm.export.expected import expected_of
+from emm.export.golden import golden_rows
+from emm.export.graph import build_model, model_signature
+from emm.export.row import Row
+from emm.export.signature import (
+    FORMAT,
+    LOGIT_TOLERANCE,
+    PROBABILITY_TOLERANCE,
+    BundleSignature,
+    InputTensor,
+    OutputTensor,
+    TaskSignature,
+    files_of,
+    write_signature,
+)
+from emm.export.stored import as_one
+from emm.export.triton import CONFIG, VERSION, triton_config
+from emm.export.verify import Verified, verify
+from emm.export.write import write_model
+from emm.predict.encoder import Encoder, open_encoder
+from emm.training.store import DESCRIPTION, WEIGHTS, Stored, load_models
+
+GOLDEN, CARD = "golden.parquet", "README.md"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What is to be said of an export: the check, and columns that may identify people."""
+
+    verified: Verified
+    identifiers: Sequence[str]
+
+
+def write_bundle(out: Path, row: Row) -> Exported:
+    """Write the bundle of ``row`` to the empty folder ``out``, which the caller makes appear.
+
+    Raises ModelFileError if onnxruntime doesn't predict what the project does.
+    """
+    encoder = open_encoder(row.processed)
+    stored = load_models(row.models, encoder.schema, schema_hash(row.processed / "schema.json"))
+    model, tasks = as_one(stored), encoder.schema.tasks
+    given_click = encoder.inputs.given_click
+    files = write_model(build_model(model, tasks, encoder, given_click=given_click), out)
+    golden = golden_rows(encoder)
+    verified = verify(out / files[0], model, tasks, encoder, golden, given_click=given_click)
+    tensors = model_signature(tasks, encoder)
+    stored_golden(golden, tensors, model, encoder).write_parquet(out / GOLDEN)
+    _copy_sources(out, row, encoder, stored)
+    signature = _signature(row, encoder.schema, tensors)
+    write_text(out / CONFIG, triton_config(signature))
+    _link(out, files)
+    known = about(row, signature, stored, encoder, model)
+    write_text(out / CARD, card(known))
+    write_signature(_with_files(signature, out), out)
+    return Exported(verified, [*known.identifiers])
+
+
+def stored_golden(
+    rows: pl.DataFrame, tensors: Signature, model: nn.Module, encoder: Encoder
+) -> pl.DataFrame:
+    """Golden rows in the form of the tensors, missing values as null, and the project's outputs."""
+    columns = [_in_form(rows[each.column], each) for each in tensors.inputs]
+    given_click = encoder.inputs.given_click
+    tasks = encoder.schema.tasks
+    found = expected_of(model, tasks, encoder, rows, tensors.outputs, given_click=given_click)
+    outputs = [_column(each, found.outputs[each.name]) for each in tensors.outputs]
+    return pl.DataFrame([*columns, *outputs])
+
+
+def _in_form(column: pl.Series, tensor: GraphInput) -> pl.Series:
+    if tensor.items:
+        return column.cast(pl.List(pl.String))
+    return column.cast(pl.String if tensor.type == "text" else pl.Float64)
+
+
+def _column(output: GraphOutput, values: np.ndarray) -> pl.Series:
+    """Predictions [N, width] as a column, of lists for several classes."""
+    dtype = pl.Float64 if output.type == "float64" else pl.Float32
+    if output.kind != "classes":
+        return pl.Series(output.name, values[:, 0], dtype)
+    return pl.Series(output.name, values.tolist(), pl.List(dtype))
+
+
+def _copy_sources(out: Path, row: Row, encoder: Encoder, stored: Sequence[Stored]) -> None:
+    """The encoder's files, and the stored models; single-task ones in folders of their own."""
+    vocabularies = Path(encoder.schema.vocabularies["file"]).name
+    for name in ("schema.json", vocabularies):
+        shutil.copyfile(row.processed / name, out / name)
+    write_inputs(encoder.inputs, out / INPUTS)
+    for each in stored:
+        folder = out / each.folder.relative_to(row.models)
+        folder.mkdir(exist_ok=True)
+        for name in (DESCRIPTION, WEIGHTS):
+            shutil.copyfile(each.folder / name, folder / name)
+
+
+def _link(out: Path, files: Sequence[str]) -> None:
+    """The model's files where Triton looks for them, as links where the disk can."""
+    folder = out / VERSION
+    folder.mkdir(exist_ok=True)
+    for name in files:
+        try:
+            os.link(out / name, folder / name)
+        except OSError:
+            shutil.copyfile(out / name, folder / name)
+
+
+def _signature(row: Row, schema: Schema, tensors: Signature) -> BundleSignature:
+    source = {"dataset": row.dataset, "recipe": row.recipe, "model": row.model}
+    return BundleSignature(
+        format=FORMAT,
+        name=row.name,
+        source={**source, "seed": str(row.seed)},
+        tasks=tuple(_task(schema, task) for task in schema.tasks),
+        funnel=schema.funnel,
+        inputs=tuple(
+            InputTensor(each.name, each.column, each.role, each.type, each.missing)
+            for each in tensors.inputs
+        ),
+        outputs=tuple(_output(schema, each) for each in tensors.outputs),
+        files={},
+    )
+
+
+def _task(schema: Schema, task: str) -> TaskSignature:
+    target = schema.targets.get(task)
+    mean, std = (target.mean, target.std) if target else (None, None)
+    return TaskSignature(task, schema.kind(task), schema.classes.get(task, ()), mean, std)
+
+
+def _output(schema: Schema, each: GraphOutput) -> OutputTensor:
+    tolerance = PROBABILITY_TOLERANCE if each.gives == "probability" else LOGIT_TOLERANCE
+    if each.gives == "value":
+        tolerance *= schema.targets[each.tasks[0]].std
+    form = each.name, each.tasks, each.kind, each.gives, each.type
+    return OutputTensor(*form, each.width, each.step, tolerance)
+
+
+def _with_files(signature: BundleSignature, out: Path) -> BundleSignature:
+    return BundleSignature(**{**vars(signature), "files": files_of(out)})
