@@ -108,9 +108,7 @@ def bag_tensors(schema: Schema) -> list[str]:
     return [f"{ENCODED_BAG}_{number}" for number in range(len(schema.bags))]
 
 
-def _inputs(
-    encoder: Encoder, names: "_Names", raw: Mapping[str, RawKind]
-) -> Iterator[GraphInput]:
+def _inputs(encoder: Encoder, names: "_Names", raw: Mapping[str, RawKind]) -> Iterator[GraphInput]:
     """Text and the items of multi-valued columns are text, dense columns are doubles.
 
     Whole numbers of sparse columns are doubles if these tell all known values apart, otherwise
@@ -171,6 +169,8 @@ def _tensor(column: pl.Series, given: GraphInput) -> np.ndarray:
     if given.items:
         return _items(column, given)
     if given.type == "text":
+        if isinstance(column.dtype, pl.Datetime):
+            column = column.dt.replace_time_zone(None)  # as it is written there
         texts = column.cast(pl.String).fill_null(given.missing or "")
         return texts.to_numpy().astype(object).reshape(-1, 1)
     if column.dtype == pl.String:

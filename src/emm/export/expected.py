@@ -78,9 +78,7 @@ def expected_of(
     return Expected(found, equal)
 
 
-def features_of(
-    model: nn.Module, encoded: pl.DataFrame, schema: Schema
-) -> tuple[Tensor, Tensor]:
+def features_of(model: nn.Module, encoded: pl.DataFrame, schema: Schema) -> tuple[Tensor, Tensor]:
     """What ``model`` reads of encoded rows: dense [N, D], sparse [N, F], or [N, F + 1] with bags,
     which are attached to the model."""
     dense = torch.from_numpy(encoded.select(schema.dense_names).to_numpy().copy())

@@ -1,6 +1,6 @@
 """A trained model as one ONNX graph: raw columns in, logits and probabilities out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -49,9 +49,7 @@ def build_model(
     nodes = Nodes()
     encoded = add_encoder(nodes, encoder, signature.inputs)
     logits = _add_logits(nodes, model, encoder.schema, encoded)
-    add_outputs(
-        nodes, logits, encoder.schema, tasks, signature.outputs, given_click=given_click
-    )
+    add_outputs(nodes, logits, encoder.schema, tasks, signature.outputs, given_click=given_click)
     return _proto(nodes, signature)
 
 
@@ -99,9 +97,7 @@ def _shares(nodes: Nodes, model: EMM) -> str:
     levels = model.trees.levels
     ensembles = [each for each in model.trees.members if isinstance(each, TreeEnsemble)]
     starts = np.cumsum([0, *(each.outputs * levels for each in ensembles)]).tolist()
-    trees = [
-        shares_of(each, levels, start) for each, start in zip(ensembles, starts, strict=False)
-    ]
+    trees = [shares_of(each, levels, start) for each, start in zip(ensembles, starts, strict=False)]
     sums = add_trees(nodes, _features(nodes), trees, starts[-1])
     baseline = np.zeros((1, starts[-1]))
     baseline[0, ::levels] = torch.cat([each.baseline.reshape(-1) for each in ensembles]).cpu()

@@ -39,7 +39,7 @@ def add_encoder(nodes: Nodes, encoder: Encoder, inputs: Sequence[GraphInput]) ->
     for each in encoder.inputs.columns:
         name, tensor = stored_name(each.name), tensors[each.name]
         if each.role == DATE:
-            dense |= date_features(nodes, each, tensor, encoder.schema.dense_names)
+            dense |= date_features(nodes, each, tensor)
         elif each.role == DENSE:
             dense[name] = _number(nodes, each, tensor, missing)
         elif each.role == BAG_ROLE:
@@ -180,7 +180,9 @@ def _add_dense(nodes: Nodes, encoder: Encoder, numbers: Mapping[str, str]) -> No
         return
     every = nodes.concat([numbers[column.name] for column in columns])  # [B, D]
     size = nodes.add("Abs", [every])
-    present = nodes.add("Less", [size, nodes.constant(np.array(np.inf))])  # neither NaN nor infinite
+    present = nodes.add(
+        "Less", [size, nodes.constant(np.array(np.inf))]
+    )  # neither NaN nor infinite
     mean, low = (
         nodes.constant(np.array([values], np.float64))
         for values in ([c.mean for c in columns], [c.minimum for c in columns])

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from emm.core.errors import ModelFileError, ParamsError
+from emm.export.nodes import OPSET
 from emm.fusion.emm import EMM
 from emm.nn.bags import BagEmbedding
 from emm.nn.inputs import Inputs
-from emm.export.nodes import OPSET
 
 ROWS = 3  # of the example with which the network is traced; any number but 0 and 1
 
@@ -104,7 +104,7 @@ def _require_free_batch(proto: Any) -> None:
                 f"the exported network only takes {rows.dim_value} rows at a time",
                 where=value.name,
                 expected="any number of rows",
-                next_step="replace what depends on the number of rows, such as len(x), by x.shape[0]",
+                next_step="replace what fixes the number of rows, such as len(x), by x.shape[0]",
             )
 
 

@@ -120,7 +120,9 @@ def _require_equal(
         row, column = different[0]
         got = f"{theirs[row, column]}, not {ours[row, column]}" if same else f"{theirs.shape}"
         raise _differs(
-            path, f"{name} has, in row {index[row] + 1} and column {column + 1}, {got}", "equal bits"
+            path,
+            f"{name} has, in row {index[row] + 1} and column {column + 1}, {got}",
+            "equal bits",
         )
 
 

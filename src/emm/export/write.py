@@ -59,9 +59,7 @@ def session(path: Path, outputs: Sequence[str] = (), threads: int = 1) -> Any:
 
 def _load(runtime: Any, path: Path, options: Any) -> Any:
     try:
-        return runtime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a kind of its own for each cause
         raise ModelFileError(
             f"onnxruntime can't load {path}",

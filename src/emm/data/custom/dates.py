@@ -13,7 +13,7 @@ import polars as pl
 from emm.data.custom.numbers import is_missing
 from emm.data.tables.names import original_name, stored_name
 
-_ISO = (
+ISO = (
     r"^\d{4}-\d\d-\d\d"
     r"([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d+)?)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?)?$"
 )
@@ -89,7 +89,7 @@ def day_of(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     if dtype != pl.String:
         return value.cast(pl.Date) if dtype == pl.Date else value.dt.date()
     day = value.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
-    return pl.when(value.str.contains(_ISO)).then(day)
+    return pl.when(value.str.contains(ISO)).then(day)
 
 
 def hour_of(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
