@@ -87,11 +87,12 @@ def teachers_of(project: Project) -> list[str]:
 
 
 def _gathering(active: Active, teachers: Sequence[str]) -> list[_Gathered]:
+    own = [*active.trained, *UNLISTED]
     episodes = [f"maml-{kind}" for kind in active.episodes]
     return [
-        _Gathered("decompose", "data/models", [*active.trained, *UNLISTED]),
+        _Gathered("decompose", "data/models", own),
         _Gathered("decompose", "data/scores", active.outside),
-        _Gathered("train-student", "data/models", teachers, "item.dataset"),
+        _Gathered("train-student", "data/models", [*own, *teachers], "item.dataset"),
         _Gathered("report", "data/evaluation", active.table),
         _Gathered("fewshot-report", "data/evaluation", episodes),
     ]

@@ -15,7 +15,9 @@ from tests.configuration import CENSUS, edit
 ROOT = Path(__file__).parents[2]
 ACTIVE = load_project(ROOT / "params.yaml").active
 MODELS = "data/models/${item}/${recipe}"
+TAUGHT = "data/models/${item.dataset}/${recipe}"
 SCORES = "data/evaluation/${item}/${recipe}"
+FOLDERS = (MODELS, TAUGHT, SCORES)
 
 
 @pytest.fixture
@@ -41,6 +43,7 @@ def test_rows_that_differ_are_named(dvc_yaml: Path) -> None:
     more = replace(ACTIVE, trained=(*ACTIVE.trained, "tm-9"), table=ACTIVE.table[1:])
     assert wrong_rows(dvc_yaml, more) == [
         f"decompose: + {MODELS}/tm-9",
+        f"train-student: + {TAUGHT}/tm-9",
         f"report: - {SCORES}/{ACTIVE.table[0]}",
     ]
     episodes = replace(ACTIVE, episodes=(*ACTIVE.episodes, "5-way-5-shot"))
@@ -60,11 +63,11 @@ def test_rows_are_added_removed_and_ordered_and_nothing_else_changes(dvc_yaml: P
     after = yaml.safe_load(dvc_yaml.read_text())["stages"]
     rows = [dep for dep in after["report"]["do"]["deps"] if dep.startswith("data/evaluation")]
     assert rows == [f"{SCORES}/{row}" for row in ("gbdt", "tm-3", "tm-2")]
-    others = [line for line in before.splitlines() if MODELS not in line and SCORES not in line]
+    others = [line for line in before.splitlines() if not any(each in line for each in FOLDERS)]
     assert [
         line
         for line in dvc_yaml.read_text().splitlines()
-        if MODELS not in line and SCORES not in line
+        if not any(each in line for each in FOLDERS)
     ] == others
     assert fix_rows(dvc_yaml, ROOT / "params.yaml") != []
     assert dvc_yaml.read_text() == before
@@ -87,7 +90,7 @@ def test_a_list_of_deps_in_one_line_is_refused(dvc_yaml: Path) -> None:
 
 
 def test_the_students_stage_waits_for_the_fused_rows_that_teach(dvc_yaml: Path) -> None:
-    teacher = "data/models/${item.dataset}/${recipe}/emm"
+    teacher = f"{TAUGHT}/emm"
     assert wrong_rows(dvc_yaml, ACTIVE, ["emm"]) == [f"train-student: + {teacher}"]
     conf = dvc_yaml.parent / "conf"
     shutil.copytree(ROOT / "conf", conf)

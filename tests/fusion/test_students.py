@@ -4,32 +4,25 @@ import json
 import shutil
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
-from torch import Tensor
 
 from emm.core.errors import ModelFileError
-from emm.data.tables.folds import folds_of
 from emm.fusion.emm import EMM
 from emm.fusion.pool import load_pool
 from emm.fusion.settings import Start
 from emm.fusion.shares import mean_shares
-from emm.fusion.student_settings import StudentSettings
-from emm.fusion.students import Student, train_student
-from emm.fusion.teacher import TeacherFiles, lesson_of
+from emm.fusion.teacher import TeacherFiles
 from emm.models.shared_bottom import SharedBottom
 from emm.training.fit import predict
 from emm.training.networks import build_network, train_networks
 from emm.training.settings import OptimiserSettings
 from emm.training.store import load_model
 from tests.fusion.fusing import CONTEXT, GATES, settings, train
-from tests.training.tiny import IDENTITY, TASKS, fusion, training
-
-HOW = fusion("out-of-fold")
-NETWORK = {"embedding_dim": 2, "bottom": [6], "tower": [3], "dropout": 0.0}
+from tests.fusion.teaching import HOW, NETWORK, lesson, logits_without_fold, student, trained
+from tests.training.tiny import IDENTITY, TASKS, training
 
 
 @pytest.fixture(scope="module")
@@ -42,54 +35,26 @@ def teacher(components: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def student(
-    files: TeacherFiles | None, arguments: dict[str, Any] = NETWORK, **changes: Any
-) -> Student:
-    values = {"network": "shared_bottom", "learning_rate": 0.02, "weight_decay": 0.0, **changes}
-    return Student("small", StudentSettings(**values), arguments, files)
-
-
-def trained(out: Path, one: Student, seeds: tuple[int, ...] = (0,)) -> dict[str, Any]:
-    train_student(out, CONTEXT, student=one, training=training(seeds=seeds), fusion=HOW)
-    found: dict[str, Any] = json.loads((out / "teacher.json").read_text())
-    return found
-
-
-def logits_without_fold(components: Path, task: str, number: int) -> list[Tensor]:
-    """The logits of the task's three members, each trained without the fold of its rows."""
-    fold, members = folds_of(CONTEXT.train, HOW.folds, 0), components.parent
-    found = [torch.empty(len(CONTEXT.train)) for _ in range(3)]
-    for left_out in range(HOW.folds):
-        run = f"seed-0/fold-{left_out}"
-        folders = [members / name / run / task for name in ("narrow", "wide")]
-        for values, folder in zip(found, [*folders, members / "gbdt" / run], strict=True):
-            model, _ = load_model(folder, IDENTITY)
-            column = number if folder.name.startswith("fold") else 0
-            rows = fold == left_out
-            values[rows] = predict(model, CONTEXT.train)[rows, column]
-    return found
-
-
 def test_the_pool_teaches_the_mean_of_models_that_were_trained_without_the_row(
     components: Path,
 ) -> None:
-    lesson = lesson_of(CONTEXT, TeacherFiles(components), HOW, 0)
+    said = lesson(components)
     for number, task in enumerate(TASKS):
-        wanted = torch.stack(logits_without_fold(components, task, number)).mean(0)
-        torch.testing.assert_close(lesson.logits[:, number], wanted, atol=1e-5, rtol=1e-5)
+        wanted = torch.stack(logits_without_fold(components, task, number, CONTEXT.train)).mean(0)
+        torch.testing.assert_close(said.logits[:, number], wanted, atol=1e-5, rtol=1e-5)
 
 
 def test_a_fused_teacher_weighs_these_logits(components: Path, teacher: Path) -> None:
-    lesson = lesson_of(CONTEXT, TeacherFiles(components, teacher), HOW, 0)
+    said = lesson(components, teacher)
     model, _ = load_model(teacher / "seed-0", IDENTITY)
     assert isinstance(model, EMM)
     shares = mean_shares(model, load_pool(components / "seed-0", IDENTITY).members, CONTEXT.train)
     assert max(shares.values()) > 0.35  # the gates have learned
     for number, task in enumerate(TASKS):
-        logits = logits_without_fold(components, task, number)
+        logits = logits_without_fold(components, task, number, CONTEXT.train)
         weights = [shares[f"{name}/{task}"] for name in ("narrow", "wide", "gbdt")]
         wanted = sum(weight * each for weight, each in zip(weights, logits, strict=True))
-        torch.testing.assert_close(lesson.logits[:, number], wanted, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(said.logits[:, number], wanted, atol=1e-5, rtol=1e-5)
 
 
 def test_a_teacher_of_another_pool_is_refused(
@@ -101,7 +66,7 @@ def test_a_teacher_of_another_pool_is_refused(
     about["description"]["arguments"]["pool"]["networks"][0]["source_sha256"] = "f" * 64
     (other / "model.json").write_text(json.dumps(about))
     with pytest.raises(ModelFileError, match="wasn't fused from the pool as it is"):
-        lesson_of(CONTEXT, TeacherFiles(components, tmp_path), HOW, 0)
+        lesson(components, tmp_path)
 
 
 def test_without_soft_targets_the_network_learns_as_any_other(tmp_path: Path) -> None:
@@ -140,7 +105,7 @@ def test_soft_targets_change_what_is_learned(components: Path, tmp_path: Path) -
 
 def test_a_student_says_who_taught_it_and_how_well(components: Path, tmp_path: Path) -> None:
     about = trained(tmp_path, student(TeacherFiles(components), soft_targets=0.8))
-    lesson = lesson_of(CONTEXT, TeacherFiles(components), HOW, 0)
+    said = lesson(components)
     assert {key: about[key] for key in ("network", "teacher", "soft_targets", "outside")} == {
         "network": "shared_bottom",
         "teacher": "pool",
@@ -148,9 +113,9 @@ def test_a_student_says_who_taught_it_and_how_well(components: Path, tmp_path: P
         "outside": [],
     }
     for number, task in enumerate(TASKS):
-        wanted = roc_auc_score(CONTEXT.train.labels[:, number], lesson.logits[:, number])
+        wanted = roc_auc_score(CONTEXT.train.labels[:, number], said.logits[:, number])
         assert about["scores"][task]["train"] == pytest.approx([wanted])
-        assert about["scores"][task]["validation"] == [lesson.validation[number]]
+        assert about["scores"][task]["validation"] == [said.validation[number]]
 
 
 def test_single_task_networks_are_students_one_by_one(components: Path, tmp_path: Path) -> None:

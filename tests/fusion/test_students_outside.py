@@ -12,7 +12,7 @@ from emm.fusion.member_facts import load_facts
 from emm.fusion.settings import FusionSettings
 from emm.fusion.student_settings import StudentSettings
 from emm.fusion.students import Student, train_student
-from emm.fusion.teacher import TeacherFiles, lesson_of
+from emm.fusion.teacher import Lesson, TeacherFiles, lesson_of, open_teacher
 from tests.fusion.outside_stage import context, write_scored
 from tests.training.tiny import fusion, train_members, training
 
@@ -27,6 +27,10 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FusionSettings
     own = train_members(folder, CONTEXT, how, ("narrow",))
     decompose(folder / "pool", CONTEXT, *own, how, (0,), scores=folder / "scores")
     return folder / "pool", how
+
+
+def lesson(components: Path, how: FusionSettings) -> Lesson:
+    return lesson_of(CONTEXT, open_teacher(CONTEXT, TeacherFiles(components), how, 0), how)
 
 
 def test_its_predictions_are_used_as_they_are_and_that_is_said(
@@ -58,12 +62,10 @@ def test_a_teacher_that_knows_the_labels_of_train_is_found_by_its_scores(
     logits = load_file(stored)
     logits["train"] = 40 * CONTEXT.train.labels[:, 1:].float() - 20
     save_file(logits, stored)
-    lesson = lesson_of(CONTEXT, TeacherFiles(folder), how, 0)
-    assert lesson.train[1] > 0.99
-    assert lesson.validation[1] < 0.95
-    assert torch.equal(
-        lesson.logits[:, 0], lesson_of(CONTEXT, TeacherFiles(components), how, 0).logits[:, 0]
-    )
+    said = lesson(folder, how)
+    assert said.train[1] > 0.99
+    assert said.validation[1] < 0.95
+    assert torch.equal(said.logits[:, 0], lesson(components, how).logits[:, 0])
     network = {"embedding_dim": 2, "bottom": [4], "tower": [3]}
     settings = StudentSettings(network="shared_bottom")
     student = Student("small", settings, network, TeacherFiles(folder))

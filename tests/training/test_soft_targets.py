@@ -59,10 +59,13 @@ def test_rows_without_a_label_learn_from_the_teacher() -> None:
 
 def test_the_rows_of_a_task_keep_its_own_targets() -> None:
     rows = taught(TRAIN, sum(OUTPUTS))
-    known = ~TRAIN.labels[:, 1].isnan()
-    targets = rows.task(1).soft_targets
-    assert targets is not None
-    assert torch.equal(targets, teacher_of(rows, sum(OUTPUTS))[known, 1:4])
+    own = rows.task(1)
+    assert own.soft_targets is not None
+    assert torch.equal(own.soft_targets, teacher_of(rows, sum(OUTPUTS))[:, 1:4])
+    assert own.partly_labelled
+    assert own.labels.isnan().sum() == TRAIN.labels[:, 1].isnan().sum() > 0
+    complete = taught(table(40, 0), 2).task(1)
+    assert (complete.partly_labelled, complete.labels.dtype) == (False, torch.uint8)
 
 
 def test_a_model_of_both_steps_reads_the_teachers_rate_given_a_click_as_a_factor() -> None:

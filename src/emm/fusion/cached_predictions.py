@@ -50,15 +50,28 @@ def load_cached_predictions(
         raise ModelFileError(
             f"{path} lacks {missing[0]}", where=path, next_step="dvc repro --force decompose"
         )
+    prefix = f"{split}/"
+    own = {key.removeprefix(prefix): x for key, x in tensors.items() if key.startswith(prefix)}
+    columns = cached_columns(members, own, rows, outputs)
+    if not members.scored_names:
+        return columns
+    # Nobody trained outside models without a fold: they are used as they are.
+    scores = "train" if split == OUT_OF_FOLD else split
+    scored = scored_columns(folder.parent / FOLDER, members, scores, rows, outputs)
+    return torch.cat([columns, scored], dim=1)
+
+
+def cached_columns(
+    members: Members, predictions: Predictions, rows: int, outputs: Sequence[int] = ()
+) -> Tensor:
+    """Predictions as the columns [N, K] that `EMM` reads, without scored ones.
+
+    The offset of a network without one is 0.
+    """
     offsets = [
-        tensors[key]
-        if (key := f"{split}/{member.name}") in tensors
+        predictions[member.name]
+        if member.name in predictions
         else torch.zeros(rows, outputs[member.task] if outputs else 1)
         for member in members.networks
     ]
-    columns = [*(tensors[key] for key in trees), *offsets]
-    if members.scored_names:
-        # Nobody trained outside models without a fold: they are used as they are.
-        scores = "train" if split == OUT_OF_FOLD else split
-        columns.append(scored_columns(folder.parent / FOLDER, members, scores, rows, outputs))
-    return torch.cat(columns, dim=1)
+    return torch.cat([*(predictions[member.name] for member in members.trees), *offsets], dim=1)

@@ -9,9 +9,9 @@ from emm.config.project import FROM_DATA, split_section
 from emm.core.errors import ParamsError, choose
 from emm.data.tables.soft_targets import Distillation
 from emm.fusion.rules import rows_of
-from emm.fusion.settings import FusedSettings
+from emm.fusion.settings import FusedSettings, FusionSettings
 from emm.models import MODELS
-from emm.training.settings import FoldSettings, OptimiserSettings
+from emm.training.settings import OptimiserSettings
 
 POOL = "pool"
 """The teacher that is no fused row: the mean of the logits of all members of the pool."""
@@ -33,6 +33,8 @@ class StudentSettings(OptimiserSettings):
         soft_targets: the weight of the teacher's predictions in the loss, 0 to 1; the labels have
             the rest. 0: the network learns on the labels only, and there is no teacher.
         temperature: divides the logits of teacher and student in the loss.
+        exchanged: adds as many rows as train has, in which this share of each column's values
+            comes from other rows; only the teacher labels them. 0: none.
         max_epochs: null: those of ``training``.
     """
 
@@ -40,6 +42,7 @@ class StudentSettings(OptimiserSettings):
     teacher: str = POOL
     soft_targets: Share = 0.9
     temperature: Positive = 1.0
+    exchanged: Share = 0.0
     max_epochs: Count | None = None
 
     @property
@@ -67,7 +70,7 @@ def split_student(section: Any, key: str, file: str) -> tuple[StudentSettings, d
 
 def student_faults(
     key: str,
-    fusion: FoldSettings,
+    fusion: FusionSettings,
     settings: StudentSettings,
     fused: Sequence[str],
     teaches: FusedSettings | None,
@@ -107,4 +110,12 @@ def student_faults(
             got=f"{teacher}, with fit_on: {teaches.fit_on}",
             expected="a fused row that learns out of fold",
             next_step=f"write `teacher: {POOL}`, or take another fused row",
+        )
+    elif settings.exchanged and fusion.pool:
+        yield ParamsError(
+            "models from outside can't label rows whose values were exchanged",
+            where=f"{where}.exchanged",
+            got=f"exchanged: {settings.exchanged}, and {', '.join(fusion.pool)} in fusion.pool",
+            expected="exchanged: 0",
+            next_step="write it, or leave fusion.pool empty",
         )

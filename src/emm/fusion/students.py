@@ -10,6 +10,7 @@ from emm.config.project import Project
 from emm.core.files import write_json
 from emm.data.tables.soft_targets import with_soft_targets
 from emm.fusion.emm import EMM
+from emm.fusion.exchanged_rows import add_exchanged
 from emm.fusion.member_facts import save_facts
 from emm.fusion.settings import FusedSettings, FusionSettings
 from emm.fusion.student_settings import (
@@ -18,8 +19,9 @@ from emm.fusion.student_settings import (
     split_student,
     student_faults,
 )
-from emm.fusion.teacher import Lesson, TeacherFiles, lesson_of, say_lesson
+from emm.fusion.teacher import Lesson, TeacherFiles, lesson_of, open_teacher, say_lesson
 from emm.fusion.train import NOT_SET
+from emm.fusion.trained_models import own_networks
 from emm.models import model_class
 from emm.training.auto import complete_recipe
 from emm.training.checkpoint import Checkpoint
@@ -98,9 +100,13 @@ def teach(
     """The context with the soft targets of a student's rows, and what its teacher says of them."""
     if student.files is None:
         return context, None
-    lesson = lesson_of(context, student.files, fusion, seed)
+    settings = student.settings
+    teacher = open_teacher(context, student.files, fusion, seed)
+    lesson = lesson_of(context, teacher, fusion)
     say_lesson(student.name, seed, lesson, context.schema.tasks)
-    rows = with_soft_targets(context.train, lesson.logits, student.settings.distillation)
+    rows = with_soft_targets(context.train, lesson.logits, settings.distillation)
+    if settings.exchanged:
+        rows = add_exchanged(rows, context, teacher, fusion, settings.exchanged)
     return replace(context, train=rows), lesson
 
 
@@ -138,6 +144,7 @@ def _described(
         "teacher": settings.teacher if student.files else None,
         "soft_targets": settings.soft_targets,
         "temperature": settings.temperature,
+        "exchanged": settings.exchanged if student.files else 0.0,
         "seeds": list(seeds),
         "scores": scores if lessons else {},
         "outside": list(lessons[0].outside) if lessons else [],
@@ -159,7 +166,13 @@ def read_student(
         teaches, _ = recipe.read_model(f"train.{teacher}", EMM, FusedSettings, NOT_SET)
     for fault in student_faults(key, fusion, settings, fused, teaches, file):
         raise fault
-    files = TeacherFiles(paths.components, paths.model(teacher) if teacher else None)
+    networks = own_networks(fusion, project.active.trained)
+    files = TeacherFiles(
+        paths.components,
+        paths.model(teacher) if teacher else None,
+        {each: paths.model(each) for each in networks},
+        {each: paths.model(each) for each in fusion.trees},
+    )
     return Student(name, settings, arguments, files if settings.soft_targets else None)
 
 
@@ -172,6 +185,8 @@ def student_job(project: Project, dataset: str, model: str) -> Job:
     student = read_student(project, dataset, model, section, fusion, str(recipe.path))
     files = student.files
     sources = [files.components, files.fused] if files else []
+    if files and student.settings.exchanged:
+        sources += [*files.networks.values(), *files.trees.values()]
 
     return Job(
         training,

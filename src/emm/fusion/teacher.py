@@ -5,8 +5,8 @@ from members that were trained without the row's fold, as those on which fused m
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,23 @@ class TeacherFiles:
     """Where a teacher is stored.
 
     ``components``: the folder that the stage `decompose` wrote; ``fused``: that of a fused model
-    with all its seeds, None for the mean of the pool.
+    with all its seeds, None for the mean of the pool; ``networks``, ``trees``: those of the
+    pipeline's own members, by name, which only exchanged rows need.
     """
 
     components: Path
     fused: Path | None = None
+    networks: Mapping[str, Path] = field(default_factory=dict)
+    trees: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The teacher of one seed, and the pool of its members."""
+
+    files: TeacherFiles
+    model: EMM
+    pool: Pool
 
 
 @dataclass(frozen=True)
@@ -64,19 +76,24 @@ class Lesson:
     facts: tuple[MemberFacts, ...] = ()
 
 
-def lesson_of(
+def open_teacher(
     context: TrainingContext, files: TeacherFiles, fusion: FusionSettings, seed: int
-) -> Lesson:
-    """The predictions of the teacher of one seed. Raises ModelFileError if files don't fit."""
-    folder = files.components / f"seed-{seed}"
-    pool = load_pool(folder, context.schema_sha256)
+) -> Teacher:
+    """The teacher of one seed. Raises ModelFileError if its files don't fit."""
+    pool = load_pool(files.components / f"seed-{seed}", context.schema_sha256)
     with trusting(fusion.factories):
         if files.fused is None:
             model = _mean_of(context, pool)
         else:
             model, pool = _fused(context, files.fused / f"seed-{seed}", pool)
     attach_bags(model, context.bags)
-    model.to(context.device)
+    return Teacher(files, model.to(context.device).eval(), pool)
+
+
+def lesson_of(context: TrainingContext, teacher: Teacher, fusion: FusionSettings) -> Lesson:
+    """What a teacher says of train. Raises ModelFileError if the cached predictions don't fit."""
+    model, pool = teacher.model, teacher.pool
+    folder = teacher.files.components / f"seed-{pool.seed}"
     train, validation = fusion_rows(context, folder, pool, fusion, FusedSettings())
     logits = predict(model, train)
     facts = load_facts(folder)

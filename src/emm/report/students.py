@@ -28,7 +28,8 @@ class TeacherScores:
 @dataclass(frozen=True)
 class Lessons:
     """Content of a student's teacher.json; ``teacher``: a fused row, ``pool`` or, if the network
-    learned on labels only, None; ``outside``: members that were trained elsewhere."""
+    learned on labels only, None; ``exchanged``: the share of exchanged values in additional rows;
+    ``outside``: members that were trained elsewhere."""
 
     format: int
     network: str
@@ -36,6 +37,7 @@ class Lessons:
     soft_targets: float
     temperature: float
     seeds: tuple[int, ...]
+    exchanged: float = 0.0
     scores: Mapping[str, TeacherScores] = field(default_factory=dict)
     outside: tuple[str, ...] = ()
 

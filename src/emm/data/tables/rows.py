@@ -173,7 +173,8 @@ class Rows(Protocol):
         """The rows at ``index`` [B], in ascending order."""
 
     def task(self, number: int) -> Self:
-        """The labelled rows of one task, in order, with its labels [N', 1] only."""
+        """The rows of one task that teach, in order, with its labels [N', 1] only: the labelled
+        ones, or all with soft targets."""
 
     def with_cached_predictions(self, predictions: Tensor) -> Self:
         """The same rows with ``predictions`` [N, K] as input of a fused model."""
@@ -192,19 +193,21 @@ def rows_of_task(rows: Any, number: int) -> Any:
     """See `Rows.task`; ``rows`` are `RowTensors` or a `Stream`."""
     kind = rows.kinds[number] if rows.kinds else BINARY
     label = rows.labels[:, number : number + 1]
-    if rows.soft_targets is not None:
+    taught = rows.soft_targets is not None  # rows without a label learn, too
+    if taught:
         own = rows.soft_targets[:, output_columns(rows.outputs, number)]
         rows = replace(rows, soft_targets=own.contiguous())
-    if rows.partly_labelled:
+    elif rows.partly_labelled:
         labelled = (~label.isnan()).flatten().nonzero().squeeze(1)
         if len(labelled) < len(rows):
             rows, label = rows.rows(labelled), label.index_select(0, labelled)
+    unknown = taught and rows.partly_labelled
     return replace(
         rows,
-        labels=label.to(torch.uint8) if kind == BINARY else label.contiguous(),
+        labels=label.to(torch.uint8) if kind == BINARY and not unknown else label.contiguous(),
         kinds=() if kind == BINARY else (kind,),
         outputs=(rows.outputs[number],) if kind == CLASSES else (),
-        partly_labelled=False,
+        partly_labelled=unknown,
     )
 
 
