@@ -21,6 +21,7 @@ from emm.data.tables.rows import Rows
 from emm.data.tables.schema import BINARY, Schema, load_schema, schema_hash
 from emm.fusion.member_facts import MEMBERS, load_facts, pool_facts
 from emm.fusion.scored import load_scored, with_scores
+from emm.fusion.student_settings import TEACHER
 from emm.metrics.funnels import funnel_metrics
 from emm.metrics.tasks import task_metrics, task_predictions
 from emm.nn.bags import BagStore, attach_bags
@@ -29,7 +30,7 @@ from emm.training.bags import load_bags
 from emm.training.devices import use_device
 from emm.training.fit import predict
 from emm.training.history import HISTORY
-from emm.training.store import DESCRIPTION, inputs_of, load_model
+from emm.training.store import load_models
 
 
 def evaluate(
@@ -50,7 +51,8 @@ def evaluate(
     """Score the model in the folder ``models`` on test, for every seed.
 
     Writes metrics.json, predictions.safetensors, history.json and, for a searched model,
-    architecture.json, for a fused one of outside models members.json, to ``out``. ``bins``: of the
+    architecture.json, for a fused one of outside models members.json, for a student teacher.json,
+    to ``out``. ``bins``: of the
     calibration error; ``gauc_key``: the column that groups the rows of the GAUC, None for no GAUC;
     ``sample_weights``: weigh the rows; ``memory_gib``: see `emm.data.tables.memory.open_splits`.
     Raises ParamsError if the rows are to be weighed and have no weights.
@@ -93,13 +95,14 @@ def evaluate(
 
 
 def _copy_records(models: Path, out: Path, seeds: Sequence[int]) -> None:
-    """Copy what training wrote about the model: its history, its members and its architecture."""
+    """Copy what training wrote about the model: history, members, architecture and teacher."""
     write_json(out / HISTORY, _history(models / HISTORY))
     members = [load_facts(models / f"seed-{seed}") for seed in seeds]
     if any(members):
         write_json(out / MEMBERS, pool_facts(seeds, members))
-    if (models / ARCHITECTURE).exists():
-        shutil.copyfile(models / ARCHITECTURE, out / ARCHITECTURE)
+    for name in (ARCHITECTURE, TEACHER):
+        if (models / name).exists():
+            shutil.copyfile(models / name, out / name)
 
 
 @dataclass(frozen=True)
@@ -115,20 +118,8 @@ def _predict(
     folder: Path, schema: Schema, identity: str, test: Rows, bags: BagStore | None
 ) -> tuple[Tensor, Size]:
     """Logits [N, O] of the model in ``folder``, or of the single-task models in its subfolders."""
-    multi_task = (folder / DESCRIPTION).exists()
-    folders = [folder] if multi_task else [folder / task for task in schema.tasks]
     columns, sizes = [], []
-    for each in folders:
-        model, description = load_model(each, identity, inputs_of(schema))
-        expected = schema.tasks if multi_task else (each.name,)
-        if description.tasks != expected:
-            raise ModelFileError(
-                f"the stored model {each} is for other tasks",
-                where=each,
-                got=description.tasks,
-                expected=expected,
-                next_step="dvc repro",
-            )
+    for model, _, each in load_models(folder, schema, identity):
         attach_bags(model, bags)
         rows = with_scores(model, load_scored(each, model), "test", test)
         columns.append(predict(model.to(test.labels.device), rows).cpu())

@@ -101,7 +101,7 @@ def _summary(member: MemberDescription) -> Iterator[str]:
 
 def _scored(opened: Opened, processed: Path) -> tuple[dict[str, Values], Gives, str | None]:
     """The logits of the labelled splits, what the model gives, and a sentence about that."""
-    if _has_logits(opened):
+    if has_logits(opened):
         found = {split: _predicted(opened, processed, split, exact=True) for split in LABELLED}
         return found, "probability", None
     predictions = {split: _predicted(opened, processed, split) for split in LABELLED}
@@ -111,7 +111,7 @@ def _scored(opened: Opened, processed: Path) -> tuple[dict[str, Values], Gives, 
     return found, gives, how
 
 
-def _has_logits(opened: Opened) -> bool:
+def has_logits(opened: Opened) -> bool:
     """Whether the model has the exact logits of what its file proves to be probabilities."""
     model, entry = opened.model, opened.entry
     return entry.gives is None and model.gives == "probability" and hasattr(model, "logits")
@@ -129,7 +129,7 @@ def _write(
     if isinstance(join, Torch):
         return Join("torch")
     if isinstance(join, Opaque):
-        exact, context = _has_logits(opened), opened.context
+        exact, context = has_logits(opened), opened.context
         test = _predicted(opened, processed, "test", exact=exact)
         test = test if exact else to_logits(test, gives, context.kind, context.target)
         _save(out, logits | {"test": test})

@@ -113,10 +113,10 @@ class Encoder:
         self.check_columns(rows.columns)
         found, reasons = list[pl.Series](), pl.repeat(None, len(rows), dtype=pl.String, eager=True)
         for given in self.inputs.columns:
-            series, bad, what = self._read(rows[given.name], given)
+            series, bad, what = self._read(rows.get_column(given.name), given)
             found += series
             if bad is not None and bad.any():
-                reasons = _where(reasons, bad, f"the column {given.name!r} isn't {what}")
+                reasons = with_reason(reasons, bad, f"the column {given.name!r} isn't {what}")
         return Prepared(pl.DataFrame(found), reasons)
 
     def encode(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -140,20 +140,9 @@ class Encoder:
         encoded = encode_sparse(rows.lazy(), self.vocabularies, names).select(columns).collect()
         return encoded.with_columns(encode_lists(rows[bag], self.vocabularies) for bag in self.bags)
 
-    def check_columns(self, names: Sequence[str]) -> None:
+    def check_columns(self, names: Sequence[str], where: object = "the new rows") -> None:
         """Raise ParamsError unless every raw column is among ``names``."""
-        missing = [column.name for column in self.columns if column.name not in names]
-        if not missing:
-            return
-        first = f"{missing[0]!r}; {nearest(missing[0], names)}"
-        more = f", and {len(missing) - 1} more: {', '.join(missing[1:])}" if missing[1:] else ""
-        raise ParamsError(
-            f"there is no column {first}{more}",
-            where="the new rows",
-            got=", ".join(names)[:500],
-            expected=f"{len(self.columns)} columns: {', '.join(c.name for c in self.columns)}",
-            next_step="name the columns as in the raw files on which the model was trained",
-        )
+        require_columns([column.name for column in self.columns], names, where)
 
     @cached_property
     def _known(self) -> Mapping[str, pl.Series]:
@@ -208,6 +197,23 @@ def open_encoder(folder: Path) -> Encoder:
     return Encoder(schema, vocabularies, load_inputs(folder, schema))
 
 
+def require_columns(wanted: Sequence[str], names: Sequence[str], where: object) -> None:
+    """Raise ParamsError unless every column that is ``wanted`` is among ``names``."""
+    missing = [name for name in wanted if name not in names]
+    if not missing:
+        return
+    first = f"{missing[0]!r}; {nearest(missing[0], names)}"
+    more = f", and {len(missing) - 1} more: {', '.join(missing[1:])}" if missing[1:] else ""
+    raise ParamsError(
+        f"there is no column {first}{more}"[:1000],
+        where=where,
+        got=", ".join(names)[:500],
+        expected=f"{len(wanted)} columns: {', '.join(wanted)}"[:2000],
+        next_step="name the columns as in the raw files on which the model was trained; where its "
+        "features come from several files, give one table that has them all",
+    )
+
+
 def _kind(given: Input) -> RawKind:
     if given.role == DENSE:
         return NUMBER
@@ -221,7 +227,7 @@ def _features(given: Input, dense: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in dense if name in parts)
 
 
-def _where(reasons: pl.Series, bad: pl.Series, reason: str) -> pl.Series:
+def with_reason(reasons: pl.Series, bad: pl.Series, reason: str) -> pl.Series:
     """The reasons with one more, where there was none."""
     frame = pl.DataFrame({"reason": reasons, "bad": bad})
     first = pl.when(pl.col("reason").is_null() & pl.col("bad")).then(pl.lit(reason))

@@ -9,7 +9,9 @@ from emm.data.custom.columns import as_bag, as_dense, as_sparse, cast_time
 from emm.data.custom.dates import DateFeatures
 from emm.data.custom.numbers import Notation
 from emm.data.custom.read_files import as_null
-from emm.data.tables.inputs import Input, TextForm, ValueType
+from emm.data.tables.inputs import DENSE, SPARSE, Input, Inputs, TextForm, ValueType
+from emm.data.tables.kinds import INTEGER, NUMBER, TEXT, RawKind
+from emm.data.tables.names import stored_name
 
 _WHOLE = r"^[+-]?\d+(?:\.0*)?$"
 _FRACTION = r"\.0*$"
@@ -95,6 +97,22 @@ def bag_values(column: pl.Series, given: Input) -> pl.Series:
     if isinstance(dtype, pl.List) and dtype.inner.is_float() and given.type not in _FLOATS:
         raise refused(given, dtype, f"lists of {_SHOWN.get(given.type, given.type)}")
     return column.to_frame().select(as_bag(column, separator or "").alias(column.name)).to_series()
+
+
+def raw_values(column: pl.Series, name: str, kind: RawKind, inputs: Inputs) -> Read:
+    """The values of a raw column as preprocess.raw keeps them, and where one isn't of its kind."""
+    unused = Input(name, DENSE if kind == NUMBER else SPARSE, kind)
+    given = next((each for each in inputs.columns if each.name == name), unused)
+    column = clean(column.rename(stored_name(name)), given, inputs.text, trims=inputs.trims)
+    if kind == NUMBER:
+        values, bad = dense_values(column, given, custom=inputs.text is not None)
+    elif kind == INTEGER:
+        values, bad = _to_whole(column, given, column)
+    else:
+        whole = column.dtype.is_temporal()
+        empty = pl.Series([], dtype=pl.String)
+        values, bad = (column.cast(pl.String), None) if whole else _to_text(column, given, empty)
+    return values.rename(name), bad
 
 
 def refused(given: Input, dtype: object, expected: str) -> DataError:
@@ -183,6 +201,8 @@ def _values(known: pl.Series) -> str:
 def _long(series: pl.Series, rows: int) -> pl.Series:
     return series if len(series) == rows else pl.repeat(series[0], rows, eager=True)
 
+
+KINDS: Mapping[RawKind, str] = {TEXT: "text", NUMBER: "a number", INTEGER: "a whole number"}
 
 _FLOATS = ("number", "single")
 _SHOWN: Mapping[ValueType, str] = {"integer": "whole numbers", "unsigned": "whole numbers"}

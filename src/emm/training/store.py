@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import safetensors
 import torch
@@ -140,6 +140,34 @@ def load_model(
     except (RuntimeError, TypeError, ValueError) as error:
         raise _refused(folder, f"doesn't fit its description: {error}") from error
     return model.eval(), description
+
+
+class Stored(NamedTuple):
+    """A stored model, and its folder."""
+
+    model: nn.Module
+    description: Description
+    folder: Path
+
+
+def load_models(folder: Path, schema: Schema, schema_sha256: str) -> list[Stored]:
+    """The model of all tasks in ``folder``, or the single-task models in its subfolders, in the
+    order of the tasks. Raises ModelFileError, see `load_model`."""
+    multi_task = (folder / DESCRIPTION).exists()
+    found = []
+    for each in [folder] if multi_task else [folder / task for task in schema.tasks]:
+        model, description = load_model(each, schema_sha256, inputs_of(schema))
+        expected = schema.tasks if multi_task else (each.name,)
+        if description.tasks != expected:
+            raise ModelFileError(
+                f"the stored model {each} is for other tasks",
+                where=each,
+                got=description.tasks,
+                expected=expected,
+                next_step="dvc repro",
+            )
+        found.append(Stored(model, description, each))
+    return found
 
 
 def _refused(

@@ -182,4 +182,5 @@ DATASET = Dataset(
     },
     read=_read,
     weight="instance_weight",
+    fields=COLUMNS,
 )

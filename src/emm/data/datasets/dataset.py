@@ -63,6 +63,7 @@ class Dataset:
         inferred: columns whose use was inferred.
         raw_kinds: kinds of the raw columns (`emm.data.tables.raw`); none: those of what is read.
         inputs: how the features are read of new rows; None: as their kinds say.
+        fields: names of all columns of a raw file, if it has every feature and no header.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Dataset:
     inferred: tuple[InferredColumn, ...] = ()
     raw_kinds: Mapping[str, RawKind] = field(default_factory=dict)
     inputs: Inputs | None = None
+    fields: tuple[str, ...] = ()
 
 
 DATASETS = {

@@ -10,6 +10,7 @@ import polars as pl
 from emm.core.errors import DataError, ParamsError
 from emm.core.process import keep_freed_memory
 from emm.data.datasets.dataset import Dataset
+from emm.data.prepare.about_train import with_train
 from emm.data.prepare.bags import Splits, WrittenBags, number_bags, write_bags
 from emm.data.prepare.groups import write_groups
 from emm.data.prepare.ingest import Wanted, ingest, wanted_of
@@ -82,7 +83,7 @@ def preprocess(
         write_groups(dataset.split, splits["train"], schema, out)
         kept.write(splits, out, ROW_GROUP)
         inputs = dataset.inputs or inputs_of_kinds(schema, kept.kinds)
-        write_inputs(inputs, out / RAW / INPUTS)
+        write_inputs(with_train(inputs, out, schema), out / RAW / INPUTS)
 
 
 def _check_bags(dataset: Dataset, *, bags: bool) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -76,11 +76,31 @@ class TextForm:
 
 
 @dataclass(frozen=True)
+class Bins:
+    """How the stored values of a dense column are distributed over train.
+
+    ``edges``: ascending; a value belongs to the bin above the last edge that isn't larger.
+    ``shares``: of all rows, in each bin, one more than edges, and at the end the missing ones'.
+    """
+
+    edges: tuple[float, ...]
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Inputs:
-    """The columns that are read of new rows; ``text``: of custom data, None for a known dataset."""
+    """The columns that are read of new rows, and what is known about train besides the schema.
+
+    Attributes:
+        text: of custom data; None for a known dataset.
+        given_click: whether the funnel's conversions are known after a click only.
+        bins: of the dense columns, by their stored names.
+    """
 
     columns: tuple[Input, ...]
     text: TextForm | None = None
+    given_click: bool = False
+    bins: Mapping[str, Bins] = field(default_factory=dict)
 
     @property
     def trims(self) -> bool:

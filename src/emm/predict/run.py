@@ -1,0 +1,165 @@
+"""Predict the rows of files in bounded memory."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from emm.core.errors import DataError, ParamsError
+from emm.core.files import atomic_file
+from emm.core.process import keep_freed_memory
+from emm.core.progress import Report, progress, say
+from emm.predict.drift import Drift, drift_from, drift_line, write_drift
+from emm.predict.files import Table, is_packed, open_table, unpacked
+from emm.predict.model import RowModel
+from emm.predict.output import Output, Places, places_of, require_suffix
+from emm.predict.predictor import UNIT, Predictor, at_places
+from emm.predict.reading import Block, Refusals, count_rows, read_blocks, text_of
+from emm.predict.units import Part, regrouped
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written: ``rows`` of predictions, ``refused`` of them nulls, listed in ``rejected``
+    with their reasons."""
+
+    rows: int
+    refused: int
+    seconds: float
+    rejected: Path
+    drift: Path
+
+
+@dataclass
+class _Run:
+    """The rows of files on their way; ``done``: how many have been predicted."""
+
+    predictor: Predictor
+    refusals: Refusals
+    drift: Drift
+    places: Places
+    as_logits: bool
+    done: int = 0
+
+    def predicted(self, tables: Iterator[Table], report: Report) -> Iterator[pl.DataFrame]:
+        """Yield rows of the output, part by part."""
+        started = time.monotonic()
+        for part in regrouped(self._parts(tables), UNIT):
+            logits = self.predictor.model.logits(part.features, part.raw)
+            found = self.predictor.outputs(logits, as_logits=self.as_logits)
+            if not part.good.all():
+                found = at_places(found, part.good)
+            yield part.places.hstack(found.get_columns())
+            self.done += len(part.places)
+            rate = self.done / max(time.monotonic() - started, 1e-9)
+            report(self.done, f"{rate:,.0f} rows/s")
+
+    def _parts(self, tables: Iterator[Table]) -> Iterator[Part]:
+        key = [self.places.key] if self.places.key else []
+        columns = list(dict.fromkeys([*self.predictor.columns, *key]))
+        for table in tables:
+            for block in read_blocks(table, columns, self.refusals):
+                yield self._part(block)
+
+    def _part(self, block: Block) -> Part:
+        encoded = self.predictor.encode(block.rows)
+        bad = encoded.reasons.is_not_null()
+        if bad.any():
+            lines, texts = block.lines.filter(block.readable), text_of(block.rows.filter(bad))
+            self.refusals.add(block.file, lines.filter(bad), encoded.reasons.drop_nulls(), texts)
+            self.refusals.taken()
+        self.drift.add(encoded.features, encoded.missing)
+        good = at_places((~bad).alias("good").to_frame(), block.readable).to_series()
+        return Part(
+            self.places.of(block), good.fill_null(value=False), encoded.features, encoded.raw
+        )
+
+
+def predict_files(
+    model: RowModel,
+    files: Sequence[Path],
+    out: Path,
+    *,
+    as_logits: bool = False,
+    processed: Path | None = None,
+) -> Written:
+    """Write a row of predictions for every row of the files, in order, to ``out``.
+
+    The columns are `Places` and those of `Predictor.predict`, or with ``as_logits`` of
+    `Predictor.logits`. Rows that can't be used have nulls, and OUT.rejected.jsonl lists them.
+    OUT.drift.json says how the rows differ from those of train; ``processed``: see `drift_from`.
+    Files are replaced when all is done. Raises ParamsError for a missing column, and DataError if a
+    file, or every row, can't be used.
+    """
+    require_suffix(out)
+    if out.resolve() in {path.resolve() for path in files}:
+        raise ParamsError("the predictions would replace their rows", where=out, next_step="--out")
+    keep_freed_memory()
+    rejected, drift_file = _next_to(out, "rejected.jsonl"), _next_to(out, "drift.json")
+    predictor, started = Predictor(model), time.monotonic()
+    drift = drift_from(model.encoder, processed)
+    # The outer one removes what killed processes left next to OUT, so that it must come first.
+    with atomic_file(out) as temporary, _scratch(out) as scratch:
+        plain = {
+            path: open_table(path, path.name, predictor) for path in files if not is_packed(path)
+        }
+        places = places_of([*plain.values()], model.encoder, len(files))
+        total = sum(map(count_rows, plain.values())) if len(plain) == len(files) else None
+        tables, output = _tables(files, plain, predictor, scratch), Output(temporary, out, scratch)
+        with atomic_file(rejected) as listing, listing.open("w", encoding="utf-8") as lines:
+            run = _Run(predictor, Refusals(lines), drift, places, as_logits)
+            with progress("Predicting", total) as report:
+                for rows in run.predicted(tables, report):
+                    output.write(rows)
+        _require_usable(run, rejected)
+        output.close()
+        columns = write_drift(drift, drift_file)
+    if not run.refusals.count:
+        rejected.unlink()
+    say(drift_line(columns))
+    seconds = time.monotonic() - started
+    return Written(run.done, run.refusals.count, seconds, rejected, drift_file)
+
+
+def _require_usable(run: _Run, rejected: Path) -> None:
+    if run.refusals.count == run.done:
+        raise DataError(
+            "no row can be predicted",
+            where=rejected if run.done else None,
+            got=f"{run.done:,} rows, of which none can be used" if run.done else "no rows",
+            next_step="look at the reasons there, and correct the rows" if run.done else None,
+        )
+
+
+def _tables(
+    files: Sequence[Path], plain: dict[Path, Table], predictor: Predictor, scratch: Path
+) -> Iterator[Table]:
+    """The files, unpacked one at a time."""
+    for path in files:
+        if path in plain:
+            yield plain[path]
+        else:
+            with unpacked(path, scratch) as file:
+                yield open_table(file, path.name, predictor)
+
+
+def _next_to(out: Path, end: str) -> Path:
+    return out.with_name(f"{out.name}.{end}")
+
+
+@contextmanager
+def _scratch(out: Path) -> Iterator[Path]:
+    """A folder next to ``out`` for what is written on the way; those of killed processes go when
+    ``out`` is written again, by their names."""
+    folder = out.with_name(f".{out.name}.parts.{os.getpid()}.tmp")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
