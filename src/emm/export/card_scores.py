@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from emm.core.errors import DataError
 from emm.metrics.procedures import Interval
@@ -13,19 +13,12 @@ from emm.report.markdown import NOTHING, markdown_table
 from emm.report.new_rows import aucs_of_new_rows
 from emm.report.predictions import Predictions, read_predictions, rows_by_step, rows_by_task
 from emm.report.remarks import intervals_of
-from emm.report.results import (
-    ClassScores,
-    Evaluation,
-    ModelResults,
-    RegressionScores,
-    Scores,
-    read_results,
-)
+from emm.report.results import AnyScores, Evaluation, ModelResults, read_results
 from emm.report.summary import Summary, summarise
 from emm.report.tables import decimals
 from emm.report.task_summaries import AnySummary, per_seed, rounded
 
-Kind = TypeVar("Kind", Scores, ClassScores, RegressionScores)
+Kind = TypeVar("Kind", bound=AnyScores)
 
 _TYPES = {
     "auc": ("roc_auc", "AUC"),
@@ -148,7 +141,7 @@ def _only(results: ModelResults, number: int) -> ModelResults:
 
 
 def _of_seed(scores: Kind, number: int) -> Kind:
-    values = {each.name: getattr(scores, each.name) for each in fields(scores)}
+    values: dict[str, Any] = {each.name: getattr(scores, each.name) for each in fields(scores)}
     return replace(scores, **{k: None if v is None else (v[number],) for k, v in values.items()})
 
 

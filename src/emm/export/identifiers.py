@@ -41,7 +41,8 @@ def identifying_columns(schema: Schema, vocabularies: pl.DataFrame) -> dict[str,
     Judged by the names of the columns, the key of the split, and the first values: a list of this
     kind is never complete.
     """
-    names = {each.name: each.cardinality for each in (*schema.sparse, *schema.bags)}
+    names = {each.name: each.cardinality for each in schema.sparse}
+    names |= {each.name: each.cardinality for each in schema.bags}
     found = {}
     for name, cardinality in names.items():
         values = vocabularies.filter(pl.col("column") == name)["value"].head(_SAMPLE)
@@ -59,5 +60,5 @@ def _reasons(schema: Schema, name: str, cardinality: int, values: pl.Series) -> 
     if cardinality > FEW and (people or words & _NAMES):
         yield "its name speaks of people"
     for what, pattern in _VALUES.items():
-        if len(values) and (values.str.contains(pattern).mean() or 0) > 0.5:
+        if 2 * int(values.str.contains(pattern).sum()) > len(values):
             yield f"they look like {what}"
