@@ -141,8 +141,11 @@ def _only(results: ModelResults, number: int) -> ModelResults:
 
 
 def _of_seed(scores: Kind, number: int) -> Kind:
-    values: dict[str, Any] = {each.name: getattr(scores, each.name) for each in fields(scores)}
-    return replace(scores, **{k: None if v is None else (v[number],) for k, v in values.items()})
+    own: Any = scores
+    values = {each.name: getattr(scores, each.name) for each in fields(scores)}
+    one = {name: None if value is None else (value[number],) for name, value in values.items()}
+    found: Kind = replace(own, **one)
+    return found
 
 
 def _rates(predictions: Predictions, facts: DatasetFacts, task: str) -> tuple[float, float]:
