@@ -89,6 +89,8 @@ bench: setup ## Run the benchmarks: preprocessing, quoted text, outside models, 
 	python -m benchmarks.delimited
 	@echo "==> scoring of outside models"
 	python -m benchmarks.outside
+	@echo "==> boosted trees compared with scikit-learn (needs data/processed/census-income from make repro)"
+	python -m benchmarks.trees
 	@echo "==> streamed training"
 	python -m benchmarks.stream
 	@echo "==> metrics"
