@@ -3,7 +3,7 @@
 Shapes: N rows, W columns of scores.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,12 +15,11 @@ import torch
 from numpy.typing import NDArray
 from polars.selectors import by_name
 
-from emm.config.project import Project
 from emm.core.errors import ModelFileError
 from emm.data.tables.kinds import RawKind
+from emm.data.tables.schema import Schema
 from emm.fusion.members import Members
 from emm.fusion.outside_models import read_stored
-from emm.fusion.settings import FusionSettings
 from emm.outside.check import Opened, open_entry, with_gives
 from emm.outside.logits import Values, to_logits
 from emm.outside.matching import Matches
@@ -29,9 +28,8 @@ from emm.outside.onnx import OnnxLayers
 from emm.outside.open import join_of
 from emm.outside.score import has_logits
 from emm.outside.scorer import CutNetwork
-from emm.outside.settings import Gives
+from emm.outside.settings import Gives, OutsideModel
 from emm.outside.typed import model_rows
-from emm.predict.encoder import Encoder
 from emm.training.store import load_weights
 
 Scores = NDArray[np.float32]
@@ -62,29 +60,38 @@ class OutsideScorer:
         return np.ascontiguousarray(self.score(batch), np.float32)
 
 
+@dataclass(frozen=True)
+class OutsidePool:
+    """The entries of the pool by name; ``scores``: the folder of what the stage `score` found out
+    about them; ``where``: of the entries, for messages."""
+
+    entries: Mapping[str, OutsideModel]
+    scores: Path
+    where: str
+
+
 def open_members(
-    members: Members, project: Project, dataset: str, encoder: Encoder
+    members: Members, pool: OutsidePool, processed: Path, schema: Schema
 ) -> dict[str, OutsideScorer]:
-    """Open the members of a fused model that it can't compute, by the entries of its recipe.
+    """Open the members of a fused model that it can't compute, by the entries of its pool.
 
     Raises ModelFileError if a file isn't the one that was fused.
     """
-    recipe, paths = project.recipe(dataset), project.paths(dataset)
-    pool = recipe.read("fusion", FusionSettings).pool
     sources = {each.name: each.source_sha256 for each in members.all}
     opaque = {each.name for each in members.opaque}
     found = {}
     for name in members.scored_names:
-        where = f"{recipe.path}: fusion.pool.{name}"
-        if name not in pool:
+        where, folder = f"{pool.where}.{name}", pool.scores / name
+        entry = pool.entries.get(name)
+        if entry is None:
             raise _changed(name, where, "no such entry")
-        member = read_stored(paths.scores(), name, pool[name])
+        member = read_stored(pool.scores, name, entry)
         if member.sha256 != sources[name]:
-            raise _changed(name, pool[name].path, f"sha256 {member.sha256}")
-        opened = open_entry(name, pool[name], paths.processed, encoder.schema, where)
+            raise _changed(name, entry.path, f"sha256 {member.sha256}")
+        opened = open_entry(name, entry, processed, schema, where)
         opened = replace(opened, matches=Matches(member.inputs))
         opened = with_gives(opened, member.gives)
-        found[name] = OutsideScorer(opened, _score(opened, member, paths.scores(name), opaque))
+        found[name] = OutsideScorer(opened, _score(opened, member, folder, opaque))
     return found
 
 

@@ -23,7 +23,7 @@ from emm.nn.bags import BagStore, attach_bags
 from emm.outside.factories import trusting
 from emm.predict.encoder import Encoder, open_encoder
 from emm.predict.model import Logits
-from emm.predict.outside import OutsideScorer, open_members
+from emm.predict.outside import OutsidePool, OutsideScorer, open_members
 from emm.training.devices import use_device
 from emm.training.fit import predict
 from emm.training.settings import TrainingSettings
@@ -101,28 +101,38 @@ def open_row(
     """
     dataset, recipe, model = _parts(row)
     project = load_project(file, recipe)
-    settings = project.recipe(dataset)
+    settings, paths = project.recipe(dataset), project.paths(dataset)
     training = settings.read("training", TrainingSettings)
     fusion = settings.read("fusion", FusionSettings)
-    paths = project.paths(dataset)
     known = sorted(each.name for each in paths.model("").glob("*") if each.is_dir())
     choose("trained model", model, known, paths.model(""), "dvc repro, or dvc checkout")
-    folder = _seed_folder(paths.model(model), training.seeds if seed is None else (seed,))
     device = use_device(
         training.device,
         training.threads if threads is None else threads,
         deterministic=training.deterministic,
     )
-    encoder = open_encoder(paths.processed)
+    folder = _seed_folder(paths.model(model), training.seeds if seed is None else (seed,))
+    pool = OutsidePool(fusion.pool, paths.scores(), f"{settings.path}: fusion.pool")
     with trusting(fusion.factories):
-        found = load_models(folder, encoder.schema, schema_hash(paths.schema))
+        return Row(open_stored(folder, paths.processed, device, pool), paths.processed)
+
+
+def open_stored(
+    folder: Path, processed: Path, device: torch.device, pool: OutsidePool
+) -> StoredModel:
+    """Open a trained model of one seed; factories must be trusted.
+
+    ``processed``: the data on which it was trained; ``pool``: of a fused model.
+    """
+    encoder = open_encoder(processed)
+    found = load_models(folder, encoder.schema, schema_hash(processed / "schema.json"))
     scorers = dict[str, OutsideScorer]()
     for each in found:
         if isinstance(each.model, EMM):
-            pool: Members = bind(Members, each.description.arguments["pool"], "pool", [])
-            scorers |= open_members(pool, project, dataset, encoder)
+            members: Members = bind(Members, each.description.arguments["pool"], "pool", [])
+            scorers |= open_members(members, pool, processed, encoder.schema)
     networks = tuple(each.model.to(device) for each in found)
-    return Row(StoredModel(encoder, networks, device, scorers), paths.processed)
+    return StoredModel(encoder, networks, device, scorers)
 
 
 def _parts(row: str) -> tuple[str, str | None, str]:
