@@ -12,6 +12,8 @@ from emm.config.project import load_project
 from emm_dvc.accept.accept import changed_stages
 from emm_dvc.accept.lock import relock
 from emm_dvc.repro.graph import ask_plan
+from emm_dvc.rows import fix_rows
+from tests.configuration import Tree, edit
 
 ROOT = Path(__file__).parents[2]
 FILES = (
@@ -119,6 +121,24 @@ def test_the_section_of_a_single_task_network_reruns_what_is_fused_from_it(
     after = downstream(changed)
     assert kinds(after) == {"pretrain", "decompose", "train-emm", "evaluate", "report"}
     assert f"evaluate@{MMOE}" not in after
+
+
+def test_a_student_reruns_its_evaluation_and_only_its_teacher_reruns_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def activate(tree: Tree) -> None:
+        tree.update(students=["small", "labels"], table=[*tree["table"], "small", "labels"])
+
+    section = {"network": "ple", "teacher": "emm", "soft_targets": 0.5}
+    sections = {"small": section, "labels": {"network": "ple", "soft_targets": 0}}
+    edit(project / "params.yaml", activate)
+    edit(project / RECIPE, lambda tree: tree["train"].update(sections))
+    fix_rows(project / "dvc.yaml", project / "params.yaml")
+    monkeypatch.chdir(project)
+    found, student = ask_plan([]).downstream, f"train-student@{DATASET}-small"
+    assert {*found[student]} == {f"evaluate@{DATASET}-small", f"report@{DATASET}"}
+    assert student in found[f"train-emm@{DATASET}-emm"]
+    assert student not in found[f"train-emm@{DATASET}-emm_paper"]
 
 
 @pytest.mark.parametrize(
