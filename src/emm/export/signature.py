@@ -134,10 +134,11 @@ def read_signature(folder: Path, *, verify: bool = True) -> BundleSignature:
 def _verify(folder: Path, signature: BundleSignature) -> None:
     if MODEL not in signature.files:
         raise _refused(folder, f"names no {MODEL}")
+    for name in signature.files:
+        if not (folder / name).resolve().is_relative_to(folder.resolve()):
+            raise _refused(folder, f"names a file outside of it: {name}")
     for name, expected in signature.files.items():
         path = folder / name
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise _refused(folder, f"names a file outside of it: {name}")
         if not path.is_file():
             raise _refused(folder, f"lacks the file {name}")
         # The size first: a file that has grown isn't read.
