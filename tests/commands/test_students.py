@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.commands.copies import PAPER, Copy, put
+from tests.commands.copies import DATA, PAPER, Copy, put
 from tests.configuration import Tree
 
 SMALL: dict[str, Any] = {"network": "shared_bottom", "learning_rate": 0.01}
@@ -84,3 +84,12 @@ def test_a_student_without_a_section_or_a_network_is_an_error(copy: Copy) -> Non
 def test_a_name_stands_for_one_model(copy: Copy) -> None:
     copy.activate(students=["emm"])
     assert "students: 'emm' is in fused, too" in copy.faults()
+
+
+def test_a_pool_of_one_task_does_not_teach(copy: Copy) -> None:
+    with_student(copy)
+    copy.activate(fused=[], table=["tm-1", "tm-2", "small"])
+    copy.edit(DATA, lambda tree: tree.update(tasks=["income"]))
+    assert "a pool teaches two tasks or more" in copy.faults()
+    copy.edit(PAPER, put("train.small", soft_targets=0.0))
+    copy.check()

@@ -21,6 +21,14 @@ def student_contradictions(known: Known) -> Iterator[ParamsError]:
         teacher = settings.fused_teacher
         teaches = fused_section(known, teacher)[1] if teacher in fused else None
         yield from student_faults(key, known.fusion, settings, fused, teaches, path)
+        if settings.soft_targets and len(known.tasks) < 2:
+            yield ParamsError(
+                "a pool teaches two tasks or more",
+                where=f"{path}: {key}.soft_targets",
+                got=f"{known.dataset} has the task {known.tasks[0]} only",
+                expected="at least two tasks, or soft_targets: 0",
+                next_step=f"write `soft_targets: 0`, or add a task in {known.data.path}",
+            )
         tasks = 1 if settings.network == "single_task" else len(known.tasks)
         yield from weighting_faults(known, key, settings, tasks)
         yield from calibrator_fault(known, key, settings.network, arguments)
