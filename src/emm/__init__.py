@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from emm.api.fusion import Components, decompose, fuse
     from emm.api.models import Model, evaluate, fit, load
     from emm.models import MODELS
+    from emm.predict.predictor import Predictor
 
 _HOMES = {
     "Dataset": "emm.api.datasets",
@@ -27,6 +28,7 @@ _HOMES = {
     "fit": "emm.api.models",
     "load": "emm.api.models",
     "MODELS": "emm.models",
+    "Predictor": "emm.predict.predictor",
 }
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "Components",
     "Dataset",
     "Model",
+    "Predictor",
     "decompose",
     "evaluate",
     "fit",

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from emm.predict.open import open_model
+from emm.api.opening import open_model
 from emm.predict.run import predict_files
 from tests.predict.projects import evaluated, inside
 from tests.predict.shops import DATA, MODELS, NAME, TRAIN, visits

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from torch import Tensor, nn
 
 from emm.api.datasets import Dataset
+from emm.api.opening import open_model
 from emm.config.binding import bind, raise_all
 from emm.config.project import FROM_DATA, split_section
 from emm.core.errors import ModelFileError, ParamsError, choose
@@ -18,6 +19,7 @@ from emm.fusion.scored import load_scored, save_scored, with_scores
 from emm.metrics.tasks import task_predictions
 from emm.models import MODELS, model_class
 from emm.nn.bags import attach_bags
+from emm.predict.predictor import Predictor
 from emm.training.context import schedule_of
 from emm.training.epochs import Epoch
 from emm.training.fit import fit as fit_network
@@ -122,17 +124,40 @@ def _check_task(dataset: Dataset, model: str, task: str | None) -> None:
         )
 
 
-def load(path: str | Path, dataset: Dataset, *, task: str | None = None) -> Model:
+@overload
+def load(path: str | Path, dataset: Dataset, *, task: str | None = None) -> Model: ...
+@overload
+def load(path: str | Path, *, seed: int | None = None) -> Predictor: ...
+
+
+def load(
+    path: str | Path,
+    dataset: Dataset | None = None,
+    *,
+    task: str | None = None,
+    seed: int | None = None,
+) -> Model | Predictor:
     """Load a trained model.
 
+    Without a dataset, its `Predictor.predict` takes frames of raw rows.
+
     Args:
-        path: a folder that a stage or `Model.save` wrote, or a file of LightGBM or XGBoost.
+        path: a row of the table of params.yaml in the current folder, such as
+            ``census-income/tuned/emm``, or an exported folder. With a dataset: a folder that a
+            stage or `Model.save` wrote, or a file of LightGBM or XGBoost.
         dataset: the data that it reads, encoded as that on which it was trained.
         task: of a LightGBM or XGBoost model, the task that it predicts.
+        seed: of a row of the table; by default the first of its recipe.
 
     Raises ModelFileError for a file that is damaged, or whose model doesn't read this data.
     """
-    path, context = Path(path), dataset.context
+    if dataset is None:
+        return Predictor(open_model(path, seed=seed).model)
+    return _load(Path(path), dataset, task)
+
+
+def _load(path: Path, dataset: Dataset, task: str | None) -> Model:
+    context = dataset.context
     if path.is_dir():
         network, about = load_model(path, context.schema_sha256, context.inputs)
         attach_bags(network, context.bags)

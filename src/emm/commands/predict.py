@@ -5,7 +5,7 @@ from pathlib import Path
 
 from emm.core.progress import say
 from emm.predict.files import find_files
-from emm.predict.open import open_model
+from emm.api.opening import open_model
 from emm.predict.output import require_suffix
 from emm.predict.run import predict_files
 

@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 from emm.config.project import PARAMS_FILE
 from emm.core.errors import ParamsError
+from emm.export.signature import MODEL
 from emm.predict.model import RowModel
-
-ONNX = "model.onnx"
 
 
 class Opened(NamedTuple):
@@ -29,8 +28,8 @@ def open_model(
     ``seed`` and ``threads``: see `emm.predict.stored.open_row`; ``file``: the params.yaml of a row.
     """
     folder = Path(name)
-    if (folder / ONNX).exists():
-        from emm.predict.bundle import open_bundle
+    if (folder / MODEL).exists():
+        from emm.export.predicting import open_bundle
 
         if seed is not None:
             raise ParamsError(
