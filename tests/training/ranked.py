@@ -2,8 +2,8 @@
 
     python -m tests.training.ranked weighted uncertainty
 
-The words: ``weighted`` rows, ``partly`` labelled rows with all kinds of tasks, a model for these
-instead of mmoe, and a weighting rule. It joins the others if torchrun's variables are in the
+The words: ``weighted`` rows, ``partly`` labelled rows with all kinds of tasks, rows ``taught`` by
+soft targets, a model instead of mmoe for partly labelled rows, and a weighting rule. It joins the others if torchrun's variables are in the
 environment, and is the only one otherwise.
 """
 
@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 
 import torch
 
+from emm.data.tables.soft_targets import Distillation, with_soft_targets
 from emm.models import MODELS
 from emm.training.distributed import join_processes
 from emm.training.fit import fit, predict
@@ -30,6 +31,10 @@ def main() -> None:
     train, validation = (replace(rows, dense=rows.dense.double()) for rows in pair)
     if "weighted" in sys.argv:
         train = replace(train, weights=torch.linspace(0.5, 2.0, len(train)))
+    if "taught" in sys.argv:
+        columns = sum(train.outputs) or train.labels.shape[1]
+        logits = torch.randn(len(train), columns, generator=torch.Generator().manual_seed(0))
+        train = with_soft_targets(train, logits.double(), Distillation(0.7, 2.0))
     name = next((word for word in sys.argv if word in MODELS), "mmoe")
     model = (partly.network(name) if mixed else mmoe(dropout=0.0)).double()
     rule = next((word for word in sys.argv if word in WEIGHTINGS), "equal")

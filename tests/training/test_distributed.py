@@ -14,6 +14,7 @@ from emm.core.errors import ParamsError
 from emm.core.files import atomic_folder, write_text
 from emm.core.progress import say
 from emm.data.tables.rows import RowTensors
+from emm.data.tables.soft_targets import Distillation, with_soft_targets
 from emm.training import distributed as together
 from tests.training.fitting import TRAIN, mmoe, run
 
@@ -47,6 +48,7 @@ def found(processes: int, *words: str) -> list[dict[str, Any]]:
         ("partly", "uncertainty"),
         ("partly", "weighted", "dwa", "aitm"),
         ("partly", "weighted", "escm2"),
+        ("taught", "partly", "weighted"),
     ],
     ids=" ".join,
 )
@@ -100,6 +102,10 @@ def test_the_row_of_a_process_without_rows_has_no_label() -> None:
     (own,) = together.local_parts(iter([rows]))
     assert own.labels.isnan().all()
     assert own.piece == (0.0, 0.0, 1 / 3)
+    taught = with_soft_targets(rows, torch.ones(1, 2), Distillation(0.5))
+    (own,) = together.local_parts(iter([taught]))
+    assert own.soft_targets is not None
+    assert own.soft_targets.isnan().all()
 
 
 @pytest.mark.usefixtures("second_of_three")
