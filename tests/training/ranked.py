@@ -3,8 +3,8 @@
     python -m tests.training.ranked weighted uncertainty
 
 The words: ``weighted`` rows, ``partly`` labelled rows with all kinds of tasks, rows ``taught`` by
-soft targets, a model instead of mmoe for partly labelled rows, and a weighting rule. It joins the others if torchrun's variables are in the
-environment, and is the only one otherwise.
+soft targets, a model instead of mmoe for partly labelled rows, and a weighting rule. It joins the
+others if torchrun's variables are in the environment, and is the only one otherwise.
 """
 
 import json
