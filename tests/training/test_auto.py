@@ -164,6 +164,16 @@ def test_a_searched_model_trains_by_the_table_too(project: Project) -> None:
     assert training.batch_size == training_defaults(FACTS)["batch_size"]
 
 
+def test_a_student_has_the_defaults_of_its_network(project: Project) -> None:
+    edit(project.file, lambda tree: tree.update(students=["student"]))
+    own = {"network": "ple", "teacher": "emm", "levels": 2}
+    change(project, "train", student=own)
+    project = load_project(project.file)
+    found = complete_recipe(project, CENSUS).section("train.student")
+    assert found == {**network_defaults(FACTS, "ple"), **own}
+    assert job_of(project, CENSUS, "student").training.max_epochs == 9
+
+
 @pytest.mark.parametrize("recipe", ["paper", "tuned"])
 def test_other_recipes_read_no_data_and_stay_as_they_are(project: Project, recipe: str) -> None:
     project.paths(CENSUS).schema.unlink()
