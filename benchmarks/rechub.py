@@ -1,6 +1,7 @@
 """The models of torch-rechub, built, loaded and trained as in its example for Census-Income."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch_rechub.basic.features import DenseFeature, SparseFeature
 from torch_rechub.models.multi_task import AITM, ESMM, MMOE, PLE, SharedBottom
 from torch_rechub.trainers import MTLTrainer
 from torch_rechub.utils.data import DataGenerator, PredictDataset
+from torch_rechub.utils.onnx_export import ONNXExporter
 
 from benchmarks.model_runners import ESMM as ESMM_NAME
 from benchmarks.model_runners import Runner, Setting, Timed
@@ -56,6 +58,14 @@ def rechub_runner(setting: Setting) -> Runner:
         return [float(score) for score in found[-len(schema.tasks) :]]
 
     return Runner(count_parameters(model), train, predict, scores)
+
+
+def export_onnx(setting: Setting, path: Path) -> None:
+    """Write a fresh model of the same sizes as the library's own export: encoded columns in."""
+    torch.manual_seed(setting.seed)
+    schema = setting.context.schema
+    model = _MODELS[setting.model](_features(schema, setting), schema, setting.arguments)
+    ONNXExporter(model).export(str(path))
 
 
 def _trainer(model: nn.Module, setting: Setting) -> MTLTrainer:
