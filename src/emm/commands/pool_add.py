@@ -5,6 +5,7 @@ from pathlib import Path
 
 from emm.commands.check import check_project
 from emm.commands.fix import fix_files
+from emm.commands.pool_bundle import with_bundle
 from emm.commands.pool_entry import Request, bound, entry_of, in_order
 from emm.commands.pool_files import entry_text, write_entry
 from emm.config.project import Project, load_project
@@ -46,6 +47,7 @@ def add_model(project: Project, request: Request, *, write: bool) -> Iterator[st
     With ``write`` False, the last line is the entry, and no file changes. Raises ParamsError,
     DataError or ModelFileError if the model can't join.
     """
+    request = with_bundle(request)
     name, keys = entry_of(project, request)
     entry = bound(name, keys)
     paths = project.paths(request.dataset)

@@ -22,6 +22,7 @@ from emm.export.graph import build_model, model_signature
 from emm.export.row import Row
 from emm.export.signature import (
     FORMAT,
+    GOLDEN,
     LOGIT_TOLERANCE,
     PROBABILITY_TOLERANCE,
     BundleSignature,
@@ -38,7 +39,7 @@ from emm.export.write import write_model
 from emm.predict.encoder import Encoder, open_encoder
 from emm.training.store import DESCRIPTION, WEIGHTS, Stored, load_models
 
-GOLDEN, CARD = "golden.parquet", "README.md"
+CARD = "README.md"
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,13 @@ def write_bundle(out: Path, row: Row) -> Exported:
 def stored_golden(
     rows: pl.DataFrame, tensors: Signature, model: nn.Module, encoder: Encoder
 ) -> pl.DataFrame:
-    """Golden rows in the form of the tensors, missing values as null, and the project's outputs."""
-    columns = [_in_form(rows[each.column], each) for each in tensors.inputs]
+    """Golden rows in the form of the tensors, and the project's outputs.
+
+    Missing values are null, and text has no blanks around it where these are no part of it, so that
+    the rows are a reference of the model, too.
+    """
+    trims = encoder.inputs.trims
+    columns = [_in_form(rows[each.column], each, trims=trims) for each in tensors.inputs]
     given_click = encoder.inputs.given_click
     tasks = encoder.schema.tasks
     found = expected_of(model, tasks, encoder, rows, tensors.outputs, given_click=given_click)
@@ -85,10 +91,13 @@ def stored_golden(
     return pl.DataFrame([*columns, *outputs])
 
 
-def _in_form(column: pl.Series, tensor: GraphInput) -> pl.Series:
+def _in_form(column: pl.Series, tensor: GraphInput, *, trims: bool) -> pl.Series:
     if tensor.items:
         return column.cast(pl.List(pl.String))
-    return column.cast(pl.String if tensor.type == "text" else pl.Float64)
+    if tensor.type == "double":
+        return column.cast(pl.Float64)
+    texts = column.cast(pl.String)
+    return texts.str.strip_chars() if trims else texts
 
 
 def _column(output: GraphOutput, values: np.ndarray) -> pl.Series:

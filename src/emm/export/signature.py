@@ -16,6 +16,7 @@ from emm.core.files import sha256, write_json
 FORMAT = 1
 SIGNATURE = "signature.json"
 MODEL = "model.onnx"
+GOLDEN = "golden.parquet"
 
 PROBABILITY_TOLERANCE, LOGIT_TOLERANCE = 1e-5, 1e-4
 """Largest differences of an export from the model; of values in own units, in units of their

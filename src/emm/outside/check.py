@@ -90,7 +90,8 @@ def check_reference(
     if entry.reference is None or entry.reference == NO_REFERENCE:
         return None
     path = Path(entry.reference)
-    reference = read_reference(path, opened.columns, opened.known, context.classes)
+    columns, known, output = opened.columns, opened.known, entry.output
+    reference = read_reference(path, columns, known, context.classes, output)
     if train is not None:
         require_same_columns(reference, train, opened.columns)
     rows = model_rows(reference.rows, model.inputs, opened.matches.inputs)

@@ -43,9 +43,16 @@ def reference_columns(path: Path) -> list[str]:
 
 
 def read_reference(
-    path: Path, columns: Sequence[str], kinds: Mapping[str, RawKind], classes: Sequence[str]
+    path: Path,
+    columns: Sequence[str],
+    kinds: Mapping[str, RawKind],
+    classes: Sequence[str],
+    output: str | None = None,
 ) -> Reference:
     """Read the ``columns`` that a model needs, in their ``kinds``, and the predictions.
+
+    The predictions are in the columns `prediction_columns`, or in one called as the model's
+    ``output``, with a list for several classes, as exported models have them.
 
     Raises DataError for a file that can't be read, with too few or too many rows, without one of
     the columns, or with values of another kind.
@@ -53,6 +60,8 @@ def read_reference(
     scan = _scan(path)
     names = scan.collect_schema().names()
     predictions = prediction_columns(classes)
+    if output in names and not {*predictions} <= {*names}:
+        predictions = [str(output)]
     for name in (*predictions, *columns):
         if name not in names:
             raise _lacking(path, name, names, predictions)
@@ -66,8 +75,7 @@ def read_reference(
             expected=f"{MIN_REFERENCE_ROWS} to {MAX_ROWS:,}",
             next_step="write some hundred raw rows, among them rows with missing values",
         )
-    given = found.select(_number(path, found.get_column(name)) for name in predictions)
-    values = given.to_numpy().astype(np.float64).reshape(len(found), len(predictions))
+    values = _values(path, found.select(by_name(*predictions)), max(1, len(classes)))
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0]) + 1
         raise _refused(
@@ -77,6 +85,22 @@ def read_reference(
         )
     typed = [_typed(path, found.get_column(name), kinds[name]) for name in columns]
     return Reference(path, pl.DataFrame(typed), values)
+
+
+def _values(path: Path, given: pl.DataFrame, width: int) -> NDArray[np.float64]:
+    """The predictions [N, ``width``], from a column for each class or one of lists."""
+    first = given.to_series()
+    if isinstance(first.dtype, pl.List | pl.Array):
+        lists = first.cast(pl.List(pl.Float64))
+        if not (lists.list.len() == width).fill_null(value=False).all():
+            raise _refused(
+                path,
+                f"the reference's column {first.name!r} doesn't hold a list of predictions per row",
+                expected=f"{width} numbers, one for each class",
+            )
+        return lists.explode().to_numpy().reshape(len(first), width)
+    numbers = given.select(_number(path, column) for column in given)
+    return numbers.to_numpy().astype(np.float64).reshape(numbers.shape)
 
 
 def _scan(path: Path) -> pl.LazyFrame:
