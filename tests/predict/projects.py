@@ -36,8 +36,8 @@ RECIPE: dict[str, Any] = {
         "ple": {**TOWERS, "levels": 2, "specific_experts": 1, "shared_experts": 1, "expert": [4]},
         "aitm": {**TOWERS, "bottom": [4]},
         "adatt": {**TOWERS, "levels": 1, "experts": 2, "expert": [4]},
-        "esmm": {**TOWERS, "bottom": [4]},
-        "escm2": {**TOWERS, "bottom": [4]},
+        "esmm": TOWERS,
+        "escm2": TOWERS,
         "stem": {**TOWERS, "specific_experts": 1, "shared_experts": 1, "expert": [4]},
         "gbdt": {
             "learning_rate": 0.2,

@@ -1,5 +1,6 @@
 """A shop's visits as text: every kind of column and task, and values that are hard to read."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,11 @@ def visits(rows: int = ROWS) -> pl.DataFrame:
     )
 
 
-def build_shop(folder: Path) -> Path:
+def build_shop(folder: Path, models: Sequence[str] = MODELS) -> Path:
     """The project, trained on the first half of the rows and evaluated on the second."""
     rows = visits()
     raw = {
         "visits-1.csv": csv_of(rows[:TRAIN], ";"),
         "visits-2.csv": csv_of(rows[TRAIN:], ";"),
     }
-    return build(folder, NAME, DATA, raw, MODELS)
+    return build(folder, NAME, DATA, raw, models)

@@ -102,7 +102,7 @@ class Predictor:
         raw, reasons = self._raw(rows, prepared.reasons)
         usable, good = prepared.rows, reasons.is_null()
         if not good.all():
-            usable, raw = usable.filter(good), raw.filter(good)
+            usable, raw = usable.filter(good), raw.filter(good) if raw.columns else raw
         return Encoded(self.encoder.encode_prepared(usable), raw, _missing(usable), reasons)
 
     def _raw(self, rows: pl.DataFrame, reasons: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
@@ -147,7 +147,7 @@ def _polars_series(name: str, column: Any) -> pl.Series:
 
 def at_places(found: pl.DataFrame, good: pl.Series) -> pl.DataFrame:
     """Rows at the places where ``good`` is true, and rows of nulls at the others."""
-    place = (good.cast(pl.Int64).cum_sum() - 1).cast(pl.UInt32)
+    place = good.cast(pl.Int64).cum_sum() - 1
     index = pl.DataFrame({"place": place, "good": good})
     places = index.select(pl.when("good").then("place")).to_series()
     return found.select(pl.all().gather(places))
