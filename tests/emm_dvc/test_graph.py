@@ -72,9 +72,10 @@ def test_the_job_of_each_kind_of_model(stage: str, modules: set[str]) -> None:
     assert loaded_by_name(STAGES[stage], _script(STAGES[stage]), ROOT) == modules
 
 
-def test_the_evaluation_loads_every_model() -> None:
-    modules = loaded_by_name(STAGES["evaluate"], _script(STAGES["evaluate"]), ROOT)
-    files = imported_files(Path("stages/evaluate.py"), ROOT, modules)
+@pytest.mark.parametrize("stage", ["evaluate", "export"])
+def test_the_evaluation_and_the_export_load_every_model(stage: str) -> None:
+    modules = loaded_by_name(STAGES[stage], _script(STAGES[stage]), ROOT)
+    files = imported_files(_script(STAGES[stage]), ROOT, modules)
     assert Path("src/emm/models/mmoe.py") in files
     assert Path("src/emm/fusion/emm.py") in files
 

@@ -185,6 +185,7 @@ MODEL_OF = {
     "train-gbdt": "gbdt",
     "train-emm": "emm",
     "evaluate": "emm",
+    "export": "gbdt",
 }
 
 

@@ -31,6 +31,9 @@ _BLANKS = 0.05
 _MOST_SINGLE = 200
 """Columns of which single missing and unseen values have rows of their own."""
 _MOST_ITEMS = 12
+_BEYOND = 0.25
+"""How far numbers lie beyond those of train, in widths of its range: far away, a network's sums are
+so large that single precision itself is off by more than the tolerances."""
 
 Kinds = NDArray[np.int64]
 Draw = np.random.Generator
@@ -169,8 +172,8 @@ def _numbers(column: DenseColumn, kinds: Kinds, draw: Draw) -> NDArray[np.float6
     points = np.array(column.quantiles or (column.minimum, column.maximum))
     places = draw.integers(len(points), size=rows)
     between = draw.uniform(points[np.maximum(places - 1, 0)], points[places])
-    below = column.minimum - width * draw.integers(2, size=rows)
-    beyond = column.maximum + width * (1 + draw.random(rows))
+    below = column.minimum - width * _BEYOND * draw.integers(2, size=rows)
+    beyond = column.maximum + width * _BEYOND * (1 - draw.random(rows))
     found: NDArray[np.float64] = np.select(
         [kinds == kind for kind in (TYPICAL, UNSEEN, LOWEST, HIGHEST, FREQUENT)],
         [points[len(points) // 2], beyond, below, column.maximum, points[places]],
