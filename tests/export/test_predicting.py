@@ -23,23 +23,28 @@ from tests.predict.shops import NAME, TRAIN, build_shop, visits
 
 pytest.importorskip("onnxruntime")
 
-MODELS = ("tm-1", "gbdt", "emm")
-EXPORTED = ("emm",)  # networks and trees
+MODELS = ("tm-1", "gbdt", "shared_bottom", "emm")
+FAST = "shared_bottom"
+EXPORTED = (FAST, pytest.param("emm", marks=pytest.mark.slow))  # of networks and trees
 LOGITS = ["bought", "spent", "size:S", "size:M", "size:L"]
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project of all kinds of columns and tasks, and its models as exported folders."""
-    folder = build_shop(tmp_path_factory.mktemp("exported"), MODELS)
-    unchecked = Verified(0, 0.0, 0.0, trees=True)  # the check has tests of its own
-    with inside(folder), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("emm.export.bundle.verify", lambda *_, **__: unchecked)
-        project = load_project()
-        for model in EXPORTED:
-            (folder / "export" / model).mkdir(parents=True)
-            write_bundle(folder / "export" / model, row_of(project, NAME, model, 3))
-    return folder
+    """A project of all kinds of columns and tasks."""
+    return build_shop(tmp_path_factory.mktemp("exported"), MODELS)
+
+
+def exported(shop: Path, model: str) -> Path:
+    """A model as exported folder."""
+    out = shop / "export" / model
+    if not out.exists():
+        out.mkdir(parents=True)
+        unchecked = Verified(0, 0.0, 0.0, trees=True)  # the check has tests of its own
+        with inside(shop), pytest.MonkeyPatch.context() as patch:
+            patch.setattr("emm.export.bundle.verify", lambda *_, **__: unchecked)
+            write_bundle(out, row_of(load_project(), NAME, model, 3))
+    return out
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +57,7 @@ def second(shop: Path) -> Path:
 def test_the_raw_text_has_the_logits_of_evaluate(
     shop: Path, second: Path, tmp_path: Path, model: str
 ) -> None:
-    opened = open_model(shop / "export" / model).model
+    opened = open_model(exported(shop, model)).model
     assert isinstance(opened, BundleModel)
     predict_files(opened, [second], tmp_path / "out.parquet", as_logits=True)
     found = pl.read_parquet(tmp_path / "out.parquet")
@@ -66,7 +71,7 @@ def test_probabilities_and_values_are_those_of_the_row(shop: Path, model: str) -
     rows = visits()[TRAIN:]
     with inside(shop):
         expected = emm.load(f"{NAME}/tiny/{model}").predict(rows)
-    found = emm.load(shop / "export" / model).predict(rows)
+    found = emm.load(exported(shop, model)).predict(rows)
     assert found.schema == expected.schema
     differences = (found - expected).select(pl.all().abs().max()).row(0, named=True)
     spread = expected["spent"].std()
@@ -77,7 +82,7 @@ def test_probabilities_and_values_are_those_of_the_row(shop: Path, model: str) -
 def test_rows_in_several_pieces_have_the_same_logits(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, rows = emm.load(shop / "export/emm"), visits()[:50]
+    model, rows = emm.load(exported(shop, FAST)), visits()[:50]
     whole = model.logits(rows)
     monkeypatch.setattr("emm.export.predicting.ROWS", 7)
     np.testing.assert_allclose(model.logits(rows).to_numpy(), whole.to_numpy(), atol=1e-5)
@@ -85,12 +90,12 @@ def test_rows_in_several_pieces_have_the_same_logits(
 
 def test_an_export_has_no_other_seed(shop: Path) -> None:
     with pytest.raises(ParamsError, match="an exported model has one seed"):
-        open_model(shop / "export/emm", seed=1)
+        open_model(exported(shop, FAST), seed=1)
 
 
 def test_an_altered_export_is_refused(shop: Path, tmp_path: Path) -> None:
-    for path in (shop / "export/emm").rglob("*"):
-        target = tmp_path / path.relative_to(shop / "export/emm")
+    for path in (exported(shop, FAST)).rglob("*"):
+        target = tmp_path / path.relative_to(exported(shop, FAST))
         target.mkdir() if path.is_dir() else target.write_bytes(path.read_bytes())
     inputs = (tmp_path / "inputs.json").read_text()
     (tmp_path / "inputs.json").write_text(inputs.replace('"-999"', '"-998"'))
@@ -99,7 +104,7 @@ def test_an_altered_export_is_refused(shop: Path, tmp_path: Path) -> None:
 
 
 def test_the_command_takes_the_folder(shop: Path, second: Path, tmp_path: Path) -> None:
-    words = ["predict", str(shop / "export/emm"), str(second), "--out", str(tmp_path / "out.csv")]
+    words = ["predict", str(exported(shop, FAST)), str(second), "--out", str(tmp_path / "out.csv")]
     with inside(tmp_path):
         cli.app(words, standalone_mode=False)
     found = pl.read_csv(tmp_path / "out.csv")
