@@ -19,10 +19,12 @@ from emm.export.columns import (
     TREES,
     GraphOutput,
 )
+from emm.export.members import Outside, raw_of
 from emm.fusion.emm import EMM
 from emm.metrics.funnels import both_logits, conversion_logits
 from emm.nn.bags import BagStore, attach_bags
 from emm.predict.encoder import Encoder
+from emm.predict.values import raw_values
 from emm.trees.gbdt import GradientBoosting
 
 
@@ -41,11 +43,11 @@ class Expected:
 
 
 @torch.no_grad()
-def project_logits(model: nn.Module, encoder: Encoder, rows: pl.DataFrame) -> Tensor:
+def project_logits(
+    model: nn.Module, encoder: Encoder, rows: pl.DataFrame, outside: Outside | None = None
+) -> Tensor:
     """The project's own logits [N, O] of raw rows, whose bags ``model`` is left with."""
-    dense, sparse = features_of(model, encoder.encode(rows), encoder.schema)
-    logits: Tensor = model(dense, sparse)
-    return logits
+    return _logits(model, _read(model, encoder, rows, outside or {}))
 
 
 @torch.no_grad()
@@ -56,13 +58,14 @@ def expected_of(
     rows: pl.DataFrame,
     outputs: Sequence[GraphOutput],
     *,
-    given_click: bool,
+    given_click: bool = False,
+    outside: Outside | None = None,
 ) -> Expected:
     """What the exported model of ``tasks`` has to give for raw rows."""
     schema = encoder.schema
-    encoded = encoder.encode(rows)
-    dense, sparse = features_of(model, encoded, schema)
-    logits: Tensor = model(dense, sparse)
+    read = _read(model, encoder, rows, outside or {})
+    dense, sparse, *_ = read
+    logits = _logits(model, read)
     widths = [len(schema.classes.get(task, ("",))) for task in tasks]
     by_task = dict(zip(tasks, split_outputs(logits, widths), strict=True))
     found = {
@@ -76,6 +79,28 @@ def expected_of(
     elif isinstance(model, EMM) and len(model.trees.members):
         equal[TREES] = model.trees(dense, sparse).flatten(1).numpy()
     return Expected(found, equal)
+
+
+def _logits(model: nn.Module, read: Sequence[Tensor]) -> Tensor:
+    logits: Tensor = model(*read)
+    return logits
+
+
+def _read(model: nn.Module, encoder: Encoder, rows: pl.DataFrame, outside: Outside) -> list[Tensor]:
+    """What ``model`` reads of raw rows: its features and, of a fused model with members from
+    outside, their scores [N, P]."""
+    encoded = encoder.encode(rows)
+    found = [*features_of(model, encoded, encoder.schema)]
+    if isinstance(model, EMM) and model.scored:
+        raw = pl.DataFrame(
+            [
+                raw_values(rows[name], name, kind, encoder.inputs)[0]
+                for name, kind in raw_of(outside).items()
+            ]
+        )
+        scores = [outside[name].scores(encoded, raw) for name in model.scored_names]
+        found.append(torch.from_numpy(np.concatenate(scores, axis=1)))
+    return found
 
 
 def features_of(model: nn.Module, encoded: pl.DataFrame, schema: Schema) -> tuple[Tensor, Tensor]:

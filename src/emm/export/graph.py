@@ -15,11 +15,13 @@ from emm.export.columns import (
     Signature,
     signature_of,
 )
-from emm.export.graph_encoder import add_encoder
+from emm.export.graph_encoder import Encoded, add_encoder
+from emm.export.graph_members import add_scores
 from emm.export.graph_network import Network, exported
 from emm.export.graph_outputs import add_outputs
 from emm.export.graph_trees import add_trees, logits_of, shares_of
-from emm.export.nodes import IR_VERSION, OPSETS, Nodes
+from emm.export.members import Outside, raw_of, require_exportable
+from emm.export.nodes import IR_VERSION, Nodes
 from emm.fusion.emm import EMM
 from emm.predict.encoder import Encoder
 from emm.training.store import inputs_of
@@ -28,7 +30,12 @@ from emm.trees.gbdt import GradientBoosting
 
 
 def build_model(
-    model: nn.Module, tasks: Sequence[str], encoder: Encoder, *, given_click: bool = False
+    model: nn.Module,
+    tasks: Sequence[str],
+    encoder: Encoder,
+    *,
+    given_click: bool = False,
+    outside: Outside | None = None,
 ) -> Any:
     """The ModelProto of a trained model.
 
@@ -42,33 +49,44 @@ def build_model(
         tasks: those that it predicts, in the order of its logits.
         encoder: of the data on which it was trained.
         given_click: of a funnel whose conversions are known after a click only.
+        outside: the members of a fused model that it can't compute itself.
 
     Raises ModelFileError if the model can't be exported, ParamsError if a package is missing.
     """
-    signature = model_signature(tasks, encoder)
+    outside = outside or {}
+    require_exportable(model, outside)
+    signature = model_signature(tasks, encoder, outside)
     nodes = Nodes()
     encoded = add_encoder(nodes, encoder, signature.inputs)
-    logits = _add_logits(nodes, model, encoder.schema, encoded)
+    logits = _add_logits(nodes, model, encoder.schema, encoded, outside)
     add_outputs(nodes, logits, encoder.schema, tasks, signature.outputs, given_click=given_click)
     return _proto(nodes, signature)
 
 
-def model_signature(tasks: Sequence[str], encoder: Encoder) -> Signature:
-    """The inputs and outputs of the exported model of ``tasks``."""
+def model_signature(
+    tasks: Sequence[str], encoder: Encoder, outside: Outside | None = None
+) -> Signature:
+    """The inputs and outputs of the exported model of ``tasks``; for ``outside`` see
+    `build_model`."""
     funnel = encoder.schema.funnel if {*encoder.schema.funnel} <= {*tasks} else ()
-    return signature_of(encoder, tasks, funnel)
+    return signature_of(encoder, tasks, funnel, raw_of(outside or {}))
 
 
-def _add_logits(nodes: Nodes, model: nn.Module, schema: Schema, encoded: Sequence[str]) -> str:
+def _add_logits(
+    nodes: Nodes, model: nn.Module, schema: Schema, encoded: Encoded, outside: Outside
+) -> str:
     """Add a model on the encoded columns; the name of its logits [B, O] float32."""
     if isinstance(model, GradientBoosting):
         return nodes.cast(_boosted(nodes, model), "FLOAT", TREES)
     inputs = inputs_of(schema)
     network = Network(model, len(inputs.bags))
-    given, widths = [*encoded], list[int]()
-    if network.shares and isinstance(model, EMM):
+    given, widths = [*encoded.names], list[int]()
+    if isinstance(model, EMM) and network.shares:
         given.append(_shares(nodes, model))
         widths.append(_count_shares(model))
+    if isinstance(model, EMM) and model.scored:
+        given.append(add_scores(nodes, model, outside, encoded.raw, lambda: _features(nodes)))
+        widths.append(sum(model.scored))
     names = [f"in_{number}" for number in range(len(given))]
     proto = exported(network, inputs, names, widths)
     tensors = dict(zip(names, given, strict=True)) | {"logits": "/logits"}
@@ -128,7 +146,7 @@ def _proto(nodes: Nodes, signature: Signature) -> Any:
         for each in signature.outputs
     ]
     graph = helper.make_graph(nodes.nodes, "emm", inputs, outputs, nodes.constants)
-    opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
+    opsets = [helper.make_opsetid(domain, version) for domain, version in nodes.versions.items()]
     return helper.make_model(
         graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="emm"
     )

@@ -1,14 +1,16 @@
 """The encoder as operators of ONNX: raw columns -> the columns that models read."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from emm.data.tables.inputs import BAG_ROLE, DATE, DENSE, SPARSE, Input
+from emm.data.tables.inputs import BAG_ROLE, DATE, DENSE, Input
 from emm.data.tables.names import stored_name
 from emm.export.columns import ENCODED_DENSE, ENCODED_SPARSE, GraphInput, bag_tensors
 from emm.export.graph_dates import date_features
+from emm.export.graph_raw import RawColumn, RawColumns
 from emm.export.nodes import MICROSOFT, ML, Nodes
 from emm.predict.encoder import Encoder
 
@@ -20,16 +22,20 @@ _BLANKS = (
 _TRIMMED = rf"(?s)[^{_BLANKS}](?:.*[^{_BLANKS}])?"
 
 
-def add_encoder(nodes: Nodes, encoder: Encoder, inputs: Sequence[GraphInput]) -> list[str]:
-    """Add the operators that encode the raw columns; the names of the tensors are those in
-    `emm.export.columns`: dense, sparse, and each multi-valued field.
+class Encoded(NamedTuple):
+    """``names``: of the tensors in `emm.export.columns`: dense, sparse, and each multi-valued
+    field; ``raw``: the raw columns before they are encoded."""
 
-    Equal, bit by bit, to what `Encoder` gives.
-    """
+    names: list[str]
+    raw: RawColumns
+
+
+def add_encoder(nodes: Nodes, encoder: Encoder, inputs: Sequence[GraphInput]) -> Encoded:
+    """Add the operators that encode the raw columns, equal bit by bit to what `Encoder` gives."""
     given = {each.column: each for each in inputs}
     known = _known_ids(encoder)
     trims, missing = encoder.inputs.trims, _missing_numbers(encoder)
-    text = [x for x in inputs if x.role in (SPARSE, DATE) and x.type == "text"]
+    text = [each for each in inputs if each.type == "text" and not each.items]
     texts = _texts(nodes, [each.name for each in text], trims=trims)
     tensors = {each.column: each.name for each in inputs}
     tensors |= {each.column: name for each, name in zip(text, texts, strict=True)}
@@ -52,7 +58,10 @@ def add_encoder(nodes: Nodes, encoder: Encoder, inputs: Sequence[GraphInput]) ->
     names = bag_tensors(encoder.schema)
     for bag, name in zip(encoder.bags, names, strict=True):
         nodes.cast(bags[bag], "INT32", name)
-    return [ENCODED_DENSE, ENCODED_SPARSE, *names]
+    columns = [RawColumn(tensors[each.column], each) for each in inputs if not each.items]
+    words = encoder.inputs.text.missing if encoder.inputs.text else ()
+    raw = RawColumns(nodes, columns, words, missing)
+    return Encoded([ENCODED_DENSE, ENCODED_SPARSE, *names], raw)
 
 
 def _known_ids(encoder: Encoder) -> dict[str, pl.DataFrame]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from emm.core.errors import ModelFileError
 from emm.outside.onnx.library import onnx_library
 
 OPSET, ML_OPSET = 20, 5
@@ -13,7 +14,6 @@ onnxruntime knows both from 1.20 on."""
 IR_VERSION = 10
 
 ML, MICROSOFT = "ai.onnx.ml", "com.microsoft"
-OPSETS = {"": OPSET, ML: ML_OPSET, MICROSOFT: 1}
 
 
 class Nodes:
@@ -24,6 +24,7 @@ class Nodes:
         self.onnx = onnx_library()
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
+        self.versions = {"": OPSET, ML: ML_OPSET, MICROSOFT: 1}
         self._known: dict[tuple[Any, ...], str] = {}
         self._count = 0
 
@@ -46,6 +47,23 @@ class Nodes:
         node = self.onnx.helper.make_node(op, inputs, [name], domain=domain, **attributes)
         self.nodes.append(node)
         return name
+
+    def require(self, versions: Mapping[str, int], where: str) -> None:
+        """Take the versions of a graph that is composed in, called ``where``.
+
+        Raises ModelFileError if its trees and the model's own need different versions.
+        """
+        self.versions[""] = max(self.versions[""], versions[""])
+        self.versions[ML] = min(self.versions[ML], versions[ML])
+        if self.versions[ML] < ML_OPSET and any(n.op_type == "TreeEnsemble" for n in self.nodes):
+            raise ModelFileError(
+                f"{where} has trees as an operator that newer versions of ONNX lack, next to trees "
+                "that need it",
+                where=where,
+                got=f"{ML} below {ML_OPSET}",
+                expected=f"{ML} {ML_OPSET}",
+                next_step="fuse without this member, or without trees of the pipeline's own",
+            )
 
     def split(self, tensor: str, widths: Sequence[int]) -> list[str]:
         """The parts of [B, sum of the widths], [B, width] each."""

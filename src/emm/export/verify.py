@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,7 @@ from emm.data.tables.schema import Schema
 from emm.export.columns import GraphOutput, feed
 from emm.export.expected import Expected, expected_of
 from emm.export.graph import model_signature
+from emm.export.members import Outside
 from emm.export.signature import LOGIT_TOLERANCE, PROBABILITY_TOLERANCE
 from emm.export.write import session
 from emm.predict.encoder import Encoder
@@ -44,6 +46,7 @@ def verify(
     rows: pl.DataFrame,
     *,
     given_click: bool = False,
+    outside: Outside | None = None,
     batches: Sequence[int] = BATCHES,
 ) -> Verified:
     """Compare the exported model at ``path`` with ``model`` on raw rows, in batches of each size.
@@ -52,9 +55,10 @@ def verify(
     be equal bit by bit, logits within 1e-4 and probabilities within 1e-5.
     Raises ModelFileError for a larger difference, with the row and the output that has it.
     """
-    signature = model_signature(tasks, encoder)
+    signature = model_signature(tasks, encoder, outside)
     outputs = signature.outputs
-    expected = expected_of(model, tasks, encoder, rows, outputs, given_click=given_click)
+    how: Any = {"given_click": given_click, "outside": outside}
+    expected = expected_of(model, tasks, encoder, rows, outputs, **how)
     running = session(path, [*expected.equal])
     tensors = feed(rows, signature.inputs)
     largest = {"logit": 0.0, "probability": 0.0}

@@ -1,0 +1,165 @@
+"""The scores of members from outside as operators of ONNX: their own graphs, composed in."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from emm.data.tables.kinds import INTEGER, TEXT
+from emm.data.tables.schema import CLASSES
+from emm.export.columns import ENCODED_DENSE, ENCODED_SPARSE
+from emm.export.graph_raw import RawColumns
+from emm.export.graph_trees import add_trees, logits_of
+from emm.export.members import Outside
+from emm.export.nodes import Nodes
+from emm.export.subgraph import part_for
+from emm.fusion.emm import EMM
+from emm.outside.check import Opened
+from emm.outside.logits import EDGE
+from emm.outside.onnx import CutOnnx, OnnxModel, OnnxScorer
+from emm.outside.onnx.inputs import OnnxInput
+from emm.outside.score import has_logits
+
+_FLOAT_EDGE = float(np.finfo(np.float32).eps / 2)  # see emm.outside.onnx.logit.log_odds
+
+
+def add_scores(
+    nodes: Nodes, model: EMM, outside: Outside, raw: RawColumns, features: Callable[[], str]
+) -> str:
+    """Add the scored columns of a fused model [B, P] float32: the logits of opaque members, then
+    the inputs of the layers of networks that are cut.
+
+    ``features``: adds what trees on encoded columns read, [B, D + F] double.
+    """
+    opaque = len(model.scored) - sum(width > 0 for width in model.entries)
+    parts = []
+    for number, name in enumerate(model.scored_names):
+        member = _Member(nodes, name, outside[name].opened, raw)
+        if not isinstance(member.opened.model, OnnxScorer):
+            values = member.tree_logits(features())
+        else:
+            values = member.logits() if number < opaque else member.first_unit(model.scored[number])
+        parts.append(nodes.cast(values, "FLOAT"))
+    return nodes.concat(parts)
+
+
+class _Member:
+    """A member whose scores are added."""
+
+    def __init__(self, nodes: Nodes, name: str, opened: Opened, raw: RawColumns) -> None:
+        self.nodes, self.name, self.opened, self.raw = nodes, name, opened, raw
+        self.incomplete: list[str] = []
+
+    def logits(self) -> str:
+        """Its logits [B, outputs], as the stage `score` computes them."""
+        scorer: Any = self.opened.model
+        model: OnnxModel = scorer.model
+        exact = has_logits(self.opened)
+        if exact and model.logit is not None:
+            found = self.nodes.cast(self._computed(model, model.logit), "DOUBLE")
+        else:
+            values = self.nodes.cast(self._computed(model, model.prediction), "DOUBLE")
+            found = self._to_logits(values, exact=exact, width=model.width)
+        if scorer.order:
+            order = self.nodes.constant(np.array(scorer.order, np.int64))
+            found = self.nodes.add("Gather", [found, order], axis=1)
+        return self._without_incomplete(found)
+
+    def first_unit(self, width: int) -> str:
+        """The output of the front and the first unit of a network that is cut, [B, H]."""
+        scorer: Any = self.opened.model
+        join: CutOnnx = scorer.join
+        values = self._computed(scorer.model, join.scored.name)
+        shape = self.nodes.constant(np.array([-1, width], np.int64))
+        return self._without_incomplete(self.nodes.add("Reshape", [values, shape]))
+
+    def tree_logits(self, features: str) -> str:
+        """The standardised values of a regression's trees on encoded columns, [B, 1]."""
+        trees = self.opened.model.trees  # type: ignore[attr-defined]
+        sums = add_trees(self.nodes, features, [logits_of(trees, 0)], trees.outputs)
+        baseline = trees.baseline.cpu().numpy().reshape(1, -1)
+        values = self.nodes.add("Add", [sums, self.nodes.constant(baseline)])
+        return self._to_logits(values, exact=False, width=trees.outputs)
+
+    def _to_logits(self, values: str, *, exact: bool, width: int) -> str:
+        """See `emm.outside.logits.to_logits` and `OnnxModel.logits`."""
+        context, nodes = self.opened.context, self.nodes
+        gives = self.opened.entry.gives or self.opened.model.gives
+        if gives == "value" and context.target is not None:
+            centred = nodes.add("Sub", [values, _number(nodes, context.target.mean)])
+            return nodes.add("Div", [centred, _number(nodes, context.target.std)])
+        if gives != "probability":
+            return values
+        edge = _FLOAT_EDGE if exact else EDGE
+        low, high = _number(nodes, edge), _number(nodes, 1 - edge)
+        inside = nodes.add("Min", [nodes.add("Max", [values, low]), high])
+        several = width > 1 if exact else context.kind == CLASSES
+        if not several:
+            rest = nodes.add("Sub", [_number(nodes, 1.0), inside])
+            inside = nodes.add("Div", [inside, rest])
+        return nodes.add("Log", [inside])
+
+    def _computed(self, model: OnnxModel, tensor: str) -> str:
+        """Add what of a model computes one of its tensors, and return that."""
+        graph, versions = part_for(model.proto, tensor, self.opened.entry.path)
+        self.nodes.require(versions, f"fusion.pool.{self.name}")
+        given = {each.name: self._input(each) for each in model.inputs}
+        output = self.nodes.name(self.name)
+        self.nodes.insert(graph, self.name, {**given, tensor: output})
+        return output
+
+    def _input(self, given: OnnxInput) -> str:
+        """The tensor that an input of the model reads: [B, columns] or [B]."""
+        columns = [self.opened.matches.inputs[column] for column in given.columns]
+        parts = [self._column(column, given) for column in columns]
+        every = self.nodes.concat(parts)
+        if not given.flat:
+            return every
+        return self.nodes.add("Squeeze", [every, self.nodes.constant(np.array([1]))])
+
+    def _column(self, column: str, given: OnnxInput) -> str:
+        if given.kind == TEXT:
+            return self.raw.text(column, self.opened.known[column], self.name)
+        values = self._encoded(column) if self._is_encoded else self.raw.number(column)
+        if given.kind == INTEGER:
+            if not self._is_encoded:
+                self.incomplete.append(self.nodes.add("IsNaN", [values]))
+            values = self.nodes.cast(values, "INT64")
+        return self.nodes.cast(values, _TYPES[given.dtype])
+
+    @property
+    def _is_encoded(self) -> bool:
+        return self.opened.model.columns == "encoded"
+
+    def _encoded(self, column: str) -> str:
+        """A processed column [B, 1]."""
+        context = self.opened.context
+        place = context.encoded.index(column)
+        source, at = ENCODED_DENSE, place
+        if place >= context.inputs.dense:
+            source, at = ENCODED_SPARSE, place - context.inputs.dense
+        return self.nodes.add("Gather", [source, self.nodes.constant(np.array([at]))], axis=1)
+
+    def _without_incomplete(self, values: str) -> str:
+        """NaN in rows that lack a whole number: no whole number stands for a missing one."""
+        for missing in self.incomplete:
+            values = self.nodes.cast(values, "DOUBLE")
+            values = self.nodes.add("Where", [missing, _number(self.nodes, np.nan), values])
+        return values
+
+
+def _number(nodes: Nodes, value: float) -> str:
+    return nodes.constant(np.array(value, np.float64))
+
+
+_TYPES: Mapping[str, str] = {
+    "float16": "FLOAT16",
+    "float32": "FLOAT",
+    "float64": "DOUBLE",
+    "int64": "INT64",
+    "int32": "INT32",
+    "int16": "INT16",
+    "int8": "INT8",
+    "uint8": "UINT8",
+    "bool": "BOOL",
+}
