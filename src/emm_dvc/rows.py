@@ -2,7 +2,7 @@
 
 DVC can't expand a list in ``deps``, and a folder of all rows as one dep would break `dvc repro
 --pull --allow-missing`. So `decompose` and the reports name every row, as params.yaml lists them,
-and the students' stage the fused rows that teach, as the recipes say.
+`export` the outside models, and the students' stage the fused rows that teach, as the recipes say.
 """
 
 import re
@@ -93,6 +93,7 @@ def _gathering(active: Active, teachers: Sequence[str]) -> list[_Gathered]:
         _Gathered("decompose", "data/models", own),
         _Gathered("decompose", "data/scores", active.outside),
         _Gathered("train-student", "data/models", [*own, *teachers], "item.dataset"),
+        _Gathered("export", "data/scores", active.outside, "item.dataset"),
         _Gathered("report", "data/evaluation", active.table),
         _Gathered("fewshot-report", "data/evaluation", episodes),
     ]

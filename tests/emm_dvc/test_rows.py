@@ -46,6 +46,11 @@ def test_rows_that_differ_are_named(dvc_yaml: Path) -> None:
         f"train-student: + {TAUGHT}/tm-9",
         f"report: - {SCORES}/{ACTIVE.table[0]}",
     ]
+    outside = replace(ACTIVE, outside=("risk",))
+    assert wrong_rows(dvc_yaml, outside) == [
+        "decompose: + data/scores/${item}/${recipe}/risk",
+        "export: + data/scores/${item.dataset}/${recipe}/risk",
+    ]
     episodes = replace(ACTIVE, episodes=(*ACTIVE.episodes, "5-way-5-shot"))
     assert wrong_rows(dvc_yaml, episodes) == [f"fewshot-report: + {SCORES}/maml-5-way-5-shot"]
 

@@ -5,10 +5,10 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
-from torch import nn
 
 from emm.core.files import write_text
 from emm.data.tables.inputs import INPUTS, write_inputs
@@ -16,9 +16,11 @@ from emm.data.tables.schema import Schema, schema_hash
 from emm.export.about import about
 from emm.export.card import card
 from emm.export.columns import GraphInput, GraphOutput, Signature
-from emm.export.expected import expected_of
+from emm.export.expected import Expected, expected_of
 from emm.export.golden import golden_rows
 from emm.export.graph import build_model, model_signature
+from emm.export.made_of import members_of
+from emm.export.members import always_given, raw_of
 from emm.export.row import Row
 from emm.export.signature import (
     FORMAT,
@@ -37,6 +39,7 @@ from emm.export.triton import CONFIG, VERSION, triton_config
 from emm.export.verify import Verified, verify
 from emm.export.write import write_model
 from emm.predict.encoder import Encoder, open_encoder
+from emm.predict.outside import OutsideScorer, open_members
 from emm.training.store import DESCRIPTION, WEIGHTS, Stored, load_models
 
 CARD = "README.md"
@@ -57,13 +60,15 @@ def write_bundle(out: Path, row: Row) -> Exported:
     """
     encoder = open_encoder(row.processed)
     stored = load_models(row.models, encoder.schema, schema_hash(row.processed / "schema.json"))
-    model, tasks = as_one(stored), encoder.schema.tasks
-    given_click = encoder.inputs.given_click
-    files = write_model(build_model(model, tasks, encoder, given_click=given_click), out)
-    golden = golden_rows(encoder)
-    verified = verify(out / files[0], model, tasks, encoder, golden, given_click=given_click)
-    tensors = model_signature(tasks, encoder)
-    stored_golden(golden, tensors, model, encoder).write_parquet(out / GOLDEN)
+    model, tasks, outside = as_one(stored), encoder.schema.tasks, _outside(row, encoder, stored)
+    how: Any = {"given_click": encoder.inputs.given_click, "outside": outside}
+    files = write_model(build_model(model, tasks, encoder, **how), out)
+    golden = golden_rows(encoder, others=raw_of(outside), given=always_given(outside))
+    verified = verify(out / files[0], model, tasks, encoder, golden, **how)
+    tensors = model_signature(tasks, encoder, outside)
+    expected = expected_of(model, tasks, encoder, golden, tensors.outputs, **how)
+    kept = stored_golden(golden, tensors, expected, trims=encoder.inputs.trims)
+    kept.write_parquet(out / GOLDEN)
     _copy_sources(out, row, encoder, stored)
     signature = _signature(row, encoder.schema, tensors)
     write_text(out / CONFIG, triton_config(signature))
@@ -75,20 +80,26 @@ def write_bundle(out: Path, row: Row) -> Exported:
 
 
 def stored_golden(
-    rows: pl.DataFrame, tensors: Signature, model: nn.Module, encoder: Encoder
+    rows: pl.DataFrame, tensors: Signature, expected: Expected, *, trims: bool
 ) -> pl.DataFrame:
     """Golden rows in the form of the tensors, and the project's outputs.
 
     Missing values are null, and text has no blanks around it where these are no part of it, so that
     the rows are a reference of the model, too.
     """
-    trims = encoder.inputs.trims
     columns = [_in_form(rows[each.column], each, trims=trims) for each in tensors.inputs]
-    given_click = encoder.inputs.given_click
-    tasks = encoder.schema.tasks
-    found = expected_of(model, tasks, encoder, rows, tensors.outputs, given_click=given_click)
-    outputs = [_column(each, found.outputs[each.name]) for each in tensors.outputs]
+    outputs = [_column(each, expected.outputs[each.name]) for each in tensors.outputs]
     return pl.DataFrame([*columns, *outputs])
+
+
+def _outside(row: Row, encoder: Encoder, stored: Sequence[Stored]) -> dict[str, OutsideScorer]:
+    """The members of a fused model that it can't compute itself, by name."""
+    found = dict[str, OutsideScorer]()
+    for each in stored:
+        members = members_of(each.description)
+        if members is not None and members.scored_names:
+            found |= open_members(members, row.pool, row.processed, encoder.schema)
+    return found
 
 
 def _in_form(column: pl.Series, tensor: GraphInput, *, trims: bool) -> pl.Series:

@@ -4,7 +4,7 @@ They are no rows of the dataset, whose terms may forbid passing them on. They ha
 send: known, rare, unseen and missing values, blanks around text, numbers beyond those of train.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,20 +42,26 @@ Vocabulary = tuple[pl.Series, NDArray[np.int64]]
 
 
 def golden_rows(
-    encoder: Encoder, rows: int = GOLDEN_ROWS, others: Mapping[str, RawKind] | None = None
+    encoder: Encoder,
+    rows: int = GOLDEN_ROWS,
+    others: Mapping[str, RawKind] | None = None,
+    given: Collection[str] = (),
 ) -> pl.DataFrame:
     """Raw rows in the types of the raw columns; the same for the same data.
 
     The first ones have only typical, missing, unseen, lowest or highest values; then one value of
     each column is missing or unseen; then follow mixtures.
     ``others``: further raw columns, which members from outside read, and of which only the kinds
-    are known.
+    are known; ``given``: columns that can't be missing.
     """
     inputs, vocabularies = encoder.inputs, _vocabularies(encoder)
     dense = {column.name: column for column in encoder.schema.dense}
     missing = inputs.text.missing if inputs.text else ()
     others = {k: v for k, v in (others or {}).items() if k not in {c.name for c in inputs.columns}}
-    kinds = _kinds(rows, len(inputs.columns) + len(others))
+    names = [*(column.name for column in inputs.columns), *others]
+    kinds = _kinds(rows, len(names))
+    fixed = np.array([name in given for name in names])
+    kinds = np.where((kinds == MISSING) & fixed, ANY, kinds)
     drawn = []
     for number, column in enumerate(inputs.columns):
         draw, name = np.random.default_rng([SEED, number]), stored_name(column.name)

@@ -1,10 +1,12 @@
 """The row of the table that is exported, and where everything about it is stored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from emm.config.project import Project
 from emm.core.errors import ModelFileError
+from emm.fusion.settings import FusionSettings
+from emm.predict.outside import OutsidePool
 
 
 @dataclass(frozen=True)
@@ -12,7 +14,7 @@ class Row:
     """A trained model of one seed.
 
     ``models``: folder of the seed; ``processed``: of the data; ``evaluation``: of the scores of all
-    seeds; ``seen``: see `emm.report.new_rows`.
+    seeds; ``seen``: see `emm.report.new_rows`; ``pool``: of a fused model.
     """
 
     dataset: str
@@ -23,6 +25,7 @@ class Row:
     processed: Path
     evaluation: Path
     seen: Path
+    pool: OutsidePool = field(default_factory=lambda: OutsidePool({}, Path(), "fusion.pool"))
 
     @property
     def name(self) -> str:
@@ -31,7 +34,8 @@ class Row:
 
 def row_of(project: Project, dataset: str, model: str, seed: int) -> Row:
     """A row of the active recipe. Raises ModelFileError if it isn't trained with this seed."""
-    paths = project.paths(dataset)
+    paths, recipe = project.paths(dataset), project.recipe(dataset)
+    fusion = recipe.read("fusion", FusionSettings)
     folder = paths.model(model)
     models = folder / f"seed-{seed}"
     if not models.is_dir():
@@ -52,4 +56,5 @@ def row_of(project: Project, dataset: str, model: str, seed: int) -> Row:
         paths.processed,
         paths.evaluation(model),
         paths.seen,
+        OutsidePool(fusion.pool, paths.scores(), f"{recipe.path}: fusion.pool"),
     )
