@@ -7,15 +7,19 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
 
 from emm.api.opening import open_model
 from emm.core.errors import DataError, ParamsError
-from emm.predict.files import find_files
+from emm.data.custom.tasks import CustomTask
+from emm.predict.encoder import open_encoder
+from emm.predict.files import find_files, open_table
 from emm.predict.model import RowModel
 from emm.predict.run import Written, predict_files
+from tests.data.custom.custom_files import describe, preprocessed, put_parquet
 from tests.predict.projects import inside, refused
 from tests.predict.shops import NAME, visits
 
@@ -221,3 +225,15 @@ def test_what_a_killed_process_left_goes_with_the_next_output(
     left.mkdir()
     run(model, put(tmp_path / "rows.csv"), tmp_path)
     assert not left.exists()
+
+
+def test_a_text_file_cannot_have_the_blanks_of_a_table(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"word": [" a", "b", " a", "b"] * 20, "label": [0, 1] * 40})
+    raw = put_parquet(tmp_path / "raw", "rows.parquet", rows)
+    dataset = describe(raw, tasks={"label": CustomTask("label")})
+    encoder = open_encoder(preprocessed(dataset, raw, tmp_path))
+    rows.write_csv(tmp_path / "rows.csv")
+    predictor = SimpleNamespace(encoder=encoder, columns=("word",))
+    with pytest.raises(DataError, match="trained on text with blanks around it"):
+        open_table(tmp_path / "rows.csv", "rows.csv", predictor)  # type: ignore[arg-type]
+    assert open_table(raw / "rows.parquet", "rows", predictor).separator is None  # type: ignore[arg-type]

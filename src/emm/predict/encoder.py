@@ -105,15 +105,17 @@ class Encoder:
             for each in self.inputs.columns
         )
 
-    def prepare(self, rows: pl.DataFrame) -> Prepared:
+    def prepare(self, rows: pl.DataFrame, *, trimmed: bool = False) -> Prepared:
         """Read raw rows; other columns than `columns` are ignored.
 
+        ``trimmed``: the reader has removed the blanks around text already, and empty text is null.
         Raises ParamsError if a column is missing, DataError if one is of a type that can't be read.
         """
         self.check_columns(rows.columns)
         found, reasons = list[pl.Series](), pl.repeat(None, len(rows), dtype=pl.String, eager=True)
         for given in self.inputs.columns:
-            series, bad, what = self._read(rows.get_column(given.name), given)
+            column = rows.get_column(given.name)
+            series, bad, what = self._read(column, given, trims=self.inputs.trims and not trimmed)
             found += series
             if bad is not None and bad.any():
                 reasons = with_reason(reasons, bad, f"the column {given.name!r} isn't {what}")
@@ -151,12 +153,12 @@ class Encoder:
         return {str(name): frame["value"] for (name,), frame in known.items()}
 
     def _read(
-        self, column: pl.Series, given: Input
+        self, column: pl.Series, given: Input, *, trims: bool
     ) -> tuple[list[pl.Series], pl.Series | None, str]:
         """The values of a raw column by the names of processed ones, where they can't be used, and
         what they should have been."""
         name, text = stored_name(given.name), self.inputs.text
-        column = clean(column.rename(name), given, text, trims=self.inputs.trims)
+        column = clean(column.rename(name), given, text, trims=trims)
         if given.role == DATE:
             features, invalid = date_values(column, given)
             return [*features.values()], invalid, "a date or time"

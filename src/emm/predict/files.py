@@ -175,7 +175,24 @@ def _opened(path: Path, name: str, encoder: Encoder, wanted: Sequence[str]) -> T
     return _text_table(path, name, encoder, wanted)
 
 
+def _refuse_blanks(name: str, encoder: Encoder) -> None:
+    """Raise DataError if text that training knows has blanks around it, which text files lose."""
+    value = pl.col("value")
+    found = encoder.vocabularies.filter((pl.col("id") > 0) & (value != value.str.strip_chars()))
+    if encoder.inputs.trims or found.is_empty():
+        return
+    column, text = found.row(0)[:2]
+    raise DataError(
+        f"{name} is a text file, and the model was trained on text with blanks around it",
+        where=name,
+        got=f"blanks around text are removed; training knows {text!r} of {original_name(column)!r}",
+        expected="a Parquet file, which training read, too",
+        next_step="write the rows as Parquet",
+    )
+
+
 def _text_table(path: Path, name: str, encoder: Encoder, wanted: Sequence[str]) -> Table:
+    _refuse_blanks(name, encoder)
     text = encoder.inputs.text
     own, fields, encoding = ",", published_fields(encoder.schema.dataset), UTF8
     if text is not None:

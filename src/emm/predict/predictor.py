@@ -96,9 +96,9 @@ class Predictor:
             return logit_frame(schema, logits)
         return predictions(schema, self.encoder.inputs, logits)
 
-    def encode(self, rows: pl.DataFrame) -> Encoded:
-        """Raw rows as the model reads them. Raises as `Encoder.prepare`."""
-        prepared = self.encoder.prepare(rows)
+    def encode(self, rows: pl.DataFrame, *, trimmed: bool = False) -> Encoded:
+        """Raw rows as the model reads them; for ``trimmed`` and errors see `Encoder.prepare`."""
+        prepared = self.encoder.prepare(rows, trimmed=trimmed)
         raw, reasons = self._raw(rows, prepared.reasons)
         usable, good = prepared.rows, reasons.is_null()
         if not good.all():

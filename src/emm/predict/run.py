@@ -64,10 +64,10 @@ class _Run:
         columns = list(dict.fromkeys([*self.predictor.columns, *key]))
         for table in tables:
             for block in read_blocks(table, columns, self.refusals):
-                yield self._part(block)
+                yield self._part(block, trimmed=table.separator is not None)
 
-    def _part(self, block: Block) -> Part:
-        encoded = self.predictor.encode(block.rows)
+    def _part(self, block: Block, *, trimmed: bool) -> Part:
+        encoded = self.predictor.encode(block.rows, trimmed=trimmed)
         bad = encoded.reasons.is_not_null()
         if bad.any():
             lines, texts = block.lines.filter(block.readable), text_of(block.rows.filter(bad))
