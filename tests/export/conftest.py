@@ -1,3 +1,4 @@
+import logging
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,9 @@ import pytest
 from emm.export.bundle import Exported, write_bundle
 from emm.export.row import Row
 from tests.export.mall import mall
+
+# Under pytest, torch writes thousands of lines for each network that it traces.
+logging.getLogger("torch.__trace").setLevel(logging.ERROR)
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ TREES = "tree_sums"
 """Name of the tensor [B, sums] float32 with the sums of a model's trees."""
 
 EXACT = 2**53
-"""Up to here, doubles tell all whole numbers apart."""
+"""Below this, doubles tell all whole numbers apart."""
 
 CTR, CVR, CTCVR = "ctr", "cvr", "ctcvr"
 
@@ -240,7 +240,7 @@ def _tensor_type(given: Input, known: pl.Series) -> TensorType:
     if given.role != SPARSE or not numeric:
         return "text"
     numbers = known.cast(pl.Float64, strict=False)
-    exact = numbers.is_not_null() & (numbers.abs() <= EXACT)
+    exact = numbers.is_not_null() & (numbers.abs() < EXACT)
     return "double" if bool(exact.all()) and numbers.n_unique() == len(numbers) else "text"
 
 

@@ -60,6 +60,7 @@ def verify(
     how: Any = {"given_click": given_click, "outside": outside}
     expected = expected_of(model, tasks, encoder, rows, outputs, **how)
     running = session(path, [*expected.equal])
+    _require_outputs(path, outputs, [each.name for each in running.get_outputs()])
     tensors = feed(rows, signature.inputs)
     largest = {"logit": 0.0, "probability": 0.0}
     for index in _batches(len(rows), batches):
@@ -75,6 +76,17 @@ def verify(
             _require_close(path, each, difference, tolerance, index)
             largest[kind] = max(largest[kind], float(difference.max()))
     return Verified(len(rows), largest["logit"], largest["probability"], expected.trees)
+
+
+def _require_outputs(path: Path, outputs: Sequence[GraphOutput], found: Sequence[str]) -> None:
+    missing = [each.name for each in outputs if each.name not in found]
+    if missing:
+        raise ModelFileError(
+            f"the exported model {path} lacks the output {missing[0]}",
+            where=path,
+            got=", ".join(found),
+            next_step="export it again",
+        )
 
 
 def _batches(rows: int, sizes: Sequence[int]) -> Iterator[np.ndarray]:

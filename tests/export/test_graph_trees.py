@@ -1,0 +1,91 @@
+"""Trees in ONNX against the project's own, bit by bit."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from emm.export.graph_trees import add_trees, logits_of, shares_of
+from emm.export.nodes import IR_VERSION, Nodes
+from emm.trees.forest import TreeEnsemble
+from tests.trees.forest import INPUTS, random_ensemble, random_rows
+
+ort = pytest.importorskip("onnxruntime")
+
+ROWS = 300
+WIDTH = INPUTS.dense + len(INPUTS.cardinalities)
+
+
+Rows = tuple[torch.Tensor, torch.Tensor]
+
+
+def sums(nodes: Nodes, name: str, rows: Rows) -> np.ndarray:
+    """The tensor ``name`` for rows, by onnxruntime with one thread."""
+    helper, types = onnx.helper, onnx.TensorProto
+    given = [helper.make_tensor_value_info("x", types.DOUBLE, ["batch", WIDTH])]
+    wanted = [helper.make_tensor_value_info(name, types.DOUBLE, None)]
+    graph = helper.make_graph(nodes.nodes, "trees", given, wanted, nodes.constants)
+    opsets = [helper.make_opsetid(domain, version) for domain, version in nodes.versions.items()]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    serialized = model.SerializeToString()
+    session = ort.InferenceSession(serialized, options, providers=["CPUExecutionProvider"])
+    x = torch.cat([each.double() for each in rows], dim=1).numpy()
+    (found,) = session.run(None, {"x": x})
+    return np.asarray(found)
+
+
+def known_rows() -> Rows:
+    """Rows with ids that the encoder gives, and without missing numbers, which it replaces."""
+    dense, sparse = random_rows(ROWS, 3)
+    return dense.nan_to_num(0.25, posinf=2.0, neginf=-2.0), sparse
+
+
+def with_one_leaf(ensemble: TreeEnsemble) -> TreeEnsemble:
+    """The ensemble, its second tree cut down to a leaf at its root."""
+    root = int(ensemble.starts[1])
+    ensemble.left[root] = ensemble.right[root] = root
+    return ensemble
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("levels", [1, 2, 4])
+def test_the_shares_of_levels_are_equal_bit_by_bit(outputs: int, levels: int) -> None:
+    ensemble = with_one_leaf(random_ensemble(6 * outputs, 21, outputs, outputs=outputs))
+    nodes = Nodes()
+    name = add_trees(nodes, "x", [shares_of(ensemble, levels, 0)], outputs * levels)
+    found = sums(nodes, name, known_rows())
+    found[:, ::levels] += ensemble.baseline.numpy()
+    expected = ensemble.shares(*known_rows(), levels).numpy()
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_several_ensembles_are_side_by_side() -> None:
+    first, second = random_ensemble(5, 15, 0), random_ensemble(8, 31, 1, outputs=2)
+    nodes = Nodes()
+    name = add_trees(nodes, "x", [logits_of(first, 0), logits_of(second, 1)], 3)
+    found = sums(nodes, name, known_rows())
+    rows = known_rows()
+    apart = [each.shares(*rows, 1) - each.baseline for each in (first, second)]
+    np.testing.assert_allclose(found, torch.cat(apart, dim=1).numpy(), rtol=0, atol=1e-12)
+
+
+def test_a_set_without_ids_sends_every_row_right() -> None:
+    ensemble = random_ensemble(3, 9, 2)
+    ensemble.bitsets.zero_()
+    nodes = Nodes()
+    name = add_trees(nodes, "x", [logits_of(ensemble, 0)], 1)
+    found = sums(nodes, name, known_rows())
+    expected = ensemble.shares(*known_rows(), 1).numpy() - ensemble.baseline.numpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+def test_missing_numbers_go_where_the_tree_sends_them() -> None:
+    ensemble = random_ensemble(4, 25, 5)
+    nodes = Nodes()
+    name = add_trees(nodes, "x", [shares_of(ensemble, 1, 0)], 1)
+    dense, sparse = random_rows(ROWS, 4)  # with NaN
+    found = sums(nodes, name, (dense, sparse))
+    expected = ensemble.shares(dense, sparse, 1).numpy() - ensemble.baseline.numpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
