@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from emm.export.columns import ENCODED_DENSE, ENCODED_SPARSE, bag_tensors, feed
+from emm.export.columns import ENCODED_DENSE, ENCODED_SPARSE, bag_tensors
+from emm.export.feed import feed
 from emm.export.graph import build_model, model_signature
 from emm.export.write import session, write_model
 from emm.predict.encoder import Encoder

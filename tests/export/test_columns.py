@@ -8,7 +8,8 @@ import pytest
 
 from emm.core.errors import DataError, ParamsError
 from emm.data.tables.inputs import SPARSE, Input, ValueType
-from emm.export.columns import GraphInput, feed, signature_of
+from emm.export.columns import GraphInput, signature_of
+from emm.export.feed import feed
 from emm.predict.encoder import Encoder
 from tests.export.small import small_encoder
 

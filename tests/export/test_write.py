@@ -8,7 +8,8 @@ import pytest
 from onnx import numpy_helper
 
 from emm.core.errors import ModelFileError
-from emm.export.columns import ENCODED_SPARSE, feed
+from emm.export.columns import ENCODED_SPARSE
+from emm.export.feed import feed
 from emm.export.graph import build_model, model_signature
 from emm.export.write import session, write_model
 from emm.predict.encoder import Encoder

@@ -62,7 +62,7 @@ def exported(network: Network, inputs: Inputs, names: Sequence[str], widths: Seq
     others = [*items, *(torch.zeros(ROWS, width) for width in widths)]
     batch = torch.export.Dim("batch")
     shapes = [{0: batch, 1: torch.export.Dim.DYNAMIC} for _ in items]
-    shapes += [{0: batch} for _ in widths]  # type: ignore[misc]
+    shapes += [{0: batch} for _ in widths]
     try:
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(

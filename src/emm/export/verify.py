@@ -11,8 +11,9 @@ from torch import nn
 
 from emm.core.errors import ModelFileError
 from emm.data.tables.schema import Schema
-from emm.export.columns import GraphOutput, feed
+from emm.export.columns import GraphOutput
 from emm.export.expected import Expected, expected_of
+from emm.export.feed import feed
 from emm.export.graph import model_signature
 from emm.export.members import Outside
 from emm.export.signature import LOGIT_TOLERANCE, PROBABILITY_TOLERANCE
@@ -110,7 +111,8 @@ def _differences(
         return np.full(len(index), np.inf)
     scale = schema.targets[output.tasks[0]].std if output.gives == "value" else 1.0
     difference = np.abs(ours.astype(np.float64) - theirs) / scale
-    return np.where(np.isnan(difference), np.inf, difference).max(axis=1)
+    largest: np.ndarray = np.where(np.isnan(difference), np.inf, difference).max(axis=1)
+    return largest
 
 
 def _require_close(
