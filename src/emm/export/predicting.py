@@ -20,8 +20,8 @@ from emm.export.columns import (
     ENCODED_SPARSE,
     GraphInput,
     bag_tensors,
-    feed,
 )
+from emm.export.feed import feed
 from emm.export.signature import MODEL, BundleSignature, read_signature
 from emm.outside.onnx.library import onnx_library, onnxruntime_library
 from emm.predict.encoder import Encoder, open_encoder
