@@ -28,7 +28,6 @@ from emm.data.tables.schema import schema_hash
 from emm.export.columns import ENCODED_DENSE, ENCODED_SPARSE
 from emm.export.expected import features_of
 from emm.export.feed import feed
-from emm.export.feed import feed
 from emm.export.golden import golden_rows
 from emm.export.graph import model_signature
 from emm.export.predicting import open_bundle
