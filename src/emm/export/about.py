@@ -14,16 +14,15 @@ from emm.export.made_of import MemberLine, member_lines, members_of
 from emm.export.row import Row
 from emm.export.signature import BundleSignature
 from emm.fusion.emm import EMM
-from emm.fusion.member_facts import MEMBERS
+from emm.fusion.member_facts import MemberFacts, load_facts, warnings_of
 from emm.fusion.members import Members
 from emm.fusion.shares import mean_shares
 from emm.fusion.student_settings import TEACHER
 from emm.nn.bags import attach_bags
 from emm.predict.encoder import Encoder
 from emm.report.facts import facts_of
-from emm.report.members import PoolMembers
 from emm.report.new_rows import add_seen
-from emm.report.results import read_json, read_tree
+from emm.report.results import read_tree
 from emm.training.bags import load_bags
 from emm.training.store import Stored
 
@@ -43,14 +42,13 @@ def about(
     if row.seen.exists():
         facts = add_seen(facts, row.seen)
     evaluated = (row.evaluation / "metrics.json").exists()
-    pool = row.evaluation / MEMBERS
-    known = read_json(pool, PoolMembers) if evaluated and pool.exists() else None
+    known = load_facts(row.models)
     return CardFacts(
         signature=signature,
         facts=facts,
         descriptions=[each.description for each in stored],
         members=_members(row, stored[0], encoder, model, known),
-        warnings=known.warnings if known else (),
+        warnings=[warning for each in known for warning in warnings_of(each)],
         identifiers=identifying_columns(encoder.schema, encoder.vocabularies),
         teacher=_teacher(row),
         scores=card_scores(row.model, row.evaluation, facts, row.seed) if evaluated else None,
@@ -58,13 +56,13 @@ def about(
 
 
 def _members(
-    row: Row, stored: Stored, encoder: Encoder, model: nn.Module, known: PoolMembers | None
+    row: Row, stored: Stored, encoder: Encoder, model: nn.Module, known: Sequence[MemberFacts]
 ) -> list[MemberLine]:
     members = members_of(stored.description)
     if members is None:
         return []
     shares = {} if known else _shares(row, encoder, model, members)
-    return member_lines(members, encoder.schema.tasks, shares, known, row.seed)
+    return member_lines(members, encoder.schema.tasks, shares, known)
 
 
 def _shares(row: Row, encoder: Encoder, model: nn.Module, members: Members) -> Mapping[str, float]:

@@ -2,13 +2,15 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from emm.core.files import write_text
 from emm.data.tables.inputs import INPUTS, write_inputs
@@ -17,10 +19,10 @@ from emm.export.about import about
 from emm.export.card import card
 from emm.export.columns import GraphInput, GraphOutput, Signature
 from emm.export.expected import Expected, expected_of
-from emm.export.golden import golden_rows
+from emm.export.golden import GOLDEN_ROWS, golden_rows
 from emm.export.graph import build_model, model_signature
 from emm.export.made_of import members_of
-from emm.export.members import always_given, raw_of
+from emm.export.members import Outside, always_given, raw_of
 from emm.export.row import Row
 from emm.export.signature import (
     FORMAT,
@@ -43,6 +45,8 @@ from emm.predict.outside import OutsideScorer, open_members
 from emm.training.store import DESCRIPTION, WEIGHTS, Stored, load_models
 
 CARD = "README.md"
+_MORE = 4
+"""How many times as many golden rows are drawn where some have no predictions."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,14 @@ def write_bundle(out: Path, row: Row) -> Exported:
     model, tasks, outside = as_one(stored), encoder.schema.tasks, _outside(row, encoder, stored)
     how: Any = {"given_click": encoder.inputs.given_click, "outside": outside}
     files = write_model(build_model(model, tasks, encoder, **how), out)
-    golden = golden_rows(encoder, others=raw_of(outside), given=always_given(outside))
-    verified = verify(out / files[0], model, tasks, encoder, golden, **how)
     tensors = model_signature(tasks, encoder, outside)
-    expected = expected_of(model, tasks, encoder, golden, tensors.outputs, **how)
-    kept = stored_golden(golden, tensors, expected, trims=encoder.inputs.trims)
+
+    def predict(rows: pl.DataFrame) -> Expected:
+        return expected_of(model, tasks, encoder, rows, tensors.outputs, **how)
+
+    golden = _golden(encoder, outside, predict)
+    verified = verify(out / files[0], model, tasks, encoder, golden, **how)
+    kept = stored_golden(golden, tensors, predict(golden), trims=encoder.inputs.trims)
     kept.write_parquet(out / GOLDEN)
     _copy_sources(out, row, encoder, stored)
     signature = _signature(row, encoder.schema, tensors)
@@ -77,6 +84,28 @@ def write_bundle(out: Path, row: Row) -> Exported:
     write_text(out / CARD, card(known))
     write_signature(_with_files(signature, out), out)
     return Exported(verified, [*known.identifiers])
+
+
+def _golden(
+    encoder: Encoder, outside: Outside, predict: Callable[[pl.DataFrame], Expected]
+) -> pl.DataFrame:
+    """Golden rows that the model has predictions for.
+
+    Members from outside may have none for rows with a missing value, as they had none in training.
+    """
+    draw = partial(golden_rows, encoder, others=raw_of(outside), given=always_given(outside))
+    rows = draw()
+    if outside and not _finite(predict(rows)).all():
+        rows = draw(_MORE * GOLDEN_ROWS)
+        rows = rows.filter(_finite(predict(rows))).head(GOLDEN_ROWS)
+    return rows
+
+
+def _finite(expected: Expected) -> NDArray[np.bool_]:
+    """Which rows have all predictions, [N]."""
+    found = np.concatenate([*expected.outputs.values()], axis=1)
+    every: NDArray[np.bool_] = np.isfinite(found).all(axis=1)
+    return every
 
 
 def stored_golden(

@@ -62,6 +62,7 @@ def card(known: CardFacts) -> str:
         scores_new_rows=scores is not None and bool(scores.summary.new_rows),
         weighted=scores is not None and scores.weighted,
         totals=scores.summary.totals if scores else None,
+        members_only=any(each.outside for each in known.members),
         several=len(known.descriptions) > 1,
         architectures=_architectures(known.descriptions),
         members_table=members_table(known.members[:_SHOWN_MEMBERS]),

@@ -6,9 +6,9 @@ from typing import Any
 
 from emm.config.binding import bind
 from emm.core.errors import ModelFileError
+from emm.fusion.member_facts import MemberFacts
 from emm.fusion.members import Members, NetworkMember, TreeMember
 from emm.report.markdown import NOTHING, code, markdown_table
-from emm.report.members import PoolMembers
 from emm.training.store import Description
 
 _SHORT = 12  # characters of a hash
@@ -16,7 +16,8 @@ _SHORT = 12  # characters of a hash
 
 @dataclass(frozen=True)
 class MemberLine:
-    """A member of a fused model; ``share``: its mean weight in the fusion of its task."""
+    """A member of a fused model; ``share``: its mean weight in the fusion of its task; ``outside``:
+    whether it was trained elsewhere."""
 
     name: str
     task: str
@@ -25,6 +26,7 @@ class MemberLine:
     score: float | None
     checked: str
     source_sha256: str
+    outside: bool = False
 
 
 def members_of(description: Description) -> Members | None:
@@ -43,28 +45,26 @@ def member_lines(
     members: Members,
     tasks: Sequence[str],
     shares: Mapping[str, float],
-    facts: PoolMembers | None,
-    seed: int,
+    facts: Sequence[MemberFacts],
 ) -> list[MemberLine]:
     """The members of a fused model in their order.
 
     ``shares``: by name, where they are known; ``facts``: of a pool with models from outside.
     """
-    known = {each.name: each for each in facts.members} if facts else {}
-    number = facts.seeds.index(seed) if facts and seed in facts.seeds else 0
+    known = {each.name: each for each in facts}
     lines = []
     for member in members.all:
         own = known.get(member.name)
-        share = own.share[number] if own else shares.get(member.name)
+        share = own.share if own else shares.get(member.name)
         kind = f"{own.kind}, {own.join}" if own else _kind(member)
-        checked = "trained here" if own is None or not own.outside else "unchecked"
+        outside = own.outside if own else member.name in members.scored_names
+        checked = "unchecked" if outside else "trained here"
         if own and own.checked:
             checked = f"within {own.checked.largest_difference:.0e}"
-        score = own.validation[number] if own else None
-        line = MemberLine(
-            member.name, tasks[member.task], kind, share, score, checked, member.source_sha256
-        )
-        lines.append(line)
+        score = own.validation if own else None
+        source = member.source_sha256
+        task = tasks[member.task]
+        lines.append(MemberLine(member.name, task, kind, share, score, checked, source, outside))
     return lines
 
 
