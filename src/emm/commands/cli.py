@@ -167,12 +167,16 @@ def predict(
     threads: Annotated[
         int | None, typer.Option(min=1, help="of the model; by default those of its training")
     ] = None,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="ray: an exported model on a Ray cluster")
+    ] = "local",
     file: ParamsFile = PARAMS_FILE,
 ) -> None:
     """Predict new raw rows: one row of predictions for each, in order."""
     from emm.commands.predict import predict_rows
 
-    predict_rows(model, inputs, out, file=file, seed=seed, threads=threads, logits=logits)
+    ray = engine == "ray"
+    predict_rows(model, inputs, out, file=file, seed=seed, threads=threads, logits=logits, ray=ray)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from emm.core.files import atomic_file
 from emm.core.process import keep_freed_memory
 from emm.core.progress import Report, progress, say
 from emm.predict.drift import Drift, drift_from, drift_line, write_drift
+from emm.predict.engine import Engine, Here
 from emm.predict.files import Table, is_packed, open_table, unpacked
 from emm.predict.model import RowModel
 from emm.predict.output import Output, Places, places_of, require_suffix
@@ -40,6 +41,7 @@ class _Run:
     """The rows of files on their way; ``done``: how many have been predicted."""
 
     predictor: Predictor
+    engine: Engine
     refusals: Refusals
     drift: Drift
     places: Places
@@ -49,8 +51,7 @@ class _Run:
     def predicted(self, tables: Iterator[Table], report: Report) -> Iterator[pl.DataFrame]:
         """Yield rows of the output, part by part."""
         started = time.monotonic()
-        for part in regrouped(self._parts(tables), UNIT):
-            logits = self.predictor.model.logits(part.features, part.raw)
+        for part, logits in self.engine.predicted(regrouped(self._parts(tables), UNIT)):
             found = self.predictor.outputs(logits, as_logits=self.as_logits)
             if not part.good.all():
                 found = at_places(found, part.good)
@@ -87,12 +88,14 @@ def predict_files(
     *,
     as_logits: bool = False,
     processed: Path | None = None,
+    engine: Engine | None = None,
 ) -> Written:
     """Write a row of predictions for every row of the files, in order, to ``out``.
 
     The columns are `Places` and those of `Predictor.predict`, or with ``as_logits`` of
     `Predictor.logits`. Rows that can't be used have nulls, and OUT.rejected.jsonl lists them.
     OUT.drift.json says how the rows differ from those of train; ``processed``: see `drift_from`.
+    ``engine``: computes the logits of ``model``, by default in this process.
     Files are replaced when all is done. Raises ParamsError for a missing column, and DataError if a
     file, or every row, can't be used.
     """
@@ -112,7 +115,8 @@ def predict_files(
         total = sum(map(count_rows, plain.values())) if len(plain) == len(files) else None
         tables, output = _tables(files, plain, predictor, scratch), Output(temporary, out, scratch)
         with atomic_file(rejected) as listing, listing.open("w", encoding="utf-8") as lines:
-            run = _Run(predictor, Refusals(lines), drift, places, as_logits)
+            engine = engine or Here(model)
+            run = _Run(predictor, engine, Refusals(lines), drift, places, as_logits)
             with progress("Predicting", total) as report:
                 for rows in run.predicted(tables, report):
                     output.write(rows)
