@@ -22,6 +22,7 @@ from emm.export.graph_outputs import add_outputs
 from emm.export.graph_trees import add_trees, logits_of, shares_of
 from emm.export.members import Outside, raw_of, require_exportable
 from emm.export.nodes import IR_VERSION, Nodes
+from emm.export.subgraph import tensors_read
 from emm.fusion.emm import EMM
 from emm.predict.encoder import Encoder
 from emm.training.store import inputs_of
@@ -145,7 +146,9 @@ def _proto(nodes: Nodes, signature: Signature) -> Any:
         )
         for each in signature.outputs
     ]
-    graph = helper.make_graph(nodes.nodes, "emm", inputs, outputs, nodes.constants)
+    read = {name for node in nodes.nodes for name in tensors_read(node)}
+    constants = [each for each in nodes.constants if each.name in read]
+    graph = helper.make_graph(nodes.nodes, "emm", inputs, outputs, constants)
     opsets = [helper.make_opsetid(domain, version) for domain, version in nodes.versions.items()]
     return helper.make_model(
         graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="emm"

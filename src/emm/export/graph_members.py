@@ -8,6 +8,7 @@ import numpy as np
 from emm.data.tables.kinds import INTEGER, TEXT
 from emm.data.tables.schema import CLASSES
 from emm.export.columns import ENCODED_DENSE, ENCODED_SPARSE
+from emm.export.graph_native import Source, add_native_trees
 from emm.export.graph_raw import RawColumns
 from emm.export.graph_trees import add_trees, logits_of
 from emm.export.members import Outside
@@ -19,6 +20,7 @@ from emm.outside.logits import EDGE
 from emm.outside.onnx import CutOnnx, OnnxModel, OnnxScorer
 from emm.outside.onnx.inputs import OnnxInput
 from emm.outside.score import has_logits
+from emm.outside.trees import RawScorer
 
 _FLOAT_EDGE = float(np.finfo(np.float32).eps / 2)  # see emm.outside.onnx.logit.log_odds
 
@@ -36,7 +38,7 @@ def add_scores(
     for number, name in enumerate(model.scored_names):
         member = _Member(nodes, name, outside[name].opened, raw)
         if not isinstance(member.opened.model, OnnxScorer):
-            values = member.tree_logits(features())
+            values = member.tree_logits(features)
         else:
             values = member.logits() if number < opaque else member.first_unit(model.scored[number])
         parts.append(nodes.cast(values, "FLOAT"))
@@ -73,10 +75,15 @@ class _Member:
         shape = self.nodes.constant(np.array([-1, width], np.int64))
         return self._without_incomplete(self.nodes.add("Reshape", [values, shape]))
 
-    def tree_logits(self, features: str) -> str:
-        """The standardised values of a regression's trees on encoded columns, [B, 1]."""
-        trees = self.opened.model.trees  # type: ignore[attr-defined]
-        sums = add_trees(self.nodes, features, [logits_of(trees, 0)], trees.outputs)
+    def tree_logits(self, features: Callable[[], str]) -> str:
+        """The logits, or standardised values, of trees on raw or encoded columns, [B, outputs]."""
+        model: Any = self.opened.model
+        trees: Any = model.trees
+        if isinstance(model, RawScorer):
+            source = Source(self.raw, self.opened.matches.inputs, self.opened.known)
+            values = add_native_trees(self.nodes, trees, source)
+            return self._to_logits(values, exact=False, width=trees.native.outputs)
+        sums = add_trees(self.nodes, features(), [logits_of(trees, 0)], trees.outputs)
         baseline = trees.baseline.cpu().numpy().reshape(1, -1)
         values = self.nodes.add("Add", [sums, self.nodes.constant(baseline)])
         return self._to_logits(values, exact=False, width=trees.outputs)

@@ -19,25 +19,23 @@ class Trees(NamedTuple):
     columns: np.ndarray
 
 
-class _Arrays(NamedTuple):
-    """The nodes of trees that split, and their leaves, one after another.
+class Forest(NamedTuple):
+    """Nodes of trees one after another, as in `TreeEnsemble`; a leaf is its own child.
 
-    ``true``, ``false``: places of the children among nodes, or among leaves where ``*_leaf`` is
-    set; ``sets``: the ids of each node that asks for a set, in order.
+    ``column``: of the features; ``set``: -1, or the place in ``sets`` of the values that go left;
+    ``to``: for each tree, the column of the result to which it adds.
     """
 
-    feature: np.ndarray
-    split: np.ndarray
-    mode: np.ndarray
-    missing_true: np.ndarray
-    true: np.ndarray
-    false: np.ndarray
-    true_leaf: np.ndarray
-    false_leaf: np.ndarray
-    sets: list[np.ndarray]
-    roots: np.ndarray
-    value: np.ndarray
+    starts: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
     column: np.ndarray
+    threshold: np.ndarray
+    missing_left: np.ndarray
+    set: np.ndarray
+    sets: Sequence[np.ndarray]
+    value: np.ndarray
+    to: np.ndarray
 
 
 def add_trees(nodes: Nodes, features: str, trees: Sequence[Trees], width: int) -> str:
@@ -46,10 +44,27 @@ def add_trees(nodes: Nodes, features: str, trees: Sequence[Trees], width: int) -
     The order of the sums is that of the trees, and numbers are compared and added as doubles: with
     one thread they are equal to `TreeEnsemble.shares` bit by bit.
     """
-    every = _joined([_arrays(each) for each in trees])
+    return add_forest(nodes, features, joined([_forest(each) for each in trees]), width)
+
+
+def add_forest(nodes: Nodes, features: str, forest: Forest, width: int) -> str:
+    """Add the sums of trees by column: features [B, columns] double -> [B, width] double."""
+    left, right = forest.left, forest.right
+    places = np.arange(len(left))
+    leaf = left == places
+    # A root without children can't be written: it becomes a node whose children both are the leaf.
+    inner = ~leaf | np.isin(places, forest.starts)
+    node, place = np.cumsum(inner) - 1, np.cumsum(leaf) - 1
+    own = np.flatnonzero(inner)
+    true, false, asked = left[own], right[own], forest.set[own]
+    # A set without values has nothing to list; nothing is below minus infinity either.
+    empty = np.array([row >= 0 and len(forest.sets[row]) == 0 for row in asked], bool)
+    asks = (asked >= 0) & ~empty
     array = nodes.onnx.numpy_helper.from_array
-    member = [np.append(ids.astype(np.float64), np.nan) for ids in every.sets]
-    optional = {"membership_values": array(np.concatenate(member))} if member else {}
+    splits = np.where(empty, -np.inf, np.where(asks, 0, forest.threshold[own]))
+    members = [np.append(forest.sets[row].astype(np.float64), np.nan) for row in asked[asks]]
+    optional = {"membership_values": array(np.concatenate(members))} if members else {}
+    missing_true = np.where(asked >= 0, False, forest.missing_left[own])
     return nodes.add(
         "TreeEnsemble",
         [features],
@@ -57,19 +72,40 @@ def add_trees(nodes: Nodes, features: str, trees: Sequence[Trees], width: int) -
         aggregate_function=_SUM,
         post_transform=_NONE,
         n_targets=width,
-        tree_roots=every.roots.tolist(),
-        nodes_featureids=every.feature.tolist(),
-        nodes_splits=array(every.split.astype(np.float64)),
-        nodes_modes=array(every.mode.astype(np.uint8)),
-        nodes_missing_value_tracks_true=every.missing_true.astype(np.int64).tolist(),
-        nodes_truenodeids=every.true.tolist(),
-        nodes_trueleafs=every.true_leaf.astype(np.int64).tolist(),
-        nodes_falsenodeids=every.false.tolist(),
-        nodes_falseleafs=every.false_leaf.astype(np.int64).tolist(),
-        leaf_targetids=every.column.tolist(),
-        leaf_weights=array(every.value.astype(np.float64)),
+        tree_roots=node[forest.starts].tolist(),
+        nodes_featureids=forest.column[own].tolist(),
+        nodes_splits=array(splits.astype(np.float64)),
+        nodes_modes=array(np.where(asks, _MEMBER, _AT_MOST).astype(np.uint8)),
+        nodes_missing_value_tracks_true=missing_true.astype(np.int64).tolist(),
+        nodes_truenodeids=np.where(leaf[true], place[true], node[true]).tolist(),
+        nodes_trueleafs=leaf[true].astype(np.int64).tolist(),
+        nodes_falsenodeids=np.where(leaf[false], place[false], node[false]).tolist(),
+        nodes_falseleafs=leaf[false].astype(np.int64).tolist(),
+        leaf_targetids=forest.to[_owners(forest)[leaf]].tolist(),
+        leaf_weights=array(forest.value[leaf].astype(np.float64)),
         **optional,
     )
+
+
+def joined(forests: Sequence[Forest]) -> Forest:
+    """Forests one after another."""
+    starts = np.cumsum([0, *(len(each.left) for each in forests)])
+    sets = np.cumsum([0, *(len(each.sets) for each in forests)])
+    moved = [
+        each._replace(
+            starts=each.starts + start,
+            left=each.left + start,
+            right=each.right + start,
+            set=np.where(each.set < 0, -1, each.set + first),
+        )
+        for each, start, first in zip(forests, starts, sets, strict=False)
+    ]
+    arrays = {
+        name: np.concatenate([getattr(each, name) for each in moved])
+        for name in Forest._fields
+        if name != "sets"
+    }
+    return Forest(**arrays, sets=[ids for each in moved for ids in each.sets])
 
 
 def shares_of(ensemble: TreeEnsemble, levels: int, start: int) -> Trees:
@@ -87,76 +123,32 @@ def logits_of(ensemble: TreeEnsemble, start: int) -> Trees:
     return Trees(ensemble, start + trees % ensemble.outputs)
 
 
-def _arrays(trees: Trees) -> _Arrays:
-    buffers = {name: each.numpy() for name, each in trees.ensemble.cpu().named_buffers()}
-    left, right = buffers["left"], buffers["right"]
-    # A root without children can't be written: it becomes a node whose children both are the leaf.
-    leaf = left == np.arange(len(left))
-    alone = leaf & np.isin(np.arange(len(left)), buffers["starts"])
-    inner = ~leaf | alone
-    node, place = np.cumsum(inner) - 1, np.cumsum(leaf) - 1
-    own = np.flatnonzero(inner)
-    first, second = left[own], right[own]
-    sets = buffers["bitset"][own]
-    ids = _ids(buffers["bitsets"])
-    # A set without ids has no members to list; nothing is below minus infinity either.
-    empty = np.array([len(ids[row]) == 0 if row >= 0 else False for row in sets], bool)
-    asks = (sets >= 0) & ~empty
-    return _Arrays(
-        feature=buffers["column"][own],
-        split=np.where(empty, -np.inf, np.where(asks, 0, buffers["threshold"][own])),
-        mode=np.where(asks, _MEMBER, _AT_MOST),
-        missing_true=np.where(sets >= 0, False, buffers["missing_left"][own]),
-        true=np.where(leaf[first], place[first], node[first]),
-        false=np.where(leaf[second], place[second], node[second]),
-        true_leaf=leaf[first],
-        false_leaf=leaf[second],
-        sets=[ids[row] for row in sets[asks]],
-        roots=node[buffers["starts"]],
-        value=buffers["value"][leaf],
-        column=trees.columns[_owners(buffers["starts"], left, right)[leaf]],
+def _forest(trees: Trees) -> Forest:
+    buffers = {name: each.cpu().numpy() for name, each in trees.ensemble.named_buffers()}
+    # Of the ids in each set, those that the encoder gives.
+    bits = buffers["bitsets"].astype("<i4").view(np.uint8)
+    sets = np.unpackbits(bits, axis=1, bitorder="little")[:, :OUTSIDE]
+    return Forest(
+        starts=buffers["starts"],
+        left=buffers["left"],
+        right=buffers["right"],
+        column=buffers["column"],
+        threshold=buffers["threshold"],
+        missing_left=buffers["missing_left"],
+        set=buffers["bitset"],
+        sets=[np.flatnonzero(row) for row in sets],
+        value=buffers["value"],
+        to=trees.columns,
     )
 
 
-def _owners(starts: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def _owners(forest: Forest) -> np.ndarray:
     """The tree of each node."""
-    owner = np.zeros(len(left), np.int64)
-    owner[starts] = np.arange(len(starts))
-    here = starts
+    owner = np.zeros(len(forest.left), np.int64)
+    here = forest.starts
+    owner[here] = np.arange(len(here))
     while len(here):
-        children = np.concatenate([left[here], right[here]])
-        owner[children] = np.concatenate([owner[here]] * 2)
-        here = children[left[children] != children]
+        children = np.concatenate([forest.left[here], forest.right[here]])
+        owner[children] = np.tile(owner[here], 2)
+        here = children[forest.left[children] != children]
     return owner
-
-
-def _ids(bitsets: np.ndarray) -> list[np.ndarray]:
-    """The ids in each set, of those that the encoder gives."""
-    bits = np.unpackbits(bitsets.astype("<i4").view(np.uint8), axis=1, bitorder="little")
-    return [np.flatnonzero(row[:OUTSIDE]) for row in bits]
-
-
-def _joined(parts: Sequence[_Arrays]) -> _Arrays:
-    """Ensembles one after another."""
-    nodes = np.cumsum([0, *(len(each.feature) for each in parts)])
-    leaves = np.cumsum([0, *(len(each.value) for each in parts)])
-
-    def places(name: str) -> np.ndarray:
-        moved = [
-            getattr(each, name) + np.where(getattr(each, f"{name}_leaf"), leaf, node)
-            for each, node, leaf in zip(parts, nodes, leaves, strict=False)
-        ]
-        return np.concatenate(moved)
-
-    every = {
-        name: np.concatenate([getattr(each, name) for each in parts])
-        for name in _Arrays._fields
-        if name not in ("true", "false", "roots", "sets")
-    }
-    return _Arrays(
-        **every,
-        true=places("true"),
-        false=places("false"),
-        roots=np.concatenate([p.roots + node for p, node in zip(parts, nodes, strict=False)]),
-        sets=[ids for each in parts for ids in each.sets],
-    )

@@ -7,7 +7,7 @@ from emm.core.errors import ModelFileError
 from emm.data.tables.kinds import RawKind
 from emm.fusion.emm import EMM
 from emm.outside.onnx import OnnxScorer
-from emm.outside.trees import EncodedScorer
+from emm.outside.trees import EncodedScorer, RawScorer
 from emm.predict.outside import OutsideScorer
 
 Outside = Mapping[str, OutsideScorer]
@@ -38,12 +38,11 @@ def require_exportable(model: Any, outside: Outside) -> None:
         if name not in outside:
             raise _refused(name, "isn't at hand", "its entry in fusion.pool", None)
         opened = outside[name].opened
-        if not isinstance(opened.model, OnnxScorer | EncodedScorer):
+        if not isinstance(opened.model, OnnxScorer | EncodedScorer | RawScorer):
             raise _refused(
                 name,
-                f"is a file of {opened.model.kind} that reads raw columns, which no operator of "
-                "ONNX reads as it does",
-                "a model as ONNX, or trees on encoded columns",
+                f"is a file of {opened.model.kind}, which no operator of ONNX computes",
+                "a model as ONNX, or trees of LightGBM or XGBoost",
                 opened.entry.path,
             )
         for given, column in opened.matches.inputs.items():

@@ -62,16 +62,16 @@ def _needed(graph: Any, tensor: str) -> tuple[list[Any], set[str]]:
     for node in reversed(graph.node):
         if not names.isdisjoint(node.output):
             nodes.append(node)
-            names.update(_read(node))
+            names.update(tensors_read(node))
     return nodes[::-1], names
 
 
-def _read(node: Any) -> set[str]:
+def tensors_read(node: Any) -> set[str]:
     """The tensors that a node reads, those of its inner graphs included."""
     found = {*node.input}
     for attribute in node.attribute:
         for graph in [attribute.g] if attribute.HasField("g") else attribute.graphs:
             for inner in graph.node:
-                found |= _read(inner)
+                found |= tensors_read(inner)
             found |= {each.name for each in graph.output}
     return found - {""}
