@@ -15,7 +15,7 @@ from tests.predict.test_outside_members import entries_of, folder
 
 __all__ = ["folder", "shop"]
 pytest.importorskip("onnxruntime")
-pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Stochastic Optimizer")]
 
 
 @pytest.fixture(scope="module")

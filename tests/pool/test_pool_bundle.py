@@ -23,20 +23,23 @@ from tests.training.tiny import training
 pytest.importorskip("onnxruntime")
 
 
-@pytest.fixture
-def model(project: Path) -> Path:
-    """The model of an exported folder in pool/."""
-    processed = Path("data/processed", CENSUS)
+@pytest.fixture(scope="module")
+def exported(_made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An exported folder."""
+    out, seed = tmp_path_factory.mktemp("bundle"), tmp_path_factory.mktemp("model")
+    processed, none = _made / "data/processed" / CENSUS, seed / "none"
     network = boosted(open_encoder(processed))
     context = open_context(processed, "paper", training())
-    about = context.describe("gbdt", "gbdt", network.arguments(), 0)
-    save_model(project / "seed-0", network, about)
-    folder = Path("pool/other")
-    folder.mkdir()
-    none = project / "none"
-    write_bundle(folder, Row(CENSUS, "paper", "gbdt", 0, project / "seed-0", processed, none, none))
-    shutil.rmtree(project / "seed-0")
-    return folder / "model.onnx"
+    save_model(seed, network, context.describe("gbdt", "gbdt", network.arguments(), 0))
+    write_bundle(out, Row(CENSUS, "paper", "gbdt", 0, seed, processed, none, none))
+    return out
+
+
+@pytest.fixture
+def model(project: Path, exported: Path) -> Path:
+    """The model of an exported folder in pool/."""
+    shutil.copytree(exported, project / "pool/other")
+    return Path("pool/other/model.onnx")
 
 
 def add(file: Path, task: str = "income", *, write: bool = False, **options: str) -> Sequence[str]:
