@@ -79,8 +79,8 @@ def exported(network: Network, inputs: Inputs, names: Sequence[str], widths: Seq
         raise ParamsError(
             "the export of networks needs the package onnxscript, which isn't installed",
             got=str(error),
-            expected="the extra `onnx` of this project",
-            next_step='pip install -e ".[onnx]"',
+            expected="the extra `export` of this project",
+            next_step='pip install -e ".[export]"',
         ) from error
     except Exception as error:  # torch.onnx has several of its own, for each step
         raise ModelFileError(
