@@ -5,7 +5,6 @@ from typing import Any
 
 import lightgbm
 import numpy as np
-import onnx
 import polars as pl
 import pytest
 import xgboost
@@ -15,8 +14,9 @@ from emm.export.columns import GraphInput
 from emm.export.feed import feed
 from emm.export.graph_native import Source, add_native_trees
 from emm.export.graph_raw import RawColumn, RawColumns
-from emm.export.nodes import IR_VERSION, Nodes
+from emm.export.nodes import Nodes
 from emm.outside.trees import RawScorer
+from tests.export.computing import compute
 from tests.outside.raw_scoring import context_of_table, opened, scored
 from tests.outside.tree_cases import (
     ALL,
@@ -33,7 +33,7 @@ from tests.outside.tree_cases import (
 )
 from tests.outside.tree_tables import frame, hard_table
 
-ort = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
 
 def in_graph(scorer: RawScorer, rows: pl.DataFrame) -> np.ndarray:
@@ -49,24 +49,7 @@ def in_graph(scorer: RawScorer, rows: pl.DataFrame) -> np.ndarray:
     columns = RawColumns(nodes, [RawColumn(each.name, each) for each in inputs], (), ())
     names = {each.name: each.name for each in scorer.inputs}
     output = add_native_trees(nodes, scorer.trees, Source(columns, names, kinds))
-    helper, types = onnx.helper, onnx.TensorProto
-    graph = helper.make_graph(
-        nodes.nodes,
-        "trees",
-        [
-            helper.make_tensor_value_info(
-                each.name, types.STRING if each.type == "text" else types.DOUBLE, ["batch", 1]
-            )
-            for each in inputs
-        ],
-        [helper.make_tensor_value_info(output, types.DOUBLE, None)],
-        nodes.constants,
-    )
-    opsets = [helper.make_opsetid(domain, version) for domain, version in nodes.versions.items()]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
-    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, feed(rows, inputs))
-    return np.asarray(found)
+    return compute(nodes, feed(rows, inputs), output)
 
 
 def check(path: Path, **context: Any) -> None:

@@ -1,19 +1,18 @@
 """Trees in ONNX against the project's own, bit by bit."""
 
 import numpy as np
-import onnx
 import pytest
 import torch
 
 from emm.export.graph_trees import add_trees, logits_of, shares_of
-from emm.export.nodes import IR_VERSION, Nodes
+from emm.export.nodes import Nodes
 from emm.trees.forest import TreeEnsemble
-from tests.trees.forest import INPUTS, random_ensemble, random_rows
+from tests.export.computing import compute
+from tests.trees.forest import random_ensemble, random_rows
 
-ort = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
 ROWS = 300
-WIDTH = INPUTS.dense + len(INPUTS.cardinalities)
 
 
 Rows = tuple[torch.Tensor, torch.Tensor]
@@ -21,19 +20,8 @@ Rows = tuple[torch.Tensor, torch.Tensor]
 
 def sums(nodes: Nodes, name: str, rows: Rows) -> np.ndarray:
     """The tensor ``name`` for rows, by onnxruntime with one thread."""
-    helper, types = onnx.helper, onnx.TensorProto
-    given = [helper.make_tensor_value_info("x", types.DOUBLE, ["batch", WIDTH])]
-    wanted = [helper.make_tensor_value_info(name, types.DOUBLE, None)]
-    graph = helper.make_graph(nodes.nodes, "trees", given, wanted, nodes.constants)
-    opsets = [helper.make_opsetid(domain, version) for domain, version in nodes.versions.items()]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    serialized = model.SerializeToString()
-    session = ort.InferenceSession(serialized, options, providers=["CPUExecutionProvider"])
     x = torch.cat([each.double() for each in rows], dim=1).numpy()
-    (found,) = session.run(None, {"x": x})
-    return np.asarray(found)
+    return compute(nodes, {"x": x}, name)
 
 
 def known_rows() -> Rows:
