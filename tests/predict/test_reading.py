@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -17,7 +18,8 @@ from emm.core.errors import DataError, ParamsError
 from emm.data.custom.tasks import CustomTask
 from emm.predict.encoder import open_encoder
 from emm.predict.files import find_files, open_table
-from emm.predict.model import RowModel
+from emm.predict.model import NO_NUMBER, Logits, RowModel
+from emm.predict.predictor import Predictor
 from emm.predict.run import Written, predict_files
 from tests.data.custom.custom_files import describe, preprocessed, put_parquet
 from tests.predict.projects import inside, refused
@@ -159,6 +161,36 @@ def test_rows_that_cannot_be_used_keep_their_places(
         7: "an empty line",
         21: "the column 'when' isn't a date or time",
     }
+
+
+class Giving:
+    """A model that gives no number for some rows."""
+
+    def __init__(self, model: RowModel) -> None:
+        self.encoder, self.raw, self._model = model.encoder, model.raw, model
+
+    def logits(self, encoded: pl.DataFrame, raw: pl.DataFrame) -> Logits:
+        found = self._model.logits(encoded, raw)
+        found[[1, 4], 0] = np.nan, np.inf
+        return found
+
+
+def test_a_row_without_a_number_is_listed(
+    model: RowModel, expected: pl.DataFrame, tmp_path: Path
+) -> None:
+    rows = ROWS.with_columns(
+        price=pl.when(pl.int_range(20) == 0).then(pl.lit("x")).otherwise("price")
+    )
+    files = [put(tmp_path / "1.csv", rows[:3]), put(tmp_path / "2.csv", rows[3:])]
+    found, written = run(Giving(model), *files, tmp_path)
+    assert written.refused == 3
+    assert found["bought"].is_null().arg_true().to_list() == [0, 2, 5]
+    kept = [n for n in range(20) if n not in (0, 2, 5)]
+    assert found[kept].select(TASKS).equals(expected[kept].select(TASKS))
+    listed = [(e["file"], e["reason"]) for e in refused(tmp_path / "out.parquet")]
+    assert listed[1:] == [(file, NO_NUMBER) for file in ("1.csv", "2.csv")]
+    in_memory = Predictor(Giving(model)).predict(rows)
+    assert in_memory["bought"].is_null().arg_true().to_list() == [0, 2, 5]
 
 
 def test_without_a_usable_row_nothing_is_replaced(model: RowModel, tmp_path: Path) -> None:

@@ -40,6 +40,15 @@ class RowModel(Protocol):
         ...
 
 
+NO_NUMBER = "the model gives no number for it"
+"""Why a row has no prediction whose values could be read, such as one beyond all bounds."""
+
+
+def finite(logits: Logits) -> pl.Series:
+    """Which rows of logits [N, O] are numbers."""
+    return pl.Series(np.isfinite(logits).all(axis=1))
+
+
 def logit_names(schema: Schema) -> list[str]:
     """A name for each logit: the task, or the task and the class."""
     return [

@@ -10,7 +10,7 @@ from polars.selectors import by_name
 from emm.core.errors import DataError
 from emm.core.progress import say
 from emm.predict.encoder import Encoder, require_columns, with_reason
-from emm.predict.model import Logits, RowModel, logit_frame, predictions
+from emm.predict.model import NO_NUMBER, Logits, RowModel, finite, logit_frame, predictions
 from emm.predict.values import KINDS, raw_values
 
 UNIT = 65_536
@@ -81,13 +81,17 @@ class Predictor:
 
     def _unit(self, rows: pl.DataFrame, *, logits: bool) -> pl.DataFrame:
         encoded = self.encode(rows)
-        good = encoded.reasons.is_null()
-        found = self.outputs(self.model.logits(encoded.features, encoded.raw), as_logits=logits)
+        good, reasons = encoded.reasons.is_null(), encoded.reasons.drop_nulls()
+        found = self.model.logits(encoded.features, encoded.raw)
+        usable = finite(found)
+        if not usable.all():
+            good = at_places(usable.to_frame(), good).to_series().fill_null(value=False)
+            reasons, found = reasons.append(pl.Series([NO_NUMBER])), found[usable.to_numpy()]
+        outputs = self.outputs(found, as_logits=logits)
         if good.all():
-            return found
-        reasons = encoded.reasons.drop_nulls()
-        say(f"{len(reasons):,} of {len(rows):,} rows can't be used, such as: {reasons[0]}")
-        return at_places(found, good)
+            return outputs
+        say(f"{(~good).sum():,} of {len(rows):,} rows can't be used, such as: {reasons[0]}")
+        return at_places(outputs, good)
 
     def outputs(self, logits: Logits, *, as_logits: bool = False) -> pl.DataFrame:
         """The columns of the predictions that the logits [N, O] stand for, or of these."""

@@ -47,7 +47,18 @@ class Refusals(Rejected):
         reason: pl.Series | str,
         texts: pl.Series | None = None,
     ) -> None:
-        """Reject lines of a file; see `Rejected.add`."""
+        """Reject lines of a file that can't be read; see `Rejected.add`."""
+        self.refuse(file, lines, reason, texts)
+        self._pending += [int(each) for each in lines]
+
+    def refuse(
+        self,
+        file: str,
+        lines: pl.Series | Sequence[int],
+        reason: pl.Series | str,
+        texts: pl.Series | None = None,
+    ) -> None:
+        """Reject lines that can be read, and are among those of their block."""
         numbers = [int(each) for each in lines]
         reasons = [reason] * len(numbers) if isinstance(reason, str) else reason.to_list()
         shown = [None] * len(numbers) if texts is None else texts.str.slice(0, MAX_TEXT).to_list()
@@ -55,10 +66,9 @@ class Refusals(Rejected):
             record = {"file": file, "line": line, "reason": why, "text": text}
             self._out.write(json.dumps(record, ensure_ascii=False) + "\n")
         self.count += len(numbers)
-        self._pending += numbers
 
     def taken(self) -> list[int]:
-        """The numbers of the lines that were rejected since this was last asked."""
+        """The numbers of the lines that couldn't be read since this was last asked."""
         found, self._pending = self._pending, []
         return found
 

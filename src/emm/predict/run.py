@@ -17,7 +17,7 @@ from emm.core.progress import Report, progress, say
 from emm.predict.drift import Drift, drift_from, drift_line, write_drift
 from emm.predict.engine import Engine, Here
 from emm.predict.files import Table, is_packed, open_table, unpacked
-from emm.predict.model import RowModel
+from emm.predict.model import NO_NUMBER, RowModel, finite
 from emm.predict.output import Output, Places, places_of, require_suffix
 from emm.predict.predictor import UNIT, Predictor, at_places
 from emm.predict.reading import Block, Refusals, count_rows, read_blocks, text_of
@@ -38,13 +38,15 @@ class Written:
 
 @dataclass
 class _Run:
-    """The rows of files on their way; ``done``: how many have been predicted."""
+    """The rows of files on their way; ``file``: name of the first, ``done``: how many have been
+    predicted."""
 
     predictor: Predictor
     engine: Engine
     refusals: Refusals
     drift: Drift
     places: Places
+    file: str
     as_logits: bool
     done: int = 0
 
@@ -52,13 +54,26 @@ class _Run:
         """Yield rows of the output, part by part."""
         started = time.monotonic()
         for part, logits in self.engine.predicted(regrouped(self._parts(tables), UNIT)):
+            usable, good = finite(logits), part.good
+            if not usable.all():
+                self._refuse(part.places.filter(good).filter(~usable))
+                logits = logits[usable.to_numpy()]
+                good = at_places(usable.to_frame(), good).to_series().fill_null(value=False)
             found = self.predictor.outputs(logits, as_logits=self.as_logits)
-            if not part.good.all():
-                found = at_places(found, part.good)
+            if not good.all():
+                found = at_places(found, good)
             yield part.places.hstack(found.get_columns())
             self.done += len(part.places)
             rate = self.done / max(time.monotonic() - started, 1e-9)
             report(self.done, f"{rate:,.0f} rows/s")
+
+    def _refuse(self, places: pl.DataFrame) -> None:
+        """List rows for which the model gives no number."""
+        if self.places.file:
+            for (file,), rows in places.group_by("file", maintain_order=True):
+                self.refusals.refuse(str(file), rows["line"], NO_NUMBER)
+        else:
+            self.refusals.refuse(self.file, places["line"], NO_NUMBER)
 
     def _parts(self, tables: Iterator[Table]) -> Iterator[Part]:
         key = [self.places.key] if self.places.key else []
@@ -72,8 +87,7 @@ class _Run:
         bad = encoded.reasons.is_not_null()
         if bad.any():
             lines, texts = block.lines.filter(block.readable), text_of(block.rows.filter(bad))
-            self.refusals.add(block.file, lines.filter(bad), encoded.reasons.drop_nulls(), texts)
-            self.refusals.taken()
+            self.refusals.refuse(block.file, lines.filter(bad), encoded.reasons.drop_nulls(), texts)
         self.drift.add(encoded.features, encoded.missing)
         good = at_places((~bad).alias("good").to_frame(), block.readable).to_series()
         return Part(
@@ -116,7 +130,8 @@ def predict_files(
         tables, output = _tables(files, plain, predictor, scratch), Output(temporary, out, scratch)
         with atomic_file(rejected) as listing, listing.open("w", encoding="utf-8") as lines:
             engine = engine or Here(model)
-            run = _Run(predictor, engine, Refusals(lines), drift, places, as_logits)
+            refusals, first = Refusals(lines), files[0].name
+            run = _Run(predictor, engine, refusals, drift, places, first, as_logits)
             with progress("Predicting", total) as report:
                 for rows in run.predicted(tables, report):
                     output.write(rows)
