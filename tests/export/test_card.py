@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from emm.core.errors import DataError
 from emm.data.tables.schema import load_schema
+from emm.export.bundle import write_bundle
 from emm.export.card_scores import card_scores, score_tables, seeds_sentence
 from emm.export.row import Row
 from emm.metrics.ranking import auc
@@ -137,3 +138,18 @@ def test_row_weights_in_the_scores_are_said(row: Row, facts: DatasetFacts, tmp_p
     labels = saved["labels"][:, 0].double()
     expected = (weights.double() @ labels / weights.double().sum()).item()
     assert scores.means["clicked"][1] == pytest.approx(expected)
+
+
+def test_the_teacher_of_a_student_is_named(row: Row, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(row.models, models / "seed-1")
+    teacher = {"teacher": "emm", "soft_targets": 0.8, "outside": ["risk"], "exchanged": 0.1}
+    (models / "teacher.json").write_text(json.dumps(teacher))
+    out = tmp_path / "out"
+    out.mkdir()
+    write_bundle(out, replace(row, models=models / "seed-1"))
+    text = parts(out)[1]
+    assert "with the weight 0.8, from the predictions of a teacher: the fused model `emm`" in text
+    assert (
+        "(not known of those from outside: risk). The teacher also labelled a copy of train" in text
+    )
