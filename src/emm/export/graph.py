@@ -146,10 +146,14 @@ def _proto(nodes: Nodes, signature: Signature) -> Any:
         )
         for each in signature.outputs
     ]
-    read = {name for node in nodes.nodes for name in tensors_read(node)}
-    constants = [each for each in nodes.constants if each.name in read]
-    graph = helper.make_graph(nodes.nodes, "emm", inputs, outputs, constants)
+    graph = helper.make_graph(nodes.nodes, "emm", inputs, outputs)
     opsets = [helper.make_opsetid(domain, version) for domain, version in nodes.versions.items()]
-    return helper.make_model(
+    proto = helper.make_model(
         graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="emm"
     )
+    read = {name for node in nodes.nodes for name in tensors_read(node)}
+    for tensor in nodes.constants:
+        if tensor.name in read:
+            # One by one: protobuf can't copy a list of more than 2 GiB.
+            proto.graph.initializer.add().CopyFrom(tensor)
+    return proto

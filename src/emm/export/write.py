@@ -21,7 +21,7 @@ def write_model(model: Any, folder: Path, largest: int = LARGEST) -> tuple[str, 
     The tensors of a model of more than ``largest`` bytes are in a file of their own.
     """
     onnx = onnx_library()
-    if model.ByteSize() <= largest:
+    if _size(model) <= largest:
         (folder / MODEL).write_bytes(model.SerializeToString(deterministic=True))
         return (MODEL,)
     onnx.save_model(
@@ -32,6 +32,13 @@ def write_model(model: Any, folder: Path, largest: int = LARGEST) -> tuple[str, 
         size_threshold=_APART,
     )
     return (MODEL, DATA)
+
+
+def _size(model: Any) -> int:
+    """Bytes of a model; protobuf itself can't tell those of one that is too large."""
+    graph = model.graph
+    constants = sum(len(each.raw_data) or each.ByteSize() for each in graph.initializer)
+    return constants + sum(node.ByteSize() for node in graph.node)
 
 
 def session(path: Path, outputs: Sequence[str] = (), threads: int = 1) -> Any:
