@@ -176,6 +176,17 @@ def typed_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return custom(folder / "raw", folder, columns=columns)
 
 
+@pytest.mark.parametrize("data", ["shop_data", "typed_data"])
+def test_large_vocabularies_give_the_same_ids(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, data: str
+) -> None:
+    processed = request.getfixturevalue(data)
+    monkeypatch.setattr("emm.predict.encoder._LARGE", 1)
+    rows = parts_of(shop() if data == "shop_data" else typed())
+    found = open_encoder(processed).encode(rows["validation"])
+    assert_equal_bits(found, stored(processed, "validation"))
+
+
 @pytest.mark.parametrize("split", SPLITS)
 def test_rows_of_a_typed_table_are_equal_in_every_bit(typed_data: Path, split: str) -> None:
     encoded = open_encoder(typed_data).encode(parts_of(typed())[split])

@@ -1,14 +1,13 @@
 """Encode new raw rows as `preprocess` encodes them, by the same functions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
-from emm.core.errors import DataError, ParamsError, nearest
+from emm.core.errors import DataError
 from emm.core.files import sha256
 from emm.data.prepare.bags import encode_lists
 from emm.data.prepare.encode import VOCABULARY_SCHEMA, encode_sparse, scale_dense
@@ -16,16 +15,17 @@ from emm.data.tables.inputs import (
     BAG_ROLE,
     DATE,
     DENSE,
-    SPARSE,
     Input,
     Inputs,
-    Role,
     load_inputs,
 )
-from emm.data.tables.kinds import INTEGER, NUMBER, TEXT, RawKind
 from emm.data.tables.names import stored_name
 from emm.data.tables.schema import Schema, load_schema
+from emm.predict.columns import Column, features_of, kind_of, require_columns
 from emm.predict.values import bag_values, clean, date_values, dense_values, sparse_values
+
+_LARGE = 4096
+"""Values of a vocabulary that are looked up one block of rows at a time."""
 
 _SHOULD_BE = {
     "integer": "a whole number",
@@ -35,23 +35,6 @@ _SHOULD_BE = {
     "boolean": "true or false",
     "date": "a date",
 }
-
-
-@dataclass(frozen=True)
-class Column:
-    """A raw column that a model reads.
-
-    Args:
-        name: in the raw files.
-        role: dense, sparse, bag, or date, whose parts are dense features.
-        kind: how its values are compared or computed with: as text, whole numbers or numbers.
-        features: names of the processed columns that are made from it.
-    """
-
-    name: str
-    role: Role
-    kind: RawKind
-    features: tuple[str, ...]
 
 
 class Prepared(NamedTuple):
@@ -101,7 +84,7 @@ class Encoder:
         """The raw columns that are read."""
         dense = self.schema.dense_names
         return tuple(
-            Column(each.name, each.role, _kind(each), _features(each, dense))
+            Column(each.name, each.role, kind_of(each), features_of(each, dense))
             for each in self.inputs.columns
         )
 
@@ -139,18 +122,31 @@ class Encoder:
         """Encode rows of `prepare`."""
         names = self.schema.sparse_names
         columns = [*scale_dense(self.schema.dense), *map(pl.col, names)]
-        encoded = encode_sparse(rows.lazy(), self.vocabularies, names).select(columns).collect()
-        return encoded.with_columns(encode_lists(rows[bag], self.vocabularies) for bag in self.bags)
+        known = self._known_of(rows)
+        encoded = encode_sparse(rows.lazy(), known, names).select(columns).collect()
+        return encoded.with_columns(encode_lists(rows[bag], known) for bag in self.bags)
 
     def check_columns(self, names: Sequence[str], where: object = "the new rows") -> None:
         """Raise ParamsError unless every raw column is among ``names``."""
         require_columns([column.name for column in self.columns], names, where)
 
     @cached_property
-    def _known(self) -> Mapping[str, pl.Series]:
-        """The values of each sparse column that have an id, as text."""
+    def _known(self) -> Mapping[str, pl.DataFrame]:
+        """The vocabulary of each sparse column or bag, without rare values."""
         known = self.vocabularies.filter(pl.col("id") > 0).partition_by("column", as_dict=True)
-        return {str(name): frame["value"] for (name,), frame in known.items()}
+        return {str(name): frame for (name,), frame in known.items()}
+
+    def _known_of(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The vocabularies, the large ones with the values of these rows only: looking millions of
+        values up in those of a block is faster than the reverse."""
+        found = [self.vocabularies.clear()]
+        for name, known in self._known.items():
+            if len(known) > _LARGE:
+                column = rows[name].explode() if name in self.bags else rows[name]
+                values = column.unique().cast(pl.String)
+                known = known.filter(known["value"].is_in(values.implode()))
+            found.append(known)
+        return pl.concat(found)
 
     def _read(
         self, column: pl.Series, given: Input, *, trims: bool
@@ -167,7 +163,7 @@ class Encoder:
             return [numbers], bad, "a number"
         if given.role == BAG_ROLE:
             return [bag_values(column, given)], None, ""
-        known = self._known.get(name, pl.Series([], dtype=pl.String))
+        known = self._known.get(name, self.vocabularies.clear())["value"]
         values, bad = sparse_values(column, given, known, custom=text is not None)
         return [values], bad, _SHOULD_BE.get(given.type, given.type)
 
@@ -197,36 +193,6 @@ def open_encoder(folder: Path) -> Encoder:
             next_step="dvc repro preprocess, or dvc checkout; or export the model again",
         )
     return Encoder(schema, vocabularies, load_inputs(folder, schema))
-
-
-def require_columns(wanted: Sequence[str], names: Sequence[str], where: object) -> None:
-    """Raise ParamsError unless every column that is ``wanted`` is among ``names``."""
-    missing = [name for name in wanted if name not in names]
-    if not missing:
-        return
-    first = f"{missing[0]!r}; {nearest(missing[0], names)}"
-    more = f", and {len(missing) - 1} more: {', '.join(missing[1:])}" if missing[1:] else ""
-    raise ParamsError(
-        f"there is no column {first}{more}"[:1000],
-        where=where,
-        got=", ".join(names)[:500],
-        expected=f"{len(wanted)} columns: {', '.join(wanted)}"[:2000],
-        next_step="name the columns as in the raw files on which the model was trained; where its "
-        "features come from several files, give one table that has them all",
-    )
-
-
-def _kind(given: Input) -> RawKind:
-    if given.role == DENSE:
-        return NUMBER
-    return INTEGER if given.role == SPARSE and given.type in ("integer", "unsigned") else TEXT
-
-
-def _features(given: Input, dense: Sequence[str]) -> tuple[str, ...]:
-    if given.role != DATE:
-        return (stored_name(given.name),)
-    parts = date_values(pl.Series(stored_name(given.name), [None], pl.Null), given)[0]
-    return tuple(name for name in dense if name in parts)
 
 
 def with_reason(reasons: pl.Series, bad: pl.Series, reason: str) -> pl.Series:

@@ -22,7 +22,8 @@ from emm.data.datasets.dataset import DATASETS, load_dataset
 from emm.data.reading.encodings import UTF8
 from emm.data.reading.text_file import expect_distinct, first_line, split_values
 from emm.data.tables.names import original_name
-from emm.predict.encoder import Encoder, require_columns
+from emm.predict.columns import require_columns
+from emm.predict.encoder import Encoder
 from emm.predict.predictor import Predictor
 
 if sys.version_info >= (3, 14):

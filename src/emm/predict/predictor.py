@@ -9,7 +9,8 @@ from polars.selectors import by_name
 
 from emm.core.errors import DataError
 from emm.core.progress import say
-from emm.predict.encoder import Encoder, require_columns, with_reason
+from emm.predict.columns import require_columns
+from emm.predict.encoder import Encoder, with_reason
 from emm.predict.model import NO_NUMBER, Logits, RowModel, finite, logit_frame, predictions
 from emm.predict.values import KINDS, raw_values
 
