@@ -37,7 +37,8 @@ class GraphEncoder:
         write_model(build_model(boosted(encoder), tasks, encoder), folder)
         self.inputs = model_signature(tasks, encoder).inputs
         self.names = [ENCODED_DENSE, ENCODED_SPARSE, *bag_tensors(self.schema)]
-        self.session = session(folder / "model.onnx", self.names)
+        self.path = folder / "model.onnx"
+        self.session = session(self.path, self.names)
 
     def encode(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Encoded rows as `Encoder` gives them."""

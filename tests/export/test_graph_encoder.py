@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import onnx
 import polars as pl
 import pytest
 
 from emm.data.datasets.census_income import COLUMNS
 from emm.data.tables.schema import SPLITS
+from emm.export.columns import ENCODED_DENSE, ENCODED_SPARSE
 from emm.predict.encoder import open_encoder
 from tests.census import lines
 from tests.export.encoders import GraphEncoder
@@ -118,3 +120,11 @@ def test_dates_are_read_as_polars_reads_them(
     expected = open_encoder(shop_data).encode_prepared(prepared.rows)
     names = [name for name in expected.columns if name.startswith("when:")]
     assert_equal_bits(of_shop.encode(rows).select(names), expected.select(names))
+
+
+def test_the_onnx_package_knows_the_shapes_of_a_model(of_shop: GraphEncoder) -> None:
+    model = onnx.load(of_shop.path)
+    onnx.checker.check_model(model)
+    outputs = {each.name for each in model.graph.output}
+    known = onnx.shape_inference.infer_shapes(model).graph.value_info
+    assert {ENCODED_DENSE, ENCODED_SPARSE} <= {each.name for each in known} | outputs

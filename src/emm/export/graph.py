@@ -146,7 +146,7 @@ def _proto(nodes: Nodes, signature: Signature) -> Any:
         )
         for each in signature.outputs
     ]
-    graph = helper.make_graph(nodes.nodes, "emm", inputs, outputs)
+    graph = helper.make_graph(nodes.nodes, "emm", inputs, outputs, value_info=nodes.known_types)
     opsets = [helper.make_opsetid(domain, version) for domain, version in nodes.versions.items()]
     proto = helper.make_model(
         graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="emm"

@@ -12,7 +12,7 @@ import polars as pl
 from emm.data.custom.dates import ISO, DateFeatures
 from emm.data.tables.inputs import Input
 from emm.data.tables.names import stored_name
-from emm.export.nodes import MICROSOFT, Nodes
+from emm.export.nodes import Nodes
 
 _TIME = r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d+)?)?$"
 _DAY_PARTS, _TIME_PARTS = r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?", r"\d\d:\d\d(?::\d\d)?"
@@ -55,24 +55,12 @@ def date_features(nodes: Nodes, given: Input, text: str) -> dict[str, str]:
 def _parts(nodes: Nodes, text: str, filler: str, pattern: str) -> list[str]:
     """The numbers of a date: [B, 1] int64 each, 0 for those that aren't written."""
     row = nodes.constant(np.array([[filler]], object))  # has all of them
-    plain = _tokens(nodes, nodes.add("Concat", [text, row], axis=0), pattern, "")
+    plain = nodes.tokens(nodes.add("Concat", [text, row], axis=0), pattern, "")
     first = nodes.add("Gather", [plain, nodes.constant(np.array(0))], axis=2)  # [B + 1, 1]
-    numbers = nodes.add("Squeeze", [_tokens(nodes, first, r"\d+", "0"), _ints(nodes, 1)])
+    numbers = nodes.add("Squeeze", [nodes.tokens(first, r"\d+", "0"), _ints(nodes, 1)])
     start, end = nodes.constant(np.array([0])), nodes.constant(np.array([-1]))
     kept = nodes.cast(nodes.add("Slice", [numbers, start, end]), "INT64")
     return nodes.split(kept, [1] * (filler.count("-") + filler.count(":") + 1 + (" " in filler)))
-
-
-def _tokens(nodes: Nodes, text: str, pattern: str, padding: str) -> str:
-    return nodes.add(
-        "Tokenizer",
-        [text],
-        domain=MICROSOFT,
-        mark=0,
-        mincharnum=1,
-        pad_value=padding,
-        tokenexp=pattern,
-    )
 
 
 def _exists(nodes: Nodes, year: str, month: str, day: str) -> str:

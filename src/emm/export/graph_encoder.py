@@ -11,7 +11,7 @@ from emm.data.tables.names import stored_name
 from emm.export.columns import ENCODED_DENSE, ENCODED_SPARSE, GraphInput, bag_tensors
 from emm.export.graph_dates import date_features
 from emm.export.graph_raw import RawColumn, RawColumns
-from emm.export.nodes import MICROSOFT, ML, Nodes
+from emm.export.nodes import ML, Nodes
 from emm.predict.encoder import Encoder
 
 _BLANKS = (
@@ -93,15 +93,7 @@ def _trimmed(nodes: Nodes, text: str, row: str) -> str:
     ``row`` [1, K]: any text, which guarantees that the tokenizer finds some.
     """
     filled = nodes.add("Concat", [text, row], axis=0)
-    tokens = nodes.add(
-        "Tokenizer",
-        [filled],
-        domain=MICROSOFT,
-        mark=0,
-        mincharnum=1,
-        pad_value="",
-        tokenexp=_TRIMMED,
-    )  # [B + 1, K, 1]
+    tokens = nodes.tokens(filled, _TRIMMED, "")  # [B + 1, K, 1]
     first = nodes.add("Gather", [tokens, nodes.constant(np.array(0))], axis=2)
     start, end = nodes.constant(np.array([0])), nodes.constant(np.array([-1]))
     return nodes.add("Slice", [first, start, end])

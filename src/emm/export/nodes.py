@@ -24,6 +24,7 @@ class Nodes:
         self.onnx = onnx_library()
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
+        self.known_types: list[Any] = []
         self.versions = {"": OPSET, ML: ML_OPSET, MICROSOFT: 1}
         self._known: dict[tuple[Any, ...], str] = {}
         self._count = 0
@@ -94,6 +95,22 @@ class Nodes:
             tensor = self.onnx.numpy_helper.from_array(values, self._known[key])
             self.constants.append(tensor)
         return self._known[key]
+
+    def tokens(self, text: str, pattern: str, padding: str) -> str:
+        """The parts of text [B, K] that a pattern finds: [B, K, most parts of any]."""
+        name = self.add(
+            "Tokenizer",
+            [text],
+            domain=MICROSOFT,
+            mark=0,
+            mincharnum=1,
+            pad_value=padding,
+            tokenexp=pattern,
+        )
+        # The onnx package doesn't know this operator, and inferring shapes without a type crashes.
+        info = self.onnx.helper.make_tensor_value_info
+        self.known_types.append(info(name, self.onnx.TensorProto.STRING, [None, None, None]))
+        return name
 
     def insert(self, graph: Any, prefix: str, names: Mapping[str, str]) -> None:
         """Add the operators and constants of a GraphProto.
