@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from emm.data.tables.rows import RowTensors
-from emm.fusion import train as fused
+from emm.fusion import fuse as fused
 from emm.fusion.emm import EMM
 from emm.fusion.pool import Pool
 from emm.fusion.settings import Phase, Start

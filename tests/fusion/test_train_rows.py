@@ -13,11 +13,11 @@ from emm.data.tables.folds import fold_only, folds_of
 from emm.data.tables.rows import RowTensors
 from emm.fusion.cached_predictions import load_cached_predictions
 from emm.fusion.emm import EMM
+from emm.fusion.fuse import fusion_rows
 from emm.fusion.pool import Pool
 from emm.fusion.rules import fused_faults
 from emm.fusion.settings import Start
 from emm.fusion.start import load_pool_into
-from emm.fusion.train import fusion_rows
 from emm.training.fit import predict
 from emm.training.store import load_model
 from tests.fusion.fusing import CONTEXT, GATES, settings, train

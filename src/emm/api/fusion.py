@@ -14,11 +14,11 @@ from emm.fusion.build_pool import build_pool
 from emm.fusion.cached_predictions import save_cached_predictions
 from emm.fusion.check_pool import check_networks
 from emm.fusion.emm import EMM
+from emm.fusion.fuse import NOT_SET, all_arguments
+from emm.fusion.fuse import fuse as fuse_pool
 from emm.fusion.out_of_fold import in_sample_predictions
 from emm.fusion.pool import Pool
 from emm.fusion.settings import FusedSettings, FusionSettings
-from emm.fusion.train import NOT_SET, all_arguments
-from emm.fusion.train import fuse as fuse_pool
 from emm.fusion.trained_models import TOWER, TrainedNetwork, TrainedTrees
 from emm.trees.forest import TreeEnsemble
 
@@ -98,7 +98,7 @@ def fuse(models: Sequence[Model], dataset: Dataset, *, seed: int = 0, **settings
             for name, each in rows.items()
         }
         save_cached_predictions(Path(folder), predictions)
-        network, epochs = fuse_pool(
+        fusion = fuse_pool(
             context,
             "emm",
             Path(folder),
@@ -108,8 +108,9 @@ def fuse(models: Sequence[Model], dataset: Dataset, *, seed: int = 0, **settings
             settings=fused,
             arguments=arguments,
         )
-    about = context.describe("emm", "emm", all_arguments(context, pool, arguments), seed)
-    return Model(network.eval(), about, tuple(epochs))
+    every = all_arguments(context, pool, {**arguments, **fusion.arguments})
+    about = context.describe("emm", "emm", every, seed)
+    return Model(fusion.model.eval(), about, tuple(fusion.epochs))
 
 
 def _members(models: Sequence[Model], dataset: Dataset) -> Members:

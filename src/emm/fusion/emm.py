@@ -15,6 +15,7 @@ from emm.fusion.layout import Layout
 from emm.fusion.members import Members
 from emm.fusion.paper import PaperFusion
 from emm.fusion.settings import PROJECTIONS, Projections, Variant
+from emm.fusion.stacking.module import Columns, StackedFusion, StackShape
 from emm.nn.embedding import FeatureFront
 from emm.nn.inputs import Inputs
 from emm.nn.numeric import DenseEncoding
@@ -32,7 +33,9 @@ class EMM(nn.Module):
     ``variant``: ``paper`` feeds each component the fused output of its task (Algorithm 2,
     arXiv 2504.09812) and has new towers with the hidden widths ``tower``. ``aligned`` starts as the
     ensemble of the pool, with the towers of the pool, and learns corrections. ``ensemble`` is the
-    plain average of the pool and learns nothing.
+    plain average of the pool and learns nothing. ``stacked`` combines the logits of the members, by
+    steps away from their average that help; ``stacks``: the `StackShape` of each task, () for the
+    average.
 
     The gates read new embeddings of the features, of width ``embedding_dim``. Without ``merge``,
     tasks exchange nothing. ``own_paths``, ``zero_merge``, ``uniform_gates``, ``constant_gates``:
@@ -59,6 +62,7 @@ class EMM(nn.Module):
         uniform_gates: bool = True,
         constant_gates: bool = False,
         projections: Projections | None = None,
+        stacks: Sequence[Mapping[str, Any]] = (),
         outputs: Sequence[int] = (),
     ) -> None:
         super().__init__()
@@ -75,9 +79,9 @@ class EMM(nn.Module):
         self.networks = Networks([model.levels for model in models])
         self.trees = Trees(trees, len(layout.level_widths))
         front = FeatureFront(inputs, embedding_dim, dense_encoding)
-        self.front: FeatureFront | None = front
+        self.front: FeatureFront | Columns | None = front
         towers = [model.tower for model in models]
-        self.fusion: PaperFusion | AlignedFusion | Ensemble
+        self.fusion: PaperFusion | AlignedFusion | StackedFusion | Ensemble
         kind = projections or PROJECTIONS[variant]
         if variant == "paper":
             self.fusion = PaperFusion(
@@ -87,6 +91,9 @@ class EMM(nn.Module):
             alignment = Alignment(own_paths, zero_merge, uniform_gates, merge, constant_gates, kind)
             self.front = self.front if alignment.reads_features else None
             self.fusion = AlignedFusion(layout, front.width, towers, alignment)
+        elif variant == "stacked":
+            self.fusion = StackedFusion(layout, inputs, towers, _shapes(stacks))
+            self.front = Columns(inputs)
         else:
             self.fusion = Ensemble(layout, towers)
             self.front = None
@@ -106,6 +113,15 @@ class EMM(nn.Module):
         With the scored columns only, [B, P], or with nothing if there are none, the trees are
         evaluated here. Raises ModelFileError if scored columns are missing.
         """
+        x, starts, components, shares, offsets = self.prepared(dense, sparse, cached)
+        logits: Tensor = self.fusion(x, starts, components, shares, offsets)
+        return logits
+
+    def prepared(
+        self, dense: Tensor, sparse: Tensor, cached: Tensor | None = None
+    ) -> tuple[Tensor, list[tuple[Tensor, ...]], Networks, Tensor, Tensor]:
+        """What the fusion reads: the features, what each network starts from, the networks'
+        components, the shares [B, S, C] of the levels, and the offsets [B, N]; see `forward`."""
         scored = sum(self.scored)
         if scored and (cached is None or cached.shape[1] < scored):
             raise self._lacks_scores()
@@ -120,8 +136,7 @@ class EMM(nn.Module):
         if cached is not None and scored:
             shares, starts = self._scored(cached[:, cached.shape[1] - scored :], shares, starts)
         x = dense if self.front is None else self.front(dense, sparse)
-        logits: Tensor = self.fusion(x, starts, self.networks, shares, offsets)
-        return logits
+        return x, starts, self.networks, shares, offsets
 
     def _scored(
         self, scored: Tensor, shares: Tensor, starts: Sequence[tuple[Tensor, ...]]
@@ -147,6 +162,14 @@ class EMM(nn.Module):
             next_step="load the model with emm.load from the folder of its training and predict a "
             "split of its dataset; other rows have to be scored by these members first",
         )
+
+
+def _shapes(stacks: Sequence[Mapping[str, Any]]) -> tuple[StackShape, ...]:
+    errors: list[str] = []
+    shapes: tuple[StackShape, ...] = bind(tuple[StackShape, ...], list(stacks), "stacks", errors)
+    if errors:
+        raise ModelFileError(f"the description of the stacking is damaged: {'; '.join(errors)}")
+    return shapes
 
 
 def _members(pool: Mapping[str, Any]) -> Members:

@@ -32,6 +32,20 @@ class Ensemble(nn.Module):
         """starts: what each network's first component reads; shares [B, S, C]: the trees' logits by
         level; offsets: added to the networks' logits, one network after another -> logits [B, O].
         """
+        members = self.logits(starts, components, shares, offsets)
+        return torch.cat([each.mean(1) for each in members], dim=1)
+
+    def logits(
+        self,
+        starts: Sequence[tuple[Tensor, ...]],
+        components: Components,
+        shares: Tensor,
+        offsets: Tensor,
+    ) -> list[Tensor]:
+        """The logits of each task's members, T tensors [B, M, C]; for the arguments see `forward`.
+
+        C: number of logits of the task.
+        """
         logits = []
         added = torch.split(offsets, self.layout.network_outputs, dim=1)
         for number, (tower, offset) in enumerate(zip(self.towers, added, strict=True)):
@@ -40,7 +54,4 @@ class Ensemble(nn.Module):
                 path = (components(number, level, *path),)
             logits.append(tower(*path) + offset)
         trees = torch.split(shares.sum(2), self.layout.tree_outputs, dim=1)
-        means = [
-            members.mean(1) for members in self.layout.by_task(logits, trees)
-        ]  # a task's logits each
-        return torch.cat(means, dim=1)
+        return self.layout.by_task(logits, trees)

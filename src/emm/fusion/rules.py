@@ -12,6 +12,7 @@ from emm.fusion.settings import FusedSettings
 from emm.models import MODELS
 from emm.training.settings import FitOn, FoldSettings
 
+_PARTS = ("networks", "embeddings", "towers")
 _NOTHING: Mapping[str, Any] = {
     "second": None,
     "start.networks": "trained",
@@ -23,7 +24,11 @@ _GATES: Mapping[str, Any] = {
     "merge": False,
     "own_paths": True,
 }
-ONLY_GATES: Mapping[str, Mapping[str, Any]] = {"ensemble": _NOTHING, "aligned": _GATES}
+ONLY_GATES: Mapping[str, Mapping[str, Any]] = {
+    "ensemble": _NOTHING,
+    "aligned": _GATES,
+    "stacked": {},  # see _learning_networks
+}
 """The values, by variant, with which a fused model learns nothing but the weights of logits."""
 
 
@@ -48,6 +53,8 @@ def fused_faults(
     where = f"{file}: {key}" if file else key
     if rows_of(fusion, settings) == "out-of-fold":
         yield from _seen(key, where, settings, given)
+    if given["variant"] == "stacked":
+        yield from _learning_networks(where, settings)
     starts_at_zero = given["variant"] == "aligned" and given["merge"] and given["zero_merge"]
     if starts_at_zero and given["projections"] == "activated":
         yield ParamsError(
@@ -59,6 +66,21 @@ def fused_faults(
         )
 
 
+def _learning_networks(where: str, settings: FusedSettings) -> Iterator[ParamsError]:
+    """Stacking combines the members as they are."""
+    start, trained = settings.start, ("trained", "frozen")
+    wrong = [f"start.{part}: fresh" for part in _PARTS if getattr(start, part) not in trained]
+    wrong += ["second: a phase"] if settings.second else []
+    if wrong:
+        yield ParamsError(
+            "variant: stacked combines the members' logits and trains no network",
+            where=where,
+            got=", ".join(wrong),
+            expected="start and second left out",
+            next_step="leave them out, or write another variant",
+        )
+
+
 def _seen(
     key: str, where: str, settings: FusedSettings, arguments: Mapping[str, Any]
 ) -> Iterator[ParamsError]:
@@ -66,14 +88,14 @@ def _seen(
     variant, start = arguments["variant"], settings.start
     found = {
         **{name: arguments[name] for name in ("merge", "own_paths")},
-        **{f"start.{part}": getattr(start, part) for part in ("networks", "embeddings", "towers")},
+        **{f"start.{part}": getattr(start, part) for part in _PARTS},
         "second": settings.second and "a phase",
     }
     wanted = ONLY_GATES.get(variant)
     wrong = [name for name, value in (wanted or {}).items() if found[name] != value]
     if wanted is None:
         got = f"variant: {variant}"
-        expected = "variant: ensemble, or variant: aligned with " + _listed(_GATES)
+        expected = "variant: ensemble or stacked, or variant: aligned with " + _listed(_GATES)
     else:
         got = _listed({name: found[name] for name in wrong})
         expected = _listed({name: wanted[name] for name in wrong})

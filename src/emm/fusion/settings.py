@@ -9,7 +9,7 @@ from emm.core.errors import ParamsError
 from emm.outside.settings import OutsideModels
 from emm.training.settings import OptimiserSettings, PoolSettings
 
-Variant = Literal["paper", "aligned", "ensemble"]
+Variant = Literal["paper", "aligned", "ensemble", "stacked"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
 Projections = Literal["activated", "linear", "linear-no-bias"]
@@ -19,6 +19,7 @@ PROJECTIONS: Mapping[Variant, Projections] = {
     "paper": "activated",
     "aligned": "linear",
     "ensemble": "linear",
+    "stacked": "linear",
 }
 """Those of each variant unless its section names others. In ``aligned``, V starts at zero, from
 where ReLU would never learn, and corrections go both ways."""
@@ -73,6 +74,25 @@ class Phase:
     max_epochs: Count
 
 
+StackingStep = Literal["weights", "gate", "residual"]
+
+
+@dataclass(frozen=True)
+class StackingSettings:
+    """Which steps the variant ``stacked`` tries after the plain average of the pool.
+
+    Attributes:
+        steps: ``weights`` of the members, drawn towards the average; a ``gate``, weights that
+            depend on the row; a boosted ``residual``.
+        other_tasks: whether the residual also reads the logits of the other tasks' members.
+        few_rows: with fewer labelled rows of a task, only its weights are tried.
+    """
+
+    steps: tuple[StackingStep, ...] = ("weights", "gate", "residual")
+    other_tasks: bool = False
+    few_rows: Count = 2000
+
+
 @dataclass(frozen=True)
 class FusedSettings(OptimiserSettings):
     """How a fused model is trained.
@@ -82,6 +102,7 @@ class FusedSettings(OptimiserSettings):
         start: what it takes over.
         max_epochs: of the phase in which the networks are frozen; null: those of ``training``.
         second: a phase after that in which the networks learn, too.
+        stacking: of the variant ``stacked``.
         fit_on: ``train`` learns on the pool's in-sample predictions whatever the fusion's
             ``fit_on`` is, for comparison.
     """
@@ -90,4 +111,5 @@ class FusedSettings(OptimiserSettings):
     start: Start = field(default_factory=Start)
     max_epochs: Count | None = None
     second: Phase | None = None
+    stacking: StackingSettings = field(default_factory=StackingSettings)
     fit_on: Literal["train"] | None = None

@@ -12,18 +12,23 @@ from emm.fusion.aligned import AlignedFusion
 from emm.fusion.emm import EMM
 from emm.fusion.ensemble import Ensemble
 from emm.fusion.members import Members
+from emm.fusion.stacking.module import StackedFusion
 from emm.training.fit import predict
+
+ROWS = 65_536
 
 
 def mean_shares(model: EMM, members: Members, rows: Rows) -> dict[str, float]:
     """The mean weight over ``rows`` of each member among those of its task, by name.
 
-    Of ``aligned`` that of its logit, of ``paper`` that in the weighted means of the levels (eq. 2),
-    of ``ensemble`` the same for all. ``rows``: with what the model reads.
+    Of ``aligned`` and ``stacked`` that of its logit, of ``paper`` that in the weighted means of the
+    levels (eq. 2), of ``ensemble`` the same for all. ``rows``: with what the model reads.
     """
     layout = model.fusion.layout
     if isinstance(model.fusion, Ensemble):
         means = [[1 / count] * count for count in layout.counts]
+    elif isinstance(model.fusion, StackedFusion):
+        means = _stacked_weights(model.fusion, rows)
     else:
         means = _mean_weights(model, _gates(model.fusion), rows)
     names = [member.name for member in members.all]
@@ -33,6 +38,20 @@ def mean_shares(model: EMM, members: Members, rows: Rows) -> dict[str, float]:
         numbers = [*own, *(networks + number for number in others)]
         found |= {names[n]: weight for n, weight in zip(numbers, weights, strict=True)}
     return found
+
+
+def _stacked_weights(fusion: StackedFusion, rows: Rows) -> list[list[float]]:
+    """The mean weights of each task's logits, divided by their sum; they can be negative."""
+    combinations: list[Any] = [*fusion.combinations]
+    with torch.inference_mode():
+        sums = [
+            sum(
+                each.weights(batch.dense, batch.sparse).double().sum(0)
+                for batch in rows.in_order(ROWS)
+            )
+            for each in combinations
+        ]
+    return [(total / total.sum()).tolist() for total in sums]
 
 
 def _gates(fusion: Any) -> list[list[nn.Module]]:

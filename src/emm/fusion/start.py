@@ -10,6 +10,7 @@ from emm.fusion.ensemble import Ensemble
 from emm.fusion.layers import Component
 from emm.fusion.pool import Pool
 from emm.fusion.settings import Start
+from emm.fusion.stacking.module import StackedFusion
 
 
 def load_pool_into(model: EMM, pool: Pool, start: Start) -> None:
@@ -21,8 +22,9 @@ def load_pool_into(model: EMM, pool: Pool, start: Start) -> None:
         _load(model.trees.members, pool, "trees.{}")
         if start.networks == "trained":
             _load(model.networks.members, pool, "networks.{}.levels")
-            if start.towers != "fresh" and isinstance(model.fusion, AlignedFusion | Ensemble):
-                _load(model.fusion.towers, pool, "networks.{}.tower")
+            towers = _towers(model)
+            if start.towers != "fresh" and towers is not None:
+                _load(towers, pool, "networks.{}.tower")
     except RuntimeError as error:
         raise ModelFileError(
             f"the pool's tensors don't fit its description: {error}",
@@ -35,6 +37,14 @@ def load_pool_into(model: EMM, pool: Pool, start: Start) -> None:
     elif start.embeddings == "fresh":
         for levels in model.networks.members:
             _reset_embeddings(levels)
+
+
+def _towers(model: EMM) -> nn.ModuleList | None:
+    """The towers of the pool that a fused model has; None if it has its own."""
+    fusion = model.fusion
+    if isinstance(fusion, StackedFusion):
+        return fusion.members.towers
+    return fusion.towers if isinstance(fusion, AlignedFusion | Ensemble) else None
 
 
 def _load(modules: nn.ModuleList, pool: Pool, part: str) -> None:

@@ -11,6 +11,7 @@ from emm.core.files import write_json
 from emm.data.tables.soft_targets import with_soft_targets
 from emm.fusion.emm import EMM
 from emm.fusion.exchanged_rows import add_exchanged
+from emm.fusion.fuse import NOT_SET
 from emm.fusion.member_facts import save_facts
 from emm.fusion.settings import FusedSettings, FusionSettings
 from emm.fusion.student_settings import (
@@ -20,7 +21,6 @@ from emm.fusion.student_settings import (
     student_faults,
 )
 from emm.fusion.teacher import Lesson, TeacherFiles, lesson_of, open_teacher, say_lesson
-from emm.fusion.train import NOT_SET
 from emm.fusion.trained_models import own_networks
 from emm.models import model_class
 from emm.training.auto import complete_recipe

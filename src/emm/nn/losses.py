@@ -123,11 +123,11 @@ def _row_losses(
         positive_weights or (1.0,) * tasks,
         strict=True,
     )
-    return torch.stack([_loss_of(*column) for column in columns], dim=1)
+    return torch.stack([row_losses(*column) for column in columns], dim=1)
 
 
-def _loss_of(output: Tensor, label: Tensor, kind: str, positive_weight: float) -> Tensor:
-    """output [B, outputs of the task], label [B] -> [B]."""
+def row_losses(output: Tensor, label: Tensor, kind: str, positive_weight: float = 1.0) -> Tensor:
+    """The loss of each row of one task: output [B, outputs of the task], label [B] -> [B]."""
     if kind == CLASSES:
         return functional.cross_entropy(output, label.long(), reduction="none")
     value = output.squeeze(1)

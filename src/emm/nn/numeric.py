@@ -43,11 +43,12 @@ class NumericEmbedding(nn.Module):
 
     def forward(self, dense: Tensor) -> Tensor:
         """dense [B, D] -> [B, D*E]."""
-        shares = self._shares(dense)  # [B, D, Q]
+        shares = self.shares(dense)  # [B, D, Q]
         vectors = torch.bmm(shares.transpose(0, 1), self.weight)  # [D, B, E]
         return vectors.transpose(0, 1).flatten(1)  # [B, D*E]
 
-    def _shares(self, dense: Tensor) -> Tensor:
+    def shares(self, dense: Tensor) -> Tensor:
+        """The share of each bin in the embedding: dense [B, D] -> [B, D, Q]."""
         x = dense.unsqueeze(2)  # [B, D, 1]
         if not self.piecewise:
             return ((x >= self.left) & (x < self.right)).to(dense.dtype)

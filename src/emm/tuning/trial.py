@@ -11,10 +11,10 @@ from emm.config.binding import bind, raise_all
 from emm.config.project import FROM_DATA, Project, split_section
 from emm.core.errors import ModelFileError
 from emm.fusion.emm import EMM
+from emm.fusion.fuse import NOT_SET, fuse
 from emm.fusion.pool import load_pool
 from emm.fusion.settings import FusedSettings, FusionSettings
 from emm.fusion.students import PER_TASK, read_student, teach, with_epochs
-from emm.fusion.train import NOT_SET, fuse
 from emm.models import model_class
 from emm.models.single_task import SingleTask
 from emm.outside.factories import trusting
@@ -180,7 +180,7 @@ def _fuse(
     folder = project.paths(dataset).components / f"seed-{seed}"
     pool = load_pool(folder, context.schema_sha256).select(settings.members)
     with trusting(fusion.factories):
-        _, epochs = fuse(
+        epochs = fuse(
             context,
             model,
             folder,
@@ -189,6 +189,6 @@ def _fuse(
             fusion=fusion,
             settings=settings,
             arguments=arguments,
-        )
+        ).epochs
     # Epoch 0 is the start of the fusion.
     return dict(zip(context.schema.tasks, epochs[best_epoch(epochs)].scores, strict=True))
