@@ -38,6 +38,8 @@ def compiled(plain: Forward, device: torch.device, backend: str = "inductor") ->
     Discards earlier compiled code, which belongs to models that are already trained.
     """
     torch.compiler.reset()
+    # Makes the compiler deterministic, too; see emm.training.devices.
+    torch.use_deterministic_algorithms(torch.are_deterministic_algorithms_enabled())
     mode = "reduce-overhead" if device.type == "cuda" else None
     faster: Forward = torch.compile(plain, dynamic=False, mode=mode, backend=backend)
 

@@ -21,7 +21,8 @@ def use_device(
     if deterministic:
         # cuBLAS needs this before its first call; see torch.use_deterministic_algorithms.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic)
+    # The same as torch.use_deterministic_algorithms, which also imports the compiler: seconds.
+    torch.set_deterministic_debug_mode("error" if deterministic else "default")
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
     return device_of_process(resolve_device(name))
 
