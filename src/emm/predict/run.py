@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +50,7 @@ class _Run:
     as_logits: bool
     done: int = 0
 
-    def predicted(self, tables: Iterator[Table], report: Report) -> Iterator[pl.DataFrame]:
+    def predicted(self, tables: Iterable[Table], report: Report) -> Iterator[pl.DataFrame]:
         """Yield rows of the output, part by part."""
         started = time.monotonic()
         for part, logits in self.engine.predicted(regrouped(self._parts(tables), UNIT)):
@@ -75,7 +75,7 @@ class _Run:
         else:
             self.refusals.refuse(self.file, places["line"], NO_NUMBER)
 
-    def _parts(self, tables: Iterator[Table]) -> Iterator[Part]:
+    def _parts(self, tables: Iterable[Table]) -> Iterator[Part]:
         key = [self.places.key] if self.places.key else []
         columns = list(dict.fromkeys([*self.predictor.columns, *key]))
         for table in tables:
@@ -122,27 +122,23 @@ def predict_files(
     drift = drift_from(model.encoder, processed)
     # The outer one removes what killed processes left next to OUT, so that it must come first.
     with atomic_file(out) as temporary, _scratch(out) as scratch:
-        plain = {
-            path: open_table(path, path.name, predictor) for path in files if not is_packed(path)
-        }
-        places = places_of([*plain.values()], model.encoder, len(files))
-        total = sum(map(count_rows, plain.values())) if len(plain) == len(files) else None
-        tables, output = _tables(files, plain, predictor, scratch), Output(temporary, out, scratch)
+        tables = _Tables(files, predictor, scratch)
+        output = Output(temporary, out, scratch)
         with atomic_file(rejected) as listing, listing.open("w", encoding="utf-8") as lines:
-            engine = engine or Here(model)
             refusals, first = Refusals(lines), files[0].name
-            run = _Run(predictor, engine, refusals, drift, places, first, as_logits)
-            with progress("Predicting", total) as report:
+            run = _Run(
+                predictor, engine or Here(model), refusals, drift, tables.places, first, as_logits
+            )
+            with progress("Predicting", tables.rows) as report:
                 for rows in run.predicted(tables, report):
                     output.write(rows)
         _require_usable(run, rejected)
         output.close()
         columns = write_drift(drift, drift_file)
-    if not run.refusals.count:
+    if not refusals.count:
         rejected.unlink()
     say(drift_line(columns))
-    seconds = time.monotonic() - started
-    return Written(run.done, run.refusals.count, seconds, rejected, drift_file)
+    return Written(run.done, refusals.count, time.monotonic() - started, rejected, drift_file)
 
 
 def _require_usable(run: _Run, rejected: Path) -> None:
@@ -155,16 +151,32 @@ def _require_usable(run: _Run, rejected: Path) -> None:
         )
 
 
-def _tables(
-    files: Sequence[Path], plain: dict[Path, Table], predictor: Predictor, scratch: Path
-) -> Iterator[Table]:
-    """The files, unpacked one at a time."""
-    for path in files:
-        if path in plain:
-            yield plain[path]
-        else:
-            with unpacked(path, scratch) as file:
-                yield open_table(file, path.name, predictor)
+class _Tables:
+    """The files as tables. Plain ones are opened at once, so that a wrong one is noticed before any
+    row is read; others are unpacked one at a time."""
+
+    def __init__(self, files: Sequence[Path], predictor: Predictor, scratch: Path) -> None:
+        self._files, self._predictor, self._scratch = files, predictor, scratch
+        plain = [path for path in files if not is_packed(path)]
+        self._plain = {path: open_table(path, path.name, predictor) for path in plain}
+
+    @property
+    def places(self) -> Places:
+        return places_of([*self._plain.values()], self._predictor.encoder, len(self._files))
+
+    @property
+    def rows(self) -> float | None:
+        """About how many there are; None if that isn't known."""
+        every = len(self._plain) == len(self._files)
+        return sum(map(count_rows, self._plain.values())) if every else None
+
+    def __iter__(self) -> Iterator[Table]:
+        for path in self._files:
+            if path in self._plain:
+                yield self._plain[path]
+            else:
+                with unpacked(path, self._scratch) as file:
+                    yield open_table(file, path.name, self._predictor)
 
 
 def _next_to(out: Path, end: str) -> Path:

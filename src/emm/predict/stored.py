@@ -146,7 +146,8 @@ def _parts(row: str) -> tuple[str, str | None, str]:
             where=Path.cwd(),
             expected="dataset/recipe/model, such as census-income/tuned/emm, or a folder with "
             "model.onnx",
-            next_step="correct it; params.yaml in the current folder names datasets and models",
+            next_step="correct it; params.yaml in the current folder names datasets and models. "
+            "emm.load(folder, dataset) loads a model of any other folder",
         )
     return parts[0], parts[1], parts[2]
 
