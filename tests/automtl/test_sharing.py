@@ -18,6 +18,8 @@ from emm.nn.inputs import Inputs
 from emm.training.context import TrainingContext
 from tests.training.tiny import IDENTITY, SCHEMA
 
+pytestmark = pytest.mark.slow
+
 FIELDS, SIZE = 6, 4
 PATTERN = [{0, 1}, {0, 1}, {2, 3}]
 ARGUMENTS = {

@@ -34,7 +34,9 @@ def settings_classes() -> Iterator[type]:
 
 CLASSES = list(settings_classes())
 
-WORDS = st.text(st.characters(codec="ascii", categories=["Ll", "Nd"]), max_size=6)
+WORDS = st.text(st.characters(codec="ascii", categories=["Ll", "Nd"]), max_size=6).filter(
+    lambda word: not INTERNAL.search(word)
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),

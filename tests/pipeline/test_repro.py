@@ -122,6 +122,7 @@ def test_dvc_shows_metrics_as_tables(done: Workspace) -> None:
     assert "mmoe.json" not in changes
 
 
+@pytest.mark.slow
 def test_outside_models_need_only_configuration(done: Workspace) -> None:
     """Two models of different depth and layout, as safetensors files and code that builds them."""
     schema = load_schema(done.root / "data/processed" / CENSUS / "schema.json")

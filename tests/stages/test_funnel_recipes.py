@@ -62,7 +62,10 @@ def write_aliexpress(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("dataset", "write"),
-    [("ali-ccp", write_ali_ccp), ("aliexpress-nl", write_aliexpress)],
+    [
+        pytest.param("ali-ccp", write_ali_ccp, marks=pytest.mark.slow),
+        ("aliexpress-nl", write_aliexpress),
+    ],
     ids=["ali-ccp", "aliexpress-nl"],
 )
 def test_aitm_predicts_the_true_rates(

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,13 @@ def recipes() -> Iterator[Path]:
             yield file
 
 
+def cases() -> Iterator[Any]:
+    """The recipes as parameters; those of Ali-CCP are large."""
+    for file in recipes():
+        marks = [pytest.mark.slow] if file.parent.name == "ali-ccp" else []
+        yield pytest.param(file, id=f"{file.parent.name}-{file.stem}", marks=marks)
+
+
 @cache
 def active() -> Active:
     return load_project(ROOT / "params.yaml").active
@@ -57,7 +65,7 @@ def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "data"
 
 
-@pytest.mark.parametrize("file", [*recipes()], ids=lambda file: f"{file.parent.name}-{file.stem}")
+@pytest.mark.parametrize("file", cases())
 def test_a_recipe_runs_from_training_to_the_report(
     file: Path, processed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

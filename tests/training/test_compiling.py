@@ -85,6 +85,7 @@ def test_without_a_compiler_training_continues_with_a_message(
     assert capsys.readouterr().err == "training continues without compiled steps: no C++ compiler\n"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of what torch.compile imports
 def test_compiled_and_plain_training_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     """Within 1e-5 in losses and 1e-4 in logits after four epochs without dropout. Logits use the

@@ -122,7 +122,7 @@ def losses(folder: Path) -> list[tuple[int, str, float]]:
     return [(run["seed"], run["task"], run["epochs"][0]["train_loss"]) for run in runs]
 
 
-@pytest.mark.parametrize("fit_on", ["train", "out-of-fold"])
+@pytest.mark.parametrize("fit_on", ["train", pytest.param("out-of-fold", marks=pytest.mark.slow)])
 def test_vectorised_training_gives_the_same_models(tmp_path: Path, fit_on: str) -> None:
     """Only the losses of the first epoch are compared: Adam enlarges rounding in later ones."""
     for folder, vectorised in (("single", False), ("stacked", True)):

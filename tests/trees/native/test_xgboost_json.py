@@ -173,6 +173,10 @@ DAMAGES: dict[str, Callable[[Model, Model], None]] = {
     "too few categories": lambda learner, _: learner["gradient_booster"]["model"]["cats"].update(
         enc=[{}]
     ),
+    "categories of another type": lambda learner, _: learner["gradient_booster"]["model"][
+        "cats"
+    ].update(enc=1),
+    "names that are a number": lambda learner, _: learner.update(feature_names=1),
     "attributes of another type": lambda learner, _: learner.update(attributes=[]),
 }
 

@@ -1,6 +1,6 @@
 """Features of an XGBoost model: names, categories of a data frame's columns, and thresholds."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Sized
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -54,9 +54,14 @@ def refuse_unlisted(native: NativeTrees, given: Collection[str] = ()) -> None:
             )
 
 
+def _is_absent(value: object) -> bool:
+    """Whether a list isn't there or is empty; it may also be an array, or what it shouldn't be."""
+    return value is None or (isinstance(value, Sized) and not len(value))
+
+
 def _names(file: Path, learner: Part, count: int) -> Sequence[str | None]:
-    names = learner.get("feature_names")
-    if names is None or not len(names):
+    names: Any = learner.get("feature_names")
+    if _is_absent(names):
         return [None] * count
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise damaged(file, "its feature names aren't text")
@@ -67,8 +72,9 @@ def _names(file: Path, learner: Part, count: int) -> Sequence[str | None]:
 
 def _lists_of_categories(file: Path, stored: Part, count: int) -> list[Sequence[object]]:
     """The categories of each feature, [] if it has none."""
-    entries = part(file, stored, "cats", dict).get("enc") if "cats" in stored else None
-    if entries is None or not len(entries):
+    cats = part(file, stored, "cats", dict) if "cats" in stored else {}
+    entries: Any = cats.get("enc")
+    if _is_absent(entries):
         return [[]] * count
     lists = isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
     if not lists or len(entries) != count:
@@ -79,10 +85,10 @@ def _lists_of_categories(file: Path, stored: Part, count: int) -> list[Sequence[
 def _categories(file: Path, entry: Part) -> Sequence[object]:
     """A list of categories: numbers, or text stored as its letters and where each one starts."""
     values: Any = entry.get("values")
-    if values is None or not len(values):
+    if _is_absent(values):
         return []
     offsets = entry.get("offsets")
-    if offsets is None or not len(offsets):
+    if _is_absent(offsets):
         return list(integers(file, entry, "values").tolist())
     starts, letters = integers(file, entry, "offsets"), integers(file, entry, "values")
     rising = (np.diff(starts) >= 0).all() and starts[0] == 0 and starts[-1] == len(letters)
