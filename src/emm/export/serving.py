@@ -10,6 +10,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from emm.core.errors import ModelFileError, ParamsError
 from emm.core.progress import say
@@ -71,19 +72,12 @@ def _served(kserve: Any, name: str, signature: BundleSignature, session: Any) ->
         def _predict(self, payload: Any) -> Any:
             if not isinstance(payload, infer_type.InferRequest):
                 raise kserve.errors.InvalidInput(f"expected a request to /v2/models/{name}/infer")
-            wanted = [each.name for each in payload.request_outputs or ()] or [*outputs]
-            given = {i.name: Given(i.shape, i.datatype, i.data) for i in payload.inputs}
             try:
-                feed = tensors(signature, given)
-                _require_known(wanted, outputs)
+                found = _answer(signature, session, payload)
             except RequestError as error:
                 raise kserve.errors.InvalidInput(str(error)) from error
-            found = session.run(wanted, feed)
-            return infer_type.InferResponse(
-                payload.id or infer_type.uuid.uuid4().hex,
-                name,
-                [_output(infer_type, outputs[w], v) for w, v in zip(wanted, found, strict=True)],
-            )
+            made = [_output(infer_type, outputs[name], values) for name, values in found.items()]
+            return infer_type.InferResponse(payload.id or uuid4().hex, name, made)
 
     return Served()
 
@@ -94,10 +88,15 @@ def _output(infer_type: Any, output: Any, values: Any) -> Any:
     return made
 
 
-def _require_known(wanted: list[str], outputs: Any) -> None:
+def _answer(signature: BundleSignature, session: Any, payload: Any) -> dict[str, Any]:
+    """The outputs that a request asks for, by default all. Raises RequestError."""
+    known = [each.name for each in signature.outputs]
+    wanted = [each.name for each in payload.request_outputs or ()] or known
+    feed = tensors(signature, {i.name: Given(i.shape, i.datatype, i.data) for i in payload.inputs})
     for each in wanted:
-        if each not in outputs:
-            raise RequestError(f"there is no output {each!r}; known: {', '.join(outputs)}")
+        if each not in known:
+            raise RequestError(f"there is no output {each!r}; known: {', '.join(known)}")
+    return dict(zip(wanted, session.run(wanted, feed), strict=True))
 
 
 def _tensor(name: str, kind: str, width: int) -> dict[str, Any]:
