@@ -65,7 +65,7 @@ def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "data"
 
 
-@pytest.mark.parametrize("file", cases())
+@pytest.mark.parametrize("file", [*cases()])
 def test_a_recipe_runs_from_training_to_the_report(
     file: Path, processed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
