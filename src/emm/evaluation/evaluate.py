@@ -21,6 +21,7 @@ from emm.data.tables.rows import Rows
 from emm.data.tables.schema import BINARY, Schema, load_schema, schema_hash
 from emm.fusion.member_facts import MEMBERS, load_facts, pool_facts
 from emm.fusion.scored import load_scored, with_scores
+from emm.fusion.stacking.train import STACKING
 from emm.fusion.student_settings import TEACHER
 from emm.metrics.funnels import funnel_metrics
 from emm.metrics.tasks import task_metrics, task_predictions
@@ -95,12 +96,12 @@ def evaluate(
 
 
 def _copy_records(models: Path, out: Path, seeds: Sequence[int]) -> None:
-    """Copy what training wrote about the model: history, members, architecture and teacher."""
+    """Copy what training wrote about the model: history, members, steps, architecture, teacher."""
     write_json(out / HISTORY, _history(models / HISTORY))
     members = [load_facts(models / f"seed-{seed}") for seed in seeds]
     if any(members):
         write_json(out / MEMBERS, pool_facts(seeds, members))
-    for name in (ARCHITECTURE, TEACHER):
+    for name in (ARCHITECTURE, TEACHER, STACKING):
         if (models / name).exists():
             shutil.copyfile(models / name, out / name)
 

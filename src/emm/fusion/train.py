@@ -1,6 +1,6 @@
 """Training of a fused model with every seed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from emm.fusion.pool import Pool, load_pool
 from emm.fusion.scored import FOLDER, KEPT, save_scored, scored_columns
 from emm.fusion.settings import FusedSettings, FusionSettings
 from emm.fusion.shares import mean_shares
+from emm.fusion.stacking.ladder import Stack
 from emm.fusion.stacking.train import (
     save_stacks,
 )
@@ -40,12 +41,13 @@ def train_fused(
     settings: FusedSettings,
     arguments: Mapping[str, Any],
 ) -> None:
-    """Fuse the pool of every seed; write the models and history.json to ``out``.
+    """Fuse the pool of every seed; write the models and history.json to ``out``, and of stacked
+    models stacking.json.
 
     ``components``: the folder that the stage `decompose` wrote; ``arguments``: those of `EMM` that
     the recipe gives; ``checkpoint``: that of the stage, from which an interrupted training resumes.
     """
-    records = []
+    records, stacks = [], dict[int, Sequence[Stack | None]]()
     for seed in training.seeds:
         folder = components / f"seed-{seed}"
         pool = load_pool(folder, context.schema_sha256).select(settings.members)
@@ -66,14 +68,15 @@ def train_fused(
         records.append(run_record(seed, tasks, fused.epochs, kinds=kinds))
         every = all_arguments(context, pool, {**arguments, **fused.arguments})
         save_model(out / f"seed-{seed}", model, context.describe(name, "emm", every, seed))
-        if fused.stacks:
-            save_stacks(out / f"seed-{seed}", tasks, fused.stacks)
+        stacks |= {seed: fused.stacks} if fused.stacks else {}
         save_scored(out / f"seed-{seed}", kept_scores(context, components, pool))
         if facts := load_facts(folder):
             rows = with_predictions(context, folder, pool, context.validation, "validation")
             shares = mean_shares(model, pool.members, rows)
             save_facts(out / f"seed-{seed}", with_shares(facts, shares))
     write_history(out, records)
+    if stacks:
+        save_stacks(out, context.schema.tasks, stacks)
 
 
 def kept_scores(context: TrainingContext, components: Path, pool: Pool) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from emm.report.markdown import render
 from emm.report.members import PoolMembers, member_warnings, members_table
 from emm.report.published import CITATION, PUBLISHED
 from emm.report.remarks import AVERAGE, START
+from emm.report.stacking import Stacking, stacking_sentences, stacking_table
 from emm.report.students import StudentRow, students_table, teacher_sentences
 from emm.report.summary import Summary
 from emm.report.tables import (
@@ -27,6 +28,7 @@ from emm.report.value_figure import values_file
 
 NOTHING_KNOWN = Evidence()
 NO_POOLS: Mapping[str, PoolMembers] = {}
+NO_STACKING: Mapping[str, Stacking] = {}
 
 
 def page(
@@ -39,6 +41,7 @@ def page(
     evidence: Evidence = NOTHING_KNOWN,
     pools: Mapping[str, PoolMembers] = NO_POOLS,
     students: Sequence[StudentRow] = (),
+    stacked: Mapping[str, Stacking] = NO_STACKING,
 ) -> str:
     """Return the page's Markdown.
 
@@ -49,6 +52,7 @@ def page(
         evidence: what the test rows show besides the scores.
         pools: the members by fused model, of those with members from outside.
         students: those of the table.
+        stacked: the steps of stacked models, by model.
     """
     seeds = [summary.totals.seeds for summary in summaries.values()]
     return render(
@@ -84,6 +88,8 @@ def page(
         given_click=evidence.given_click,
         members_table=members_table(pools),
         member_warnings=member_warnings(pools),
+        stacking_table=stacking_table(stacked),
+        stacking_sentences=stacking_sentences(stacked),
         students_table=students_table(students),
         teacher_sentences=teacher_sentences(students),
         training_file=TRAINING,

@@ -28,6 +28,7 @@ from emm.report.members import read_members
 from emm.report.page import page
 from emm.report.remarks import starts_of
 from emm.report.results import ModelResults, Run, read_results
+from emm.report.stacking import read_stacking
 from emm.report.students import read_students
 from emm.report.summary import summarise, write_metrics
 from emm.report.task_summaries import rounded
@@ -82,7 +83,16 @@ def write_report(
     searched = list(architectures)
     pools, students = read_members(results), read_students(results, facts, mean)
     text = page(
-        facts, recipe, summaries, trained, figures.name, searched, evidence, pools, students
+        facts,
+        recipe,
+        summaries,
+        trained,
+        figures.name,
+        searched,
+        evidence,
+        pools,
+        students,
+        read_stacking(results),
     )
     write_text(report, text)
 

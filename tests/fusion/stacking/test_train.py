@@ -57,9 +57,10 @@ def test_the_steps_are_written_and_taken_beyond_their_error(
     components: Path,
 ) -> None:
     stored(tmp_path, components)
-    about = json.loads((tmp_path / "seed-0/stacking.json").read_text())
-    assert list(about["steps"]) == list(TASKS)
-    for steps in about["steps"].values():
+    (run,) = json.loads((tmp_path / "stacking.json").read_text())["runs"]
+    assert run["seed"] == 0
+    assert list(run["steps"]) == list(TASKS)
+    for steps in run["steps"].values():
         assert [step["step"] for step in steps] == ["average", "weights", "gate", "residual"]
         for step in steps[1:]:
             assert step["taken"] == (step["gain"] > step["error"])
@@ -107,8 +108,8 @@ def test_too_few_rows_of_a_class_keep_the_average(
         rows=fusion("out-of-fold"),
         context=context,
     )
-    about = json.loads((tmp_path / "seed-0/stacking.json").read_text())
-    assert about["steps"][TASKS[0]] == []
+    (run,) = json.loads((tmp_path / "stacking.json").read_text())["runs"]
+    assert run["steps"][TASKS[0]] == []
     average = fused(components, tiny_pool, {"variant": "ensemble"}).model
     found, expected = (predict(each, CONTEXT.validation)[:, 0] for each in (model, average))
     torch.testing.assert_close(found, expected)

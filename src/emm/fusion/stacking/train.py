@@ -1,6 +1,7 @@
 """Fitting of the variant `stacked` on the pool's predictions for the rows of train."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -91,13 +92,21 @@ def say_stacks(title: str, tasks: Sequence[str], stacks: Sequence[Stack | None])
             say(f"{title}: {task}: {sentence}")
 
 
-def save_stacks(folder: Path, tasks: Sequence[str], stacks: Sequence[Stack | None]) -> None:
-    """Write which steps were tried to ``folder``."""
-    described = {
-        task: [vars(step) for step in found.steps] if found else []
-        for task, found in zip(tasks, stacks, strict=True)
-    }
-    write_json(folder / STACKING, {"format": FORMAT, "steps": described})
+def save_stacks(
+    folder: Path, tasks: Sequence[str], found: Mapping[int, Sequence[Stack | None]]
+) -> None:
+    """Write which steps were tried to ``folder``; ``found``: the stacking of each task, by seed."""
+    runs = [
+        {
+            "seed": seed,
+            "steps": {
+                task: [asdict(step) for step in each.steps] if each else []
+                for task, each in zip(tasks, stacks, strict=True)
+            },
+        }
+        for seed, stacks in found.items()
+    ]
+    write_json(folder / STACKING, {"format": FORMAT, "runs": runs})
 
 
 def _sentences(found: Stack | None) -> Iterator[str]:
