@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from emm.data.tables.schema import Schema
@@ -82,12 +81,15 @@ def _add_logits(
     inputs = inputs_of(schema)
     network = Network(model, len(inputs.bags))
     given, widths = [*encoded.names], list[int]()
+    scores = []
+    if isinstance(model, EMM) and model.scored:
+        # Before the trees, whose version may depend on the members' operators.
+        scores = [add_scores(nodes, model, outside, encoded.raw, lambda: _features(nodes))]
     if isinstance(model, EMM) and network.shares:
         given.append(_shares(nodes, model))
         widths.append(_count_shares(model))
-    if isinstance(model, EMM) and model.scored:
-        given.append(add_scores(nodes, model, outside, encoded.raw, lambda: _features(nodes)))
-        widths.append(sum(model.scored))
+    given += scores
+    widths += [sum(model.scored)] if isinstance(model, EMM) and scores else []
     names = [f"in_{number}" for number in range(len(given))]
     proto = exported(network, inputs, names, widths)
     tensors = dict(zip(names, given, strict=True)) | {"logits": "/logits"}
@@ -106,9 +108,7 @@ def _boosted(nodes: Nodes, model: GradientBoosting) -> str:
     ensembles = [each for each in model.ensembles if isinstance(each, TreeEnsemble)]
     starts = np.cumsum([0, *(each.outputs for each in ensembles)]).tolist()
     trees = [logits_of(each, start) for each, start in zip(ensembles, starts, strict=False)]
-    sums = add_trees(nodes, _features(nodes), trees, starts[-1])
-    baseline = torch.cat([each.baseline.reshape(-1) for each in ensembles])
-    return nodes.add("Add", [sums, nodes.constant(baseline.cpu().numpy().reshape(1, -1))])
+    return add_trees(nodes, _features(nodes), trees, starts[-1])
 
 
 def _shares(nodes: Nodes, model: EMM) -> str:
@@ -117,10 +117,7 @@ def _shares(nodes: Nodes, model: EMM) -> str:
     ensembles = [each for each in model.trees.members if isinstance(each, TreeEnsemble)]
     starts = np.cumsum([0, *(each.outputs * levels for each in ensembles)]).tolist()
     trees = [shares_of(each, levels, start) for each, start in zip(ensembles, starts, strict=False)]
-    sums = add_trees(nodes, _features(nodes), trees, starts[-1])
-    baseline = np.zeros((1, starts[-1]))
-    baseline[0, ::levels] = torch.cat([each.baseline.reshape(-1) for each in ensembles]).cpu()
-    return nodes.cast(nodes.add("Add", [sums, nodes.constant(baseline)]), "FLOAT", TREES)
+    return nodes.cast(add_trees(nodes, _features(nodes), trees, starts[-1]), "FLOAT", TREES)
 
 
 def _count_shares(model: EMM) -> int:

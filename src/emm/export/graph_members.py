@@ -34,15 +34,16 @@ def add_scores(
     ``features``: adds what trees on encoded columns read, [B, D + F] double.
     """
     opaque = len(model.scored) - sum(width > 0 for width in model.entries)
-    parts = []
-    for number, name in enumerate(model.scored_names):
-        member = _Member(nodes, name, outside[name].opened, raw)
-        if not isinstance(member.opened.model, OnnxScorer):
+    members = [_Member(nodes, name, outside[name].opened, raw) for name in model.scored_names]
+    parts: dict[int, str] = {}
+    # Trees last: of which version their operator is depends on the graphs that are composed in.
+    for number, member in sorted(enumerate(members), key=lambda pair: not pair[1].is_onnx):
+        if not member.is_onnx:
             values = member.tree_logits(features)
         else:
             values = member.logits() if number < opaque else member.first_unit(model.scored[number])
-        parts.append(nodes.cast(values, "FLOAT"))
-    return nodes.concat(parts)
+        parts[number] = nodes.cast(values, "FLOAT")
+    return nodes.concat([parts[number] for number in range(len(members))])
 
 
 class _Member:
@@ -51,6 +52,11 @@ class _Member:
     def __init__(self, nodes: Nodes, name: str, opened: Opened, raw: RawColumns) -> None:
         self.nodes, self.name, self.opened, self.raw = nodes, name, opened, raw
         self.incomplete: list[str] = []
+
+    @property
+    def is_onnx(self) -> bool:
+        """Whether it has a graph of its own."""
+        return isinstance(self.opened.model, OnnxScorer)
 
     def logits(self) -> str:
         """Its logits [B, outputs], as the stage `score` computes them."""
@@ -83,9 +89,7 @@ class _Member:
             source = Source(self.raw, self.opened.matches.inputs, self.opened.known)
             values = add_native_trees(self.nodes, trees, source)
             return self._to_logits(values, exact=False, width=trees.native.outputs)
-        sums = add_trees(self.nodes, features(), [logits_of(trees, 0)], trees.outputs)
-        baseline = trees.baseline.cpu().numpy().reshape(1, -1)
-        values = self.nodes.add("Add", [sums, self.nodes.constant(baseline)])
+        values = add_trees(self.nodes, features(), [logits_of(trees, 0)], trees.outputs)
         return self._to_logits(values, exact=False, width=trees.outputs)
 
     def _to_logits(self, values: str, *, exact: bool, width: int) -> str:

@@ -12,8 +12,8 @@ import polars as pl
 from emm.core.errors import ModelFileError
 from emm.data.tables.kinds import INTEGER, TEXT, RawKind
 from emm.export.columns import EXACT
+from emm.export.graph_forest import Forest, add_forest, joined
 from emm.export.graph_raw import RawColumns
-from emm.export.graph_trees import Forest, add_forest, joined
 from emm.export.nodes import ML, Nodes
 from emm.outside.raw_trees import RawTrees
 from emm.outside.raw_values import Categories, Codes, Numbers
@@ -48,9 +48,8 @@ def add_native_trees(nodes: Nodes, trees: RawTrees, source: Source) -> str:
             for number, tree in enumerate(native.trees)
         ]
     )
-    sums = add_forest(nodes, features, forest, native.outputs)
-    baseline = np.atleast_1d(native.baseline).astype(np.float64).reshape(1, -1)
-    return nodes.add("Add", [sums, nodes.constant(baseline)])
+    baseline = np.broadcast_to(native.baseline, native.outputs).astype(np.float64)
+    return add_forest(nodes, features, forest, baseline)
 
 
 class _Places(NamedTuple):
