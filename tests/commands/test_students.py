@@ -16,7 +16,8 @@ def with_student(copy: Copy, **section: Any) -> None:
 
     def change(tree: Tree) -> None:
         tree["fusion"]["fit_on"] = "out-of-fold"
-        tree["train"]["emm"] |= {"merge": False, "start": {"towers": "frozen"}, "second": None}
+        frozen = {"merge": False, "start": {"towers": "frozen"}, "second": None}
+        tree["train"]["emm"] |= {**frozen, "constant_gates": True}
         tree["train"]["small"] = {**SMALL, **section}
 
     copy.edit(PAPER, change)
@@ -71,6 +72,21 @@ def test_a_fused_row_that_learned_on_seen_rows_does_not_teach(copy: Copy) -> Non
     with_student(copy, teacher="emm")
     copy.edit(PAPER, put("train.emm", fit_on="train"))
     assert "emm can't teach: it has learned on predictions for rows" in copy.faults()
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"constant_gates": False}, "got: emm, with constant_gates: false"),
+        ({"variant": "stacked", "start": {}}, "got: emm, with steps: gate, residual"),
+    ],
+)
+def test_a_fused_row_that_can_know_rows_by_heart_does_not_teach(
+    copy: Copy, section: dict[str, Any], message: str
+) -> None:
+    with_student(copy, teacher="emm")
+    copy.edit(PAPER, put("train.emm", **section))
+    assert message in copy.faults()
 
 
 def test_a_student_without_a_section_or_a_network_is_an_error(copy: Copy) -> None:

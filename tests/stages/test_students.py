@@ -51,7 +51,8 @@ RECIPE = {
     "fusion": {"trees": ["gbdt"], "fit_on": "out-of-fold", "folds": 2},
     "train": {
         "gbdt": {"learning_rate": 0.3, "max_iterations": 5, "max_leaf_nodes": 4, "patience": 3},
-        "emm": {"variant": "aligned", "merge": False, "start": {"towers": "frozen"}},
+        "emm": {"variant": "aligned", "merge": False, "start": {"towers": "frozen"}}
+        | {"constant_gates": True},
         "ensemble": {"variant": "ensemble"},
         "small": {**SMALL, "teacher": "emm", "soft_targets": 0.8, "temperature": 2.0},
         "mean": {**SMALL, "teacher": "pool"},

@@ -23,6 +23,10 @@ NETWORKS = tuple(name for name, target in MODELS.items() if target.startswith("e
 """The networks that a student may be."""
 
 
+FusedSection = tuple[FusedSettings, Mapping[str, Any]]
+"""The settings of a fused row and its arguments of `EMM`."""
+
+
 @dataclass(frozen=True)
 class StudentSettings(OptimiserSettings):
     """How a student is trained; the other keys of its section are the arguments of its network.
@@ -73,12 +77,12 @@ def student_faults(
     fusion: FusionSettings,
     settings: StudentSettings,
     fused: Sequence[str],
-    teaches: FusedSettings | None,
+    teaches: FusedSection | None,
     file: object = None,
 ) -> Iterator[ParamsError]:
     """What a student can't learn honestly: predictions of a teacher that has seen the rows.
 
-    ``fused``: the fused rows of params.yaml; ``teaches``: the settings of the one that teaches.
+    ``fused``: the fused rows of params.yaml; ``teaches``: the section of the one that teaches.
     """
     if not settings.soft_targets:
         return
@@ -102,13 +106,23 @@ def student_faults(
             next_step="write `fit_on: out-of-fold` in fusion, which trains each member once more "
             "per fold; or `soft_targets: 0`, to learn on the labels only",
         )
-    elif teaches is not None and rows_of(fusion, teaches) != "out-of-fold":
+    elif teaches is not None and rows_of(fusion, teaches[0]) != "out-of-fold":
         yield ParamsError(
             f"{teacher} can't teach: it has learned on predictions for rows that its members have "
             "seen",
             where=f"{where}.teacher",
-            got=f"{teacher}, with fit_on: {teaches.fit_on}",
+            got=f"{teacher}, with fit_on: {teaches[0].fit_on}",
             expected="a fused row that learns out of fold",
+            next_step=f"write `teacher: {POOL}`, or take another fused row",
+        )
+    elif teaches is not None and (learned := _learned_of_rows(*teaches)):
+        yield ParamsError(
+            f"{teacher} can't teach: from the labels of train it has learned more than a weight for "
+            "each member",
+            where=f"{where}.teacher",
+            got=f"{teacher}, with {learned}",
+            expected="variant: ensemble, aligned with constant_gates: true, or stacked with "
+            "steps: [weights]",
             next_step=f"write `teacher: {POOL}`, or take another fused row",
         )
     elif settings.exchanged and fusion.pool:
@@ -119,3 +133,12 @@ def student_faults(
             expected="exchanged: 0",
             next_step="write it, or leave fusion.pool empty",
         )
+
+
+def _learned_of_rows(settings: FusedSettings, arguments: Mapping[str, Any]) -> str:
+    """What in a fused model can know single rows of train by heart; "" if nothing."""
+    variant = arguments["variant"]
+    if variant == "aligned" and not arguments["constant_gates"]:
+        return "constant_gates: false"
+    others = [step for step in settings.stacking.steps if step != "weights"]
+    return f"steps: {', '.join(others)}" if variant == "stacked" and others else ""

@@ -163,7 +163,7 @@ def read_student(
     teacher, fused, teaches = settings.fused_teacher, project.active.fused, None
     if teacher in fused:
         recipe = complete_recipe(project, dataset)
-        teaches, _ = recipe.read_model(f"train.{teacher}", EMM, FusedSettings, NOT_SET)
+        teaches = recipe.read_model(f"train.{teacher}", EMM, FusedSettings, NOT_SET)
     for fault in student_faults(key, fusion, settings, fused, teaches, file):
         raise fault
     networks = own_networks(fusion, project.active.trained)

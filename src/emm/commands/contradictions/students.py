@@ -19,7 +19,7 @@ def student_contradictions(known: Known) -> Iterator[ParamsError]:
         key, path = f"train.{name}", known.recipe.path
         settings, arguments = split_student(known.recipe.section(key), key, str(path))
         teacher = settings.fused_teacher
-        teaches = fused_section(known, teacher)[1] if teacher in fused else None
+        teaches = fused_section(known, teacher)[1:] if teacher in fused else None
         yield from student_faults(key, known.fusion, settings, fused, teaches, path)
         if settings.soft_targets and len(known.tasks) < 2:
             yield ParamsError(
