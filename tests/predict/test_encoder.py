@@ -322,3 +322,21 @@ def test_the_inputs_are_small_and_readable(shop_data: Path) -> None:
     tree = json.loads((shop_data / "raw" / "inputs.json").read_text())
     assert {"name": "genres", "role": "bag", "separator": "|"} in tree["columns"]
     assert tree["text"]["thousands"] == "'"
+
+
+@pytest.mark.parametrize("data", ["shop_data", "typed_data"])
+def test_columns_without_any_value_are_missing(request: pytest.FixtureRequest, data: str) -> None:
+    encoder = open_encoder(request.getfixturevalue(data))
+    encoded = encoder.encode(pl.DataFrame({each.name: [None, None] for each in encoder.columns}))
+    schema = encoder.schema
+    assert encoded.select(schema.sparse_names).to_numpy().tolist() == [[0] * len(schema.sparse)] * 2
+    for column in schema.dense:
+        expected = np.float32(column.scaled(column.mean))
+        assert encoded[column.name].to_list() == [expected, expected]
+    for bag in encoder.bags:
+        assert encoded[bag].to_list() == [[], []]
+
+
+def test_no_rows_are_encoded_as_no_rows(shop_data: Path) -> None:
+    encoder = open_encoder(shop_data)
+    assert encoder.encode(shop()[:0]).schema == encoder.encode(shop()[:2]).schema

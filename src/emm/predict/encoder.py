@@ -22,7 +22,14 @@ from emm.data.tables.inputs import (
 from emm.data.tables.names import stored_name
 from emm.data.tables.schema import Schema, load_schema
 from emm.predict.columns import Column, features_of, kind_of, require_columns
-from emm.predict.values import bag_values, clean, date_values, dense_values, sparse_values
+from emm.predict.values import (
+    Known,
+    bag_values,
+    clean,
+    date_values,
+    dense_values,
+    sparse_values,
+)
 
 _LARGE = 4096
 """Values of a vocabulary that are looked up one block of rows at a time."""
@@ -136,6 +143,12 @@ class Encoder:
         known = self.vocabularies.filter(pl.col("id") > 0).partition_by("column", as_dict=True)
         return {str(name): frame for (name,), frame in known.items()}
 
+    @cached_property
+    def _values(self) -> Mapping[str, Known]:
+        """The values of each sparse column."""
+        empty = self.vocabularies.clear()
+        return {n: Known(self._known.get(n, empty)["value"]) for n in self.schema.sparse_names}
+
     def _known_of(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The vocabularies, the large ones with the values of these rows only: looking millions of
         values up in those of a block is faster than the reverse."""
@@ -163,8 +176,7 @@ class Encoder:
             return [numbers], bad, "a number"
         if given.role == BAG_ROLE:
             return [bag_values(column, given)], None, ""
-        known = self._known.get(name, self.vocabularies.clear())["value"]
-        values, bad = sparse_values(column, given, known, custom=text is not None)
+        values, bad = sparse_values(column, given, self._values[name], custom=text is not None)
         return [values], bad, _SHOULD_BE.get(given.type, given.type)
 
 

@@ -1,6 +1,8 @@
 """The values of a raw column of new rows in the type in which training read them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
@@ -16,7 +18,35 @@ from emm.data.tables.names import stored_name
 _WHOLE = r"^[+-]?\d+(?:\.0*)?$"
 _FRACTION = r"\.0*$"
 _CODE = r"^[+-]?0\d"
+_SHOWN = 3
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+
+
+@dataclass(frozen=True)
+class Known:
+    """The ``values`` of a sparse column that have an id, as text."""
+
+    values: pl.Series
+
+    @cached_property
+    def codes(self) -> bool:
+        """Whether there are codes such as 02, which isn't the value 2."""
+        return bool(self.values.str.contains(_CODE).any())
+
+    @cached_property
+    def fractions(self) -> bool:
+        """Whether whole numbers are written as 3.0."""
+        return bool(self.values.str.contains(r"^-?\d+\.0$").any())
+
+    @cached_property
+    def truths(self) -> bool:
+        """Whether true or false is among them, or nothing is."""
+        return not len(self.values) or bool(self.values.is_in(["true", "false"]).any())
+
+    def __str__(self) -> str:
+        more = " …" if len(self.values) > _SHOWN else ""
+        return ", ".join(map(repr, self.values.head(_SHOWN).to_list())) + more
+
 
 Read = tuple[pl.Series, pl.Series | None]
 """Values, and where they can't be used."""
@@ -56,7 +86,7 @@ def dense_values(column: pl.Series, given: Input, *, custom: bool) -> Read:
     return numbers, column.is_not_null() & numbers.is_infinite().fill_null(value=True)
 
 
-def sparse_values(column: pl.Series, given: Input, known: pl.Series, *, custom: bool) -> Read:
+def sparse_values(column: pl.Series, given: Input, known: Known, *, custom: bool) -> Read:
     """The values of a sparse column as they are in its vocabulary ``known``: text, or numbers.
 
     The second result: where a value isn't of the column's type.
@@ -95,7 +125,7 @@ def bag_values(column: pl.Series, given: Input) -> pl.Series:
     if not is_text and not isinstance(dtype, pl.List):
         raise refused(given, dtype, "lists" if separator is None else "text or lists")
     if isinstance(dtype, pl.List) and dtype.inner.is_float() and given.type not in _FLOATS:
-        raise refused(given, dtype, f"lists of {_SHOWN.get(given.type, given.type)}")
+        raise refused(given, dtype, f"lists of {_TYPES.get(given.type, given.type)}")
     return column.to_frame().select(as_bag(column, separator or "").alias(column.name)).to_series()
 
 
@@ -107,11 +137,10 @@ def raw_values(column: pl.Series, name: str, kind: RawKind, inputs: Inputs) -> R
     if kind == NUMBER:
         values, bad = dense_values(column, given, custom=inputs.text is not None)
     elif kind == INTEGER:
-        values, bad = _to_whole(column, given, column)
+        values, bad = _to_whole(column, given, _NOTHING)
     else:
         whole = column.dtype.is_temporal()
-        empty = pl.Series([], dtype=pl.String)
-        values, bad = (column.cast(pl.String), None) if whole else _to_text(column, given, empty)
+        values, bad = (column.cast(pl.String), None) if whole else _to_text(column, given, _NOTHING)
     return values.rename(name), bad
 
 
@@ -130,24 +159,24 @@ def _is_plain(dtype: pl.DataType) -> bool:
     return dtype.is_numeric() or dtype in (pl.String, pl.Boolean, pl.Null)
 
 
-def _to_text(column: pl.Series, given: Input, known: pl.Series) -> Read:
-    if column.dtype == pl.String:
-        return column, None
+def _to_text(column: pl.Series, given: Input, known: Known) -> Read:
+    if column.dtype in (pl.String, pl.Null):
+        return column.cast(pl.String), None
     if column.dtype.is_temporal():
         raise refused(given, column.dtype, "text")
     texts = column.cast(pl.String)
     if column.dtype == pl.Boolean:
-        if len(known) and not known.is_in(["true", "false"]).any():
-            raise refused(given, column.dtype, _values(known))
+        if not known.truths:
+            raise refused(given, column.dtype, str(known))
         return texts, None
-    if known.str.contains(_CODE).any():  # 2 would be another value than 02
-        raise refused(given, column.dtype, f"text: {_values(known)}")
-    if column.dtype.is_float() and not known.str.contains(r"^-?\d+\.0$").any():
+    if known.codes:
+        raise refused(given, column.dtype, f"text: {known}")
+    if column.dtype.is_float() and not known.fractions:
         texts = texts.str.strip_suffix(".0")
     return texts, None
 
 
-def _to_whole(column: pl.Series, given: Input, _: pl.Series) -> Read:
+def _to_whole(column: pl.Series, given: Input, _: Known) -> Read:
     target = pl.UInt64 if given.type == "unsigned" else pl.Int64
     if column.dtype.is_temporal():
         raise refused(given, column.dtype, "whole numbers")
@@ -162,7 +191,7 @@ def _to_whole(column: pl.Series, given: Input, _: pl.Series) -> Read:
     return column.cast(target, strict=False), column.is_not_null() & ~good.fill_null(value=True)
 
 
-def _to_float(column: pl.Series, given: Input, _: pl.Series) -> Read:
+def _to_float(column: pl.Series, given: Input, _: Known) -> Read:
     if column.dtype.is_temporal():
         raise refused(given, column.dtype, "numbers")
     numbers = column.cast(pl.Float64, strict=False)
@@ -170,7 +199,7 @@ def _to_float(column: pl.Series, given: Input, _: pl.Series) -> Read:
     return numbers.cast(pl.Float32) if given.type == "single" else numbers, bad
 
 
-def _to_boolean(column: pl.Series, given: Input, _: pl.Series) -> Read:
+def _to_boolean(column: pl.Series, given: Input, _: Known) -> Read:
     if column.dtype in (pl.Boolean, pl.Null):
         return column.cast(pl.Boolean), None
     if column.dtype.is_temporal():
@@ -180,7 +209,7 @@ def _to_boolean(column: pl.Series, given: Input, _: pl.Series) -> Read:
     return found, column.is_not_null() & found.is_null()
 
 
-def _to_time(column: pl.Series, given: Input, _known: pl.Series) -> Read:
+def _to_time(column: pl.Series, given: Input, _known: Known) -> Read:
     """Times of the same type; a day may also be text, because it has one form."""
     if column.dtype == pl.String and given.type == "date":
         days = column.str.to_date("%Y-%m-%d", strict=False)
@@ -194,19 +223,16 @@ def _to_time(column: pl.Series, given: Input, _known: pl.Series) -> Read:
     return column.cast(pl.Datetime(unit, zone or None)), None  # type: ignore[arg-type]
 
 
-def _values(known: pl.Series) -> str:
-    return ", ".join(map(repr, known.head(3).to_list())) + (" …" if len(known) > 3 else "")
-
-
 def _long(series: pl.Series, rows: int) -> pl.Series:
     return series if len(series) == rows else pl.repeat(series[0], rows, eager=True)
 
 
 KINDS: Mapping[RawKind, str] = {TEXT: "text", NUMBER: "a number", INTEGER: "a whole number"}
 
+_NOTHING = Known(pl.Series([], dtype=pl.String))
 _FLOATS = ("number", "single")
-_SHOWN: Mapping[ValueType, str] = {"integer": "whole numbers", "unsigned": "whole numbers"}
-_CONVERSIONS: Mapping[ValueType, Callable[[pl.Series, Input, pl.Series], Read]] = {
+_TYPES: Mapping[ValueType, str] = {"integer": "whole numbers", "unsigned": "whole numbers"}
+_CONVERSIONS: Mapping[ValueType, Callable[[pl.Series, Input, Known], Read]] = {
     "text": _to_text,
     "integer": _to_whole,
     "unsigned": _to_whole,
