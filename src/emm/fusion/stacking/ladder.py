@@ -20,10 +20,13 @@ from emm.nn.inputs import Inputs
 from emm.trees.forest import TreeEnsemble
 
 STRENGTHS: Mapping[str, Sequence[float]] = {
-    "weights": (1.0, 0.1, 0.01, 0.001),
-    "gate": (0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001),
+    "weights": (10.0, 1.0, 0.1, 0.01, 0.001),
+    "gate": (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001),
 }
 """Strengths of the ridge, from the strongest on."""
+
+FEW_FITS = 20_000
+"""Of more rows, only the first fold chooses the strength: there its choice is no chance."""
 
 
 @dataclass(frozen=True)
@@ -128,23 +131,27 @@ def _weights(
 def _path(
     rows: TaskRows, folds: Sequence[int], fit: Fit, base: _Tried, strengths: Sequence[float]
 ) -> _Tried:
-    """A step in cross-validation, with the strength that is best on the first fold.
+    """A step in cross-validation, with the best strength.
 
     Strengths are tried from the strongest on while a weaker one helps.
     """
-    seen, unseen = rows.fold(folds[0], inside=False), rows.fold(folds[0], inside=True)
-    best, lowest, warm = strengths[0], float("inf"), None
+    chosen = folds if len(rows) <= FEW_FITS else folds[:1]
+    best, lowest, fits = strengths[0], float("inf"), dict[int, Combination]()
     for strength in strengths:
-        warm = fit(seen, base.fits[0], strength, warm)
-        loss = float(unseen.loss(predictions(warm, unseen)))
+        losses = list[Tensor]()
+        for fold, start in zip(chosen, base.fits, strict=False):
+            seen, unseen = rows.fold(fold, inside=False), rows.fold(fold, inside=True)
+            fits[fold] = fit(seen, start, strength, fits.get(fold))
+            losses.append(unseen.losses(predictions(fits[fold], unseen)))
+        loss = float(torch.cat(losses).mean())
         if loss >= lowest:
             break
         best, lowest = strength, loss
-    fits = tuple(
+    found = tuple(
         fit(rows.fold(fold, inside=False), start, best, None)
         for fold, start in zip(folds, base.fits, strict=True)
     )
-    return _Tried(_out_of_fold(rows, folds, fits), fits, best)
+    return _Tried(_out_of_fold(rows, folds, found), found, best)
 
 
 def _residual(rows: TaskRows, inputs: Inputs, folds: Sequence[int], start: Tensor) -> _Tried:
