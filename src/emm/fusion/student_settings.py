@@ -117,8 +117,8 @@ def student_faults(
         )
     elif teaches is not None and (learned := _learned_of_rows(*teaches)):
         yield ParamsError(
-            f"{teacher} can't teach: from the labels of train it has learned more than a weight for "
-            "each member",
+            f"{teacher} can't teach: it has learned more from the labels of train than a weight per "
+            "member",
             where=f"{where}.teacher",
             got=f"{teacher}, with {learned}",
             expected="variant: ensemble, aligned with constant_gates: true, or stacked with "
