@@ -1,5 +1,6 @@
 """Networks of every architecture as operators of ONNX, from raw rows to the outputs of tasks."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,18 @@ from torch import Tensor, nn
 
 from emm.core.errors import ModelFileError
 from emm.export.graph_network import Network, exported
+from emm.export.undecided import undecided_rows
+from emm.fusion.pool import Pool
 from emm.fusion.settings import VARIANTS
+from emm.fusion.stacking.module import StackedFusion
 from emm.models import model_class
 from emm.predict.encoder import Encoder
 from emm.training.store import inputs_of
 from tests.automtl.test_network import ARCHITECTURE, WAYS
 from tests.export.small import checked, settled, small_encoder
-from tests.fusion.conftest import KINDS, OUTPUTS, make_pool, pool_of_kind
-from tests.fusion.fused import build
+from tests.fusion.conftest import INPUTS, KINDS, OUTPUTS, make_pool, pool_of_kind
+from tests.fusion.fused import build, outputs_of, rows
+from tests.trees.forest import random_ensemble
 
 pytest.importorskip("onnxruntime")
 
@@ -131,3 +136,44 @@ def test_a_network_that_fixes_the_number_of_rows_is_refused() -> None:
     inputs = inputs_of(small_encoder().schema)
     with pytest.raises(ModelFileError, match="only takes 3 rows at a time"):
         exported(Network(Fixed(), 0), inputs, ["dense", "sparse"], [])
+
+
+def stacked(pool: Pool) -> nn.Module:
+    """A stacked model with a gate and correcting trees of the first task."""
+    outputs, tasks = outputs_of(pool), len(pool.tasks)
+    counts = [sum(each.task == task for each in pool.members.all) for task in range(tasks)]
+    columns = INPUTS.dense + counts[0] * (outputs[0] if outputs else 1)
+    given = replace(INPUTS, dense=columns)
+    trees = random_ensemble(4, 15, 0, given, outputs[0] if outputs else 1)
+    shape = {"gate": True, "residual": trees.sizes(), "others": False}
+    model = build(pool, "stacked", stacks=[shape, *[{"gate": False}] * (tasks - 1)])
+    assert isinstance(model.fusion, StackedFusion)
+    model.fusion.residuals[0].load_state_dict(trees.state_dict())
+    for weight in model.fusion.combinations.parameters():
+        nn.init.normal_(weight)
+    return settled(model)
+
+
+def test_a_stacked_model_with_correcting_trees_predicts_the_same(tmp_path: Path) -> None:
+    model = stacked(make_pool(tmp_path, 2, ("odd",), grown=[0]))
+    assert checked(model, small_encoder(), tmp_path).undecided < 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["networks", "mixed"])
+def test_every_stacked_model_predicts_the_same(tmp_path: Path, kind: str) -> None:
+    assert checked(stacked(pool_of_kind(2, kind)), small_encoder(), tmp_path).undecided < 4
+
+
+def test_rows_next_to_a_split_on_a_logit_are_undecided() -> None:
+    model = stacked(pool_of_kind(2, "mixed"))
+    assert isinstance(model.fusion, StackedFusion)
+    trees = model.fusion.residuals[0]
+    seen: list[Tensor] = []
+    handle = trees.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    model(*rows(20))
+    handle.remove()
+    split = int((trees.left != torch.arange(len(trees.left))).nonzero()[0])
+    trees.column[split], trees.bitset[split] = INPUTS.dense, -1
+    trees.threshold[split] = seen[0][7, INPUTS.dense] + 1e-5
+    assert undecided_rows(model, rows(20))[7]

@@ -20,6 +20,7 @@ from emm.export.columns import (
     GraphOutput,
 )
 from emm.export.members import Outside, raw_of
+from emm.export.undecided import undecided_rows
 from emm.fusion.emm import EMM
 from emm.metrics.funnels import both_logits, conversion_logits
 from emm.nn.bags import BagStore, attach_bags
@@ -31,10 +32,11 @@ from emm.trees.gbdt import GradientBoosting
 @dataclass(frozen=True)
 class Expected:
     """``outputs``: [N, width] by name; ``equal``: tensors inside the graph, whose bits must be the
-    same, by name."""
+    same, by name; ``undecided``: the rows whose predictions rounding decides, bool [N]."""
 
     outputs: Mapping[str, np.ndarray]
     equal: Mapping[str, np.ndarray]
+    undecided: np.ndarray
 
     @property
     def trees(self) -> bool:
@@ -78,7 +80,7 @@ def expected_of(
         equal[TREES] = logits.numpy()
     elif isinstance(model, EMM) and len(model.trees.members):
         equal[TREES] = model.trees(dense, sparse).flatten(1).numpy()
-    return Expected(found, equal)
+    return Expected(found, equal, undecided_rows(model, read))
 
 
 def _logits(model: nn.Module, read: Sequence[Tensor]) -> Tensor:

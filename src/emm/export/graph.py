@@ -16,11 +16,12 @@ from emm.export.columns import (
 )
 from emm.export.graph_encoder import Encoded, add_encoder
 from emm.export.graph_members import add_scores
-from emm.export.graph_network import Network, exported
+from emm.export.graph_network import Network, exported, output_names
 from emm.export.graph_outputs import add_outputs
 from emm.export.graph_trees import add_trees, logits_of, shares_of
 from emm.export.members import Outside, raw_of, require_exportable
 from emm.export.nodes import IR_VERSION, Nodes
+from emm.export.stand_ins import corrections_of
 from emm.export.subgraph import tensors_read
 from emm.fusion.emm import EMM
 from emm.predict.encoder import Encoder
@@ -92,9 +93,23 @@ def _add_logits(
     widths += [sum(model.scored)] if isinstance(model, EMM) and scores else []
     names = [f"in_{number}" for number in range(len(given))]
     proto = exported(network, inputs, names, widths)
-    tensors = dict(zip(names, given, strict=True)) | {"logits": "/logits"}
-    nodes.insert(proto.graph, "network", tensors)
-    return "/logits"
+    outputs = {name: f"/{name}" for name in output_names(network)}
+    nodes.insert(proto.graph, "network", dict(zip(names, given, strict=True)) | outputs)
+    return _corrected(nodes, model, schema, [*outputs.values()])
+
+
+def _corrected(nodes: Nodes, model: nn.Module, schema: Schema, outputs: Sequence[str]) -> str:
+    """The logits [B, O] with what the trees of a stacked model add; ``outputs``: of the network."""
+    logits, *reads = outputs
+    corrections = corrections_of(model)
+    if not corrections:
+        return logits
+    parts = nodes.split(logits, schema.outputs or [1] * len(schema.tasks))
+    for (task, trees), read in zip(corrections.items(), reads, strict=True):
+        features = nodes.concat([nodes.cast(each, "DOUBLE") for each in (read, ENCODED_SPARSE)])
+        added = add_trees(nodes, features, [logits_of(trees, 0)], trees.outputs)
+        parts[task] = nodes.add("Add", [parts[task], nodes.cast(added, "FLOAT")])
+    return nodes.concat(parts)
 
 
 def _features(nodes: Nodes) -> str:

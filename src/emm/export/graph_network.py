@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from emm.core.errors import ModelFileError, ParamsError
 from emm.export.nodes import OPSET
+from emm.export.stand_ins import put_padded_bags, put_readers
 from emm.fusion.emm import EMM
-from emm.nn.bags import BagEmbedding
 from emm.nn.inputs import Inputs
 
 ROWS = 3  # of the example with which the network is traced; any number but 0 and 1
@@ -25,16 +25,23 @@ class Network(nn.Module):
     The others are the ids of each multi-valued field [B, items], then, of a fused model, the
     shares of the levels in the logits of its trees [B, S*C] and its scored columns [B, P], if it
     has any.
+
+    The logits of a stacked model lack what its trees add. They are followed by what these read
+    besides the sparse columns, [B, D + Q] for each of ``corrected``: the tasks that have some.
     """
 
     def __init__(self, model: nn.Module, bags: int) -> None:
         super().__init__()
-        self.model, self.items = _with_padded_bags(model)
+        self.model, self.items = deepcopy(model).cpu().eval(), list[Tensor]()
+        put_padded_bags(self.model, self.items)
+        self.reads = list[Tensor]()
+        self.corrected = put_readers(self.model, self.reads)
         self.bags = bags
         self.shares = isinstance(model, EMM) and bool(len(model.trees.members))
 
-    def forward(self, dense: Tensor, sparse: Tensor, others: Sequence[Tensor]) -> Tensor:
+    def forward(self, dense: Tensor, sparse: Tensor, others: Sequence[Tensor]) -> list[Tensor]:
         self.items[:] = others[: self.bags]
+        self.reads.clear()
         if self.bags:
             # What a `BagEmbedding` reads comes by `items`; this column stands for the owners.
             sparse = torch.cat([sparse, sparse.new_zeros(sparse.shape[0], 1)], dim=1)
@@ -43,7 +50,12 @@ class Network(nn.Module):
             shares, *scored = rest
             rest = [torch.cat([shares, _no_offsets(dense, self.model), *scored], dim=1)]
         logits: Tensor = self.model(dense, sparse, *rest)
-        return logits
+        return [logits, *self.reads]
+
+
+def output_names(network: Network) -> list[str]:
+    """The names of the outputs: logits, and what the trees of each corrected task read."""
+    return ["logits", *(f"read_{task}" for task in network.corrected)]
 
 
 def _no_offsets(dense: Tensor, model: Any) -> Tensor:
@@ -51,7 +63,7 @@ def _no_offsets(dense: Tensor, model: Any) -> Tensor:
 
 
 def exported(network: Network, inputs: Inputs, names: Sequence[str], widths: Sequence[int]) -> Any:
-    """The ModelProto of a network whose output is ``logits``.
+    """The ModelProto of a network with the outputs `output_names`.
 
     ``names``: of all inputs; ``widths``: of the scored and shared ones, the last of them.
     Raises ModelFileError if the network can't be exported for any number of rows.
@@ -70,7 +82,7 @@ def exported(network: Network, inputs: Inputs, names: Sequence[str], widths: Seq
                 (dense, sparse, others),
                 dynamo=True,
                 input_names=[*names],
-                output_names=["logits"],
+                output_names=output_names(network),
                 opset_version=OPSET,
                 dynamic_shapes=({0: batch}, {0: batch}, shapes),
                 verbose=False,
@@ -106,43 +118,6 @@ def _require_free_batch(proto: Any) -> None:
                 expected="any number of rows",
                 next_step="replace what fixes the number of rows, such as len(x), by x.shape[0]",
             )
-
-
-class _PaddedBags(nn.Module):
-    """A `BagEmbedding` that reads padded ids [B, items] of each field in place of owners.
-
-    ``items``: a list of them, which is filled before every call.
-    """
-
-    def __init__(self, embedding: BagEmbedding, items: list[Tensor]) -> None:
-        super().__init__()
-        self.offsets, self.width, self.weight = embedding.offsets, embedding.width, embedding.weight
-        self.read = _Shared(items)
-
-    def forward(self, _owners: Tensor) -> Tensor:
-        means = []
-        for ids, offset in zip(self.read.items, self.offsets, strict=True):
-            vectors = nn.functional.embedding(ids + offset, self.weight)  # [B, items, E]
-            known = (ids > 0).to(vectors.dtype).unsqueeze(2)  # [B, items, 1]
-            means.append((vectors * known).sum(dim=1) / known.sum(dim=1).clamp(min=1))
-        return torch.cat(means, dim=1)
-
-
-class _Shared:
-    """A list that copies of a model have in common."""
-
-    def __init__(self, items: list[Tensor]) -> None:
-        self.items = items
-
-
-def _with_padded_bags(model: nn.Module) -> tuple[nn.Module, list[Tensor]]:
-    """A copy of ``model`` in which multi-valued fields read a list of padded ids."""
-    copy, items = deepcopy(model).cpu().eval(), list[Tensor]()
-    for name, module in [*copy.named_modules()]:
-        if isinstance(module, BagEmbedding):
-            parent, _, child = name.rpartition(".")
-            setattr(copy.get_submodule(parent), child, _PaddedBags(module, items))
-    return copy, items
 
 
 @contextmanager
