@@ -25,6 +25,7 @@ _DISPLAY_NAMES = {
     "ensemble": "Ensemble",
     "ensemble_networks": "Ensemble (networks)",
     "emm_networks": "EMM (networks)",
+    "stacked": "EMM (stacked)",
     "paper_scratch": "EMM (paper), from scratch, no MTM",
     "paper_scratch_mtm": "EMM (paper), from scratch",
     "paper_pool": "EMM (paper), no MTM",
