@@ -223,6 +223,16 @@ def test_whole_numbers_for_codes_with_leading_zeros_are_refused(shop_data: Path)
         open_encoder(shop_data).encode(rows)
 
 
+@pytest.mark.parametrize(("data", "column"), [("shop_data", "user"), ("typed_data", "key")])
+def test_keys_that_lost_digits_are_refused(
+    request: pytest.FixtureRequest, data: str, column: str
+) -> None:
+    rows = (shop() if data == "shop_data" else typed())[:3]
+    keys = rows[column].cast(pl.Int64).cast(pl.Float64)
+    with pytest.raises(DataError, match=f"'{column}' holds whole numbers as fractions"):
+        open_encoder(request.getfixturevalue(data)).encode(rows.with_columns(keys))
+
+
 def test_whole_numbers_that_pandas_made_fractions_are_the_same_text(census: Path) -> None:
     rows = pl.DataFrame([line.split(",") for line in lines(9, 0)], list(COLUMNS), orient="row")
     stored_encoder, code = open_encoder(census), "industry_code"

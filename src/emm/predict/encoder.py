@@ -22,8 +22,8 @@ from emm.data.tables.inputs import (
 from emm.data.tables.names import stored_name
 from emm.data.tables.schema import Schema, load_schema
 from emm.predict.columns import Column, features_of, kind_of, require_columns
+from emm.predict.conversions import Known
 from emm.predict.values import (
-    Known,
     bag_values,
     clean,
     date_values,
