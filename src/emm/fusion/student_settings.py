@@ -87,16 +87,8 @@ def student_faults(
     if not settings.soft_targets:
         return
     where = f"{file}: {key}" if file else key
-    teacher = settings.teacher
-    if teacher != POOL and teacher not in fused:
-        yield ParamsError(
-            f"{teacher!r} can't teach: it is no fused row",
-            where=f"{where}.teacher",
-            got=teacher,
-            expected=f"{POOL}, or among `fused` in params.yaml: {', '.join(fused) or 'none'}",
-            next_step=f"write `teacher: {POOL}`, the mean of the pool, or add {teacher} to `fused`",
-        )
-    elif fusion.fit_on != "out-of-fold":
+    yield from _teacher_faults(where, fusion, settings.teacher, fused, teaches)
+    if fusion.fit_on != "out-of-fold":
         yield ParamsError(
             "a student needs predictions of models that haven't seen the row, and this recipe "
             "trains its pool without folds",
@@ -106,25 +98,6 @@ def student_faults(
             next_step="write `fit_on: out-of-fold` in fusion, which trains each member once more "
             "per fold; or `soft_targets: 0`, to learn on the labels only",
         )
-    elif teaches is not None and rows_of(fusion, teaches[0]) != "out-of-fold":
-        yield ParamsError(
-            f"{teacher} can't teach: it has learned on predictions for rows that its members have "
-            "seen",
-            where=f"{where}.teacher",
-            got=f"{teacher}, with fit_on: {teaches[0].fit_on}",
-            expected="a fused row that learns out of fold",
-            next_step=f"write `teacher: {POOL}`, or take another fused row",
-        )
-    elif teaches is not None and (learned := _learned_of_rows(*teaches)):
-        yield ParamsError(
-            f"{teacher} can't teach: it has learned more from the labels of train than a weight per "
-            "member",
-            where=f"{where}.teacher",
-            got=f"{teacher}, with {learned}",
-            expected="variant: ensemble, aligned with constant_gates: true, or stacked with "
-            "steps: [weights]",
-            next_step=f"write `teacher: {POOL}`, or take another fused row",
-        )
     elif settings.exchanged and fusion.pool:
         yield ParamsError(
             "models from outside can't label rows whose values were exchanged",
@@ -132,6 +105,46 @@ def student_faults(
             got=f"exchanged: {settings.exchanged}, and {', '.join(fusion.pool)} in fusion.pool",
             expected="exchanged: 0",
             next_step="write it, or leave fusion.pool empty",
+        )
+
+
+def _teacher_faults(
+    where: str,
+    fusion: FusionSettings,
+    teacher: str,
+    fused: Sequence[str],
+    teaches: FusedSection | None,
+) -> Iterator[ParamsError]:
+    """Why a teacher can't teach. With a pool that has seen the rows, none can."""
+    mean = f"write `teacher: {POOL}`, the mean of the pool"
+    if teacher != POOL and teacher not in fused:
+        yield ParamsError(
+            f"{teacher!r} can't teach: it is no fused row",
+            where=f"{where}.teacher",
+            got=teacher,
+            expected=f"{POOL}, or among `fused` in params.yaml: {', '.join(fused) or 'none'}",
+            next_step=f"{mean}, or add {teacher} to `fused`",
+        )
+    if teaches is None or fusion.fit_on != "out-of-fold":
+        return
+    if rows_of(fusion, teaches[0]) != "out-of-fold":
+        yield ParamsError(
+            f"{teacher} can't teach: it has learned on predictions for rows that its members have "
+            "seen",
+            where=f"{where}.teacher",
+            got=f"{teacher}, with fit_on: {teaches[0].fit_on}",
+            expected="a fused row that learns out of fold",
+            next_step=f"{mean}, or take another fused row",
+        )
+    elif learned := _learned_of_rows(*teaches):
+        yield ParamsError(
+            f"{teacher} can't teach: it has learned more from the labels of train than a weight "
+            "for each member",
+            where=f"{where}.teacher",
+            got=f"{teacher}, with {learned}",
+            expected="variant: ensemble, aligned with constant_gates: true, or stacked with "
+            "steps: [weights]",
+            next_step=f"{mean}, or take another fused row",
         )
 
 

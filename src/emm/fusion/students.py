@@ -26,7 +26,7 @@ from emm.models import model_class
 from emm.training.auto import complete_recipe
 from emm.training.checkpoint import Checkpoint
 from emm.training.context import TrainingContext, schedule_of
-from emm.training.fit import fit
+from emm.training.fit import Schedule, fit
 from emm.training.history import run_record, write_history
 from emm.training.jobs import Job
 from emm.training.networks import build_network, fresh_network
@@ -63,35 +63,50 @@ def train_student(
     The student of a seed learns from the teacher of that seed. ``checkpoint``: that of the stage,
     from which an interrupted training resumes.
     """
-    settings, kinds = student.settings, context.schema.task_kinds
-    training = with_epochs(training, settings)
-    build = partial(build_network, model_class(settings.network), student.arguments)
-    schedule = schedule_of(training, settings, context.schema)
-    records, lessons = list[dict[str, Any]](), list[Lesson]()
+    training = with_epochs(training, student.settings)
+    tasks, records, lessons = context.schema.tasks, list[dict[str, Any]](), list[Lesson]()
+    every = schedule_of(training, student.settings, context.schema)
     for seed in training.seeds:
         taught, lesson = teach(context, student, fusion, seed)
         lessons += [lesson] if lesson else []
-        for own, task in _parts(taught, settings.network):
-            names = (student.name, *([task] if task else []))
-            number = context.schema.tasks.index(task) if task else None
-            how = schedule if number is None else schedule.task(number)
-            model, arguments = fresh_network(build, own, seed, *names)
-            epochs = fit(
-                model,
-                own.train,
-                own.validation,
-                how,
-                seed=seed,
-                names=names,
-                checkpoint=checkpoint,
-            )
-            of_task = kinds if number is None else kinds[number : number + 1]
-            records.append(run_record(seed, own.schema.tasks, epochs, task, kinds=of_task))
-            about = own.describe(student.name, settings.network, arguments, seed)
-            save_model(out / f"seed-{seed}" / (task or ""), model, about)
+        for own, task in _parts(taught, student.settings.network):
+            folder = out / f"seed-{seed}" / (task or "")
+            schedule = every.task(tasks.index(task)) if task else every
+            records.append(_train(folder, own, student, schedule, seed, task, checkpoint))
         save_facts(out / f"seed-{seed}", lesson.facts if lesson else ())
     write_history(out, records)
-    write_json(out / TEACHER, _described(student, context.schema.tasks, training.seeds, lessons))
+    write_json(out / TEACHER, _described(student, tasks, training.seeds, lessons))
+
+
+def _train(
+    folder: Path,
+    context: TrainingContext,
+    student: Student,
+    schedule: Schedule,
+    seed: int,
+    task: str | None,
+    checkpoint: Checkpoint | None,
+) -> dict[str, Any]:
+    """Train and store one network; returns its run for history.json.
+
+    ``context``: that of the network's tasks; ``task``: that of a network of one task.
+    """
+    settings, schema = student.settings, context.schema
+    names = (student.name, *([task] if task else []))
+    build = partial(build_network, model_class(settings.network), student.arguments)
+    model, arguments = fresh_network(build, context, seed, *names)
+    epochs = fit(
+        model,
+        context.train,
+        context.validation,
+        schedule,
+        seed=seed,
+        names=names,
+        checkpoint=checkpoint,
+    )
+    about = context.describe(student.name, settings.network, arguments, seed)
+    save_model(folder, model, about)
+    return run_record(seed, schema.tasks, epochs, task, kinds=schema.task_kinds)
 
 
 def teach(
