@@ -95,17 +95,18 @@ def _golden(
     """
     draw = partial(golden_rows, encoder, others=raw_of(outside), given=always_given(outside))
     rows = draw()
-    if outside and not _finite(predict(rows)).all():
+    expected = predict(rows)
+    if expected.undecided.any() or (outside and not _usable(expected).all()):
         rows = draw(_MORE * GOLDEN_ROWS)
-        rows = rows.filter(_finite(predict(rows))).head(GOLDEN_ROWS)
+        rows = rows.filter(_usable(predict(rows))).head(GOLDEN_ROWS)
     return rows
 
 
-def _finite(expected: Expected) -> NDArray[np.bool_]:
-    """Which rows have all predictions, [N]."""
+def _usable(expected: Expected) -> NDArray[np.bool_]:
+    """Which rows have all predictions, and none that rounding decides, [N]."""
     found = np.concatenate([*expected.outputs.values()], axis=1)
     every: NDArray[np.bool_] = np.isfinite(found).all(axis=1)
-    return every
+    return every & ~expected.undecided
 
 
 def stored_golden(
