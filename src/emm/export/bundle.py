@@ -105,8 +105,8 @@ def _golden(
 def _usable(expected: Expected) -> NDArray[np.bool_]:
     """Which rows have all predictions, and none that rounding decides, [N]."""
     found = np.concatenate([*expected.outputs.values()], axis=1)
-    every: NDArray[np.bool_] = np.isfinite(found).all(axis=1)
-    return every & ~expected.undecided
+    every: NDArray[np.bool_] = np.isfinite(found).all(axis=1) & ~expected.undecided
+    return every
 
 
 def stored_golden(
