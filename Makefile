@@ -104,6 +104,8 @@ bench: setup ## Run the benchmarks: preprocessing, quoted text, outside models, 
 	@echo "==> models compared with torch-rechub (needs data/processed/census-income from make repro)"
 	$(PIP) install --quiet --no-build-isolation --editable '.[bench]'
 	python -m benchmarks.models --threads 2
+	@echo "==> prediction of new rows (needs models from make repro; writes a file of 4.5 GiB)"
+	python -m benchmarks.predict
 	@echo "==> preprocessing of Census-Income compared with pandas and scikit-learn"
 	python -m benchmarks.census
 
