@@ -38,7 +38,7 @@ def _size(model: Any) -> int:
     """Bytes of a model; protobuf itself can't tell those of one that is too large."""
     graph = model.graph
     constants = sum(len(each.raw_data) or each.ByteSize() for each in graph.initializer)
-    return constants + sum(node.ByteSize() for node in graph.node)
+    return int(constants + sum(node.ByteSize() for node in graph.node))
 
 
 def session(path: Path, outputs: Sequence[str] = (), threads: int = 1) -> Any:
