@@ -11,6 +11,7 @@ from emm.core.errors import DataError, ModelFileError
 from emm.nn.inputs import Inputs
 from emm.trees.leaf_masks import LeafMasks
 from emm.trees.mask_tables import mask_tables
+from emm.trees.sums import by_level, by_output
 
 CATEGORIES = 255
 """Largest cardinality of a field that trees may split into two arbitrary sets of ids."""
@@ -118,7 +119,7 @@ class TreeEnsemble(nn.Module):
 
         [B] for a single output.
         """
-        sums = [self._sums(leaves) for leaves in self._leaves(dense, sparse)]
+        sums = [by_output(leaves, self.outputs) for leaves in self._leaves(dense, sparse)]
         return torch.cat(sums) + self.baseline
 
     def shares(self, dense: Tensor, sparse: Tensor, levels: int) -> Tensor:
@@ -127,29 +128,14 @@ class TreeEnsemble(nn.Module):
         Sizes differ by one round at most, and the first sum includes the baseline.
         dense [B, D], sparse [B, F] -> [B, outputs * levels] float64, output by output.
         """
-        trees = torch.arange(len(self.starts), device=self.starts.device)
-        rounds = max(1, len(trees) // self.outputs)
-        level = (trees // self.outputs * levels).div(rounds, rounding_mode="floor")  # [trees]
-        column = trees % self.outputs * levels + level  # [trees]
-        sums = torch.cat(
-            [
-                leaves.new_zeros(len(leaves), self.outputs * levels).index_add(1, column, leaves)
-                for leaves in self._leaves(dense, sparse)
-            ]
-        )  # [B, outputs * levels]
+        found = self._leaves(dense, sparse)
+        sums = torch.cat([by_level(leaves, self.outputs, levels) for leaves in found])
         sums[:, ::levels] += self.baseline
         return sums
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
         """dense [B, D] float32, sparse [B, F] int32 -> logits [B, outputs] float32."""
         return self.decision(dense, sparse).to(torch.float32).view(len(dense), self.outputs)
-
-    def _sums(self, leaves: Tensor) -> Tensor:
-        """Sums over the trees of each output: leaves [b, trees] -> [b, outputs], or [b]."""
-        if self.outputs == 1:
-            return leaves.sum(1)
-        rounds = leaves.shape[1] // self.outputs
-        return leaves.view(len(leaves), rounds, self.outputs).sum(1)
 
     def _values(self, dense: Tensor, sparse: Tensor) -> Tensor:
         sparse = sparse[:, : len(self.categorical)]  # without the column of bags
