@@ -129,3 +129,11 @@ def test_trees_of_scikit_learn_are_next_to_the_own_ones() -> None:
     np.testing.assert_allclose(found[:, :2], boosted.predict_proba(rows), atol=1e-5)
     expected = ensemble.shares(*known_rows(), 1).numpy()
     np.testing.assert_allclose(found[:, 2:], expected, rtol=1e-6)
+
+
+def test_an_ensemble_without_trees_is_its_baseline() -> None:
+    ensemble = TreeEnsemble(INPUTS, trees=0, nodes=0, bitsets=0, depth=0, outputs=2)
+    ensemble.baseline.copy_(torch.tensor([0.5, -2.0]))
+    nodes = Nodes()
+    found = sums(nodes, add_trees(nodes, "x", [logits_of(ensemble, 0)], 2), known_rows())
+    np.testing.assert_array_equal(found, [[0.5, -2.0]] * ROWS)

@@ -33,10 +33,20 @@ class Forest(NamedTuple):
 def add_forest(nodes: Nodes, features: str, forest: Forest, baseline: np.ndarray) -> str:
     """Add the sums of trees by column and ``baseline`` [width]: features [B, columns] double ->
     [B, width] double, of float32 precision if the trees are an operator of an older version."""
+    if not len(forest.starts):
+        return _for_each_row(nodes, features, baseline)
     if nodes.versions[ML] < ML_OPSET:
         return nodes.cast(_older(nodes, features, forest, baseline), "DOUBLE")
     sums = _newer(nodes, features, forest, len(baseline))
     return nodes.add("Add", [sums, nodes.constant(baseline.reshape(1, -1))])
+
+
+def _for_each_row(nodes: Nodes, rows: str, values: np.ndarray) -> str:
+    """The same values [width] in each row of ``rows`` [B, K]: [B, width]."""
+    zero, one = nodes.constant(np.array([0])), nodes.constant(np.array([1]))
+    count = nodes.add("Slice", [nodes.add("Shape", [rows]), zero, one])
+    size = nodes.add("Concat", [count, one], axis=0)
+    return nodes.add("Expand", [nodes.constant(values.reshape(1, -1)), size])
 
 
 def _newer(nodes: Nodes, features: str, forest: Forest, width: int) -> str:

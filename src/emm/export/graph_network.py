@@ -68,23 +68,17 @@ def exported(network: Network, inputs: Inputs, names: Sequence[str], widths: Seq
     ``names``: of all inputs; ``widths``: of the scored and shared ones, the last of them.
     Raises ModelFileError if the network can't be exported for any number of rows.
     """
-    dense = torch.zeros(ROWS, inputs.dense)
-    sparse = torch.zeros(ROWS, len(inputs.cardinalities), dtype=torch.int32)
-    items = [torch.zeros(ROWS, 2 + k, dtype=torch.int32) for k in range(len(inputs.bags))]
-    others = [*items, *(torch.zeros(ROWS, width) for width in widths)]
-    batch = torch.export.Dim("batch")
-    shapes = [{0: batch, 1: torch.export.Dim.DYNAMIC} for _ in items]
-    shapes += [{0: batch} for _ in widths]
+    rows, shapes = _example(inputs, widths)
     try:
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(
                 network.eval(),
-                (dense, sparse, others),
+                rows,
                 dynamo=True,
                 input_names=[*names],
                 output_names=output_names(network),
                 opset_version=OPSET,
-                dynamic_shapes=({0: batch}, {0: batch}, shapes),
+                dynamic_shapes=shapes,
                 verbose=False,
             )
     except ImportError as error:
@@ -105,6 +99,18 @@ def exported(network: Network, inputs: Inputs, names: Sequence[str], widths: Seq
     proto = program.model_proto
     _require_free_batch(proto)
     return proto
+
+
+def _example(inputs: Inputs, widths: Sequence[int]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Rows with which a network is traced, and which of their dimensions vary."""
+    dense = torch.zeros(ROWS, inputs.dense)
+    sparse = torch.zeros(ROWS, len(inputs.cardinalities), dtype=torch.int32)
+    items = [torch.zeros(ROWS, 2 + k, dtype=torch.int32) for k in range(len(inputs.bags))]
+    others = [*items, *(torch.zeros(ROWS, width) for width in widths)]
+    batch = torch.export.Dim("batch")
+    shapes = [{0: batch, 1: torch.export.Dim.DYNAMIC} for _ in items]
+    shapes += [{0: batch} for _ in widths]
+    return (dense, sparse, others), ({0: batch}, {0: batch}, shapes)
 
 
 def _require_free_batch(proto: Any) -> None:
