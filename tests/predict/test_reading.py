@@ -103,7 +103,9 @@ def zstandard(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "compress", [gzip.compress, bz2.compress, lzma.compress, zstandard], ids=str
+    "compress",
+    [gzip.compress, bz2.compress, lzma.compress, zstandard],
+    ids=["gzip", "bzip2", "xz", "zstandard"],
 )
 def test_a_compressed_file_is_read_as_its_content(
     model: RowModel, expected: pl.DataFrame, tmp_path: Path, compress: Callable[[bytes], bytes]
