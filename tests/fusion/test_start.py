@@ -37,7 +37,8 @@ def test_all_trained_weights_are_loaded(mixed: Pool, variant: str) -> None:
     for number, trees in enumerate(model.trees.members):
         assert unlike(trees, mixed.tensors_of(f"trees.{number}")) == set()
     if variant != "paper":
-        for number, tower in enumerate(model.fusion.towers):
+        fusion = model.fusion.members if variant == "stacked" else model.fusion
+        for number, tower in enumerate(fusion.towers):
             assert unlike(tower, mixed.tensors_of(f"networks.{number}.tower")) == set()
 
 

@@ -131,6 +131,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+@pytest.mark.slow  # after a whole run
 @pytest.mark.parametrize(
     ("command", "out"),
     [
@@ -153,6 +154,7 @@ def test_full_disk(done: Workspace, command: tuple[str, ...], out: str) -> None:
     assert sorted(path.name for path in (done.root / out).rglob("*")) == before
 
 
+@pytest.mark.slow  # after a whole run
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_and_termination(done: Workspace, number: signal.Signals) -> None:
     done.change(PAPER, lambda tree: tree["training"].update(max_epochs=100_000, patience=100_000))
@@ -176,6 +178,7 @@ def test_interrupt_and_termination(done: Workspace, number: signal.Signals) -> N
     assert sorted(path.name for path in models.iterdir()) == before
 
 
+@pytest.mark.slow  # after a whole run
 def test_modified_model_file(done: Workspace) -> None:
     file = next((done.root / "data/models" / CENSUS / "paper/mmoe").rglob("model.safetensors"))
     file.chmod(0o644)

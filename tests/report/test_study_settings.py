@@ -123,6 +123,7 @@ def test_the_projects_own_tables_are_valid(name: str) -> None:
 def test_the_tables_are_of_models_that_the_study_trains(tables: str, params: str) -> None:
     active = load_project(ROOT / "study" / params).active
     known = {*active.trained, *active.baselines, *active.fused, *active.searched, "gbdt"}
+    known |= {*active.students}
     for table in load_study(ROOT / "study" / tables).tables.values():
         for dataset, model, _ in table.sources:
             assert dataset in active.datasets
