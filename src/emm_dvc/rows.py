@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emm.config.project import UNLISTED, Active, Project, load_project
+from emm.config.active import UNLISTED, Active
+from emm.config.project import Project, load_project
 from emm.core.errors import ParamsError
 from emm.core.files import write_text
 from emm.fusion.student_settings import split_student

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emm.config.active import Active
 from emm.config.binding import bind, bind_keywords
-from emm.config.project import Active
 from emm.models import MODELS
 from emm.tuning.space import Space
 from tests.configuration import ROOT

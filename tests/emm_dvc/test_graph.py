@@ -9,7 +9,8 @@ import grimp
 import pytest
 import yaml
 
-from emm.config.project import Active, load_project
+from emm.config.active import Active
+from emm.config.project import load_project
 from emm.fusion.student_settings import NETWORKS
 from emm.models import MODELS
 from emm_dvc.graph import (

@@ -11,39 +11,21 @@ import pytest
 
 from emm.export.golden import golden_rows
 from emm.predict.encoder import open_encoder
+from tests.ray_nodes import PATIENCE, two_nodes
 
 pytest.importorskip("ray", reason="the extra ray isn't installed")
 
 pytestmark = pytest.mark.slow
 
-PATIENCE = 240
 MAIN = (
     "import emm.predict.run; emm.predict.run.UNIT = 100\nfrom emm.commands.cli import main; main()"
 )
-NODES = """
-import sys
-from ray.cluster_utils import Cluster
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-cluster.add_node(num_cpus=1)
-print(cluster.address, flush=True)
-sys.stdin.read()
-cluster.shutdown()
-"""
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with subprocess.Popen(
-        [sys.executable, "-c", NODES],
-        cwd=tmp_path_factory.mktemp("nodes"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        yield next(line for line in process.stdout if ":" in line).strip()
-        process.communicate(timeout=PATIENCE)
+    with two_nodes(tmp_path_factory.mktemp("nodes")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from emm.commands.check import check_project
+from emm.config.active import Active
 from emm.config.files import merged, read_layers
-from emm.config.project import Active, load_project
+from emm.config.project import load_project
 from stages.check_data import main as check_data
 from stages.decompose import main as decompose
 from stages.evaluate import main as evaluate

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from emm.config.project import UNLISTED, Project, load_project
+from emm.config.active import UNLISTED
+from emm.config.project import Project, load_project
 from emm.core.errors import ParamsError
 from emm.training.jobs import JOBS, Job, job_of
 from emm.training.settings import PoolSettings

@@ -8,7 +8,8 @@ from functools import partial
 
 from emm.automtl.settings import SearchedSettings, SearchSettings
 from emm.commands.contradictions import contradictions
-from emm.config.project import FROM_DATA, UNLISTED, ConfigFile, Project
+from emm.config.active import UNLISTED
+from emm.config.project import FROM_DATA, ConfigFile, Project
 from emm.config.signatures import REQUIRED, keywords_of
 from emm.core.errors import ParamsError, choose
 from emm.data.custom.settings import read_custom

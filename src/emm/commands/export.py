@@ -6,6 +6,7 @@ from pathlib import Path
 from emm.config.project import PARAMS_FILE, load_project
 from emm.core.errors import ParamsError
 from emm.core.files import atomic_folder
+from emm.core.paths import parts_of_row
 from emm.export.bundle import write_bundle
 from emm.export.row import row_of
 from emm.export.said import sentences
@@ -23,7 +24,15 @@ def export_row(
 
     Yields what a user should read. Raises ParamsError for names and folders that can't be used.
     """
-    dataset, recipe, model = _parts(name)
+    parts = parts_of_row(name)
+    if parts is None:
+        raise ParamsError(
+            f"{name!r} names no trained model",
+            got=name,
+            expected="DATASET/RECIPE/MODEL, such as census-income/paper/emm",
+            next_step="params.yaml names datasets and models, data/models/ has the trained ones",
+        )
+    dataset, recipe, model = parts
     _require_free(out)
     project = load_project(file, recipe)
     settings = project.recipe(dataset)
@@ -37,19 +46,6 @@ def export_row(
     if not row.evaluation.exists():
         yield f"{row.name} has not been evaluated: its README.md states no scores"
     yield f"written: {out}"
-
-
-def _parts(name: str) -> tuple[str, str | None, str]:
-    """Dataset, recipe and model."""
-    parts = name.strip("/").split("/")
-    if not all(parts) or not 2 <= len(parts) <= 3:
-        raise ParamsError(
-            f"{name!r} names no trained model",
-            got=name,
-            expected="DATASET/RECIPE/MODEL, such as census-income/paper/emm",
-            next_step="params.yaml names datasets and models, data/models/ has the trained ones",
-        )
-    return parts[0], parts[1] if len(parts) == 3 else None, parts[-1]
 
 
 def _require_free(out: Path) -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from emm.config.active import UNLISTED
 from emm.config.binding import bind, raise_all
-from emm.config.project import UNLISTED, Project
+from emm.config.project import Project
 from emm.core.errors import ParamsError, choose
 from emm.data.prepare.settings import read_tasks
 from emm.fusion.settings import FusionSettings

@@ -6,6 +6,15 @@ from pathlib import Path
 PRIVATE = ".emm"
 
 
+def parts_of_row(row: str) -> tuple[str, str | None, str] | None:
+    """Dataset, recipe and model of a row DATASET/RECIPE/MODEL or DATASET/MODEL, whose recipe is the
+    active one; None for other names."""
+    parts = row.strip("/").split("/")
+    if not all(parts) or not 2 <= len(parts) <= 3:
+        return None
+    return parts[0], parts[1] if len(parts) == 3 else None, parts[-1]
+
+
 @dataclass(frozen=True)
 class Paths:
     """All paths of one configured dataset and recipe.

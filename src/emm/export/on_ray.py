@@ -5,12 +5,8 @@ the result has the same bytes.
 """
 
 import io
-import os
-import signal
-import socket
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -19,6 +15,7 @@ from typing import Any, Self
 import polars as pl
 
 from emm.core.errors import ParamsError
+from emm.core.ray_cluster import connect
 from emm.export.predicting import BundleModel, open_bundle
 from emm.export.signature import MODEL
 from emm.predict.model import Logits
@@ -26,8 +23,6 @@ from emm.predict.units import Part
 
 WAITING = 2
 """Units that wait or run at each worker."""
-
-_KNOCK_SECONDS = 10.0
 
 Frame = bytes
 """A Polars frame in the Arrow IPC format."""
@@ -47,7 +42,7 @@ class RayEngine:
                 where=folder,
                 next_step="emm export the model, and name its folder",
             )
-        self._ray = _connected()
+        self._ray = connect(ParamsError)
         files = self._ray.put(_packed(folder))
         workers = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
         worker = self._ray.remote(_Worker).options(num_cpus=1, scheduling_strategy="SPREAD")
@@ -90,37 +85,6 @@ class _Worker:
     def logits(self, features: Frame, raw: Frame) -> Logits:
         """The logits [N, O] of rows."""
         return self._model.logits(_received(features), _received(raw))
-
-
-def _connected() -> Any:
-    try:
-        ray = import_module("ray")
-    except ImportError as error:
-        raise ParamsError(
-            "Ray isn't installed",
-            got=str(error),
-            expected="the extra `ray` of this project",
-            next_step='pip install -e ".[ray]"',
-        ) from error
-    address, handler = os.environ.get("RAY_ADDRESS", "auto"), signal.getsignal(signal.SIGTERM)
-    try:
-        _knock(address)
-        ray.init(address=address, log_to_driver=False, logging_level="warning")
-    except (OSError, RuntimeError) as error:
-        raise ParamsError(
-            f"no Ray cluster answers: {error}",
-            where=address,
-            next_step="ray start --head, or set RAY_ADDRESS",
-        ) from error
-    signal.signal(signal.SIGTERM, handler)  # Ray's own would exit and leave temporary files
-    return ray
-
-
-def _knock(address: str) -> None:
-    """Raise OSError if nobody listens at an address, where Ray would try for minutes."""
-    host, _, port = address.rpartition(":")
-    if host and "/" not in host:
-        socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()
 
 
 def _packed(folder: Path) -> dict[str, bytes]:

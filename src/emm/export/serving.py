@@ -22,7 +22,7 @@ _OUTPUTS = {"float32": "FP32", "float64": "FP64"}
 
 
 def serve(folder: Path, host: str, port: int, name: str, threads: int) -> None:
-    """Answer requests until the process is told to stop.
+    """Answer requests until the process is stopped.
 
     ``name``: of the model in addresses, by default that of the row; ``threads``: of onnxruntime for
     one request. Raises ModelFileError for a folder that isn't an export or was altered, ParamsError

@@ -13,6 +13,7 @@ from torch import nn
 from emm.config.binding import bind
 from emm.config.project import PARAMS_FILE, load_project
 from emm.core.errors import ModelFileError, ParamsError, choose
+from emm.core.paths import parts_of_row
 from emm.data.tables.kinds import RawKind
 from emm.data.tables.rows import RowTensors
 from emm.data.tables.schema import schema_hash
@@ -137,10 +138,8 @@ def open_stored(
 
 def _parts(row: str) -> tuple[str, str | None, str]:
     """Dataset, recipe and model of a row."""
-    parts = row.strip("/").split("/")
-    if len(parts) == 2:
-        return parts[0], None, parts[1]
-    if len(parts) != 3 or not all(parts):
+    parts = parts_of_row(row)
+    if parts is None:
         raise ParamsError(
             f"{row!r} is neither a row of the table nor the folder of an exported model",
             where=Path.cwd(),
@@ -149,7 +148,7 @@ def _parts(row: str) -> tuple[str, str | None, str]:
             next_step="correct it; params.yaml in the current folder names datasets and models. "
             "emm.load(folder, dataset) loads a model of any other folder",
         )
-    return parts[0], parts[1], parts[2]
+    return parts
 
 
 def _seed_folder(folder: Path, seeds: Sequence[int]) -> Path:

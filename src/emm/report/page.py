@@ -1,6 +1,7 @@
 """The report page of one dataset."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from emm.report.architecture_figure import architecture_file
 from emm.report.class_figure import MOST_CLASSES, classes_file
@@ -78,14 +79,7 @@ def page(
         gauc_table=gauc_table(summaries, evidence.tasks),
         funnel_table=funnel_table(summaries, evidence.funnel),
         quality_table=quality_table(summaries, evidence.tasks),
-        few=evidence.tasks.few,
-        few_steps={step.upper(): few for step, few in evidence.funnel.few.items()},
-        fewest=FEW,
-        intervals=any(any(each.values()) for each in evidence.tasks.intervals.values()),
-        average=any(start.startswith(AVERAGE) for start in evidence.tasks.starts.values()),
-        start=any(start.startswith(START) for start in evidence.tasks.starts.values()),
-        weighted=evidence.weighted,
-        given_click=evidence.given_click,
+        **_evidence(evidence),
         members_table=members_table(pools),
         member_warnings=member_warnings(pools),
         stacking_table=stacking_table(stacked),
@@ -100,3 +94,17 @@ def page(
         most_classes=MOST_CLASSES,
         largest_only=any(len(names) > MOST_CLASSES for names in facts.classes.values()),
     )
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    """What the page says of the test rows besides the scores."""
+    return {
+        "few": evidence.tasks.few,
+        "few_steps": {step.upper(): few for step, few in evidence.funnel.few.items()},
+        "fewest": FEW,
+        "intervals": any(any(each.values()) for each in evidence.tasks.intervals.values()),
+        "average": any(start.startswith(AVERAGE) for start in evidence.tasks.starts.values()),
+        "start": any(start.startswith(START) for start in evidence.tasks.starts.values()),
+        "weighted": evidence.weighted,
+        "given_click": evidence.given_click,
+    }

@@ -7,7 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from emm.config.project import FROM_DATA, UNLISTED, Project
+from emm.config.active import UNLISTED
+from emm.config.project import FROM_DATA, Project
 from emm.core.errors import choose
 from emm.models import MODELS, model_class
 from emm.training.auto import complete_recipe

@@ -1,6 +1,7 @@
 """One trial: the training of a model with the settings that are tried."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -33,6 +34,18 @@ Section = Mapping[str, Any]
 Scores = dict[str, float]
 
 
+@dataclass(frozen=True)
+class _Trial:
+    """What a trial trains: ``section`` is that of the model, with the settings that are tried."""
+
+    context: TrainingContext
+    project: Project
+    dataset: str
+    model: str
+    section: Section
+    seed: int
+
+
 def train_trial(
     context: TrainingContext,
     project: Project,
@@ -43,76 +56,63 @@ def train_trial(
 ) -> Scores:
     """Train ``model`` with ``section``; returns each task's validation score in the best epoch:
     AUC, the mean of one-vs-rest for several classes, or R squared for a regression."""
+    trial = _Trial(context, project, dataset, model, section, seed)
     if model == "gbdt":
-        return _boost(context, project, dataset, model, section, seed)
+        return _boost(trial)
     if model in project.active.fused:
-        return _fuse(context, project, dataset, model, section, seed)
-    if model in project.active.students:
-        return _teach(context, project, dataset, model, section, seed)
-    return _fit(context, project, dataset, model, section, seed)
+        return _fuse(trial)
+    return _teach(trial) if model in project.active.students else _fit(trial)
 
 
-def _boost(
-    context: TrainingContext,
-    project: Project,
-    dataset: str,
-    model: str,
-    section: Section,
-    seed: int,
-) -> Scores:
+def _boost(trial: _Trial) -> Scores:
     errors: list[str] = []
-    boosting: BoostingSettings = bind(BoostingSettings, section, model, errors)
+    boosting: BoostingSettings = bind(BoostingSettings, trial.section, trial.model, errors)
     raise_all(errors, str(SPACES))
-    train = in_memory(context.train, "train", seed)
-    validation = in_memory(context.validation, "validation", seed)
-    training = project.recipe(dataset).read("training", TrainingSettings)
-    schema, inputs = context.schema, context.inputs
+    train = in_memory(trial.context.train, "train", trial.seed)
+    validation = in_memory(trial.context.validation, "validation", trial.seed)
+    training = trial.project.recipe(trial.dataset).read("training", TrainingSettings)
+    schema, inputs = trial.context.schema, trial.context.inputs
     weights = positive_weights(training.positive_weight, schema.tasks, schema.task_kinds)
-    _, histories = boost(train, validation, inputs, boosting, seed=seed, positive_weights=weights)
-    best = [max(iteration.score for iteration in each.iterations) for each in histories]
-    return dict(zip(context.schema.tasks, best, strict=True))
-
-
-def _fit(
-    context: TrainingContext,
-    project: Project,
-    dataset: str,
-    model: str,
-    section: Section,
-    seed: int,
-) -> Scores:
-    """A network of all tasks, or the single-task networks of a structure."""
-    architecture = _class_of(model, project)
-    searched = _searched_architecture(context, project, dataset, model)
-    optimiser, arguments = split_section(
-        section, architecture, model, OptimiserSettings, (*FROM_DATA, *searched), str(SPACES)
+    _, histories = boost(
+        train, validation, inputs, boosting, seed=trial.seed, positive_weights=weights
     )
-    training = complete_recipe(project, dataset).read("training", TrainingSettings)
-    schedule = schedule_of(training, optimiser, context.schema)
+    best = [max(iteration.score for iteration in each.iterations) for each in histories]
+    return dict(zip(trial.context.schema.tasks, best, strict=True))
+
+
+def _fit(trial: _Trial) -> Scores:
+    """A network of all tasks, or the single-task networks of a structure."""
+    architecture = _class_of(trial.model, trial.project)
+    searched = _searched_architecture(trial.context, trial.project, trial.dataset, trial.model)
+    optimiser, arguments = split_section(
+        trial.section,
+        architecture,
+        trial.model,
+        OptimiserSettings,
+        (*FROM_DATA, *searched),
+        str(SPACES),
+    )
+    training = complete_recipe(trial.project, trial.dataset).read("training", TrainingSettings)
+    schedule = schedule_of(training, optimiser, trial.context.schema)
     build = partial(build_network, architecture, arguments | searched)
-    per_task = model in project.active.trained
-    return _fit_all(context, build, schedule, seed, model, per_task=per_task)
+    per_task = trial.model in trial.project.active.trained
+    return _fit_all(trial.context, build, schedule, trial.seed, trial.model, per_task=per_task)
 
 
-def _teach(
-    context: TrainingContext,
-    project: Project,
-    dataset: str,
-    model: str,
-    section: Section,
-    seed: int,
-) -> Scores:
+def _teach(trial: _Trial) -> Scores:
     """A student of the teacher of this seed."""
-    recipe = complete_recipe(project, dataset)
+    recipe = complete_recipe(trial.project, trial.dataset)
     fusion = recipe.read("fusion", FusionSettings)
-    student = read_student(project, dataset, model, section, fusion, str(SPACES))
+    student = read_student(
+        trial.project, trial.dataset, trial.model, trial.section, fusion, str(SPACES)
+    )
     settings = student.settings
     training = with_epochs(recipe.read("training", TrainingSettings), settings)
-    schedule = schedule_of(training, settings, context.schema)
+    schedule = schedule_of(training, settings, trial.context.schema)
     build = partial(build_network, model_class(settings.network), student.arguments)
-    taught, _ = teach(context, student, fusion, seed)
+    taught, _ = teach(trial.context, student, fusion, trial.seed)
     per_task = settings.network == PER_TASK
-    return _fit_all(taught, build, schedule, seed, model, per_task=per_task)
+    return _fit_all(taught, build, schedule, trial.seed, trial.model, per_task=per_task)
 
 
 def _fit_all(
@@ -166,23 +166,18 @@ def _searched_architecture(
     return {"architecture": plain(found)}
 
 
-def _fuse(
-    context: TrainingContext,
-    project: Project,
-    dataset: str,
-    model: str,
-    section: Section,
-    seed: int,
-) -> Scores:
-    recipe = complete_recipe(project, dataset)
+def _fuse(trial: _Trial) -> Scores:
+    recipe = complete_recipe(trial.project, trial.dataset)
     fusion = recipe.read("fusion", FusionSettings)
-    settings, arguments = split_section(section, EMM, model, FusedSettings, NOT_SET, str(SPACES))
-    folder = project.paths(dataset).components / f"seed-{seed}"
-    pool = load_pool(folder, context.schema_sha256).select(settings.members)
+    settings, arguments = split_section(
+        trial.section, EMM, trial.model, FusedSettings, NOT_SET, str(SPACES)
+    )
+    folder = trial.project.paths(trial.dataset).components / f"seed-{trial.seed}"
+    pool = load_pool(folder, trial.context.schema_sha256).select(settings.members)
     with trusting(fusion.factories):
         epochs = fuse(
-            context,
-            model,
+            trial.context,
+            trial.model,
             folder,
             pool,
             training=recipe.read("training", TrainingSettings),
@@ -191,4 +186,4 @@ def _fuse(
             arguments=arguments,
         ).epochs
     # Epoch 0 is the start of the fusion.
-    return dict(zip(context.schema.tasks, epochs[best_epoch(epochs)].scores, strict=True))
+    return dict(zip(trial.context.schema.tasks, epochs[best_epoch(epochs)].scores, strict=True))

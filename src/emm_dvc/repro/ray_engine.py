@@ -4,15 +4,13 @@ Ray chooses the node. Stages whose results the remote doesn't carry (files kept 
 false``) run on this machine, as does fetching what the tasks have pushed.
 """
 
-import os
-import signal
-import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from emm.core.files import write_text
+from emm.core.ray_cluster import connect
 from emm_dvc.repro.board import State
 from emm_dvc.repro.graph import Plan, StageError
 from emm_dvc.repro.local import Ended, Slots, log_of
@@ -20,7 +18,6 @@ from emm_dvc.repro.ray_task import Work, run_stage
 
 _HERE = 2
 _GRACE_SECONDS = 30.0
-_KNOCK_SECONDS = 10.0
 _PULL = ("--pull",)
 
 
@@ -28,7 +25,7 @@ class RayCluster:
     """Run the stages of a plan as tasks of a cluster, ``jobs`` at a time (0: one per CPU)."""
 
     def __init__(self, plan: Plan, jobs: int) -> None:
-        self._ray = _connected()
+        self._ray = connect(StageError)
         self._plan = plan
         work = pack(plan)
         self._work = self._ray.put(work)
@@ -132,32 +129,3 @@ def _git(root: Path, *words: str) -> str:
 
 def _within(path: str, outs: Sequence[str] | set[str]) -> bool:
     return any(path == out or path.startswith(f"{out}/") for out in outs)
-
-
-def _connected() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise StageError("Ray isn't installed", next_step="pip install 'emm[ray]'") from error
-    address = os.environ.get("RAY_ADDRESS", "auto")
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        _knock(address)
-        ray.init(address=address, log_to_driver=False, logging_level="warning")
-    except (OSError, RuntimeError) as error:
-        raise StageError(
-            f"no Ray cluster answers: {error}",
-            where=address,
-            next_step="ray start --head, or set RAY_ADDRESS",
-        ) from error
-    signal.signal(
-        signal.SIGTERM, handler
-    )  # Ray's own handler would exit and leave the tasks running
-    return ray
-
-
-def _knock(address: str) -> None:
-    """Raise OSError if nobody listens at an address, where Ray would try for minutes."""
-    host, _, port = address.rpartition(":")
-    if host and "/" not in host:
-        socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()

@@ -1,7 +1,5 @@
 """`emm repro --engine ray` on a cluster of two nodes on this machine, one CPU each."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from tests.emm_dvc.repro.small import (
     make_repository,
     stage,
 )
+from tests.ray_nodes import two_nodes
 
 pytest.importorskip("ray", reason="the extra ray isn't installed")
 
@@ -32,15 +31,6 @@ GRAPH = {
         "outs": [{"page.md": {"cache": False}}],
     },
 }
-NODES = """
-import sys
-from ray.cluster_utils import Cluster
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-cluster.add_node(num_cpus=1)
-print(cluster.address, flush=True)
-sys.stdin.read()
-cluster.shutdown()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -53,18 +43,8 @@ def marks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cluster(marks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("nodes")
     variables = Repository(folder, marks, {"XDG_CACHE_HOME": str(folder)}).variables()
-    with subprocess.Popen(
-        [sys.executable, "-c", NODES],
-        cwd=folder,
-        env=variables,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        yield next(line for line in process.stdout if ":" in line).strip()
-        process.communicate(timeout=PATIENCE)
+    with two_nodes(folder, variables) as address:
+        yield address
 
 
 @pytest.fixture

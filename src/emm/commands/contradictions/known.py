@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
-from emm.config.project import Active, ConfigFile, Project
+from emm.config.active import Active
+from emm.config.project import ConfigFile, Project
 from emm.data.custom.settings import CustomDataSettings, read_custom
 from emm.data.prepare.settings import PreprocessSettings, read_preprocess, read_tasks
 from emm.data.tables.schema import BINARY

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from emm.commands.contradictions.known import Known
-from emm.config.project import UNLISTED
+from emm.config.active import UNLISTED
 from emm.core.errors import EmmError, ParamsError
 from emm.outside.entries import entry_faults
 from emm.trees.native.formats import recognise

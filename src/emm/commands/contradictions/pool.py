@@ -6,7 +6,8 @@ from typing import Any
 
 from emm.commands.contradictions.known import Known
 from emm.commands.contradictions.outside import may_be_network, outside_contradictions
-from emm.config.project import UNLISTED, ConfigFile
+from emm.config.active import UNLISTED
+from emm.config.project import ConfigFile
 from emm.core.errors import ParamsError, nearest
 from emm.fusion.rules import fused_faults
 from emm.fusion.settings import FusedSettings
