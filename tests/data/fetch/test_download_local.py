@@ -96,3 +96,22 @@ def test_a_wrong_local_path_is_not_replaced_by_a_download(place: Place, site: Si
     with pytest.raises(DownloadError):
         place.fetch(replace(SOURCE, urls=(site.url("c.zip"),)), place.put({}))
     assert site.requests == []
+
+
+def test_placed_files_are_taken_before_a_url(place: Place, site: Site) -> None:
+    site.status = 500
+    folder = place.placed / place.raw.name
+    folder.mkdir(parents=True)
+    for name, content in GZIPPED.items():
+        (folder / name).write_bytes(content)
+    place.fetch(replace(SOURCE, urls=(site.url("c"),)))
+    assert place.raw_files() == FILES
+
+
+def test_a_url_is_tried_if_placed_files_are_others(place: Place, site: Site) -> None:
+    site.content = ZIP
+    folder = place.placed / place.raw.name
+    folder.mkdir(parents=True)
+    (folder / "c.data").write_bytes(TRAIN[::-1])
+    place.fetch(replace(SOURCE, urls=(site.url("c"),)))
+    assert place.raw_files() == FILES

@@ -98,6 +98,8 @@ DATASETS = {
     "userbehavior-2017": "emm.data.datasets.userbehavior_2017",
     "ijcai-2015": "emm.data.datasets.ijcai_2015",
     "qb-video": "emm.data.datasets.qb_video",
+    "adult": "emm.data.datasets.adult",
+    "online-shoppers": "emm.data.datasets.online_shoppers",
 }
 
 

