@@ -22,7 +22,6 @@ PUBLIC_API = Path("src/emm/__init__.py")
 
 # What `stages/train.py` runs is chosen by the list of params.yaml that names the model.
 JOBS = Path("src/emm/training/jobs.py")
-UNLISTED_JOB = "unlisted"
 STUDENTS = "students"
 TRAIN, EVALUATE, EXPORT = "train.py", "evaluate.py", "export.py"
 
@@ -62,7 +61,7 @@ def loaded_by_name(stage: Mapping[str, Any], script: Path, root: Path) -> set[st
     if script.name != TRAIN:
         return set()
     jobs = _literal(root / JOBS, "JOBS")
-    models = str(stage.get("matrix", {}).get("model", UNLISTED_JOB)).strip("${}")
+    models = str(stage.get("matrix", {}).get("model", "")).strip("${}")
     kinds = [models] if models in jobs else list(jobs)
     found = {jobs[kind].partition(":")[0] for kind in kinds}
     # A student's section says which of these it is.

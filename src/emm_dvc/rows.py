@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emm.config.active import UNLISTED, Active
+from emm.config.active import Active
 from emm.config.project import Project, load_project
 from emm.core.errors import ParamsError
 from emm.core.files import write_text
@@ -88,7 +88,7 @@ def teachers_of(project: Project) -> list[str]:
 
 
 def _gathering(active: Active, teachers: Sequence[str]) -> list[_Gathered]:
-    own = [*active.trained, *UNLISTED]
+    own = [*active.trained, *active.trees]
     episodes = [f"maml-{kind}" for kind in active.episodes]
     return [
         _Gathered("decompose", "data/models", own),

@@ -39,7 +39,7 @@ def both(*changes: Change) -> Change:
     ("lists", "message"),
     [
         ({"fused": ["emm", "tm-1"]}, "fused: 'tm-1' is in trained, too"),
-        ({"baselines": ["mmoe", "gbdt"]}, "baselines: 'gbdt' needs no list"),
+        ({"baselines": ["mmoe", "gbdt"]}, "baselines: 'gbdt' is in trees, too"),
         ({"trained": ["tm 1"]}, "trained: got 'tm 1', expected letters, digits"),
         ({"datasets": ["../shop"]}, "datasets: got '../shop', expected letters, digits"),
     ],

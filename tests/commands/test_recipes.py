@@ -27,13 +27,15 @@ def with_models_of(project: Project, file: Path) -> Project:
     fused = [name for name, keys in names.items() if (keys or {}).get("variant") in VARIANTS]
     searched = [*recipe.tree.get("search", {})]
     students = [name for name, keys in names.items() if "network" in (keys or {})]
-    others = (*fused, *searched, *students, "gbdt", "automtl")
+    trees = [name for name, keys in names.items() if name == "gbdt" or "library" in (keys or {})]
+    others = (*fused, *searched, *students, *trees, "automtl")
     baselines = [name for name in names if name not in others]
     if recipe.section("fusion").get("fit_on") != "out-of-fold":
         students = []  # of the recipe that this one varies
     if not funnel.get("funnel"):
         baselines = [name for name in baselines if not needs_funnel(name)]
     lists = {"fused": fused, "searched": searched, "baselines": baselines, "students": students}
+    lists["trees"] = trees
     lists["trained"] = [*recipe.section("pretrain")]
     return replace(project, active=replace(active, **{k: tuple(v) for k, v in lists.items()}))
 

@@ -61,7 +61,7 @@ def test_a_new_recipe_has_the_sections_of_the_active_models(shop: Project) -> No
     assert tree["pretrain"] == template["pretrain"]
     assert tree["train"]["mmoe"] == {}
     assert tree["train"]["emm"] == {"variant": "aligned"}
-    assert {*tree["train"]} == {*shop.active.baselines, *shop.active.fused, "gbdt"}
+    assert {*tree["train"]} == {*shop.active.baselines, *shop.active.fused, *shop.active.trees}
     assert tree["fusion"].items() <= template["fusion"].items()
 
 

@@ -60,7 +60,7 @@ def test_a_dependency_that_does_not_exist_is_found(tmp_path: Path) -> None:
     [
         ("pretrain", {"emm.training.jobs"}),
         ("train-emm", {"emm.fusion.train"}),
-        ("train-gbdt", {"emm.trees.train"}),
+        ("train-trees", {"emm.trees.train"}),
         ("train-searched", {"emm.automtl.train"}),
         (
             "train-student",

@@ -154,7 +154,7 @@ def test_a_student_reruns_its_evaluation_and_only_its_teacher_reruns_it(
         ("src/emm/evaluation", {"evaluate"}),
         ("src/emm/fusion", {"decompose", "train-emm", "evaluate"}),
         ("src/emm/automtl", {"evaluate"}),
-        ("src/emm/trees", {"train-gbdt", "decompose", "train-emm", "evaluate"}),
+        ("src/emm/trees", {"train-trees", "decompose", "train-emm", "evaluate"}),
         ("src/emm/data/fetch", {"download"}),
         ("src/emm/data/custom", {"download", "preprocess", "check-data"}),
     ],

@@ -68,5 +68,5 @@ def train_members(
             per_task=True,
             folds=how,
         )
-    train_trees(folder / "gbdt", context, BOOSTING, (0,), how)
+    train_trees(folder / "gbdt", "gbdt", context, BOOSTING, (0,), how)
     return {name: folder / name for name in ("narrow", "wide")}, {"gbdt": folder / "gbdt"}

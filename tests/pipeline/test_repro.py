@@ -102,7 +102,7 @@ def test_change_of_model_code_runs_that_model_and_the_evaluations(done: Workspac
 
 
 def test_forced_rerun_gives_the_same_bytes(done: Workspace) -> None:
-    forced = [f"train@{CENSUS}-mmoe", f"train-emm@{CENSUS}-emm", f"train-gbdt@{CENSUS}"]
+    forced = [f"train@{CENSUS}-mmoe", f"train-emm@{CENSUS}-emm", f"train-trees@{CENSUS}-gbdt"]
     before = done.run("git", "rev-parse", "HEAD").stdout
     for stage in (*forced, f"evaluate@{CENSUS}-emm", f"report@{CENSUS}"):
         assert done.repro("--force", "--single-item", stage) == {stage}
@@ -155,7 +155,7 @@ def test_outside_models_need_only_configuration(done: Workspace) -> None:
     ran = done.repro()
     assert {f"score@{CENSUS}-deep", f"score@{CENSUS}-shallow"} <= ran
     assert {f"decompose@{CENSUS}", f"train-emm@{CENSUS}-emm", f"evaluate@{CENSUS}-emm"} <= ran
-    assert not any(name.startswith(("pretrain", "train@", "train-gbdt")) for name in ran)
+    assert not any(name.startswith(("pretrain", "train@", "train-trees")) for name in ran)
     components = done.root / "data/components" / CENSUS / "paper/seed-0/components.json"
     members = json.loads(components.read_text())["members"]["networks"]
     assert [member["name"] for member in members][-2:] == ["deep", "shallow"]
@@ -183,7 +183,7 @@ IDLE = {"search", "train-searched", "train-student", "score"} | {
 MODEL_OF = {
     "pretrain": "tm-1",
     "train": "mmoe",
-    "train-gbdt": "gbdt",
+    "train-trees": "gbdt",
     "train-emm": "emm",
     "evaluate": "emm",
     "export": "gbdt",

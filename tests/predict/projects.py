@@ -87,6 +87,7 @@ def build(
         "datasets": [name],
         "recipe": "tiny",
         "trained": ["tm-1"],
+        "trees": ["gbdt"],
         "baselines": [m for m in models if m not in ("tm-1", "gbdt", *FUSED)],
         "fused": fused,
         "table": list(models),

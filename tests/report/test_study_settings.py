@@ -107,7 +107,7 @@ def test_the_studys_pool_has_all_models_that_are_made_of_it() -> None:
 def test_the_study_decides_about_emm_and_all_baselines() -> None:
     active = load_project(ROOT / "study/params.yaml").active
     study = load_study(ROOT / "study/tables.yaml")
-    assert set(study.against("tuned")) == {*active.baselines, "gbdt"}
+    assert set(study.against("tuned")) == {*active.baselines, *active.trees}
     assert study.tables["tuned"].reference == "emm"
 
 
@@ -122,7 +122,7 @@ def test_the_projects_own_tables_are_valid(name: str) -> None:
 )
 def test_the_tables_are_of_models_that_the_study_trains(tables: str, params: str) -> None:
     active = load_project(ROOT / "study" / params).active
-    known = {*active.trained, *active.baselines, *active.fused, *active.searched, "gbdt"}
+    known = {*active.trained, *active.trees, *active.baselines, *active.fused, *active.searched}
     known |= {*active.students}
     for table in load_study(ROOT / "study" / tables).tables.values():
         for dataset, model, _ in table.sources:

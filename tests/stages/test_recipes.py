@@ -79,7 +79,7 @@ def test_a_recipe_runs_from_training_to_the_report(
     check_project(load_project(params))
     edit(own, lambda tree: tree.update(merged(tree, SMALL)))
     groups = active()
-    for model in (*groups.trained, *groups.baselines, "gbdt"):
+    for model in (*groups.trained, *groups.trees, *groups.baselines):
         train(CENSUS, model)
     decompose(CENSUS)
     for model in groups.fused:

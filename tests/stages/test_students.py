@@ -28,6 +28,7 @@ SMALL = {**NETWORK, "network": "shared_bottom", "bottom": [4]}
 LISTS = {
     "datasets": ["shop"],
     "trained": ["tm-1"],
+    "trees": ["gbdt"],
     "baselines": [],
     "fused": ["emm", "ensemble"],
     "students": ["small", "mean", "labels"],

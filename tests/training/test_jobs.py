@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from emm.config.active import UNLISTED
 from emm.config.project import Project, load_project
 from emm.core.errors import ParamsError
 from emm.training.jobs import JOBS, Job, job_of
@@ -32,7 +31,7 @@ def project(tmp_path: Path, change: Change = lambda tree: None) -> Project:
         ("automtl", "searched"),
         ("emm_paper", "fused"),
         ("small", "students"),
-        ("gbdt", "unlisted"),
+        ("gbdt", "trees"),
     ],
 )
 def test_the_list_that_names_a_model_decides_its_job(
@@ -54,13 +53,12 @@ def test_the_list_that_names_a_model_decides_its_job(
 
 def test_every_list_of_models_has_its_job() -> None:
     active = load_project(ROOT / "params.yaml").active
-    assert UNLISTED == ("gbdt",)
-    for kind in set(JOBS) - {"unlisted"}:
+    for kind in JOBS:
         assert isinstance(getattr(active, kind), tuple)
 
 
 @pytest.mark.parametrize(
-    ("model", "hint"), [("mmeo", "did you mean 'mmoe'"), ("xyz", "known: tm-1, tm-2, shared_bott")]
+    ("model", "hint"), [("mmeo", "did you mean 'mmoe'"), ("xyz", "known: tm-1, tm-2, gbdt, shared")]
 )
 def test_a_model_of_no_list_is_an_error(tmp_path: Path, model: str, hint: str) -> None:
     with pytest.raises(ParamsError, match=f"no model is called '{model}'; {hint}") as error:

@@ -132,7 +132,7 @@ def test_trees_resume_with_the_next_model(tmp_path: Path, monkeypatch: pytest.Mo
 
     def work(out: Path, checkpoint: Checkpoint | None) -> None:
         trees.train_trees(
-            out, CONTEXT, BOOSTING, (0, 2), fusion("out-of-fold", folds=2), checkpoint
+            out, "gbdt", CONTEXT, BOOSTING, (0, 2), fusion("out-of-fold", folds=2), checkpoint
         )
 
     work(tmp_path / "at-once", None)

@@ -183,7 +183,7 @@ def test_trees_with_enough_memory_are_the_same(tmp_path: Path) -> None:
     path = tmp_path / "train.parquet"
     rows = replace(held, train=stream(held.train, path, window=300, block=20))
     for name, context in (("held", held), ("streamed", rows)):
-        train_trees(tmp_path / name, context, BOOSTING, (0,), fusion("out-of-fold"))
+        train_trees(tmp_path / name, "gbdt", context, BOOSTING, (0,), fusion("out-of-fold"))
     for part in ("seed-0", "seed-0/fold-1"):
         files = [tmp_path / name / part / "model.safetensors" for name in ("held", "streamed")]
         assert files[0].read_bytes() == files[1].read_bytes()
@@ -199,7 +199,7 @@ def test_trees_without_enough_memory_report_that_they_learn_on_a_sample(
         "gbdt uses a sample of train, 100 of 150 rows, to fit memory\n"
     )
     expected, _ = boost(sample, context.validation, context.inputs, BOOSTING, seed=3)
-    train_trees(tmp_path, replace(context, train=data), BOOSTING, (3,), fusion())
+    train_trees(tmp_path, "gbdt", replace(context, train=data), BOOSTING, (3,), fusion())
     stored = load_file(tmp_path / "seed-3/model.safetensors")
     assert all(torch.equal(stored[key], value) for key, value in expected.state_dict().items())
     assert json.loads((tmp_path / "history.json").read_text())["runs"][0]["seed"] == 3

@@ -124,7 +124,7 @@ def train_members(
     protocol = training(seeds=tuple(seeds))
     for structure in structures:
         train_structure(folder / structure, context, structure, how, protocol)
-    train_trees(folder / "gbdt", context, BOOSTING, tuple(seeds), how)
+    train_trees(folder / "gbdt", "gbdt", context, BOOSTING, tuple(seeds), how)
     return {name: folder / name for name in structures}, {"gbdt": folder / "gbdt"}
 
 

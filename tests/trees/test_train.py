@@ -32,7 +32,7 @@ def same(left: GradientBoosting, right: GradientBoosting) -> bool:
 
 @pytest.mark.parametrize("fit_on", ["train", "out-of-fold", "held-out"])
 def test_a_model_is_written_for_every_seed(tmp_path: Path, fit_on: str) -> None:
-    train_trees(tmp_path, CONTEXT, BOOSTING, (0, 3), fusion(fit_on))
+    train_trees(tmp_path, "gbdt", CONTEXT, BOOSTING, (0, 3), fusion(fit_on))
     rows = {seed: CONTEXT.train for seed in (0, 3)}
     if fit_on == "held-out":
         rows = {seed: without_fold(CONTEXT.train, 0, 3, seed) for seed in rows}
@@ -44,7 +44,7 @@ def test_a_model_is_written_for_every_seed(tmp_path: Path, fit_on: str) -> None:
 
 
 def test_the_model_of_a_fold_has_as_many_trees_from_the_other_folds(tmp_path: Path) -> None:
-    train_trees(tmp_path, CONTEXT, BOOSTING, (0,), fusion("out-of-fold", folds=3))
+    train_trees(tmp_path, "gbdt", CONTEXT, BOOSTING, (0,), fusion("out-of-fold", folds=3))
     _, runs = fit(CONTEXT.train, CONTEXT.validation, CONTEXT.inputs, BOOSTING, seed=0)
     counts = [run.best_iteration for run in runs]
     for fold in range(3):
@@ -55,7 +55,7 @@ def test_the_model_of_a_fold_has_as_many_trees_from_the_other_folds(tmp_path: Pa
 
 @pytest.mark.parametrize("fit_on", ["train", "held-out"])
 def test_models_of_folds_are_written_out_of_fold_only(tmp_path: Path, fit_on: str) -> None:
-    train_trees(tmp_path, CONTEXT, BOOSTING, (0,), fusion(fit_on))
+    train_trees(tmp_path, "gbdt", CONTEXT, BOOSTING, (0,), fusion(fit_on))
     assert not list(tmp_path.rglob("fold-*"))
 
 
@@ -63,7 +63,7 @@ def test_missing_labels_and_classes_are_trained_resumed_and_recorded(tmp_path: P
     expected, histories = fit(PARTLY.train, PARTLY.validation, PARTLY.inputs, BOOSTING, seed=0)
     stage = Checkpoint("", tmp_path / "checkpoints", {})
     for folder in ("first", "resumed"):
-        train_trees(tmp_path / folder, PARTLY, BOOSTING, (0,), checkpoint=stage)
+        train_trees(tmp_path / folder, "gbdt", PARTLY, BOOSTING, (0,), checkpoint=stage)
         assert same(trees(tmp_path / folder / "seed-0"), expected)
         runs = json.loads((tmp_path / folder / "history.json").read_text())["runs"]
         for run, task, history in zip(runs, TASKS, histories, strict=True):
@@ -74,7 +74,7 @@ def test_missing_labels_and_classes_are_trained_resumed_and_recorded(tmp_path: P
 @pytest.mark.parametrize("fit_on", ["train", "out-of-fold"])
 def test_the_recipe_sets_the_weight_of_positives(tmp_path: Path, fit_on: str) -> None:
     how = fusion(fit_on)
-    train_trees(tmp_path, CONTEXT, BOOSTING, (0,), how, positive_weights=(1.0, 4.0))
+    train_trees(tmp_path, "gbdt", CONTEXT, BOOSTING, (0,), how, positive_weights=(1.0, 4.0))
     rows = CONTEXT.train, CONTEXT.validation, CONTEXT.inputs, BOOSTING
     expected, histories = fit(*rows, seed=0, positive_weights=(1.0, 4.0))
     assert same(trees(tmp_path / "seed-0"), expected)
@@ -94,4 +94,4 @@ def test_a_task_whose_labels_are_all_equal_is_named(tmp_path: Path, split: str) 
     labels[:, 1] = 0
     context = replace(CONTEXT, **{split: replace(rows, labels=labels)})
     with pytest.raises(DataError, match=f"task t1 in {split}"):
-        train_trees(tmp_path, context, BOOSTING, (0,))
+        train_trees(tmp_path, "gbdt", context, BOOSTING, (0,))

@@ -8,7 +8,6 @@ from functools import partial
 
 from emm.automtl.settings import SearchedSettings, SearchSettings
 from emm.commands.contradictions import contradictions
-from emm.config.active import UNLISTED
 from emm.config.project import FROM_DATA, ConfigFile, Project
 from emm.config.signatures import REQUIRED, keywords_of
 from emm.core.errors import ParamsError, choose
@@ -87,7 +86,7 @@ def _model_checks(project: Project, dataset: str) -> Checks:
     for name in active.searched:
         yield partial(read, f"train.{name}", automtl, SearchedSettings, ("architecture",))
         yield partial(read, f"search.{name}", SUPERNET, SearchSettings)
-    for name in UNLISTED:
+    for name in active.trees:
         yield partial(recipe.read, f"train.{name}", BoostingSettings)
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from emm.config.active import UNLISTED
 from emm.config.binding import bind, raise_all
 from emm.config.project import Project
 from emm.core.errors import ParamsError, choose
@@ -109,7 +108,7 @@ def _require_new(project: Project, dataset: str, name: str) -> None:
     taken = {
         **dict.fromkeys(models, f"fusion.pool in {recipe.path}"),
         **dict.fromkeys(project.active.trained, f"trained in {project.file}"),
-        **dict.fromkeys(UNLISTED, "the pipeline's boosted trees"),
+        **dict.fromkeys(project.active.trees, f"trees in {project.file}"),
     }
     if name in taken:
         raise ParamsError(

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from emm.config.binding import Positive
 from emm.core.errors import nearest
 
-UNLISTED = ("gbdt",)
-"""Models of the table that no list of params.yaml names."""
-
 _NAME = re.compile(r"\w[\w.-]*")
 
 
@@ -21,6 +18,7 @@ class Active:
         datasets: each has a folder in conf/.
         recipe: the file of hyper-parameters in that folder, without .yaml.
         trained: structures of single-task networks, each trained once per task.
+        trees: boosted trees, one ensemble per task.
         baselines: multi-task models that are trained from scratch.
         outside: trained models from outside, which the recipe names in fusion.pool.
         fused: models fused from the pool.
@@ -40,6 +38,7 @@ class Active:
     baselines: tuple[str, ...]
     fused: tuple[str, ...]
     table: tuple[str, ...]
+    trees: tuple[str, ...] = ()
     searched: tuple[str, ...] = ()
     students: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
@@ -51,13 +50,11 @@ class Active:
 
 def active_faults(active: Active) -> Iterator[str]:
     """What the lists of params.yaml contradict each other in, or name wrongly."""
-    groups = ("trained", "baselines", "fused", "searched", "students")
+    groups = ("trained", "trees", "baselines", "fused", "searched", "students")
     lists = (*groups, "outside")
-    models = {*(name for group in groups for name in getattr(active, group)), *UNLISTED}
+    models = {name for group in groups for name in getattr(active, group)}
     listed = [(group, name) for group in lists for name in getattr(active, group)]
     for number, (group, name) in enumerate(listed):
-        if name in UNLISTED:
-            yield f"{group}: {name!r} needs no list, it is always trained; take it out"
         for other in (earlier for earlier, same in listed[:number] if same == name):
             if other != group:
                 yield f"{group}: {name!r} is in {other}, too; a name stands for one model"

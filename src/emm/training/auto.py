@@ -73,7 +73,8 @@ def _sections(
     """The defaults of every section of the active models."""
     active = project.active
     yield "training", training_defaults(facts)
-    yield "train.gbdt", tree_defaults(facts)
+    for name in active.trees:
+        yield f"train.{name}", tree_defaults(facts)
     for name in active.trained:
         yield f"pretrain.{name}", network_defaults(facts, "single_task")
     for name in active.baselines:

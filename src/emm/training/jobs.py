@@ -7,7 +7,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from emm.config.active import UNLISTED
 from emm.config.project import FROM_DATA, Project
 from emm.core.errors import choose
 from emm.models import MODELS, model_class
@@ -42,11 +41,11 @@ class Job:
 
 JOBS = {
     "trained": "emm.training.jobs:single_task_job",
+    "trees": "emm.trees.train:trees_job",
     "baselines": "emm.training.jobs:baseline_job",
     "searched": "emm.automtl.train:searched_job",
     "fused": "emm.fusion.train:fused_job",
     "students": "emm.fusion.students:student_job",
-    "unlisted": "emm.trees.train:trees_job",
 }
 """The function that makes the job of a model, by the list of params.yaml that names the model.
 
@@ -57,7 +56,7 @@ Each is imported only when it is used, so that a stage depends only on the code 
 def job_of(project: Project, dataset: str, model: str) -> Job:
     """The job of one model. Raises ParamsError if no list names it or its settings are wrong."""
     active = project.active
-    lists = {kind: (*getattr(active, kind, ()),) for kind in JOBS} | {"unlisted": UNLISTED}
+    lists = {kind: (*getattr(active, kind, ()),) for kind in JOBS}
     known = [name for names in lists.values() for name in names]
     choose("model", model, known, project.file, "add it to a list of params.yaml")
     kind = next(kind for kind, names in lists.items() if model in names)

@@ -28,11 +28,13 @@ from emm.trees.settings import BoostingSettings
 Record = dict[str, Any]
 Boosted = tuple[GradientBoosting, list[Record]]
 
+ARCHITECTURE = "gbdt"  # their name in emm.models.MODELS, whatever the row is called
 COPIES = 4  # copies of the rows that boosting holds in memory: float64 columns, and bins
 
 
 def train_trees(
     out: Path,
+    name: str,
     context: TrainingContext,
     boosting: BoostingSettings,
     seeds: tuple[int, ...],
@@ -41,6 +43,8 @@ def train_trees(
     positive_weights: Sequence[float] = (),
 ) -> None:
     """Boost one ensemble per task with every seed; write the models and history.json to ``out``.
+
+    ``name``: that of the row, for messages and in the stored models.
 
     The model of a seed is stored in ``out``/seed-S. ``folds``: given for trees of the pool, see
     `emm.training.folds`; the models trained without a fold have as many trees as the main model and
@@ -51,28 +55,29 @@ def train_trees(
     stage = checkpoint or Checkpoint()
     for seed in seeds:
         main, *others = fold_runs(folds)
-        rows = in_memory(main.rows(context.train, seed), "train", seed)
-        held_out = in_memory(context.validation, "validation", seed)
+        rows = in_memory(main.rows(context.train, seed), name, "train", seed)
+        held_out = in_memory(context.validation, name, "validation", seed)
         # A sample is as large as memory allows, which may have changed since the interruption.
         saved = stage.of(f"seed-{seed}", len(rows), len(held_out))
-        boost = partial(_boost, context, boosting, rows, held_out, seed, positive_weights)
+        boost = partial(_boost, name, context, boosting, rows, held_out, seed, positive_weights)
         model, records = _resume_or(boost, saved, context)
-        about = context.describe("gbdt", "gbdt", model.arguments(), seed)
+        about = context.describe(name, ARCHITECTURE, model.arguments(), seed)
         save_model(out / f"seed-{seed}", model, about)
         history.extend(records)
         counts = [record["best_epoch"] for record in records]
         for fold in others:
-            rows = in_memory(fold.rows(context.train, seed), "train", seed)
+            rows = in_memory(fold.rows(context.train, seed), name, "train", seed)
             saved = stage.of(f"seed-{seed}", *fold.names, len(rows))
             regrow = partial(_grow, context, boosting, rows, counts, seed, positive_weights)
             fold_model, _ = _resume_or(regrow, saved, context)
-            about = context.describe("gbdt", "gbdt", fold_model.arguments(), seed)
+            about = context.describe(name, ARCHITECTURE, fold_model.arguments(), seed)
             save_model(fold.folder(out / f"seed-{seed}"), fold_model, about)
-        say(f"gbdt seed {seed}: {', '.join(f'{count} rounds' for count in counts)}")
+        say(f"{name} seed {seed}: {', '.join(f'{count} rounds' for count in counts)}")
     write_history(out, history)
 
 
 def _boost(
+    name: str,
     context: TrainingContext,
     boosting: BoostingSettings,
     rows: RowTensors,
@@ -81,7 +86,7 @@ def _boost(
     positive_weights: Sequence[float],
 ) -> Boosted:
     tasks = context.schema.tasks
-    with progress(f"gbdt seed {seed}", len(tasks)) as report:
+    with progress(f"{name} seed {seed}", len(tasks)) as report:
         model, histories = fit(
             rows,
             held_out,
@@ -132,11 +137,13 @@ def _resume_or(
     return model.eval(), about["records"]
 
 
-def in_memory(rows: Rows, split: str, seed: int) -> RowTensors:
+def in_memory(rows: Rows, name: str, split: str, seed: int) -> RowTensors:
     """All rows of a split, or a sample of a streamed split for which boosting has the memory."""
     sample = rows.in_memory(COPIES, seed)
     if len(sample) < len(rows):
-        say(f"gbdt uses a sample of {split}, {len(sample):,} of {len(rows):,} rows, to fit memory")
+        say(
+            f"{name} uses a sample of {split}, {len(sample):,} of {len(rows):,} rows, to fit memory"
+        )
     return sample
 
 
@@ -167,6 +174,6 @@ def trees_job(project: Project, dataset: str, model: str) -> Job:
     def train(out: Path, context: TrainingContext, checkpoint: Checkpoint) -> None:
         schema = context.schema
         weights = positive_weights(training.positive_weight, schema.tasks, schema.task_kinds)
-        train_trees(out, context, boosting, training.seeds, folds, checkpoint, weights)
+        train_trees(out, model, context, boosting, training.seeds, folds, checkpoint, weights)
 
     return Job(training, {"training": training, "section": boosting, "pool": pool}, train)

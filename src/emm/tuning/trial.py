@@ -57,7 +57,7 @@ def train_trial(
     """Train ``model`` with ``section``; returns each task's validation score in the best epoch:
     AUC, the mean of one-vs-rest for several classes, or R squared for a regression."""
     trial = _Trial(context, project, dataset, model, section, seed)
-    if model == "gbdt":
+    if model in project.active.trees:
         return _boost(trial)
     if model in project.active.fused:
         return _fuse(trial)
@@ -68,8 +68,8 @@ def _boost(trial: _Trial) -> Scores:
     errors: list[str] = []
     boosting: BoostingSettings = bind(BoostingSettings, trial.section, trial.model, errors)
     raise_all(errors, str(SPACES))
-    train = in_memory(trial.context.train, "train", trial.seed)
-    validation = in_memory(trial.context.validation, "validation", trial.seed)
+    train = in_memory(trial.context.train, trial.model, "train", trial.seed)
+    validation = in_memory(trial.context.validation, trial.model, "validation", trial.seed)
     training = trial.project.recipe(trial.dataset).read("training", TrainingSettings)
     schema, inputs = trial.context.schema, trial.context.inputs
     weights = positive_weights(training.positive_weight, schema.tasks, schema.task_kinds)

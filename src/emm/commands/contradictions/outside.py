@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from emm.commands.contradictions.known import Known
-from emm.config.active import UNLISTED
 from emm.core.errors import EmmError, ParamsError
 from emm.outside.entries import entry_faults
 from emm.trees.native.formats import recognise
@@ -34,7 +33,7 @@ def may_be_network(model: str | None) -> bool:
 def _entries(known: Known) -> Iterator[ParamsError]:
     taken = {
         **dict.fromkeys(known.active.trained, f"`trained` of {known.project.file}"),
-        **dict.fromkeys(UNLISTED, "the pipeline's boosted trees"),
+        **dict.fromkeys(known.active.trees, f"`trees` of {known.project.file}"),
     }
     for name, entry in known.fusion.pool.items():
         where = f"{known.recipe.path}: fusion.pool.{name}"

@@ -6,7 +6,6 @@ from typing import Any
 
 from emm.commands.contradictions.known import Known
 from emm.commands.contradictions.outside import may_be_network, outside_contradictions
-from emm.config.active import UNLISTED
 from emm.config.project import ConfigFile
 from emm.core.errors import ParamsError, nearest
 from emm.fusion.rules import fused_faults
@@ -66,13 +65,14 @@ def _entries(known: Known) -> Iterator[ParamsError]:
                 f"{known.project.file}",
             )
     for name in fusion.trees:
-        if name not in UNLISTED:
+        if name not in known.active.trees:
             yield ParamsError(
-                f"no boosted trees are called {name!r}",
+                f"no boosted trees are called {name!r}; {nearest(name, known.active.trees)}",
                 where=f"{path}: fusion.trees",
                 got=name,
-                expected="[gbdt] or []",
-                next_step="correct the name; outside trees go into fusion.pool",
+                expected=f"among {', '.join(known.active.trees) or 'none'}, or []",
+                next_step=f"correct the name, or add {name} to `trees` in {known.project.file}; "
+                "outside trees go into fusion.pool",
             )
     yield from outside_contradictions(known)
 
