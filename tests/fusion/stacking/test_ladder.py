@@ -78,6 +78,32 @@ def test_a_regression_climbs_too() -> None:
     assert "weights" in taken(climbed(own, steps=("weights",)))
 
 
+def test_other_tasks_join_where_they_help() -> None:
+    truth = 2 * noise(COUNT)
+    own = rows((truth + 2 * noise(COUNT, seed=5)).unsqueeze(1), truth)
+    useful = climbed(replace(own, others=truth.unsqueeze(1)), steps=("weights",))
+    assert taken(useful) == ["average", "weights"]
+    assert useful.combination.weight[1] > useful.combination.weight[0]
+    useless = climbed(replace(own, others=noise(COUNT, 1, seed=6)), steps=("weights",))
+    assert useless.combination.weight[1].abs() < 0.05
+
+
+def test_the_average_is_that_of_the_tasks_own_members() -> None:
+    own = alike()
+    with_others = replace(own, others=noise(COUNT, 2, seed=7))
+    alone, joined = climbed(own, steps=()), climbed(with_others, steps=())
+    torch.testing.assert_close(joined.combination.weight[:2], alone.combination.weight)
+    assert not joined.combination.weight[2:].any()
+
+
+def test_few_rows_need_twice_the_error() -> None:
+    truth = 2 * noise(COUNT)
+    own = rows(torch.stack([truth, truth + 0.9 * noise(COUNT, seed=4)], 1), truth)
+    for count in (200, 400, 800):
+        record = climbed(own.at(torch.arange(count)), steps=("weights",)).steps[1]
+        assert record.taken == (record.gain > 2 * record.error)
+
+
 def test_few_rows_only_try_the_weights() -> None:
     own = any_rows("binary", 400)
     assert [record.step for record in climbed(own).steps] == ["average", "weights"]

@@ -57,7 +57,8 @@ def test_a_row_gets_its_weights_and_its_correction(mixed: Pool, others: bool) ->
         assert first.features is not None
         added = first.bias + first.features(dense, sparse)[:, -1:]
     correction = torch.where(seen[:, 0] <= middle, -1.0, 2.0)
-    expected = (weights * members[0][:, :, 0]).sum(1, keepdim=True) + added + correction
+    joined = torch.cat(members, dim=1) if others else members[0]
+    expected = (weights * joined[:, :, 0]).sum(1, keepdim=True) + added + correction
     torch.testing.assert_close(found[:, :1], expected)
     other = members[1][:, :, 0] @ second.weight.detach().unsqueeze(1) + second.bias.detach()
     torch.testing.assert_close(found[:, 1:], other)

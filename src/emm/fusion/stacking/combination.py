@@ -41,13 +41,18 @@ class Combination(nn.Module):
 
     ``outputs``: C, number of logits of the task, which share w and g_j; b and g_0 have one value
     each. ``features``: whether there is a g, see `AdditiveFeatures`; without it, weights are the
-    same for all rows. It starts as the mean of the members.
+    same for all rows. ``others``: how many of the members, the last ones, are of other tasks. It
+    starts as the mean of the task's own.
     """
 
-    def __init__(self, inputs: Inputs, members: int, outputs: int = 1, *, features: bool) -> None:
+    def __init__(
+        self, inputs: Inputs, members: int, outputs: int = 1, *, features: bool, others: int = 0
+    ) -> None:
         super().__init__()
         self.members = members
-        self.weight = nn.Parameter(torch.full((members,), 1 / members))
+        start = torch.full((members,), 1 / (members - others))
+        start[members - others :] = 0
+        self.weight = nn.Parameter(start)
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.features = AdditiveFeatures(inputs, members + outputs) if features else None
 

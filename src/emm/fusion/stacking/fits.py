@@ -86,8 +86,11 @@ def fit_average(rows: TaskRows, inputs: Inputs) -> Combination:
 
     A scale that isn't above zero would turn the order of the rows round: then the mean stays.
     """
-    model = Combination(inputs, rows.members, rows.outputs, features=False)
-    mean = rows.logits.double().mean(1, keepdim=True)  # [N, 1, C]
+    model = Combination(
+        inputs, rows.members, rows.outputs, features=False, others=rows.of_other_tasks
+    )
+    own = rows.logits[:, : rows.members - rows.of_other_tasks]
+    mean = own.double().mean(1, keepdim=True)  # [N, 1, C]
     problem = _problem(rows, mean, np.ones(1), 0.0)
     scale, bias, _ = problem.split(problem.minimum(np.append(1.0, np.zeros(rows.outputs))))
     if scale[0] > 0:

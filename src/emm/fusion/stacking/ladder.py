@@ -5,6 +5,7 @@ average -> weights drawn towards it -> weights that depend on the row -> a small
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -12,9 +13,11 @@ import torch
 from torch import Tensor
 
 from emm.fusion.settings import StackingSettings, StackingStep
+from emm.fusion.stacking.boosted import Boosted, boosted
 from emm.fusion.stacking.combination import Combination
 from emm.fusion.stacking.fits import fit_average, fit_gate, fit_weights, predictions
-from emm.fusion.stacking.residual import ROUNDS, as_trees, corrections, fit_residual
+from emm.fusion.stacking.means import mean_combination, mean_trees
+from emm.fusion.stacking.residual import columns_of
 from emm.fusion.stacking.rows import TaskRows
 from emm.nn.inputs import Inputs
 from emm.trees.forest import TreeEnsemble
@@ -28,6 +31,9 @@ STRENGTHS: Mapping[str, Sequence[float]] = {
 FEW_FITS = 20_000
 """Of more rows, only the first fold chooses the strength: there its choice is no chance."""
 
+FEW_ERRORS = 2
+"""Standard errors that the gain of a step must be above where there are few rows."""
+
 
 @dataclass(frozen=True)
 class StepRecord:
@@ -37,7 +43,7 @@ class StepRecord:
         loss: its mean loss in cross-validation.
         gain: by how much that is below the loss of the steps taken before.
         error: the standard error of the gain, over groups of rows.
-        taken: whether the gain is larger than that.
+        taken: whether the gain is larger than that, or twice that with few rows.
         setting: the strength of its ridge, or its number of boosting rounds.
     """
 
@@ -74,36 +80,45 @@ Fit = Callable[[TaskRows, Combination, float, Combination | None], Combination]
 def stack(rows: TaskRows, inputs: Inputs, settings: StackingSettings) -> Stack:
     """Climb the ladder on the ``rows`` of a task.
 
-    With fewer rows than ``settings.few_rows``, it ends at the weights: the choice of more would be
-    chance.
+    The correction is boosted from the weights on. If the gate is taken as well, the mean of both is
+    tried. What is returned predicts the mean of the fits without each fold.
+
+    With fewer rows than ``settings.few_rows``, it ends at the weights, which must gain twice their
+    standard error: the choice of more would be chance.
     """
+    rows = rows.joined()
     folds: list[int] = torch.unique(rows.folds).tolist()
+    few = len(rows) < settings.few_rows
     best = _average(rows, inputs, folds)
     records = [_first(rows, best)]
-    combination = fit_average(rows, inputs)
+    if "weights" in settings.steps:
+        tried = _path(rows, folds, _weights, best, STRENGTHS["weights"])
+        records.append(_record("weights", rows, best, tried, FEW_ERRORS if few else 1))
+        best = tried if records[-1].taken else best
+    constant = best
+    if "gate" in settings.steps and not few:
+        tried = _path(rows, folds, partial(_gate, inputs), best, STRENGTHS["gate"])
+        records.append(_record("gate", rows, best, tried))
+        best = tried if records[-1].taken else best
+    if "residual" in settings.steps and not few:
+        found = boosted(rows, inputs, folds, constant.predictions)
+        corrected = _corrected(constant, best, found)
+        records.append(_record("residual", rows, best, corrected))
+        if records[-1].taken:
+            share = 1.0 if best is constant else 0.5
+            own = columns_of(inputs, rows.members * rows.outputs + rows.others.shape[1])
+            trees = mean_trees(own, found.trees(rows, inputs), share)
+            return Stack(mean_combination(inputs, corrected.fits), trees, tuple(records))
+    return Stack(mean_combination(inputs, best.fits), None, tuple(records))
 
-    def gate(
-        own: TaskRows, start: Combination, strength: float, warm: Combination | None
-    ) -> Combination:
-        return fit_gate(own, inputs, start, strength, warm)
 
-    fits: Mapping[StackingStep, Fit] = {"weights": _weights, "gate": gate}
-    for step, fit in fits.items():
-        if step not in settings.steps or (step == "gate" and len(rows) < settings.few_rows):
-            continue
-        tried = _path(rows, folds, fit, best, STRENGTHS[step])
-        records.append(_record(step, rows, best, tried))
-        if records[-1].taken and tried.setting is not None:
-            combination, best = fit(rows, combination, tried.setting, None), tried
-    residual = None
-    if "residual" in settings.steps and len(rows) >= settings.few_rows:
-        tried = _residual(rows, inputs, folds, best.predictions)
-        records.append(_record("residual", rows, best, tried))
-        if records[-1].taken and tried.setting:
-            rounds = int(tried.setting)
-            booster, _ = fit_residual(rows, best.predictions, inputs, rounds)
-            residual = as_trees(booster, rows, inputs, rounds)
-    return Stack(combination, residual, tuple(records))
+def _corrected(constant: _Tried, best: _Tried, found: Boosted) -> _Tried:
+    """The weights with the correction, or the mean of that and of the gate that was taken."""
+    predictions = constant.predictions + found.added
+    if best is constant:
+        return _Tried(predictions, constant.fits, found.rounds)
+    fits = (*constant.fits, *best.fits)
+    return _Tried((predictions + best.predictions) / 2, fits, found.rounds)
 
 
 def gain_of(rows: TaskRows, before: Tensor, after: Tensor) -> tuple[float, float]:
@@ -120,6 +135,12 @@ def gain_of(rows: TaskRows, before: Tensor, after: Tensor) -> tuple[float, float
 def _average(rows: TaskRows, inputs: Inputs, folds: Sequence[int]) -> _Tried:
     fits = tuple(fit_average(rows.fold(fold, inside=False), inputs) for fold in folds)
     return _Tried(_out_of_fold(rows, folds, fits), fits)
+
+
+def _gate(
+    inputs: Inputs, rows: TaskRows, start: Combination, strength: float, warm: Combination | None
+) -> Combination:
+    return fit_gate(rows, inputs, start, strength, warm)
 
 
 def _weights(
@@ -154,29 +175,6 @@ def _path(
     return _Tried(_out_of_fold(rows, folds, found), found, best)
 
 
-def _residual(rows: TaskRows, inputs: Inputs, folds: Sequence[int], start: Tensor) -> _Tried:
-    """The best number of rounds in cross-validation, from the predictions ``start`` [N, C] on."""
-    boosters, losses = [], []
-    for fold in folds:
-        inside = rows.folds == fold
-        booster, of_rounds = fit_residual(
-            rows.at(~inside),
-            start[~inside],
-            inputs,
-            ROUNDS,
-            unseen=rows.at(inside),
-            unseen_start=start[inside],
-        )
-        boosters.append(booster)
-        losses.append(of_rounds * int(inside.sum()))
-    rounds = int(np.sum(losses, axis=0).argmin()) + 1
-    found = start.clone()
-    for fold, booster in zip(folds, boosters, strict=True):
-        inside = rows.folds == fold
-        found[inside] += corrections(booster, rows.at(inside), inputs, rounds)
-    return _Tried(found, (), rounds)
-
-
 def _out_of_fold(rows: TaskRows, folds: Sequence[int], fits: Sequence[Combination]) -> Tensor:
     found = torch.empty(len(rows), rows.outputs, dtype=torch.float64)
     for fold, fit in zip(folds, fits, strict=True):
@@ -188,7 +186,10 @@ def _first(rows: TaskRows, tried: _Tried) -> StepRecord:
     return StepRecord("average", float(rows.loss(tried.predictions)), 0.0, 0.0, taken=True)
 
 
-def _record(step: StackingStep, rows: TaskRows, before: _Tried, tried: _Tried) -> StepRecord:
+def _record(
+    step: StackingStep, rows: TaskRows, before: _Tried, tried: _Tried, errors: float = 1
+) -> StepRecord:
+    """``errors``: how many standard errors the gain must be above."""
     gain, error = gain_of(rows, before.predictions, tried.predictions)
     loss = float(rows.loss(tried.predictions))
-    return StepRecord(step, loss, gain, error, gain > error, tried.setting)
+    return StepRecord(step, loss, gain, error, gain > errors * error, tried.setting)

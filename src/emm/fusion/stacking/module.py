@@ -11,6 +11,7 @@ from emm.fusion.layout import Layout
 from emm.fusion.paper import Components
 from emm.fusion.stacking.combination import Combination
 from emm.fusion.stacking.residual import columns_of, logit_columns
+from emm.fusion.stacking.rows import joined
 from emm.nn.inputs import Inputs
 from emm.trees.forest import TreeEnsemble
 
@@ -22,7 +23,7 @@ class StackShape:
     Attributes:
         gate: whether weights depend on the row.
         residual: arguments of the boosted correction's `TreeEnsemble`; None without one.
-        others: whether that reads the logits of the other tasks' members.
+        others: whether both also read the logits of the other tasks' members.
     """
 
     gate: bool = False
@@ -61,11 +62,17 @@ class StackedFusion(nn.Module):
         self.members = Ensemble(layout, towers)
         self.shapes = tuple(shapes) or (StackShape(),) * len(layout.counts)
         outputs = layout.outputs or (1,) * len(layout.counts)
-        self.combinations = nn.ModuleList(
-            Combination(inputs, count, width, features=shape.gate)
-            for count, width, shape in zip(layout.counts, outputs, self.shapes, strict=True)
-        )
         logits = [count * width for count, width in zip(layout.counts, outputs, strict=True)]
+        joining = [
+            sum(logits) - own if shape.others and width == 1 else 0
+            for own, width, shape in zip(logits, outputs, self.shapes, strict=True)
+        ]
+        self.combinations = nn.ModuleList(
+            Combination(inputs, count + others, width, features=shape.gate, others=others)
+            for count, width, shape, others in zip(
+                layout.counts, outputs, self.shapes, joining, strict=True
+            )
+        )
         self.residuals = nn.ModuleList(
             nn.Identity()
             if shape.residual is None
@@ -90,10 +97,12 @@ class StackedFusion(nn.Module):
         for task, (combination, residual) in enumerate(
             zip(self.combinations, self.residuals, strict=True)
         ):
-            logits: Tensor = combination(members[task], dense, sparse)
+            own, others = members[task], None
+            if self.shapes[task].others:
+                own, others = joined(own, others_of(members, task))
+            logits: Tensor = combination(own, dense, sparse)
             if isinstance(residual, TreeEnsemble):
-                others = others_of(members, task) if self.shapes[task].others else None
-                read = logit_columns(members[task], others)
+                read = logit_columns(own, others)
                 logits = logits + residual(torch.cat([dense, read], dim=1), sparse)
             found.append(logits)
         return torch.cat(found, dim=1)

@@ -24,9 +24,6 @@ from emm.trees.native.files import Kind
 from emm.trees.native.load import parse_native_trees
 from emm.trees.native.processed import on_processed_columns
 
-ROUNDS = 300
-"""Most rounds of boosting; cross-validation chooses how many of them."""
-
 _OBJECTIVES = {BINARY: "binary", REGRESSION: "regression", CLASSES: "multiclass"}
 _SETTINGS = {
     "num_leaves": 8,
@@ -58,36 +55,30 @@ def logit_columns(logits: Tensor, others: Tensor | None) -> Tensor:
     return own if others is None else torch.cat([own, others], dim=1)
 
 
-def fit_residual(
-    rows: TaskRows,
-    start: Tensor,
-    inputs: Inputs,
-    rounds: int,
-    *,
-    unseen: TaskRows | None = None,
-    unseen_start: Tensor | None = None,
-) -> tuple[Booster, NDArray[np.float64]]:
-    """Boost ``rounds`` times from ``start`` [N, C] on.
+class Boosting:
+    """Boosting from ``start`` [N, C] on, a round at a time.
 
-    Returns the booster, and the mean loss of ``unseen`` rows, from ``unseen_start`` on, after each
-    round; [] without such rows.
+    ``unseen``: rows on which the loss is measured, and their start.
     """
-    lightgbm: Any = import_module("lightgbm")
-    record: dict[str, Any] = {}
-    training = _dataset(lightgbm, rows, start, inputs)
-    sets, callbacks = [], []
-    if unseen is not None and unseen_start is not None:
-        sets = [_dataset(lightgbm, unseen, unseen_start, inputs, training)]
-        callbacks = [lightgbm.record_evaluation(record)]
-    settings = {
-        **_SETTINGS,
-        "objective": _OBJECTIVES[rows.kind],
-        "num_threads": torch.get_num_threads(),
-        **({"num_class": rows.outputs} if rows.kind == CLASSES else {}),
-    }
-    booster = lightgbm.train(settings, training, rounds, valid_sets=sets, callbacks=callbacks)
-    losses = next(iter(record["valid_0"].values())) if sets else []
-    return booster, np.asarray(losses, np.float64)
+
+    def __init__(
+        self, rows: TaskRows, start: Tensor, inputs: Inputs, unseen: tuple[TaskRows, Tensor]
+    ) -> None:
+        lightgbm: Any = import_module("lightgbm")
+        training = _dataset(lightgbm, rows, start, inputs)
+        settings = {
+            **_SETTINGS,
+            "objective": _OBJECTIVES[rows.kind],
+            "num_threads": torch.get_num_threads(),
+            **({"num_class": rows.outputs} if rows.kind == CLASSES else {}),
+        }
+        self.booster: Booster = lightgbm.Booster(settings, training)
+        self.booster.add_valid(_dataset(lightgbm, *unseen, inputs, training), "unseen")
+
+    def round(self) -> float:
+        """Grow the next trees; returns the mean loss of the unseen rows."""
+        self.booster.update()
+        return float(self.booster.eval_valid()[0][2])
 
 
 def corrections(booster: Booster, rows: TaskRows, inputs: Inputs, rounds: int) -> Tensor:

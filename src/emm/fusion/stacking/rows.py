@@ -1,7 +1,7 @@
 """The rows on which the stacking of one task is fitted."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -22,6 +22,8 @@ class TaskRows:
         folds: number of each row's fold, [N] int64; rows of a group are in one fold.
         groups: number of each row's group, [N] int64.
         weights: of the rows in the loss, [N]; None weighs all equally.
+        of_other_tasks: how many of the members, the last ones, are those of other tasks. They join
+            a task with one logit; the plain average is that of the task's own members.
     """
 
     logits: Tensor
@@ -33,6 +35,7 @@ class TaskRows:
     folds: Tensor
     groups: Tensor
     weights: Tensor | None = None
+    of_other_tasks: int = 0
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -79,4 +82,22 @@ class TaskRows:
             folds=change(self.folds),
             groups=change(self.groups),
             weights=None if self.weights is None else change(self.weights),
+            of_other_tasks=self.of_other_tasks,
         )
+
+    def joined(self) -> "TaskRows":
+        """The same with the logits of other tasks' members as further members, see `joined`."""
+        logits, others = joined(self.logits, self.others)
+        count = logits.shape[1] - self.logits.shape[1]
+        return replace(self, logits=logits, others=others, of_other_tasks=count)
+
+
+def joined(own: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits [B, M, C] of a task's members and [B, Q] of others, as those of M + Q members.
+
+    Also returns what remains of the others: all of them if the task has several classes, which only
+    the boosted correction reads then.
+    """
+    if own.shape[2] > 1:
+        return own, others
+    return torch.cat([own, others.unsqueeze(2)], dim=1), others[:, :0]
