@@ -1,5 +1,7 @@
 """Exported models predict files of raw rows as the models that they were."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from emm.export.predicting import BundleModel
 from emm.export.row import Row, row_of
 from emm.export.verify import Verified
 from emm.predict.encoder import open_encoder
+from emm.predict.predictor import Predictor
 from emm.predict.run import predict_files
 from tests.predict.projects import evaluated, inside
 from tests.predict.shops import NAME, TRAIN, build_shop, visits
@@ -86,6 +89,30 @@ def test_rows_in_several_pieces_have_the_same_logits(
     whole = model.logits(rows)
     monkeypatch.setattr("emm.export.predicting.ROWS", 7)
     np.testing.assert_allclose(model.logits(rows).to_numpy(), whole.to_numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_logits_are_the_same_with_any_number_of_threads(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    monkeypatch.setattr("emm.export.predicting.ROWS", 7)
+    rows = visits()[:50]
+    found, expected = (
+        Predictor(open_model(exported(shop, FAST), threads=number).model).logits(rows)
+        for number in (threads, 2)
+    )
+    assert found.equals(expected)
+
+
+def test_predicting_with_an_export_starts_without_torch(
+    shop: Path, second: Path, tmp_path: Path
+) -> None:
+    words = ["predict", str(exported(shop, FAST)), str(second), "--out", str(tmp_path / "out.csv")]
+    code = (
+        "import sys; from emm.commands import cli; cli.app(sys.argv[1:], standalone_mode=False)\n"
+        "assert not {'torch', 'sklearn', 'lightgbm'} & {*sys.modules}"
+    )
+    subprocess.run([sys.executable, "-c", code, *words], check=True, cwd=tmp_path)
 
 
 def test_an_export_has_no_other_seed(shop: Path) -> None:

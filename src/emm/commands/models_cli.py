@@ -28,7 +28,10 @@ def predict(
         bool, typer.Option("--logits", help="write logits in place of probabilities and values")
     ] = False,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="of the model; by default those of its training")
+        int | None,
+        typer.Option(
+            min=1, help="of the model; by default those of its training, for an exported one all"
+        ),
     ] = None,
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="ray: an exported model on a Ray cluster")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from emm.core.errors import ModelFileError
-from emm.outside.onnx.library import onnx_library
+from emm.core.onnx_packages import onnx_library
 
 OPSET, ML_OPSET = 20, 5
 """Versions of ONNX's own operators and of those of ai.onnx.ml, which has trees with sets from 5 on.

@@ -4,7 +4,9 @@ One schema, two ways to encode, equal bits: for many rows, look-ups in Polars ar
 in the graph.
 """
 
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from emm.core.errors import ModelFileError
+from emm.core.onnx_packages import onnx_library, onnxruntime_library
 from emm.data.tables.kinds import NUMBER, TEXT, RawKind
 from emm.data.tables.schema import Schema
 from emm.export.columns import (
@@ -23,7 +26,6 @@ from emm.export.columns import (
 )
 from emm.export.feed import feed
 from emm.export.signature import MODEL, BundleSignature, read_signature
-from emm.outside.onnx.library import onnx_library, onnxruntime_library
 from emm.predict.encoder import Encoder, open_encoder
 from emm.predict.model import Logits
 
@@ -41,12 +43,14 @@ class BundleModel:
         session: of onnxruntime: encoded columns -> logits.
         outputs: names of the logits of each task, in order.
         inputs: the raw columns that members from outside read.
+        threads: parts of the rows that are computed at the same time.
     """
 
     encoder: Encoder
     session: Any
     outputs: tuple[str, ...]
     inputs: tuple[GraphInput, ...]
+    threads: int = 1
 
     @property
     def raw(self) -> dict[str, RawKind]:
@@ -55,13 +59,15 @@ class BundleModel:
 
     def logits(self, encoded: pl.DataFrame, raw: pl.DataFrame) -> Logits:
         """See `emm.predict.model.RowModel`."""
-        found = []
-        for start in range(0, max(len(encoded), 1), ROWS):
-            part = slice(start, start + ROWS)
-            given = self._tensors(encoded[part]) | feed(raw[part], self.inputs)
-            read = {each.name: given[each.name] for each in self.session.get_inputs()}
-            found.append(np.concatenate(self.session.run([*self.outputs], read), axis=1))
-        return np.concatenate(found).astype(np.float32)
+        parts = [slice(at, at + ROWS) for at in range(0, max(len(encoded), 1), ROWS)]
+        with ThreadPoolExecutor(self.threads) as pool:
+            found = pool.map(lambda part: self._part(encoded[part], raw[part]), parts)
+            return np.concatenate([*found]).astype(np.float32)
+
+    def _part(self, encoded: pl.DataFrame, raw: pl.DataFrame) -> np.ndarray:
+        given = self._tensors(encoded) | feed(raw, self.inputs)
+        read = {each.name: given[each.name] for each in self.session.get_inputs()}
+        return np.concatenate(self.session.run([*self.outputs], read), axis=1)
 
     def _tensors(self, encoded: pl.DataFrame) -> dict[str, np.ndarray]:
         schema = self.encoder.schema
@@ -78,7 +84,8 @@ class BundleModel:
 def open_bundle(folder: Path, threads: int | None = None) -> BundleModel:
     """Open an exported folder, whose files are compared with their hashes.
 
-    ``threads``: of onnxruntime, by default one. Raises ModelFileError for a folder that was altered
+    ``threads``: by default as many as this process has processors; the result is the same with any
+    number of them. Raises ModelFileError for a folder that was altered
     and ParamsError if a package is missing.
     """
     onnxruntime_library()
@@ -93,7 +100,9 @@ def open_bundle(folder: Path, threads: int | None = None) -> BundleModel:
         for each in signature.inputs
         if each.name in reached
     )
-    return BundleModel(encoder, _session(part, folder, threads or 1), outputs, inputs)
+    return BundleModel(
+        encoder, _session(part, folder), outputs, inputs, threads or len(os.sched_getaffinity(0))
+    )
 
 
 def after_encoder(model: Any, schema: Schema, outputs: Sequence[str]) -> Any:
@@ -171,10 +180,10 @@ def _logit(signature: BundleSignature, task: str, folder: Path) -> str:
     )
 
 
-def _session(model: Any, folder: Path, threads: int) -> Any:
+def _session(model: Any, folder: Path) -> Any:
     runtime = onnxruntime_library()
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry(_DATA_FOLDER, str(folder.resolve()))
     try:

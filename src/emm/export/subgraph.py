@@ -3,8 +3,8 @@
 from typing import Any, NamedTuple
 
 from emm.core.errors import ModelFileError
+from emm.core.onnx_packages import onnx_library
 from emm.export.nodes import ML, ML_OPSET, OPSET
-from emm.outside.onnx.library import onnx_library
 
 _OLD_TREES = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
 """Operators that ai.onnx.ml 5 has no longer."""

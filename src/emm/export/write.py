@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from emm.core.errors import ModelFileError
+from emm.core.onnx_packages import onnx_library, onnxruntime_library
 from emm.export.signature import MODEL
-from emm.outside.onnx.library import onnx_library, onnxruntime_library
 
 DATA = f"{MODEL}.data"
 

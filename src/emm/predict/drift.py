@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from emm.core.files import write_json
 from emm.data.prepare.about_train import bin_counts, train_bins
@@ -25,7 +25,7 @@ SINGLE_IDS = 9
 """Values of a sparse column, the most frequent ones of train, with bins of their own."""
 
 _SMALLEST = 1e-4  # share of a bin: those of empty ones would make the index infinite
-_CHANCE = 0.999
+_CHANCE = 0.001
 _SHOWN = 3
 
 Counts = NDArray[np.int64]
@@ -134,7 +134,7 @@ def by_chance(counts: Counts, expected: Shares) -> bool:
     some = counts > 0
     g = 2 * (counts[some] * np.log(found[some] / np.maximum(expected[some], _SMALLEST))).sum()
     bins = int((some | (expected > 0)).sum())
-    return bool(g < chi2.ppf(_CHANCE, max(bins - 1, 1)))
+    return bool(g < chdtri(max(bins - 1, 1), _CHANCE))
 
 
 def drift_from(encoder: Encoder, processed: Path | None = None) -> Drift:

@@ -1,7 +1,7 @@
 """New rows in blocks of bounded size, with every row that can't be used at its place."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, NamedTuple
 
 import polars as pl
@@ -16,6 +16,15 @@ from emm.predict.files import Table
 _ROWS = 65_536  # of a Parquet file, read at a time
 
 
+class Refused(NamedTuple):
+    """A line of a file that can't be used; ``text``: its start, if it is known."""
+
+    file: str
+    line: int
+    reason: str
+    text: str | None
+
+
 class Block(NamedTuple):
     """Some rows of a file, in order.
 
@@ -24,21 +33,36 @@ class Block(NamedTuple):
         lines: the number of each row's first line, or of a row of a Parquet file, from 1.
         rows: the raw columns of the rows that can be read.
         readable: which of the lines these are.
+        refused: the others.
     """
 
     file: str
     lines: pl.Series
     rows: pl.DataFrame
     readable: pl.Series
+    refused: Sequence[Refused] = ()
 
 
-class Refusals(Rejected):
-    """Writes the rows that can't be used to a file, as JSON lines, when they are met."""
+class Refusals:
+    """Writes the rows that can't be used to a file, as JSON lines."""
 
     def __init__(self, out: IO[str]) -> None:
-        super().__init__("", 1.0)
         self._out = out
-        self._pending = list[int]()
+        self.count = 0
+
+    def write(self, refused: Iterable[Refused]) -> None:
+        """Write some lines of a file."""
+        for each in refused:
+            self._out.write(json.dumps(each._asdict(), ensure_ascii=False) + "\n")
+            self.count += 1
+
+
+class _Unreadable(Rejected):
+    """Collects the lines of a file that can't be read."""
+
+    def __init__(self) -> None:
+        super().__init__("", 1.0)
+        self._found = list[Refused]()
 
     def add(
         self,
@@ -47,45 +71,43 @@ class Refusals(Rejected):
         reason: pl.Series | str,
         texts: pl.Series | None = None,
     ) -> None:
-        """Reject lines of a file that can't be read; see `Rejected.add`."""
-        self.refuse(file, lines, reason, texts)
-        self._pending += [int(each) for each in lines]
+        """Reject lines of a file; see `Rejected.add`."""
+        self._found += refused_lines(file, lines, reason, texts)
 
-    def refuse(
-        self,
-        file: str,
-        lines: pl.Series | Sequence[int],
-        reason: pl.Series | str,
-        texts: pl.Series | None = None,
-    ) -> None:
-        """Reject lines that can be read, and are among those of their block."""
-        numbers = [int(each) for each in lines]
-        reasons = [reason] * len(numbers) if isinstance(reason, str) else reason.to_list()
-        shown = [None] * len(numbers) if texts is None else texts.str.slice(0, MAX_TEXT).to_list()
-        for line, why, text in zip(numbers, reasons, shown, strict=True):
-            record = {"file": file, "line": line, "reason": why, "text": text}
-            self._out.write(json.dumps(record, ensure_ascii=False) + "\n")
-        self.count += len(numbers)
-
-    def taken(self) -> list[int]:
-        """The numbers of the lines that couldn't be read since this was last asked."""
-        found, self._pending = self._pending, []
+    def taken(self) -> list[Refused]:
+        """The lines that were rejected since this was last called."""
+        found, self._found = self._found, []
         return found
 
 
-def read_blocks(table: Table, columns: Sequence[str], refusals: Refusals) -> Iterator[Block]:
-    """Yield all rows of a file with these raw columns; those that can't be read are ``refusals``.
+def refused_lines(
+    file: str,
+    lines: pl.Series | Sequence[int],
+    reason: pl.Series | str,
+    texts: pl.Series | None = None,
+) -> Iterator[Refused]:
+    """Lines of a file that can't be used; ``reason``: of all of them, or of each."""
+    numbers = [int(each) for each in lines]
+    reasons = [reason] * len(numbers) if isinstance(reason, str) else reason.to_list()
+    shown = [None] * len(numbers) if texts is None else texts.str.slice(0, MAX_TEXT).to_list()
+    for line, why, text in zip(numbers, reasons, shown, strict=True):
+        yield Refused(file, line, why, text)
+
+
+def read_blocks(table: Table, columns: Sequence[str]) -> Iterator[Block]:
+    """Yield all rows of a file with these raw columns, and the lines that can't be read.
 
     Raises DataError if no row of a text file can be read.
     """
     if table.separator is None:
         yield from _parquet_blocks(table, columns)
         return
+    unreadable = _Unreadable()
     chunks = read_delimited(
         table.path,
         columns,
         table.separator,
-        refusals,
+        unreadable,
         header=table.header,
         quotes=table.quotes,
         fields=None if table.header else table.columns,
@@ -93,26 +115,27 @@ def read_blocks(table: Table, columns: Sequence[str], refusals: Refusals) -> Ite
         encoding=table.encoding,
     )
     for chunk in chunks:
-        yield _with_refused(table.name, chunk.rows, refusals.taken())
-    rest = refusals.taken()
+        yield _with_refused(table.name, chunk.rows, unreadable.taken())
+    rest = unreadable.taken()
     if rest:
         empty = pl.DataFrame(schema={LINE: pl.UInt32, **dict.fromkeys(columns, pl.String)})
         yield _with_refused(table.name, empty, rest)
 
 
-def _with_refused(file: str, rows: pl.DataFrame, refused: Sequence[int]) -> Block:
+def _with_refused(file: str, rows: pl.DataFrame, refused: Sequence[Refused]) -> Block:
     """The rows of a block, with the lines of it that can't be read at their places."""
     good = rows[LINE].cast(pl.Int64)
     rows = rows.drop(LINE)
     if not refused:
         return Block(file, good, rows, pl.repeat(value=True, n=len(good), eager=True))
+    lines = [each.line for each in refused]
     both = pl.concat(
         [
             pl.DataFrame({"line": good, "readable": True}),
-            pl.DataFrame({"line": refused, "readable": False}, schema_overrides={"line": pl.Int64}),
+            pl.DataFrame({"line": lines, "readable": False}, schema_overrides={"line": pl.Int64}),
         ]
     ).sort("line", maintain_order=True)
-    return Block(file, both["line"], rows, both["readable"])
+    return Block(file, both["line"], rows, both["readable"], refused)
 
 
 def _parquet_blocks(table: Table, columns: Sequence[str]) -> Iterator[Block]:

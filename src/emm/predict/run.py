@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -14,13 +15,21 @@ from emm.core.errors import DataError, ParamsError
 from emm.core.files import atomic_file
 from emm.core.process import keep_freed_memory
 from emm.core.progress import Report, progress, say
+from emm.data.reading.prefetch import prefetch
 from emm.predict.drift import Drift, drift_from, drift_line, write_drift
 from emm.predict.engine import Engine, Here
 from emm.predict.files import Table, is_packed, open_table, unpacked
 from emm.predict.model import NO_NUMBER, RowModel, finite
 from emm.predict.output import Output, Places, places_of, require_suffix
-from emm.predict.predictor import UNIT, Predictor, at_places
-from emm.predict.reading import Block, Refusals, count_rows, read_blocks, text_of
+from emm.predict.predictor import UNIT, Encoded, Predictor, at_places
+from emm.predict.reading import (
+    Block,
+    Refusals,
+    count_rows,
+    read_blocks,
+    refused_lines,
+    text_of,
+)
 from emm.predict.units import Part, regrouped
 
 
@@ -71,23 +80,29 @@ class _Run:
         """List rows for which the model gives no number."""
         if self.places.file:
             for (file,), rows in places.group_by("file", maintain_order=True):
-                self.refusals.refuse(str(file), rows["line"], NO_NUMBER)
+                self.refusals.write(refused_lines(str(file), rows["line"], NO_NUMBER))
         else:
-            self.refusals.refuse(self.file, places["line"], NO_NUMBER)
+            self.refusals.write(refused_lines(self.file, places["line"], NO_NUMBER))
 
     def _parts(self, tables: Iterable[Table]) -> Iterator[Part]:
         key = [self.places.key] if self.places.key else []
         columns = list(dict.fromkeys([*self.predictor.columns, *key]))
         for table in tables:
-            for block in read_blocks(table, columns, self.refusals):
-                yield self._part(block, trimmed=table.separator is not None)
+            encode = partial(self._encoded, trimmed=table.separator is not None)
+            # Blocks are encoded while the model computes.
+            for block, encoded in prefetch(encode, read_blocks(table, columns)):
+                yield self._part(block, encoded)
 
-    def _part(self, block: Block, *, trimmed: bool) -> Part:
-        encoded = self.predictor.encode(block.rows, trimmed=trimmed)
+    def _encoded(self, block: Block, *, trimmed: bool) -> tuple[Block, Encoded]:
+        return block, self.predictor.encode(block.rows, trimmed=trimmed)
+
+    def _part(self, block: Block, encoded: Encoded) -> Part:
+        self.refusals.write(block.refused)
         bad = encoded.reasons.is_not_null()
         if bad.any():
             lines, texts = block.lines.filter(block.readable), text_of(block.rows.filter(bad))
-            self.refusals.refuse(block.file, lines.filter(bad), encoded.reasons.drop_nulls(), texts)
+            reasons = encoded.reasons.drop_nulls()
+            self.refusals.write(refused_lines(block.file, lines.filter(bad), reasons, texts))
         self.drift.add(encoded.features, encoded.missing)
         good = at_places((~bad).alias("good").to_frame(), block.readable).to_series()
         return Part(

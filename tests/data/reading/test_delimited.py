@@ -15,6 +15,22 @@ def test_values_are_stripped_and_quotes_are_plain_text(tmp_path: Path) -> None:
     assert rows == [("1", '"x', "y", 1), ("2", "?", "z", 2)]
 
 
+@pytest.mark.parametrize("piece", range(1, 9))
+def test_blanks_at_the_edge_of_a_piece_of_a_block_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr("emm.data.reading.malformed._PIECE", piece)
+    for text in ("ab,c ,d\n", "ab, c,d\n", "ab,c,d \n", " ab,c,d\n"):
+        assert read(tmp_path, text)[0] == [("ab", "c", "d", 1)]
+    assert read(tmp_path, "ab,c c,d\n")[0] == [("ab", "c c", "d", 1)]
+    assert read(tmp_path, "ab,c,d\n\nab,c,d\n")[1].records == [(2, "an empty line")]
+
+
+@pytest.mark.parametrize("blank", ["\u00a0", "\u2003", "\t"])
+def test_other_whitespace_around_values_is_stripped(tmp_path: Path, blank: str) -> None:
+    assert read(tmp_path, f"ab,{blank}c{blank},d\n".encode())[0] == [("ab", "c", "d", 1)]
+
+
 def test_windows_line_ends_and_a_missing_last_line_end_are_accepted(tmp_path: Path) -> None:
     rows, rejected = read(tmp_path, "1,2,3\r\n4,5,6")
     assert rows == [("1", "2", "3", 1), ("4", "5", "6", 2)]

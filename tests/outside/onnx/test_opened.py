@@ -8,9 +8,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from emm.core.errors import ModelFileError
+from emm.core.onnx_packages import _load
 from emm.nn.inputs import Inputs
 from emm.outside.onnx import open_model
-from emm.outside.onnx.library import _load
 from emm.outside.scorer import Context, ModelInput
 from emm.outside.settings import OutsideModel
 from tests.outside.onnx.single import model_of, network, save

@@ -11,7 +11,7 @@ _POINTS = pl.Series([i / 64 for i in range(1, 64)])
 
 # Whole numbers below this are encoded by indexing an array of at most 256 MiB.
 _MAX_INDEX = 2**26
-# For at most so many values, `replace_strict` is faster than a join.
+# For at most so many values, an Enum or `replace_strict` is faster than a join.
 _MAX_REPLACED = 4096
 
 
@@ -54,7 +54,8 @@ def encode_sparse(
         if types[column].is_unsigned_integer() and _largest(values) < _MAX_INDEX:
             direct.append(_by_index(column, values, ids))
         elif len(values) <= _MAX_REPLACED:
-            direct.append(_by_replacement(column, values, ids))
+            by = _by_code if types[column] == pl.String else _by_replacement
+            direct.append(by(column, values, ids))
         else:
             rows = _by_join(rows, column, values, ids)
     return rows.with_columns(direct)
@@ -75,6 +76,12 @@ def _largest(values: pl.Series) -> int:
 def _by_replacement(column: str, values: pl.Series, ids: pl.Series) -> pl.Expr:
     found = pl.col(column).replace_strict(values, ids, default=0, return_dtype=pl.Int32)
     return found.fill_null(0).alias(column)
+
+
+def _by_code(column: str, values: pl.Series, ids: pl.Series) -> pl.Expr:
+    # Codes of an Enum are places in its list of categories.
+    code = pl.col(column).cast(pl.Enum(values), strict=False).to_physical()
+    return pl.lit(ids).gather(code).fill_null(0).alias(column)
 
 
 def _by_join(rows: pl.LazyFrame, column: str, values: pl.Series, ids: pl.Series) -> pl.LazyFrame:

@@ -17,8 +17,7 @@ from emm.data.reading.malformed import (
     TEXT,
     Format,
     examine,
-    has_controls,
-    is_utf8,
+    look,
 )
 from emm.data.reading.prefetch import prefetch
 from emm.data.reading.quoted import Dialect, Records
@@ -172,22 +171,20 @@ def _parse_plain(block: bytes, format_: Format) -> pl.DataFrame | None:
     The CSV reader refuses a line with too many fields. As the total is right, no line has too few
     either.
     """
-    between = format_.separator.encode()
-    lines = block.count(b"\n") + (not block.endswith(b"\n"))
-    quoted = format_.quotes and b'"' in block
-    if quoted or block.count(between) != lines * (len(format_.fields) - 1) or b"\n\n" in block:
+    if format_.quotes and b'"' in block:
         return None
-    if has_controls(block, format_) or not is_utf8(block):
+    found = look(block, format_)
+    if not found.regular:
         return None
     try:
-        return _values(block, format_)
+        return _values(block, format_, blanks=found.blanks)
     except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
         return None
 
 
 def _parse(block: bytes, format_: Format, numbers: pl.Series) -> pl.DataFrame:
     """Parse lines that are known to be good; add their line ``numbers``."""
-    rows = _values(block, format_)
+    rows = _values(block, format_, blanks=look(block, format_).blanks)
     if len(rows) != len(numbers):
         raise DataError(
             f"{format_.name} could not be split into values",
@@ -197,8 +194,8 @@ def _parse(block: bytes, format_: Format, numbers: pl.Series) -> pl.DataFrame:
     return rows.with_columns(numbers.alias(LINE))
 
 
-def _values(block: bytes, format_: Format) -> pl.DataFrame:
-    """Parse the wanted columns of a block as text.
+def _values(block: bytes, format_: Format, *, blanks: bool) -> pl.DataFrame:
+    """Parse the wanted columns of a block as text; ``blanks``: there may be some around values.
 
     Raises Polars' ComputeError or SchemaError for a line with too many fields.
     """
@@ -215,7 +212,7 @@ def _values(block: bytes, format_: Format) -> pl.DataFrame:
         pl.col(str(place)).alias(column)
         for place, column in zip(places, format_.wanted, strict=True)
     )
-    if quotes or b" " in block or b"\t" in block or not block.isascii():
+    if quotes or blanks:
         rows = rows.select(pl.all().str.strip_chars())
         rows = rows.select(pl.when(pl.all() != "").then(pl.all()))
     return rows

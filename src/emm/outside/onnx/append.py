@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from emm.outside.onnx.library import onnx_library
+from emm.core.onnx_packages import onnx_library
 from emm.outside.onnx.logit import Logit
 
 OPSET = 13  # of ONNX's own operators, for models of trees that use none of them

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from emm.core.errors import ModelFileError
-from emm.outside.onnx.library import inline_functions, onnx_library
+from emm.core.onnx_packages import inline_functions, onnx_library
 
 MAX_BYTES = 1 << 30  # of the file with its external data
 MAX_NODES = 20_000

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emm.outside.onnx.library import onnx_library
+from emm.core.onnx_packages import onnx_library
 
 Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | None
 """Value of an operator's attribute; None for a tensor or a graph, which only ORT can read."""

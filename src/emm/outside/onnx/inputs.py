@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from emm.core.errors import DataError, ModelFileError
-from emm.outside.onnx.library import onnx_library
+from emm.core.onnx_packages import onnx_library
 
 Kind = Literal["text", "number", "integer"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from emm.core.errors import ModelFileError, ParamsError, nearest
+from emm.core.onnx_packages import onnx_library
 from emm.outside.onnx.graph import Graph
-from emm.outside.onnx.library import onnx_library
 
 _COLUMN = re.compile(r"^(?P<name>.*\S)\s*\[\s*:\s*,\s*(?P<column>-?\d+)\s*\]$")
 

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from emm.core.errors import DataError, ModelFileError
+from emm.core.onnx_packages import onnx_library, onnxruntime_library
 from emm.outside.onnx.inputs import OnnxInput
-from emm.outside.onnx.library import onnx_library, onnxruntime_library
 
 THREADS = 2
 
