@@ -43,7 +43,7 @@ class StudyTableSettings:
 
     title: str
     dataset: str
-    recipe: Literal["paper", "tuned"]
+    recipe: Literal["paper", "tuned", "default"]
     rows: tuple[str, ...]
     reference: str
     borrowed: tuple[BorrowedRow, ...] = ()
