@@ -11,6 +11,7 @@ import yaml
 
 from emm.fusion.student_settings import NETWORKS
 from emm.models import MODELS
+from emm.training.structures import STRUCTURES
 
 _PACKAGES = ("emm", "emm_dvc", "fewshot")
 
@@ -23,7 +24,10 @@ PUBLIC_API = Path("src/emm/__init__.py")
 # What `stages/train.py` runs is chosen by the list of params.yaml that names the model.
 JOBS = Path("src/emm/training/jobs.py")
 STUDENTS = "students"
+OF_THE_POOL = {"trained", "fused", STUDENTS}
+"""Lists whose models are networks of the pool, or read its networks."""
 TRAIN, EVALUATE, EXPORT = "train.py", "evaluate.py", "export.py"
+DECOMPOSE = "decompose.py"
 
 
 def read_stages(path: Path) -> dict[str, dict[str, Any]]:
@@ -58,13 +62,15 @@ def loaded_by_name(stage: Mapping[str, Any], script: Path, root: Path) -> set[st
     """Modules that a stage loads by the name of the model that it trains, evaluates or exports."""
     if script.name in (EVALUATE, EXPORT):
         return {target.partition(":")[0] for target in MODELS.values()}
+    networks = set(map(_module_of, STRUCTURES))
     if script.name != TRAIN:
-        return set()
+        return networks if script.name == DECOMPOSE else set()
     jobs = _literal(root / JOBS, "JOBS")
     models = str(stage.get("matrix", {}).get("model", "")).strip("${}")
     kinds = [models] if models in jobs else list(jobs)
     found = {jobs[kind].partition(":")[0] for kind in kinds}
-    # A student's section says which of these it is.
+    # The sections of networks and of students say which of these they are.
+    found |= networks if OF_THE_POOL & {*kinds} else set()
     return found | (set(map(_module_of, NETWORKS)) if STUDENTS in kinds else set())
 
 

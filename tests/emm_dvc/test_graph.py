@@ -13,6 +13,7 @@ from emm.config.active import Active
 from emm.config.project import load_project
 from emm.fusion.student_settings import NETWORKS
 from emm.models import MODELS
+from emm.training.structures import STRUCTURES
 from emm_dvc.graph import (
     PUBLIC_API,
     REGISTRY,
@@ -27,6 +28,7 @@ from emm_dvc.graph import (
 ROOT = Path(__file__).parents[2]
 STAGES = read_stages(ROOT / "dvc.yaml")
 ACTIVE = load_project(ROOT / "params.yaml").active
+NETWORKS_OF_THE_POOL = {MODELS[name].partition(":")[0] for name in STRUCTURES}
 
 
 @pytest.mark.parametrize("file", ["dvc.yaml", "study/dvc.yaml"])
@@ -58,13 +60,18 @@ def test_a_dependency_that_does_not_exist_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stage", "modules"),
     [
-        ("pretrain", {"emm.training.jobs"}),
-        ("train-emm", {"emm.fusion.train"}),
+        ("pretrain", {"emm.training.jobs", *NETWORKS_OF_THE_POOL}),
+        ("decompose", NETWORKS_OF_THE_POOL),
+        ("train-emm", {"emm.fusion.train", *NETWORKS_OF_THE_POOL}),
         ("train-trees", {"emm.trees.train"}),
         ("train-searched", {"emm.automtl.train"}),
         (
             "train-student",
-            {"emm.fusion.students", *(f"emm.models.{network}" for network in NETWORKS)},
+            {
+                "emm.fusion.students",
+                *NETWORKS_OF_THE_POOL,
+                *(f"emm.models.{network}" for network in NETWORKS),
+            },
         ),
         ("preprocess", set()),
     ],

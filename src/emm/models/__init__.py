@@ -1,4 +1,4 @@
-"""Multi-task models, one file per paper, and the single-task network.
+"""Multi-task models, one file per paper, and the single-task network that is cut into components.
 
 ``MODELS`` maps the name of a model to its class, which is imported only when it is needed: showing
 a command's help or training one model doesn't load the others. A name is that of the class's
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MODELS = {
     "single_task": "emm.models.single_task:SingleTask",
+    "tabm": "emm.structures.tabm:TabM",
     "shared_bottom": "emm.models.shared_bottom:SharedBottom",
     "mmoe": "emm.models.mmoe:MMoE",
     "ple": "emm.models.ple:PLE",

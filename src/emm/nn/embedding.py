@@ -46,27 +46,60 @@ class EmbeddingTable(nn.Module):
         return rows.view(*ids.shape, self.weight.shape[1])  # [B, F, E]
 
 
+class Shown(nn.Module):
+    """1 for every feature that is read, 0 for those that aren't: ``dense`` [D], ``fields`` [F], and
+    ``bags`` [K*E]. ``hidden``: see `FeatureFront`."""
+
+    dense: Tensor
+    fields: Tensor
+    bags: Tensor
+
+    def __init__(self, inputs: Inputs, embedding_dim: int, hidden: Sequence[int]) -> None:
+        super().__init__()
+        counts = (inputs.dense, len(inputs.cardinalities), len(inputs.bags))
+        shown = torch.ones(sum(counts), dtype=torch.int32)
+        shown[list(hidden)] = 0
+        dense, fields, bags = shown.split(counts)
+        self.register_buffer("dense", dense.float(), False)
+        self.register_buffer("fields", fields.clone(), False)
+        self.register_buffer("bags", bags.float().repeat_interleave(embedding_dim), False)
+
+
 class FeatureFront(nn.Module):
     """The feature vector of a row: dense features, then embedded fields.
 
     ``width`` is D + F*E, plus D*E if dense features are embedded as well, plus K*E for K
-    multi-valued fields. ``dense_encoding``: see `emm.nn.numeric.DenseEncoding`.
+    multi-valued fields; ``widths``: of what encodes each feature, in order. ``dense_encoding``: see
+    `emm.nn.numeric.DenseEncoding`. ``hidden``: positions of the features that aren't read, among D
+    dense ones, F fields and K multi-valued fields; they are constants: 0, unknown, and empty.
     """
 
-    def __init__(self, inputs: Inputs, embedding_dim: int, dense_encoding: str = "scaled") -> None:
+    def __init__(
+        self,
+        inputs: Inputs,
+        embedding_dim: int,
+        dense_encoding: str = "scaled",
+        hidden: Sequence[int] = (),
+    ) -> None:
         super().__init__()
         self.table = EmbeddingTable(inputs.cardinalities, embedding_dim)
         self.numeric = numeric_embedding(inputs, dense_encoding, embedding_dim)
         self.bags = BagEmbedding(inputs.bags, embedding_dim) if inputs.bags else None
-        vectors = 0 if self.numeric is None else inputs.dense * embedding_dim
-        self.width = inputs.dense + vectors + self.table.width
-        self.width += 0 if self.bags is None else self.bags.width
+        vectors = len(inputs.bags) + len(inputs.cardinalities)
+        vectors += 0 if self.numeric is None else inputs.dense
+        self.widths = (1,) * inputs.dense + (embedding_dim,) * vectors
+        self.width = sum(self.widths)
+        self.shown = Shown(inputs, embedding_dim, hidden) if hidden else None
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
         """dense [B, D], sparse [B, F], or [B, F + 1] with bags -> [B, width]."""
-        vectors = [] if self.numeric is None else [self.numeric(dense)]  # [B, D*E]
+        bags: list[Tensor] = []
         if self.bags is not None:
             sparse, owners = sparse[:, :-1], sparse[:, -1]
-            vectors.append(self.bags(owners))  # [B, K*E]
+            read = self.bags(owners)  # [B, K*E]
+            bags.append(read if self.shown is None else read * self.shown.bags)
+        if self.shown is not None:
+            dense, sparse = dense * self.shown.dense, sparse * self.shown.fields
+        numeric = [] if self.numeric is None else [self.numeric(dense)]  # [B, D*E]
         embedded: Tensor = self.table(sparse)  # [B, F, E]
-        return torch.cat([dense, *vectors, embedded.flatten(1)], dim=1)
+        return torch.cat([dense, *numeric, *bags, embedded.flatten(1)], dim=1)

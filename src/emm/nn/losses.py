@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from emm.data.tables.outputs import split_outputs
 from emm.data.tables.schema import BINARY, CLASSES, REGRESSION
+from emm.nn.heads import each_head
 from emm.nn.row_means import mean_over_rows, per_process
 
 
@@ -25,7 +26,7 @@ def task_losses(
     The loss of a binary task is the cross-entropy in nats, and so is that of a task of classes,
     with the softmax of its logits. That of a regression task is the squared error of its output,
     which is the predicted label itself, in squared units of the label. A task without a labelled
-    row has the loss 0, without a gradient.
+    row has the loss 0, without a gradient. Of K heads, logits [B, K, O], it is the mean loss.
 
     Args:
         weights: of the rows in the mean, [B]; None weighs all rows equally.
@@ -35,6 +36,7 @@ def task_losses(
         positive_weights: factor of each task's losses of positive rows, 1 unless it is binary; the
             mean is still over rows (the ``pos_weight`` of torch). () if all are 1.
     """
+    logits, labels, weights = each_head(logits, labels, weights)
     if partly_labelled:
         present = (~labels.isnan()).to(logits.dtype)  # [B, T]
         losses = _row_losses(logits, labels.nan_to_num(0.0), kinds, outputs, positive_weights)
@@ -62,13 +64,14 @@ def soft_losses(
     The cross-entropy with the teacher's probabilities, the logits of both divided by the
     ``temperature`` t and the loss multiplied by t², so that its gradient keeps its size. That of a
     regression is the squared difference of the outputs, whatever t is. A row without a target,
-    NaN, has no part in a shared mean.
+    NaN, has no part in a shared mean. Of K heads, logits [B, K, O], it is the mean loss.
     Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", arXiv 1503.02531, eq. 1.
 
     Args:
         weights, kinds, outputs: see `task_losses`.
         shared_mean: whether the mean is that of all processes which share the batch.
     """
+    logits, teacher, weights = each_head(logits, teacher, weights)
     parts = zip(split_outputs(logits, outputs), split_outputs(teacher, outputs), strict=True)
     every = kinds or (BINARY,) * len(outputs or logits[0])
     present = (~teacher[:, :1].isnan()).to(logits.dtype)  # [B, 1]

@@ -139,10 +139,10 @@ def arguments_of_data(architecture: Any, schema: Schema, train: Rows) -> dict[st
 
     ``funnel``: indices of the two tasks, such as click and conversion; ``given_click``: whether
     conversions are known after a click only; ``fields``: names of the sparse fields; ``outputs``:
-    number of logits of each task. The defaults of ``given_click`` and ``outputs`` are left out,
-    and so is ``funnel`` if the dataset has none and the model can do without.
-    Raises ParamsError if the model needs a funnel and the dataset has none, DataError if train has
-    a conversion without a click.
+    number of logits of each task; ``kinds``: of the tasks. The defaults of ``given_click``,
+    ``kinds`` and ``outputs`` are left out, and so is ``funnel`` if the dataset has none and the
+    model can do without. Raises ParamsError if the model needs a funnel and the dataset has none,
+    DataError if train has a conversion without a click.
     """
     wanted = signature(architecture).parameters
     found: dict[str, Any] = {}
@@ -153,6 +153,8 @@ def arguments_of_data(architecture: Any, schema: Schema, train: Rows) -> dict[st
         found |= {"given_click": True} if given_click else {}
     if "fields" in wanted:
         found["fields"] = schema.sparse_names
+    if "kinds" in wanted and schema.kinds:
+        found["kinds"] = schema.task_kinds
     if "outputs" in wanted and schema.outputs:
         found["outputs"] = schema.outputs
     return found

@@ -15,6 +15,7 @@ from emm.training.checkpoint import Checkpoint
 from emm.training.context import TrainingContext
 from emm.training.networks import build_network, train_networks
 from emm.training.settings import FoldSettings, OptimiserSettings, PoolSettings, TrainingSettings
+from emm.training.structures import read_structure
 
 # Writes the models and history.json to a folder.
 Train = Callable[[Path, TrainingContext, Checkpoint], None]
@@ -70,22 +71,20 @@ def single_task_job(project: Project, dataset: str, model: str) -> Job:
     recipe = complete_recipe(project, dataset)
     training = recipe.read("training", TrainingSettings)
     pool = recipe.read_part("fusion", PoolSettings)
-    key = f"pretrain.{model}"
-    architecture: Any = model_class("single_task")
-    optimiser, arguments = recipe.read_model(key, architecture, OptimiserSettings, FROM_DATA)
+    settings, arguments = read_structure(recipe, model)
 
     train = partial(
         train_networks,
         name=model,
-        architecture="single_task",
-        build=partial(build_network, architecture, arguments),
+        architecture=settings.network,
+        build=partial(build_network, model_class(settings.network), arguments),
         training=training,
-        optimiser=optimiser,
+        optimiser=settings,
         per_task=True,
         folds=FoldSettings(pool.fit_on, pool.folds) if pool.takes(model) else None,
     )
-    settings = {"training": training, "section": recipe.section(key), "pool": pool}
-    return Job(training, settings, train)
+    section = recipe.section(f"pretrain.{model}")
+    return Job(training, {"training": training, "section": section, "pool": pool}, train)
 
 
 def baseline_job(project: Project, dataset: str, model: str) -> Job:
