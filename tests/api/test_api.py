@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import emm
-from emm.core.errors import DecompositionError, ModelFileError, ParamsError
+from emm.core.errors import ModelFileError, ParamsError
 from emm.training.store import load_model
 
 FUNNEL = Path(__file__).parents[2] / "examples/funnel"
@@ -113,10 +113,19 @@ def test_models_of_several_tasks_join_no_pool(data: emm.Dataset, click: emm.Mode
         emm.fuse([click, both], data)
 
 
-def test_a_pool_needs_a_network(data: emm.Dataset) -> None:
+def test_components_need_a_network_that_is_cut(data: emm.Dataset) -> None:
     trees = emm.load(FUNNEL / "purchase.txt", data, task="purchase")
-    with pytest.raises(DecompositionError, match="no network"):
-        emm.decompose([trees], data)
+    uncut = emm.fit(data, "tabm", task="click", heads=2, layers=[4], max_epochs=1)
+    with pytest.raises(ParamsError, match="no network that is cut"):
+        emm.fuse([trees, uncut], data)
+
+
+def test_trees_and_uncut_networks_can_be_averaged(data: emm.Dataset) -> None:
+    trees = emm.load(FUNNEL / "purchase.txt", data, task="purchase")
+    uncut = emm.fit(data, "tabm", task="click", heads=2, layers=[4], max_epochs=1)
+    fused = emm.fuse([trees, uncut], data, variant="ensemble")
+    expected = torch.cat([uncut.predict(data), trees.predict(data)], dim=1)
+    torch.testing.assert_close(fused.predict(data), expected)
 
 
 def test_a_file_that_cannot_be_loaded_is_named(data: emm.Dataset, tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_settings_of_data_yaml_that_agree(copy: Copy, change: Change) -> None:
         ),
         (
             both(put("fusion", trees=["gbdt"]), put("train.emm", members=["gbdt"])),
-            "the pool has no network",
+            "and no network of its pool is cut into some",
         ),
         (
             put("pretrain.tm-2", blocks=[[16, 4]]),

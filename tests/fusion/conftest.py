@@ -13,9 +13,10 @@ from torch import nn
 
 from emm.fusion.build_pool import build_pool
 from emm.fusion.pool import Pool
-from emm.fusion.trained_models import TrainedTrees, pipeline_networks
+from emm.fusion.trained_models import TrainedTrees, TrainedWhole, pipeline_networks
 from emm.models.single_task import SingleTask
 from emm.nn.inputs import Inputs
+from emm.structures.tabm import TabM
 from emm.training.store import Description, save_model
 from emm.trees.forest import TreeEnsemble
 from emm.trees.gbdt import GradientBoosting
@@ -101,12 +102,14 @@ def make_pool(
     structures: Sequence[str] = ("narrow", "wide"),
     *,
     grown: Sequence[int] = (),
+    whole: Sequence[int] = (),
     without: Collection[str] = (),
     adapt: bool = False,
     outputs: Sequence[int] = (),
 ) -> Pool:
-    """A pool of the networks of all ``structures`` and tasks except those named in ``without``, and
-    of one tree ensemble for each task in ``grown``."""
+    """A pool of the networks of all ``structures`` and tasks except those named in ``without``, of
+    one tree ensemble for each task in ``grown``, and one network that isn't cut for each in
+    ``whole``."""
     names = [f"t{number}" for number in range(tasks)]
     folders = save_trained(folder, tasks, structures, outputs=outputs)
     networks = pipeline_networks(folders, names, SCHEMA, "seed-0")
@@ -114,8 +117,20 @@ def make_pool(
         TrainedTrees(f"trees-{n}/t{task}", task, random_trees(4 + n, n, task, outputs), "1" * 64)
         for n, task in enumerate(grown)
     ]
+    uncut = [whole_network(f"whole-{n}", task, outputs) for n, task in enumerate(whole)]
     kept = [each for each in networks if each.name not in without]
-    return build_pool(kept, trees, INPUTS, names, SCHEMA, 0, outputs=outputs, adapt=adapt)
+    return build_pool(
+        kept, trees, INPUTS, names, SCHEMA, 0, whole=uncut, outputs=outputs, adapt=adapt
+    )
+
+
+def whole_network(name: str, task: int, outputs: Sequence[int] = ()) -> TrainedWhole:
+    """A network of a task that isn't cut."""
+    several = {"outputs": [outputs[task]]} if outputs and outputs[task] > 1 else {}
+    arguments = {"heads": 2, "layers": [6], "embedding_dim": 2, **several}
+    torch.manual_seed(17 * task + len(name))
+    model = TabM(INPUTS, 1, **arguments)
+    return TrainedWhole(f"{name}/t{task}", task, model, "tabm", arguments, "2" * 64)
 
 
 def random_trees(rounds: int, seed: int, task: int, outputs: Sequence[int] = ()) -> TreeEnsemble:
@@ -125,8 +140,8 @@ def random_trees(rounds: int, seed: int, task: int, outputs: Sequence[int] = ())
 
 
 # Numbers of tasks and kinds of pools: only networks, trees for each task, unequal numbers of
-# members with trees, a task with only trees, networks without a common width, and tasks of three
-# and two classes beside one with a single logit, with and without trees.
+# members with trees, a task with only trees, networks without a common width, tasks of three and
+# two classes beside one with a single logit, with and without trees, and networks that aren't cut.
 KINDS = (
     (2, "networks"),
     (4, "networks"),
@@ -137,6 +152,8 @@ KINDS = (
     (3, "adapted"),
     (3, "classes"),
     (3, "classes of networks"),
+    (3, "whole"),
+    (3, "classes and whole"),
 )
 
 
@@ -153,6 +170,7 @@ def pool_of_kind(tasks: int, kind: str) -> Pool:
             tasks,
             structures,
             grown=grown,
+            whole=[1, 0, 1] if "whole" in kind else (),
             without=without,
             adapt=kind == "adapted",
             outputs=OUTPUTS if "classes" in kind else (),

@@ -32,6 +32,8 @@ def outputs_of(pool: Pool) -> tuple[int, ...]:
         found[network.task] = network.arguments.get("outputs", [1])[0]
     for trees in pool.members.trees:
         found[trees.task] = trees.sizes.get("outputs", 1)
+    for whole in pool.members.whole:
+        found[whole.task] = whole.arguments.get("outputs", [1])[0]
     return () if set(found) == {1} else tuple(found)
 
 
@@ -85,7 +87,7 @@ def moved(module: nn.Module, before: dict[str, Tensor]) -> list[str]:
 
 
 def of_task(pool: Pool, kind: str, task: int) -> list[int]:
-    """Numbers of the ``networks`` or ``trees`` of one task."""
+    """Numbers of the ``networks``, ``trees`` or others of one task."""
     return [n for n, member in enumerate(getattr(pool.members, kind)) if member.task == task]
 
 
@@ -109,8 +111,17 @@ def member_logits(pool: Pool, dense: Tensor, sparse: Tensor) -> list[Tensor]:
             ensemble(pool, number).decision(dense, sparse).view(len(dense), -1).to(dense.dtype)
             for number in of_task(pool, "trees", task)
         ]
+        own += [whole(pool, n, dense, sparse) for n in of_task(pool, "whole", task)]
         found.append(torch.stack(own, dim=1))
     return found
+
+
+def whole(pool: Pool, number: int, dense: Tensor, sparse: Tensor) -> Tensor:
+    """The logits [B, C] of a network that isn't cut."""
+    model = pool.members.whole[number].build(INPUTS).to(dense.dtype).eval()
+    model.load_state_dict(pool.tensors_of(f"whole.{number}"))
+    logits: Tensor = model(dense, sparse).detach()
+    return logits
 
 
 def mean_logits(pool: Pool, dense: Tensor, sparse: Tensor) -> Tensor:
@@ -119,8 +130,10 @@ def mean_logits(pool: Pool, dense: Tensor, sparse: Tensor) -> Tensor:
 
 
 def shares_of(pool: Pool, number: int) -> slice:
-    """The columns of one tree ensemble among the logits of all."""
-    counts = [each.sizes.get("outputs", 1) for each in pool.members.trees]
+    """The columns of one tree ensemble, or one network that isn't cut after them, among the logits
+    of all."""
+    outputs = outputs_of(pool) or [1] * len(pool.tasks)
+    counts = [outputs[each.task] for each in pool.members.shared]
     return slice(sum(counts[:number]), sum(counts[: number + 1]))
 
 
@@ -130,7 +143,7 @@ def plain_lift(lift: Lift, pool: Pool, found: list[Tensor], shares: Tensor) -> l
     lifted = []
     for task in range(len(pool.tasks)):
         own = [plain_adapter(lift.adapters[n], found[n]) for n in of_task(pool, "networks", task)]
-        for n in of_task(pool, "trees", task):
+        for n in of_task(pool, "shared", task):
             if isinstance(lines, nn.ModuleList):
                 own.append(plain_adapter(lines[n], shares[:, shares_of(pool, n)]))
                 continue
@@ -150,8 +163,11 @@ def plain_adapter(adapter: nn.Module, x: Tensor) -> Tensor:
 
 
 def plain_shares(pool: Pool, levels: int, dense: Tensor, sparse: Tensor) -> Tensor:
-    """Shares of the levels in the logits of the pool's trees [B, S, C]."""
+    """Shares of the levels in the logits of the pool's trees and uncut networks [B, S, C]."""
     count = len(pool.members.trees)
     found = [ensemble(pool, n).shares(dense, sparse, levels) for n in range(count)]
     shares = [own.view(len(dense), -1, levels) for own in found]
+    for number in range(len(pool.members.whole)):
+        even = whole(pool, number, dense, sparse) / levels
+        shares.append(torch.stack([even] * levels, dim=2).to(dense.dtype))
     return torch.cat(shares, dim=1) if shares else dense.new_zeros(len(dense), 0, levels)

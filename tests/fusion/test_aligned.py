@@ -86,14 +86,14 @@ def plain_paths(model: EMM, pool: Pool, x: Tensor, raw: tuple[Tensor, Tensor]) -
             own = z[:, member.task] + (0 if level.own_paths else within[:, member.task])
             back = plain_adapter(level.returns[n], own)
             u[n] = (h[n] + back if level.own_paths else back,)
-        for n, member in enumerate(pool.members.trees):
+        for n, member in enumerate(pool.members.shared):
             of_tree = shares_of(pool, n)
             trees[:, of_tree] += z[:, member.task] @ level.reading.weight[of_tree, 0].T
     logits = [tower(*u[n]) for n, tower in enumerate(model.fusion.towers)]
     return [
         torch.stack(
             [logits[n] for n in of_task(pool, "networks", task)]
-            + [trees[:, shares_of(pool, n)] for n in of_task(pool, "trees", task)],
+            + [trees[:, shares_of(pool, n)] for n in of_task(pool, "shared", task)],
             dim=1,
         )
         for task in range(tasks)

@@ -25,6 +25,7 @@ from tests.fusion.conftest import (
     pool_of_kind,
     save_boosted,
     save_trained,
+    whole_network,
 )
 from tests.fusion.entries import load
 from tests.fusion.fused import KNOBS, mean_logits, rows
@@ -158,7 +159,22 @@ def test_networks_without_a_common_layer_are_rejected(tmp_path: Path) -> None:
         make_pool(tmp_path, 2, ("narrow", "odd"))
 
 
-def test_a_pool_of_only_trees_is_an_error(tmp_path: Path) -> None:
+def test_a_pool_of_only_trees_has_one_level() -> None:
     trees = [TrainedTrees("gbdt/t0", 0, random_ensemble(3, 9, 0, INPUTS), "")]
-    with pytest.raises(DecompositionError, match=r"(?s)no network to decompose.*1 tree ensemble"):
-        build_pool([], trees, INPUTS, TASKS, SCHEMA, 0)
+    pool = build_pool([], trees, INPUTS, TASKS, SCHEMA, 0)
+    assert pool.members.levels == 1
+    assert [each.name for each in pool.members.all] == ["gbdt/t0"]
+
+
+def test_a_pool_without_members_is_an_error() -> None:
+    with pytest.raises(DecompositionError, match="the pool has no members"):
+        build_pool([], [], INPUTS, TASKS, SCHEMA, 0)
+
+
+def test_a_network_that_is_not_cut_keeps_its_weights() -> None:
+    network = whole_network("tabm", 1)
+    pool = build_pool([], [], INPUTS, TASKS, SCHEMA, 0, whole=[network])
+    state = network.model.state_dict()
+    assert pool.tensors_of("whole.0").keys() == state.keys()
+    assert all(torch.equal(pool.tensors[f"whole.0.{key}"], state[key]) for key in state)
+    assert pool.members.whole[0].architecture == "tabm"

@@ -85,7 +85,8 @@ def test_the_networks_of_an_unfrozen_paper_variant_learn(mixed: Pool) -> None:
 def test_cached_shares_without_offsets_give_the_same_logits(any_pool: Pool, variant: str) -> None:
     model = build(any_pool, variant).eval()
     dense, sparse = rows(5)
-    shares = model.trees(dense, sparse).flatten(1)  # [B, S*C]
+    both = [model.trees(dense, sparse), model.whole(dense, sparse)]
+    shares = torch.cat(both, dim=1).flatten(1)  # [B, S*C]
     cached = torch.cat([shares, torch.zeros(5, model.offsets)], dim=1)
     assert torch.equal(model(dense, sparse, cached), model(dense, sparse))
 
@@ -147,20 +148,31 @@ def without(kind: str, *tasks: int) -> Callable[[dict[str, Any]], dict[str, Any]
     ("change", "tasks", "message"),
     [
         (without("trees"), 3, "got: no model of task 3 among 7 models of 3 tasks"),
-        (without("networks", 0, 1), 2, "got: no network"),
         (
             lambda pool: without("trees", 1)(without("networks", 1)(pool)),
             1,
             r"two tasks or more.*got: 1 task\n.*write `fused: \[\]` in params.yaml",
         ),
     ],
-    ids=["a task without a member", "only trees", "one task"],
+    ids=["a task without a member", "one task"],
 )
 def test_a_pool_that_can_not_be_fused_is_an_error(
     mixed: Pool, change: Callable[[dict[str, Any]], dict[str, Any]], tasks: int, message: str
 ) -> None:
     with pytest.raises(ParamsError, match=f"(?s)EMM fuses.*{message}"):
         EMM(INPUTS, tasks, variant="paper", pool=change(mixed.describe()), **KNOBS)
+
+
+@pytest.mark.parametrize(
+    ("variant", "settings"),
+    [("paper", {}), ("aligned", {}), ("aligned", {"merge": False, "own_paths": False})],
+)
+def test_components_can_not_be_read_without_a_network_that_is_cut(
+    mixed: Pool, variant: str, settings: dict[str, Any]
+) -> None:
+    pool = without("networks", 0, 1)(mixed.describe())
+    with pytest.raises(ParamsError, match=r"no network that is cut(?s:.*)`variant: stacked`"):
+        EMM(INPUTS, 2, variant=variant, pool=pool, **{**KNOBS, **settings})
 
 
 def test_an_unknown_architecture_is_an_error(mixed: Pool) -> None:

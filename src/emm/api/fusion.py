@@ -7,30 +7,33 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from emm.api.datasets import Dataset
-from emm.api.models import NATIVE, SINGLE_TASK, Model, names_of, training_settings
+from emm.api.models import NATIVE, Model, names_of, training_settings
 from emm.config.project import split_section
 from emm.core.errors import ParamsError
 from emm.fusion.build_pool import build_pool
 from emm.fusion.cached_predictions import save_cached_predictions
-from emm.fusion.check_pool import check_networks
+from emm.fusion.check_pool import check_networks, check_whole
 from emm.fusion.emm import EMM
 from emm.fusion.fuse import NOT_SET, all_arguments
 from emm.fusion.fuse import fuse as fuse_pool
-from emm.fusion.out_of_fold import in_sample_predictions
+from emm.fusion.out_of_fold import Shared, in_sample_predictions
 from emm.fusion.pool import Pool
 from emm.fusion.settings import FusedSettings, FusionSettings
-from emm.fusion.trained_models import TOWER, TrainedNetwork, TrainedTrees
+from emm.fusion.trained_models import TOWER, TrainedNetwork, TrainedTrees, TrainedWhole
+from emm.training.structures import SINGLE_TASK, STRUCTURES
 from emm.trees.forest import TreeEnsemble
 
-Members = tuple[list[TrainedNetwork], list[TrainedTrees]]
+Members = tuple[list[TrainedNetwork], list[TrainedTrees], list[TrainedWhole]]
 
 
 @dataclass(frozen=True)
 class Components:
-    """Decomposed models: the layers of each network by level, and the trees."""
+    """Decomposed models: the layers of each network by level, the trees, and the networks that
+    aren't cut."""
 
     pool: Pool
     trees: tuple[TrainedTrees, ...]
+    whole: tuple[TrainedWhole, ...] = ()
 
     @property
     def levels(self) -> dict[str, tuple[tuple[str, ...], ...]]:
@@ -45,18 +48,19 @@ class Components:
             cut = "; ".join(f"level {n}: {part}" for n, part in enumerate(parts, start=1))
             lines.append(f"{name}: {cut}; tower: {tower}")
         lines += [f"{each.name}: trees, divided by boosting rounds" for each in self.trees]
+        lines += [f"{each.name}: a network as a whole" for each in self.whole]
         return "\n".join(lines)
 
 
 def decompose(models: Sequence[Model], dataset: Dataset, *, seed: int = 0) -> Components:
     """Cut single-task networks at the layers that all of them share (Algorithm 1).
 
-    LightGBM and XGBoost models join the pool without being cut. Raises DecompositionError if the
-    networks can't be cut in the same way, or if one predicts something else for rows of validation
-    when it is rebuilt from its components.
+    Models of LightGBM and XGBoost, and networks such as tabm, join the pool without being cut.
+    Raises DecompositionError if the networks can't be cut in the same way, or if one predicts
+    something else for rows of validation when it is rebuilt from its components.
     """
     context = dataset.context
-    networks, trees = _members(models, dataset)
+    networks, trees, whole = _members(models, dataset)
     pool = build_pool(
         networks,
         trees,
@@ -64,11 +68,13 @@ def decompose(models: Sequence[Model], dataset: Dataset, *, seed: int = 0) -> Co
         dataset.tasks,
         context.schema_sha256,
         seed,
+        whole=whole,
         outputs=context.schema.outputs,
         regressions=context.schema.regressions,
     )
     check_networks(pool, networks, context, {})
-    return Components(pool, tuple(trees))
+    check_whole(pool, whole, context)
+    return Components(pool, tuple(trees), tuple(whole))
 
 
 def fuse(models: Sequence[Model], dataset: Dataset, *, seed: int = 0, **settings: Any) -> Model:
@@ -79,7 +85,8 @@ def fuse(models: Sequence[Model], dataset: Dataset, *, seed: int = 0, **settings
     out-of-fold`` avoids that.
 
     Args:
-        models: at least one per task, and at least one network.
+        models: at least one per task. What reads components, as the variants ``aligned`` and
+            ``paper`` do, needs a network of ``single_task`` among them.
         dataset: the data on which to learn, encoded as for the models.
         seed: of all random draws.
         settings: arguments of `EMM`, such as variant, of `FusedSettings` and `TrainingSettings`.
@@ -91,10 +98,10 @@ def fuse(models: Sequence[Model], dataset: Dataset, *, seed: int = 0, **settings
     fused, arguments = split_section(rest, EMM, "", FusedSettings, NOT_SET, "fuse")
     pool = components.pool.select(fused.members)
     with TemporaryDirectory() as folder:
-        levels = len(pool.members.networks[0].levels)
+        shared: list[Shared] = [*components.trees, *components.whole]
         rows = {"train": context.train, "validation": context.validation}
         predictions = {
-            name: in_sample_predictions(components.trees, levels, each)
+            name: in_sample_predictions(shared, pool.members.levels, each)
             for name, each in rows.items()
         }
         save_cached_predictions(Path(folder), predictions)
@@ -115,12 +122,16 @@ def fuse(models: Sequence[Model], dataset: Dataset, *, seed: int = 0, **settings
 
 def _members(models: Sequence[Model], dataset: Dataset) -> Members:
     """The models as members of a pool."""
-    networks, trees = [], []
+    networks, trees, whole = [], [], []
     for name, model in zip(names_of(models), models, strict=True):
         about, number = model.description, dataset.task_number(model.tasks[0])
         if about.architecture == SINGLE_TASK:
             networks.append(
                 TrainedNetwork(name, number, model.network, SINGLE_TASK, about.arguments, TOWER, "")
+            )
+        elif about.architecture in STRUCTURES:
+            whole.append(
+                TrainedWhole(name, number, model.network, about.architecture, about.arguments, "")
             )
         elif about.architecture == NATIVE and isinstance(model.network, TreeEnsemble):
             trees.append(TrainedTrees(name, number, model.network, ""))
@@ -128,7 +139,7 @@ def _members(models: Sequence[Model], dataset: Dataset) -> Members:
             raise ParamsError(
                 f"{name} is a model of several tasks",
                 got=about.architecture,
-                expected=f"{SINGLE_TASK}, or a LightGBM or XGBoost file",
+                expected=f"{', '.join(STRUCTURES)}, or a LightGBM or XGBoost file",
                 next_step="fuse models of one task each",
             )
-    return networks, trees
+    return networks, trees, whole

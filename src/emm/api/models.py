@@ -27,9 +27,9 @@ from emm.training.fit import predict
 from emm.training.networks import build_network, fresh_network
 from emm.training.settings import OptimiserSettings, TrainingSettings
 from emm.training.store import Description, load_model, save_model
+from emm.training.structures import SINGLE_TASK, STRUCTURES
 from emm.trees.native.load import load_native_trees
 
-SINGLE_TASK = "single_task"
 NATIVE = "native"
 """Architecture of a model from a file of LightGBM or XGBoost, which can't be saved as a folder."""
 
@@ -115,7 +115,7 @@ def fit(
 
 
 def _check_task(dataset: Dataset, model: str, task: str | None) -> None:
-    if (model == SINGLE_TASK) is (task is None):
+    if (model in STRUCTURES) is (task is None):
         raise ParamsError(
             f"{model} needs {'a task' if task is None else 'no task'}",
             got=f"task={task!r}",

@@ -20,6 +20,7 @@ JOINS = {  # by `join` of what the stages have written
     "cut": "layers",
     "torch": "torch",
     "rounds": "rounds",
+    "whole": "whole",
     "opaque": "opaque",
 }
 CAPTION = "AUC: on validation; checked: largest difference from the model's own predictions"

@@ -48,7 +48,7 @@ class Network(nn.Module):
         rest = others[self.bags :]
         if self.shares:
             shares, *scored = rest
-            rest = [torch.cat([shares, _no_offsets(dense, self.model), *scored], dim=1)]
+            rest = [torch.cat([shares, *_whole(dense, sparse, self.model), *scored], dim=1)]
         logits: Tensor = self.model(dense, sparse, *rest)
         return [logits, *self.reads]
 
@@ -58,8 +58,10 @@ def output_names(network: Network) -> list[str]:
     return ["logits", *(f"read_{task}" for task in network.corrected)]
 
 
-def _no_offsets(dense: Tensor, model: Any) -> Tensor:
-    return dense.new_zeros(dense.shape[0], model.offsets)
+def _whole(dense: Tensor, sparse: Tensor, model: Any) -> tuple[Tensor, Tensor]:
+    """The shares of the levels in the logits of whole networks [B, S*C], and no offsets."""
+    shares: Tensor = model.whole(dense, sparse)
+    return shares.flatten(1), dense.new_zeros(dense.shape[0], model.offsets)
 
 
 def exported(network: Network, inputs: Inputs, names: Sequence[str], widths: Sequence[int]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from emm.config.binding import bind
 from emm.core.errors import ModelFileError
 from emm.fusion.member_facts import MemberFacts
-from emm.fusion.members import Members, NetworkMember, TreeMember
+from emm.fusion.members import Members, NetworkMember, TreeMember, WholeMember
 from emm.report.markdown import NOTHING, code, markdown_table
 from emm.training.store import Description
 
@@ -100,6 +100,8 @@ def arguments_text(description: Description) -> str:
 def _kind(member: Any) -> str:
     if isinstance(member, NetworkMember):
         return f"network, {member.architecture}"
+    if isinstance(member, WholeMember):
+        return f"network as a whole, {member.architecture}"
     return "boosted trees" if isinstance(member, TreeMember) else "opaque"
 
 

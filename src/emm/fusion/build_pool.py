@@ -12,10 +12,17 @@ from emm.fusion.members import (
     NetworkMember,
     OpaqueMember,
     TreeMember,
+    WholeMember,
 )
 from emm.fusion.pool import Pool
 from emm.fusion.towers import Parts, parts_of, require_outputs
-from emm.fusion.trained_models import POOL, OpaqueModel, TrainedNetwork, TrainedTrees
+from emm.fusion.trained_models import (
+    POOL,
+    OpaqueModel,
+    TrainedNetwork,
+    TrainedTrees,
+    TrainedWhole,
+)
 from emm.nn.inputs import Inputs
 
 
@@ -28,20 +35,20 @@ def build_pool(
     seed: int,
     *,
     opaque: Sequence[OpaqueModel] = (),
+    whole: Sequence[TrainedWhole] = (),
     outputs: Sequence[int] = (),
     regressions: Collection[str] = (),
     adapt: bool = False,
 ) -> Pool:
     """Decompose all networks (Algorithm 1), and collect the components and the other members.
 
-    ``outputs``: number of logits of each task, () if all have one; ``adapt``: cut at layers of the
-    same type even if their widths differ; the fused model then learns adapters. Raises
-    DecompositionError if there is no network, if two members have the same name, if a model
-    doesn't have the outputs of its task, or if the networks can't be cut in the same way.
+    ``whole``: networks that aren't cut; ``outputs``: number of logits of each task, () if all have
+    one; ``adapt``: cut at layers of the same type even if their widths differ; the fused model then
+    learns adapters. Raises DecompositionError if there is no member, if two members have the same
+    name, if a model doesn't have the outputs of its task, or if the networks can't be cut in the
+    same way.
     """
-    _require_names([*networks, *trees, *opaque])
-    if not networks:
-        raise _no_network(len(trees), len(opaque))
+    _require_names([*networks, *trees, *whole, *opaque])
     parts = parts_by_name(networks, inputs, tasks, outputs, regressions)
     found = {name: own.tower[-1].structure.output for name, own in parts.items()}
     found |= {each.name: (each.model.outputs,) for each in trees}
@@ -51,11 +58,14 @@ def build_pool(
     # The front, which embeds the raw features, stays with the first component even if all models
     # have the same front: the paper's x is its output.
     trunks = {name: own.trunk[1:] for name, own in parts.items()}
-    cuts = cut_at_common_layers(trunks, adapt=adapt)
+    cuts = cut_at_common_layers(trunks, adapt=adapt) if trunks else {}
     members = Members(
         tuple(_member(each, parts[each.name], cuts[each.name]) for each in networks),
         tuple(TreeMember(x.name, x.task, x.model.sizes(), x.source_sha256) for x in trees),
         tuple(OpaqueMember(x.name, x.task, x.source_sha256) for x in opaque),
+        tuple(
+            WholeMember(x.name, x.task, x.architecture, x.arguments, x.source_sha256) for x in whole
+        ),
     )
     modules = nn.ModuleDict(
         {
@@ -64,6 +74,7 @@ def build_pool(
                 for each, member in zip(networks, members.networks, strict=True)
             ),
             "trees": nn.ModuleList(each.model for each in trees),
+            "whole": nn.ModuleList(each.model for each in whole),
         }
     )
     return Pool(members, modules.state_dict(), tuple(tasks), schema_sha256, seed)
@@ -92,19 +103,18 @@ def _outputs_of(model: TrainedNetwork | TrainedTrees, outputs: Sequence[int]) ->
     return outputs[model.task] if outputs else 1
 
 
-def _no_network(trees: int, opaque: int) -> DecompositionError:
-    return DecompositionError(
-        "the pool has no network to decompose",
-        where=POOL,
-        got=f"{trees} tree ensembles, {opaque} opaque members",
-        expected="at least one network, whose components define the levels",
-        next_step="name one in `trained` or in fusion.pool",
-    )
-
-
-def _require_names(members: Sequence[TrainedNetwork | TrainedTrees | OpaqueModel]) -> None:
-    """Members are known by their names."""
+def _require_names(
+    members: Sequence[TrainedNetwork | TrainedTrees | TrainedWhole | OpaqueModel],
+) -> None:
+    """There are members, which are known by their names."""
     names = [member.name for member in members]
+    if not names:
+        raise DecompositionError(
+            "the pool has no members",
+            where=POOL,
+            expected="at least one model for each task",
+            next_step="name one in `trained`, `fusion.trees` or `fusion.pool`",
+        )
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
         raise DecompositionError(

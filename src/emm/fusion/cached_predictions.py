@@ -18,8 +18,9 @@ from emm.training.store import load_weights
 CACHED_PREDICTIONS = "given.safetensors"
 OUT_OF_FOLD = "out-of-fold"
 
-# By the name of a member: for a tree ensemble, [N, C] the shares of its levels in the logit, one
-# logit after another; for a network, an offset to each of its logits, [N, 1] for a single one.
+# By the name of a member: for a tree ensemble and a whole network, [N, C] the shares of the levels
+# in the logit, one logit after another; for a network that is cut, an offset to each of its logits,
+# [N, 1] for a single one.
 Predictions = dict[str, Tensor]
 
 
@@ -44,8 +45,8 @@ def load_cached_predictions(
     """
     path = folder / CACHED_PREDICTIONS
     tensors = load_weights(path)
-    trees = [f"{split}/{member.name}" for member in members.trees]
-    missing = [key for key in trees if key not in tensors]
+    shares = [f"{split}/{member.name}" for member in members.shared]
+    missing = [key for key in shares if key not in tensors]
     if missing:
         raise ModelFileError(
             f"{path} lacks {missing[0]}", where=path, next_step="dvc repro --force decompose"
@@ -74,4 +75,4 @@ def cached_columns(
         else torch.zeros(rows, outputs[member.task] if outputs else 1)
         for member in members.networks
     ]
-    return torch.cat([*(predictions[member.name] for member in members.trees), *offsets], dim=1)
+    return torch.cat([*(predictions[member.name] for member in members.shared), *offsets], dim=1)

@@ -13,11 +13,12 @@ from emm.fusion.recomposition import (
     Rebuilt,
     require_same,
     require_scores,
+    require_whole,
     rows_at,
     sample,
 )
 from emm.fusion.towers import parts_of
-from emm.fusion.trained_models import TrainedNetwork
+from emm.fusion.trained_models import TrainedNetwork, TrainedWhole
 from emm.nn.bags import attach_bags
 from emm.outside.settings import TOLERANCE, OutsideModel
 from emm.training.context import TrainingContext
@@ -63,6 +64,21 @@ def check_networks(
         )
         attach_bags(network.model, context.bags)  # tracing takes them off
         require_same(rebuilt, rows, context.inputs)
+        network.model.to(before)
+
+
+def check_whole(pool: Pool, networks: Sequence[TrainedWhole], context: TrainingContext) -> None:
+    """The same for networks that aren't cut. Raises DecompositionError, see `require_whole`."""
+    rows = rows_at(context.validation, sample(len(context.validation)))
+    for number, (network, member) in enumerate(zip(networks, pool.members.whole, strict=True)):
+        with torch.random.fork_rng(devices=[]):
+            rebuilt = member.build(context.inputs)
+        rebuilt.load_state_dict(pool.tensors_of(f"whole.{number}"))
+        before = device_of(network.model)
+        for model in (network.model, rebuilt):
+            attach_bags(model.to(context.device), context.bags)
+        outputs = context.schema.outputs[member.task] if context.schema.outputs else 1
+        require_whole(network.name, network.model, rebuilt, rows, outputs)
         network.model.to(before)
 
 

@@ -9,10 +9,10 @@ from torch import nn
 from emm.core.progress import progress, say
 from emm.fusion.build_pool import build_pool
 from emm.fusion.cached_predictions import OUT_OF_FOLD, save_cached_predictions
-from emm.fusion.check_pool import check_networks
+from emm.fusion.check_pool import check_networks, check_whole
 from emm.fusion.describe_pool import describe_members
 from emm.fusion.member_facts import save_facts, warnings_of
-from emm.fusion.out_of_fold import in_sample_predictions, out_of_fold_predictions
+from emm.fusion.out_of_fold import Shared, in_sample_predictions, out_of_fold_predictions
 from emm.fusion.outside_models import OutsideMembers, outside_models, stored_join
 from emm.fusion.pool import Pool, save_pool
 from emm.fusion.scored import FOLDER, copy_scores, original_outputs
@@ -20,8 +20,10 @@ from emm.fusion.settings import FusionSettings
 from emm.fusion.trained_models import (
     TrainedNetwork,
     TrainedTrees,
+    TrainedWhole,
     pipeline_networks,
     pipeline_trees,
+    pipeline_whole,
 )
 from emm.fusion.unlike import join_by_layers, why_unlike
 from emm.nn.bags import attach_bags
@@ -38,6 +40,7 @@ class _Models:
 
     networks: list[TrainedNetwork]
     trees: list[TrainedTrees]
+    whole: list[TrainedWhole]
     outside: OutsideMembers = field(default_factory=OutsideMembers)
 
     @property
@@ -47,6 +50,16 @@ class _Models:
     @property
     def all_trees(self) -> list[TrainedTrees]:
         return [*self.trees, *self.outside.trees]
+
+    @property
+    def shared(self) -> list[Shared]:
+        """Those that enter by the shares of the levels in their logits."""
+        return [*self.all_trees, *self.whole]
+
+    @property
+    def all_modules(self) -> dict[str, nn.Module]:
+        """The modules of all members that have one, by name."""
+        return {each.name: each.model for each in (*self.all_networks, *self.shared)}
 
 
 def decompose(
@@ -80,10 +93,11 @@ def decompose(
                 report(number, "decomposed before")
                 continue
             own = _load(context, networks, trees, f"seed-{seed}")
-            models = _Models(own.networks, own.trees, outside)
+            models = _Models(own.networks, own.trees, own.whole, outside)
             pool = _write_pool(folder, context, models, fusion, seed)
             scored = original_outputs(scores, pool.members, context)
             check_networks(pool, models.all_networks, context, scored, fusion.pool)
+            check_whole(pool, models.whole, context)
             _attach_bags(context, own)
             if fusion.pool:
                 _write_facts(folder, context, pool, models, fusion, scores)
@@ -94,9 +108,7 @@ def decompose(
             ]
             _write_predictions(folder, context, models, folds, pool)
             place.write_folder(folder)
-            others = f", {len(outside.opaque)} opaque members" if outside.opaque else ""
-            count = f"{len(models.all_networks)} networks, {len(models.all_trees)} tree ensembles"
-            report(number, count + others)
+            report(number, _counts(models))
 
 
 def _load(context: TrainingContext, networks: Folders, trees: Folders, run: str) -> _Models:
@@ -105,7 +117,17 @@ def _load(context: TrainingContext, networks: Folders, trees: Folders, run: str)
     return _Models(
         pipeline_networks(networks, tasks, identity, run),
         pipeline_trees(trees, tasks, identity, run),
+        pipeline_whole(networks, tasks, identity, run),
     )
+
+
+def _counts(models: _Models) -> str:
+    """The members by kind, in words."""
+    found = f"{len(models.all_networks)} networks, {len(models.all_trees)} tree ensembles"
+    if models.whole:
+        found += f", {len(models.whole)} whole networks"
+    opaque = models.outside.opaque
+    return found + (f", {len(opaque)} opaque members" if opaque else "")
 
 
 def _joined(
@@ -138,6 +160,7 @@ def _write_pool(
         context.schema_sha256,
         seed,
         opaque=models.outside.opaque,
+        whole=models.whole,
         outputs=context.schema.outputs,
         regressions=context.schema.regressions,
         adapt=fusion.adapter is not None,
@@ -155,9 +178,7 @@ def _write_facts(
     scores: Path,
 ) -> None:
     """Save and print what is known about the members; warn of what is suspicious."""
-    modules: dict[str, nn.Module] = {each.name: each.model for each in models.all_networks}
-    modules |= {each.name: each.model for each in models.all_trees}
-    facts = describe_members(pool, modules, context, fusion.pool, scores)
+    facts = describe_members(pool, models.all_modules, context, fusion.pool, scores)
     save_facts(folder, facts)
     for fact in facts:
         say(f"seed {pool.seed}: {fact}")
@@ -166,8 +187,8 @@ def _write_facts(
 
 
 def _attach_bags(context: TrainingContext, models: _Models) -> None:
-    for each in models.networks:
-        attach_bags(each.model, context.bags)
+    for model in [each.model for each in models.networks] + [each.model for each in models.whole]:
+        attach_bags(model, context.bags)
 
 
 def _write_predictions(
@@ -177,16 +198,16 @@ def _write_predictions(
 
     The scores of outside members are kept apart.
     """
-    trees, levels = models.all_trees, len(pool.members.networks[0].levels)
-    train = in_sample_predictions(trees, levels, context.train)
+    levels = pool.members.levels
+    train = in_sample_predictions(models.shared, levels, context.train)
     splits = {
         "train": train,
-        "validation": in_sample_predictions(trees, levels, context.validation),
+        "validation": in_sample_predictions(models.shared, levels, context.validation),
     }
     for fold in folds:
         _attach_bags(context, fold)
     if folds:
-        pairs = [(fold.networks, fold.trees) for fold in folds]
+        pairs = [(fold.networks, fold.shared) for fold in folds]
         unseen = out_of_fold_predictions(models.networks, pairs, levels, context.train, pool.seed)
         splits |= {OUT_OF_FOLD: train | unseen} if unseen else {}
     save_cached_predictions(folder, splits)

@@ -7,7 +7,7 @@ from torch import nn
 
 from emm.fusion.layers import device_of
 from emm.fusion.member_facts import Joined, MemberFacts, metric_of, quality
-from emm.fusion.members import NetworkMember, OpaqueMember, TreeMember
+from emm.fusion.members import Member, NetworkMember, OpaqueMember, TreeMember, WholeMember
 from emm.fusion.outside_models import read_stored
 from emm.fusion.pool import Pool
 from emm.nn.bags import attach_bags
@@ -51,12 +51,17 @@ def describe_members(
     return facts
 
 
-_OWN = {NetworkMember: "network", TreeMember: "trees"}
-_JOINS: Mapping[type, Joined] = {NetworkMember: "cut", TreeMember: "rounds", OpaqueMember: "opaque"}
+_OWN = {NetworkMember: "network", WholeMember: "network", TreeMember: "trees"}
+_JOINS: Mapping[type, Joined] = {
+    NetworkMember: "cut",
+    TreeMember: "rounds",
+    WholeMember: "whole",
+    OpaqueMember: "opaque",
+}
 
 
 def _quality(
-    member: NetworkMember | TreeMember | OpaqueMember,
+    member: Member,
     models: Mapping[str, nn.Module],
     context: TrainingContext,
     stored: MemberDescription | None,

@@ -10,11 +10,11 @@ from emm.config.binding import Count, Share, bind
 from emm.core.errors import ModelFileError, ParamsError
 from emm.fusion.aligned import AlignedFusion, Alignment
 from emm.fusion.ensemble import Ensemble
-from emm.fusion.frozen_modules import Networks, Trees
+from emm.fusion.frozen_modules import Networks, Trees, WholeNetworks, even_shares
 from emm.fusion.layout import Layout
 from emm.fusion.members import Members
 from emm.fusion.paper import PaperFusion
-from emm.fusion.settings import PROJECTIONS, Projections, Variant
+from emm.fusion.settings import PROJECTIONS, Projections, Variant, reads_components
 from emm.fusion.stacking.module import Columns, StackedFusion, StackShape
 from emm.nn.embedding import FeatureFront
 from emm.nn.inputs import Inputs
@@ -28,7 +28,7 @@ class EMM(nn.Module):
     ``pool``: a description of the trained models (`Members`). Their components stay frozen, in eval
     mode, and read the features through their own embeddings. What can't be computed here comes with
     the rows: the logits of opaque members, and the first hidden vectors of networks whose front
-    isn't a torch module.
+    isn't a torch module. A pool without networks that are cut suffices if only logits are combined.
 
     ``variant``: ``paper`` feeds each component the fused output of its task (Algorithm 2,
     arXiv 2504.09812) and has new towers with the hidden widths ``tower``. ``aligned`` starts as the
@@ -41,8 +41,8 @@ class EMM(nn.Module):
     tasks exchange nothing. ``own_paths``, ``zero_merge``, ``uniform_gates``, ``constant_gates``:
     see `Alignment`. ``projections``: Q, K and V of the merges, see `MultiTaskMerge`; by default
     those of the variant (`PROJECTIONS`). ``outputs``: number of logits of each task; () if each has
-    one. Raises ParamsError unless there are at least two tasks, a trained model for each, and a
-    network among them.
+    one. Raises ParamsError unless there are at least two tasks, a trained model for each and, for
+    components that are fused, a network that is cut into some.
     """
 
     def __init__(
@@ -68,7 +68,8 @@ class EMM(nn.Module):
         super().__init__()
         members = _members(pool)
         layout = members.layout(tasks, outputs)
-        _require_fusible(layout)
+        components = reads_components(variant, merge=merge, own_paths=own_paths)
+        _require_fusible(layout, components=components)
         self.offsets = sum(layout.network_outputs)
         self.scored, self.opaque = layout.scored, sum(layout.scored[: layout.opaque])
         self.entries = layout.entries or (0,) * len(members.networks)
@@ -77,7 +78,9 @@ class EMM(nn.Module):
         trees = [TreeEnsemble(inputs, **member.sizes) for member in members.trees]
         _require_outputs(trees, layout)
         self.networks = Networks([model.levels for model in models])
-        self.trees = Trees(trees, len(layout.level_widths))
+        self.trees = Trees(trees, layout.levels)
+        whole = [member.build(inputs) for member in members.whole]
+        self.whole = WholeNetworks(whole, layout.levels)
         front = FeatureFront(inputs, embedding_dim, dense_encoding)
         self.front: FeatureFront | Columns | None = front
         towers = [model.tower for model in models]
@@ -109,9 +112,10 @@ class EMM(nn.Module):
 
         ``cached`` [B, S*C + N + P]: the cached predictions of the pool's members
         (`emm.fusion.cached_predictions`), which are the shares of the C levels in the S logits of
-        the trees, offsets to the N logits of the networks, and P scored columns (`Layout.scored`).
-        With the scored columns only, [B, P], or with nothing if there are none, the trees are
-        evaluated here. Raises ModelFileError if scored columns are missing.
+        trees and whole networks, offsets to the N logits of the networks that are cut, and P scored
+        columns (`Layout.scored`). With the scored columns only, [B, P], or with nothing if there
+        are none, trees and whole networks are evaluated here. Raises ModelFileError if scored
+        columns are missing.
         """
         x, starts, components, shares, offsets = self.prepared(dense, sparse, cached)
         logits: Tensor = self.fusion(x, starts, components, shares, offsets)
@@ -126,7 +130,7 @@ class EMM(nn.Module):
         if scored and (cached is None or cached.shape[1] < scored):
             raise self._lacks_scores()
         if cached is None or cached.shape[1] == scored:
-            shares = self.trees(dense, sparse)  # [B, S, C]
+            shares = torch.cat([self.trees(dense, sparse), self.whole(dense, sparse)], dim=1)
             offsets = dense.new_zeros(dense.shape[0], self.offsets)
         else:
             sizes = [cached.shape[1] - self.offsets - scored, self.offsets, scored]
@@ -143,10 +147,9 @@ class EMM(nn.Module):
     ) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
         """scored [B, P] -> ``shares`` with those of opaque members, each level having an equal one,
         and ``starts`` with the scored inputs."""
-        levels = self.trees.levels
         sizes = [self.opaque, *(width for width in self.entries if width)]
         opaque, *inputs = torch.split(scored, sizes, dim=1)
-        even = (opaque / levels).unsqueeze(2).expand(-1, -1, levels)  # [B, S of opaque, C]
+        even = even_shares(opaque, self.trees.levels)  # [B, S of opaque, C]
         entered = iter(inputs)
         replaced = [
             (next(entered),) if width else start
@@ -180,7 +183,7 @@ def _members(pool: Mapping[str, Any]) -> Members:
     return members
 
 
-def _require_fusible(layout: Layout) -> None:
+def _require_fusible(layout: Layout, *, components: bool) -> None:
     tasks = len(layout.counts)
     if tasks < 2:
         raise ParamsError(
@@ -192,14 +195,24 @@ def _require_fusible(layout: Layout) -> None:
             "or add a task in conf/<dataset>/data.yaml",
         )
     empty = [str(task + 1) for task, count in enumerate(layout.counts) if not count]
-    if empty or not layout.widths:
-        lacking = "no network" if not layout.widths else f"no model of task {', '.join(empty)}"
+    if empty:
         raise ParamsError(
-            "EMM fuses trained models of every task, with a network among them",
-            got=f"{lacking} among {sum(layout.counts)} models of {tasks} tasks",
-            expected="at least one model of each task, and one network",
-            next_step="name a network in `trained` of params.yaml, and more `members` in the "
-            "fused model's section, or leave `members` out",
+            "EMM fuses trained models of every task",
+            got=f"no model of task {', '.join(empty)} among {sum(layout.counts)} models of "
+            f"{tasks} tasks",
+            expected="at least one model of each task",
+            next_step="name more models in `trained` of params.yaml or `members` of the fused "
+            "model's section, or leave `members` out",
+        )
+    if components and not layout.widths:
+        raise ParamsError(
+            "this fused model reads components, and the pool has no network that is cut into some",
+            got=f"{sum(layout.counts)} models of which only the logits are used",
+            expected="at least one network of `network: single_task`, whose components define the "
+            "levels",
+            next_step="train one: `trained` in params.yaml; or write `variant: stacked` or "
+            "`variant: ensemble` in the fused model's section, or `merge: false` in one of "
+            "`variant: aligned`",
         )
 
 

@@ -15,14 +15,14 @@ from emm.data.tables.folds import folds_of
 from emm.data.tables.rows import Rows, RowTensors
 from emm.data.tables.soft_targets import with_soft_targets
 from emm.fusion.cached_predictions import cached_columns
-from emm.fusion.out_of_fold import out_of_fold_predictions
+from emm.fusion.out_of_fold import Shared, out_of_fold_predictions
 from emm.fusion.settings import FusionSettings
 from emm.fusion.teacher import Teacher
 from emm.fusion.trained_models import (
     TrainedNetwork,
-    TrainedTrees,
     pipeline_networks,
     pipeline_trees,
+    pipeline_whole,
 )
 from emm.nn.bags import attach_bags
 from emm.training.context import TrainingContext
@@ -76,17 +76,20 @@ def _labelled_by(
     pool, outputs = teacher.pool, context.schema.outputs
     names = {member.name for member in pool.members.all}
 
-    def load(run: str) -> tuple[list[TrainedNetwork], list[TrainedTrees]]:
+    def load(run: str) -> tuple[list[TrainedNetwork], list[Shared]]:
         tasks, identity = context.schema.tasks, context.schema_sha256
         networks = pipeline_networks(teacher.files.networks, tasks, identity, run)
         trees = pipeline_trees(teacher.files.trees, tasks, identity, run)
-        for each in networks:
-            attach_bags(each.model, context.bags)
-        return [x for x in networks if x.name in names], [x for x in trees if x.name in names]
+        whole = pipeline_whole(teacher.files.networks, tasks, identity, run)
+        for model in [each.model for each in networks] + [each.model for each in whole]:
+            attach_bags(model, context.bags)
+        every: list[Shared] = [*trees, *whole]
+        shared = [x for x in every if x.name in names]
+        return [x for x in networks if x.name in names], shared
 
     main = f"seed-{pool.seed}"
     runs = [load("/".join((main, *run.names))) for run in fold_runs(fusion) if not run.main]
-    levels = len(pool.members.networks[0].levels)
+    levels = pool.members.levels
     found = out_of_fold_predictions(load(main)[0], runs, levels, rows, pool.seed)
     columns = cached_columns(pool.members, found, len(rows), outputs)
     return predict(teacher.model, rows.with_cached_predictions(columns)).clone()

@@ -1,4 +1,4 @@
-"""The trained models inside a fused model: frozen networks, and trees."""
+"""The trained models inside a fused model: frozen networks, in parts or whole, and trees."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -44,6 +44,27 @@ class Networks(nn.Module):
         levels: Any = self.members[member]
         output: Tensor = levels[level](*inputs)
         return output
+
+
+class WholeNetworks(nn.Module):
+    """Networks that aren't cut, of which each level has an equal share; they stay frozen."""
+
+    def __init__(self, members: Sequence[nn.Module], levels: int) -> None:
+        super().__init__()
+        self.members = FreezableList(members).freeze()
+        self.levels = levels
+
+    def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
+        """The share of each level in the logits: dense [B, D], sparse [B, F] -> [B, S, C]; see
+        `Trees`."""
+        logits = [member(dense, sparse) for member in self.members]
+        every = torch.cat([dense.new_zeros(dense.shape[0], 0), *logits], dim=1)  # [B, S]
+        return even_shares(every, self.levels)
+
+
+def even_shares(logits: Tensor, levels: int) -> Tensor:
+    """Logits in as many equal parts as there are levels: [B, S] -> [B, S, C]."""
+    return (logits / levels).unsqueeze(2).expand(-1, -1, levels)
 
 
 class Trees(nn.Module):

@@ -18,8 +18,8 @@ class Layout:
     have one.
 
     ``trees`` stands for all members that enter by the shares of the levels in their logits: tree
-    ensembles and, numbered after them, opaque members. The members of a task always come in this
-    order: its networks, its trees, its opaque members.
+    ensembles and, numbered after them, whole networks and opaque members. The members of a task
+    always come in this order: its networks, its trees, its whole networks, its opaque members.
 
     ``opaque``: number of opaque members; ``entries``: for each network, the width of the scored
     input that it starts from, 0 if it reads the features; () if all do.
@@ -41,6 +41,11 @@ class Layout:
     def level_widths(self) -> list[int]:
         """H of each level: the width of its widest component, to which others are adapted."""
         return [max(level) for level in zip(*self.widths, strict=True)]
+
+    @property
+    def levels(self) -> int:
+        """Number of levels; 1 without a network that is cut."""
+        return len(self.level_widths) or 1
 
     @property
     def task_of_network(self) -> list[int]:

@@ -20,7 +20,7 @@ from emm.training.fit import predict
 MEMBERS = "members.json"
 FORMAT = 1
 
-Joined = Literal["cut", "rounds", "opaque"]
+Joined = Literal["cut", "rounds", "whole", "opaque"]
 
 CHANCE = 0.01
 """An AUC this close to .5 is no better than chance."""
@@ -34,7 +34,7 @@ class MemberFacts:
 
     Attributes:
         kind: of its file, or ``network`` or ``trees`` of the pipeline's own.
-        join: ``cut`` into levels, by ``rounds`` of boosting, or ``opaque``.
+        join: ``cut`` into levels, by ``rounds`` of boosting, as a ``whole``, or ``opaque``.
         outside: whether it was trained elsewhere.
         checked: the comparison with the original's predictions; None without one.
         metric: ``auc`` (of classes the mean of one-vs-rest), or ``r2`` of a regression.
@@ -70,7 +70,12 @@ class MemberFacts:
         return "; ".join(parts)
 
 
-_JOINS = {"cut": "cut into components", "rounds": "divided by rounds", "opaque": "opaque"}
+_JOINS = {
+    "cut": "cut into components",
+    "rounds": "divided by rounds",
+    "whole": "as a whole",
+    "opaque": "opaque",
+}
 
 
 def warnings_of(member: MemberFacts) -> Iterator[str]:

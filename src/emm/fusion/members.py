@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from emm.config.binding import bind_keywords
 from emm.core.errors import ModelFileError
 from emm.fusion.layers import Component
 from emm.fusion.layout import Layout
@@ -54,11 +55,37 @@ class NetworkMember:
             return DecomposedNetwork(load_factory(self.arguments[FACTORY])(inputs), self)
         if self.architecture == ONNX:
             return DecomposedNetwork(OnnxLayers(self.arguments.get("description", {})), self)
-        if self.architecture not in MODELS:
-            known = f"one of {', '.join(MODELS)}"
-            raise _refused(self.name, "has an unknown architecture", self.architecture, known)
-        model_type: Any = model_class(self.architecture)
-        return DecomposedNetwork(model_type(inputs, 1, **self.arguments), self)
+        return DecomposedNetwork(_network_of(self, inputs), self)
+
+
+@dataclass(frozen=True)
+class WholeMember:
+    """A network of the pool that isn't cut: only its logits are used. ``task``: the number of its
+    task; ``architecture`` and ``arguments`` rebuild it."""
+
+    name: str
+    task: int
+    architecture: str
+    arguments: Mapping[str, Any]
+    source_sha256: str
+
+    def build(self, inputs: Inputs) -> nn.Module:
+        """Build it with fresh weights. Raises ModelFileError."""
+        return _network_of(self, inputs)
+
+
+def _network_of(member: NetworkMember | WholeMember, inputs: Inputs) -> nn.Module:
+    """The network of an architecture of `MODELS`, with fresh weights."""
+    if member.architecture not in MODELS:
+        known = f"one of {', '.join(MODELS)}"
+        raise _refused(member.name, "has an unknown architecture", member.architecture, known)
+    model_type: Any = model_class(member.architecture)
+    errors: list[str] = []
+    bind_keywords(model_type, member.arguments, "arguments", errors)
+    if errors:
+        raise _refused(member.name, "has unusable arguments", "; ".join(errors), "other ones")
+    network: nn.Module = model_type(inputs, 1, **member.arguments)
+    return network
 
 
 def _refused(name: str, what: str, got: object, expected: str) -> ModelFileError:
@@ -110,17 +137,29 @@ class OpaqueMember:
 
 @dataclass(frozen=True)
 class Members:
-    """The members of a pool: networks; tree ensembles, which are divided by boosting rounds; and
-    opaque members, whose logits are divided evenly."""
+    """The members of a pool: networks that are cut into components; tree ensembles, which are
+    divided by boosting rounds; whole networks and opaque members, whose logits are divided
+    evenly."""
 
     networks: tuple[NetworkMember, ...]
     trees: tuple[TreeMember, ...]
     opaque: tuple[OpaqueMember, ...] = ()
+    whole: tuple[WholeMember, ...] = ()
 
     @property
-    def all(self) -> tuple["NetworkMember | TreeMember | OpaqueMember", ...]:
-        """Networks, trees and opaque members."""
-        return (*self.networks, *self.trees, *self.opaque)
+    def all(self) -> tuple["Member", ...]:
+        """All members: networks, trees, whole networks and opaque members."""
+        return (*self.networks, *self.shared, *self.opaque)
+
+    @property
+    def shared(self) -> tuple["TreeMember | WholeMember", ...]:
+        """Those whose shares of the levels a fused model computes itself."""
+        return (*self.trees, *self.whole)
+
+    @property
+    def levels(self) -> int:
+        """Number of levels; 1 without a network that is cut."""
+        return len(self.networks[0].levels) if self.networks else 1
 
     @property
     def scored_names(self) -> tuple[str, ...]:
@@ -133,7 +172,7 @@ class Members:
         entries = tuple(member.entry for member in self.networks)
         return Layout(
             networks=tuple(_of_task(self.networks, task) for task in range(tasks)),
-            trees=tuple(_of_task((*self.trees, *self.opaque), task) for task in range(tasks)),
+            trees=tuple(_of_task((*self.shared, *self.opaque), task) for task in range(tasks)),
             widths=tuple(member.widths for member in self.networks),
             outputs=tuple(outputs),
             opaque=len(self.opaque),
@@ -141,9 +180,10 @@ class Members:
         )
 
 
-def _of_task(
-    members: Sequence[NetworkMember | TreeMember | OpaqueMember], task: int
-) -> tuple[int, ...]:
+Member = NetworkMember | TreeMember | WholeMember | OpaqueMember
+
+
+def _of_task(members: Sequence[Member], task: int) -> tuple[int, ...]:
     return tuple(number for number, member in enumerate(members) if member.task == task)
 
 

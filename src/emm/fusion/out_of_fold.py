@@ -14,36 +14,41 @@ from torch import Tensor, nn
 from emm.data.tables.folds import folds_of
 from emm.data.tables.rows import Rows
 from emm.fusion.cached_predictions import Predictions
-from emm.fusion.frozen_modules import Trees
-from emm.fusion.trained_models import TrainedNetwork, TrainedTrees
+from emm.fusion.frozen_modules import Trees, WholeNetworks
+from emm.fusion.trained_models import TrainedNetwork, TrainedTrees, TrainedWhole
 
 ROWS = 16_384  # per batch; more would only need more memory
 
 
-def in_sample_predictions(trees: Sequence[TrainedTrees], levels: int, rows: Rows) -> Predictions:
-    """The shares of the pool's own trees. Networks have no offset."""
-    return _predict([], trees, levels, rows)
+Shared = TrainedTrees | TrainedWhole
+"""A model that enters by the shares of the levels in its logits."""
+
+
+def in_sample_predictions(shared: Sequence[Shared], levels: int, rows: Rows) -> Predictions:
+    """The shares of the pool's own trees and whole networks. Networks that are cut have no
+    offset."""
+    return _predict([], shared, levels, rows)
 
 
 def out_of_fold_predictions(
     networks: Sequence[TrainedNetwork],
-    folds: Sequence[tuple[Sequence[TrainedNetwork], Sequence[TrainedTrees]]],
+    folds: Sequence[tuple[Sequence[TrainedNetwork], Sequence[Shared]]],
     levels: int,
     rows: Rows,
     seed: int,
 ) -> Predictions:
     """For each row, the predictions of the models that were trained without its fold.
 
-    ``networks``: those of the pool; ``folds``: the networks and trees trained without each fold.
-    The shares of trees are those of the fold's trees. The offset of a network is the logit of the
-    fold's network minus its own.
+    ``networks``: those of the pool that are cut; ``folds``: those trained without each fold, and
+    its trees and whole networks, whose shares are the predictions. The offset of a network that is
+    cut is the logit of the fold's network minus its own.
     """
     fold = folds_of(rows, len(folds), seed).to(rows.labels.device)
     own = _predict(networks, [], levels, rows)  # logits
     merged: Predictions = {}
-    for number, (fold_networks, fold_trees) in enumerate(folds):
+    for number, (fold_networks, fold_shared) in enumerate(folds):
         index = (fold == number).nonzero().squeeze(1)
-        predictions = _predict(fold_networks, fold_trees, levels, rows.rows(index))
+        predictions = _predict(fold_networks, fold_shared, levels, rows.rows(index))
         for each in fold_networks:
             predictions[each.name] = predictions[each.name] - own[each.name][index]
         for name, values in predictions.items():
@@ -54,15 +59,15 @@ def out_of_fold_predictions(
 
 @torch.inference_mode()
 def _predict(
-    networks: Sequence[TrainedNetwork], trees: Sequence[TrainedTrees], levels: int, rows: Rows
+    networks: Sequence[TrainedNetwork], shared: Sequence[Shared], levels: int, rows: Rows
 ) -> Predictions:
-    """Logits of each network and shares of each tree ensemble in its logits, in one pass.
+    """Logits of each network, and shares of each other model in its logits, in one pass.
 
     They are [N, 1] and [N, C] for a single logit, and otherwise as wide as several of these.
     """
     device = rows.labels.device
     members: dict[str, nn.Module] = {each.name: each.model for each in networks}
-    members |= {each.name: Trees([each.model], levels) for each in trees}
+    members |= {each.name: _shares_of(each, levels) for each in shared}
     for module in members.values():
         module.to(device).eval()
     parts: dict[str, list[Tensor]] = {name: [] for name in members}
@@ -71,3 +76,9 @@ def _predict(
             predicted = module(batch.dense, batch.sparse)  # logits, or shares [B, logits, C]
             parts[name].append(predicted.flatten(start_dim=1))
     return {name: torch.cat(values) for name, values in parts.items()}
+
+
+def _shares_of(model: Shared, levels: int) -> nn.Module:
+    if isinstance(model, TrainedTrees):
+        return Trees([model.model], levels)
+    return WholeNetworks([model.model], levels)

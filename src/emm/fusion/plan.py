@@ -6,14 +6,14 @@ from itertools import islice
 from rich.table import Table
 from torch import nn
 
-from emm.config.project import FROM_DATA, Project
+from emm.config.project import Project
 from emm.data.tables.schema import Schema, load_schema
 from emm.fusion.build_pool import build_pool
 from emm.fusion.layers import trace_layers
-from emm.fusion.members import ONNX, Members, NetworkMember
+from emm.fusion.members import ONNX, Members, NetworkMember, OpaqueMember, WholeMember
 from emm.fusion.outside_models import OutsideMembers, join_by_file, outside_models
 from emm.fusion.settings import FusionSettings
-from emm.fusion.trained_models import TOWER, TrainedNetwork, own_networks
+from emm.fusion.trained_models import CUT, TOWER, TrainedNetwork, TrainedWhole, own_networks
 from emm.fusion.units import Unit, shared_layers, units_of
 from emm.fusion.unlike import join_by_layers, why_unlike
 from emm.models.single_task import SingleTask
@@ -21,8 +21,8 @@ from emm.nn.inputs import Inputs
 from emm.nn.structure import Layer
 from emm.outside.factories import trusting
 from emm.training.auto import complete_recipe
-from emm.training.settings import OptimiserSettings
 from emm.training.store import inputs_of
+from emm.training.structures import read_structure
 
 
 def decomposition_plan(project: Project, dataset: str) -> Table:
@@ -40,7 +40,7 @@ def decomposition_plan(project: Project, dataset: str) -> Table:
         join_of = join_by_file(paths.processed, schema)
         outside = outside_models(fusion.pool, schema, inputs, join_of)
         names = own_networks(fusion, project.active.trained)
-        own = _pipeline_networks(project, dataset, names, schema)
+        own, whole = _pipeline_networks(project, dataset, names, schema)
         adapt = fusion.adapter is not None
         outside = join_by_layers(outside, own, inputs, schema, adapt=adapt)
         networks = [*own, *outside.networks]
@@ -52,6 +52,7 @@ def decomposition_plan(project: Project, dataset: str) -> Table:
             "",
             0,
             opaque=outside.opaque,
+            whole=whole,
             outputs=schema.outputs,
             regressions=schema.regressions,
             adapt=adapt,
@@ -71,7 +72,7 @@ def why_opaque(
     schema = load_schema(project.paths(dataset).schema)
     fusion = project.recipe(dataset).read("fusion", FusionSettings)
     names = own_networks(fusion, project.active.trained)
-    own = _pipeline_networks(project, dataset, names, schema)
+    own, _ = _pipeline_networks(project, dataset, names, schema)
     adapt = fusion.adapter is not None
     number = schema.tasks.index(task)
     network = TrainedNetwork(name, number, nn.Identity(), ONNX, {}, None, "", tuple(layers))
@@ -82,20 +83,25 @@ def why_opaque(
 
 def _pipeline_networks(
     project: Project, dataset: str, names: Sequence[str], schema: Schema
-) -> list[TrainedNetwork]:
-    """The pipeline's own networks, untrained."""
+) -> tuple[list[TrainedNetwork], list[TrainedWhole]]:
+    """The pipeline's own networks, untrained: those that are cut, and the whole ones."""
     recipe = complete_recipe(project, dataset)
-    networks = []
+    networks, whole = [], []
     for name in names:
-        key = f"pretrain.{name}"
-        _, arguments = recipe.read_model(key, SingleTask, OptimiserSettings, FROM_DATA)
+        settings, arguments = read_structure(recipe, name)
         for number, task in enumerate(schema.tasks):
+            label = f"{name}/{task}"
+            if settings.network != CUT:
+                # Nothing depends on its weights: it isn't built.
+                whole.append(
+                    TrainedWhole(label, number, nn.Identity(), settings.network, arguments, "")
+                )
+                continue
             classes = schema.classes.get(task)
             own = arguments | ({"outputs": (len(classes),)} if classes else {})
             model = SingleTask(inputs_of(schema), **own)
-            label = f"{name}/{task}"
-            networks.append(TrainedNetwork(label, number, model, "single_task", own, TOWER, ""))
-    return networks
+            networks.append(TrainedNetwork(label, number, model, CUT, own, TOWER, ""))
+    return networks, whole
 
 
 def _shared_at_cuts(
@@ -106,7 +112,7 @@ def _shared_at_cuts(
     adapt: bool,
 ) -> list[str]:
     """For each level, the layers before the cut that all networks share."""
-    ends: list[list[Unit]] = [[] for _ in members[0].levels]
+    ends: list[list[Unit]] = [[] for _ in members[0].levels] if members else []
     for network, member in zip(networks, members, strict=True):
         # By place rather than by name: a model may call one activation in several places.
         layers = iter(network.layers or trace_layers(network.model, inputs, network.name))
@@ -119,14 +125,16 @@ def _shared_at_cuts(
 def _table(members: Members, shared: Sequence[str]) -> Table:
     """``shared``: for each level, the layers before the cut that all networks share."""
     table = Table(title="Components: layers of each model, by level")
-    levels = range(1, len(members.networks[0].levels) + 1)
+    levels = range(1, members.levels + 1)
     table.add_column("model", no_wrap=True)
     for heading in (*(f"level {level}" for level in levels), "tower"):
         table.add_column(heading)
     for member in members.networks:
         table.add_row(member.name, *map(_summary, member.levels), _summary(member.tower))
-    for each in members.opaque:
-        table.add_row(each.name, *["an equal part of its logit"] * len(levels), "")
+    for name in (each.name for each in members.all if isinstance(each, WholeMember | OpaqueMember)):
+        table.add_row(name, *["an equal part of its logit"] * len(levels), "")
+    if not members.networks:
+        return table
     table.add_section()
     # What follows the last common layers makes a level of its own, which shares nothing.
     table.add_row("cut after, in every model", *(each or "(its last layer)" for each in shared), "")

@@ -31,7 +31,7 @@ class Pool:
     seed: int
 
     def tensors_of(self, prefix: str) -> dict[str, Tensor]:
-        """The state of one part, such as ``networks.0.tower`` or ``trees.1``."""
+        """The state of one part, such as ``networks.0.tower``, ``trees.1`` or ``whole.0``."""
         return {
             key.removeprefix(f"{prefix}."): tensor
             for key, tensor in self.tensors.items()
@@ -45,15 +45,15 @@ class Pool:
         """
         if not names:
             return self
-        networks, trees, opaque = self.members.networks, self.members.trees, self.members.opaque
-        all_names = [member.name for member in self.members.all]
+        every = self.members
+        all_names = [member.name for member in every.all]
         known = list(dict.fromkeys([*(name.split("/")[0] for name in all_names), *all_names]))
         for name in names:
             choose("member of the pool", name, known, "members of a fused model", "correct it")
         chosen = {name for name in all_names if {name, name.split("/")[0]} & {*names}}
         kept = {
-            "networks": [n for n, member in enumerate(networks) if member.name in chosen],
-            "trees": [n for n, member in enumerate(trees) if member.name in chosen],
+            kind: [n for n, member in enumerate(getattr(every, kind)) if member.name in chosen]
+            for kind in ("networks", "trees", "whole")
         }
         tensors = {
             f"{kind}.{new}.{key}": tensor
@@ -62,18 +62,18 @@ class Pool:
             for key, tensor in self.tensors_of(f"{kind}.{old}").items()
         }
         members = Members(
-            tuple(networks[n] for n in kept["networks"]),
-            tuple(trees[n] for n in kept["trees"]),
-            tuple(member for member in opaque if member.name in chosen),
+            tuple(every.networks[n] for n in kept["networks"]),
+            tuple(every.trees[n] for n in kept["trees"]),
+            tuple(member for member in every.opaque if member.name in chosen),
+            tuple(every.whole[n] for n in kept["whole"]),
         )
         return replace(self, members=members, tensors=tensors)
 
     def describe(self) -> dict[str, Any]:
         """The members as plain JSON, from which a fused model can be rebuilt."""
         found = asdict(self.members)
-        if not self.members.opaque:
-            del found["opaque"]  # pools without any keep their bytes
-        return found
+        # Pools without any keep their bytes.
+        return {kind: own for kind, own in found.items() if own or kind in ("networks", "trees")}
 
 
 def save_pool(pool: Pool, folder: Path) -> None:

@@ -60,7 +60,7 @@ def require_same(network: Rebuilt, rows: RowTensors, inputs: Inputs) -> float:
     network.original.eval()
     network.parts.eval()
     expected = _finite(network.name, run(network.original, columns, network.name))
-    _require_steady(network, columns, expected)
+    _require_steady(network.name, network.original, columns, expected)
     if network.logits and network.ending is None:
         _require_logits(network.name, expected)
     try:
@@ -81,6 +81,31 @@ def require_same(network: Rebuilt, rows: RowTensors, inputs: Inputs) -> float:
         if single > TOLERANCE:
             raise _differs(network, f"a difference of {single:.2g} for a row by itself")
     return difference
+
+
+@torch.no_grad()
+def require_whole(
+    name: str, original: nn.Module, rebuilt: nn.Module, rows: RowTensors, outputs: int
+) -> None:
+    """The same for a network that isn't cut, and that is ``rebuilt`` from what is stored.
+
+    ``outputs``: number of logits of its task.
+    """
+    columns = (rows.dense, rows.sparse)
+    expected = _finite(name, run(original.eval(), columns, name))
+    _require_steady(name, original, columns, expected)
+    found = run(rebuilt.eval(), columns, name)
+    difference = distance(found, expected)
+    if difference <= TOLERANCE and expected.shape == (len(rows), outputs):
+        return
+    raise DecompositionError(
+        f"{name} predicts something else when it is rebuilt from what is stored",
+        where=name,
+        got=f"predictions of the shape {list(found.shape)} that differ by {difference:.2g}",
+        expected=f"the shape {[len(rows), outputs]}, and the original's predictions within "
+        f"{TOLERANCE:g}",
+        next_step="train it again: dvc repro --force pretrain",
+    )
 
 
 @torch.no_grad()
@@ -119,13 +144,15 @@ def _output(network: Rebuilt, columns: Sequence[Tensor]) -> Tensor:
     return network.ending(logits) if network.ending else logits
 
 
-def _require_steady(network: Rebuilt, columns: tuple[Tensor, ...], expected: Tensor) -> None:
+def _require_steady(
+    name: str, original: nn.Module, columns: tuple[Tensor, ...], expected: Tensor
+) -> None:
     """Refuse predictions that depend on chance, or on the other rows of the batch."""
-    again = run(network.original, columns, network.name)
+    again = run(original, columns, name)
     if distance(again, expected) > TOLERANCE:
         raise DecompositionError(
-            f"{network.name} predicts something else each time",
-            where=network.name,
+            f"{name} predicts something else each time",
+            where=name,
             got=f"a difference of {distance(again, expected):.2g} for the same rows",
             expected="the same prediction",
             next_step="remove what draws random numbers in eval mode, such as "
@@ -133,7 +160,7 @@ def _require_steady(network: Rebuilt, columns: tuple[Tensor, ...], expected: Ten
         )
     for number in sample(len(expected), SINGLE_ROWS).tolist():
         one = tuple(column[number : number + 1] for column in columns)
-        single = run(network.original, one, network.name)
+        single = run(original, one, name)
         if single.shape[1:] != expected.shape[1:] or len(single) != 1:
             got = f"an output of the shape {list(single.shape)} for one row"
         elif distance(single, expected[number : number + 1]) > ACROSS_BATCHES:
@@ -141,8 +168,8 @@ def _require_steady(network: Rebuilt, columns: tuple[Tensor, ...], expected: Ten
         else:
             continue
         raise DecompositionError(
-            f"the prediction of {network.name} for a row depends on the other rows of its batch",
-            where=network.name,
+            f"the prediction of {name} for a row depends on the other rows of its batch",
+            where=name,
             got=got,
             expected="a prediction that depends on the row only",
             next_step="replace branches on values of the whole batch, means over it, and squeeze() "

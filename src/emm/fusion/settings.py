@@ -24,6 +24,12 @@ PROJECTIONS: Mapping[Variant, Projections] = {
 """Those of each variant unless its section names others. In ``aligned``, V starts at zero, from
 where ReLU would never learn, and corrections go both ways."""
 
+
+def reads_components(variant: Variant, *, merge: bool, own_paths: bool) -> bool:
+    """Whether a variant reads components of networks, and not only the members' logits."""
+    return variant == "paper" or (variant == "aligned" and (merge or not own_paths))
+
+
 StartWeights = Literal["trained", "fresh"]
 
 
@@ -84,7 +90,9 @@ class StackingSettings:
     Attributes:
         steps: ``weights`` of the members, drawn towards the average; a ``gate``, weights that
             depend on the row; a boosted ``residual``.
-        other_tasks: whether the residual also reads the logits of the other tasks' members.
+        other_tasks: whether the logits of the other tasks' members are read, too: they join the
+            weights and the gate, from weight 0 on; of a task of classes, only the residual reads
+            them.
         few_rows: with fewer labelled rows of a task, only its weights are tried.
     """
 

@@ -20,6 +20,7 @@ def load_pool_into(model: EMM, pool: Pool, start: Start) -> None:
     """
     try:
         _load(model.trees.members, pool, "trees.{}")
+        _load(model.whole.members, pool, "whole.{}")
         if start.networks == "trained":
             _load(model.networks.members, pool, "networks.{}.levels")
             towers = _towers(model)

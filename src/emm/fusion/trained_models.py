@@ -1,6 +1,6 @@
 """The trained models of which a pool is built, and those of the pipeline's own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,16 @@ from emm.core.files import sha256
 from emm.fusion.settings import FusionSettings
 from emm.nn.structure import Layer
 from emm.outside.onnx import OnnxLayers
-from emm.training.store import WEIGHTS, load_model
+from emm.training.store import WEIGHTS, load_description, load_model
+from emm.training.structures import SINGLE_TASK
 from emm.trees.forest import TreeEnsemble
 
 # The module of the pipeline's own single-task networks in which the tower begins.
 TOWER = "tower"
+
+CUT = SINGLE_TASK
+"""The architecture of the pipeline's own networks that are cut into components; others join a pool
+as a whole."""
 
 POOL = "fusion.pool in conf/<dataset>/<recipe>.yaml"
 
@@ -46,6 +51,18 @@ class TrainedTrees:
     name: str
     task: int
     model: TreeEnsemble
+    source_sha256: str
+
+
+@dataclass(frozen=True)
+class TrainedWhole:
+    """A trained network that isn't cut; for the fields see `TrainedNetwork`."""
+
+    name: str
+    task: int
+    model: nn.Module
+    architecture: str
+    arguments: Mapping[str, Any]
     source_sha256: str
 
 
@@ -82,27 +99,37 @@ def own_networks(fusion: FusionSettings, trained: Sequence[str]) -> tuple[str, .
 def pipeline_networks(
     folders: Mapping[str, Path], tasks: Sequence[str], schema_sha256: str, run: str
 ) -> list[TrainedNetwork]:
-    """Load the pipeline's own networks, one for each structure and task, from FOLDER/RUN/TASK.
+    """Load the pipeline's own networks that are cut, for each task, from FOLDER/RUN/TASK.
 
-    ``folders``: by structure; ``run``: seed-S, or seed-S/fold-K. Raises ModelFileError.
+    ``folders``: by structure, those of whole networks among them; ``run``: seed-S, or
+    seed-S/fold-K. Raises ModelFileError.
     """
-    networks = []
+    stored = _stored(folders, tasks, schema_sha256, run, cut=True)
+    return [TrainedNetwork(*own, TOWER, source) for own, source in stored]
+
+
+def pipeline_whole(
+    folders: Mapping[str, Path], tasks: Sequence[str], schema_sha256: str, run: str
+) -> list[TrainedWhole]:
+    """Load the pipeline's own networks that aren't cut; see `pipeline_networks`."""
+    stored = _stored(folders, tasks, schema_sha256, run, cut=False)
+    return [TrainedWhole(*own, source) for own, source in stored]
+
+
+_Own = tuple[str, int, nn.Module, str, Mapping[str, Any]]
+
+
+def _stored(
+    folders: Mapping[str, Path], tasks: Sequence[str], schema_sha256: str, run: str, *, cut: bool
+) -> Iterator[tuple[_Own, str]]:
+    """Name, task, model, architecture, arguments and hash of each network of one kind."""
     for structure, folder in folders.items():
         for number, task in enumerate(tasks):
             stored = folder / run / task
-            model, about = load_model(stored, schema_sha256)
-            networks.append(
-                TrainedNetwork(
-                    name=f"{structure}/{task}",
-                    task=number,
-                    model=model,
-                    architecture=about.architecture,
-                    arguments=about.arguments,
-                    tower=TOWER,
-                    source_sha256=sha256(stored / WEIGHTS),
-                )
-            )
-    return networks
+            if (load_description(stored).architecture == CUT) is cut:
+                model, about = load_model(stored, schema_sha256)
+                own = (f"{structure}/{task}", number, model, about.architecture, about.arguments)
+                yield own, sha256(stored / WEIGHTS)
 
 
 def pipeline_trees(

@@ -13,6 +13,7 @@ from emm.core.errors import ParamsError, choose
 from emm.data.tables.schema import BINARY
 from emm.models import MODELS
 from emm.training.settings import OptimiserSettings
+from emm.training.structures import read_structure
 
 
 def _no_arguments() -> None:
@@ -41,7 +42,8 @@ def model_contradictions(known: Known) -> Iterator[ParamsError]:
     yield from _training(known)
     active = known.active
     for name in active.trained:
-        yield from _weighting(known, f"pretrain.{name}", "single_task", 1)
+        settings, _ = read_structure(known.recipe, name)
+        yield from weighting_faults(known, f"pretrain.{name}", settings, 1)
     for name in active.baselines:
         yield from _weighting(known, f"train.{name}", name, len(known.tasks))
         yield from _calibrator(known, f"train.{name}", name)

@@ -9,15 +9,16 @@ from emm.commands.contradictions.outside import may_be_network, outside_contradi
 from emm.config.project import ConfigFile
 from emm.core.errors import ParamsError, nearest
 from emm.fusion.rules import fused_faults
-from emm.fusion.settings import FusedSettings
+from emm.fusion.settings import FusedSettings, reads_components
 from emm.models import MODELS
 from emm.training.auto import Facts, fused_defaults, network_defaults
-from emm.training.settings import OptimiserSettings
+from emm.training.structures import SINGLE_TASK, network_of, read_structure
 
 
 @dataclass(frozen=True)
 class Member:
-    """A model of the pool; ``group``: what `members` may name for it and its neighbours."""
+    """A model of the pool; ``group``: what `members` may name for it and its neighbours;
+    ``network``: whether it is a network that is cut into components."""
 
     name: str
     group: str
@@ -46,9 +47,10 @@ def pool_contradictions(known: Known) -> Iterator[ParamsError]:
         )
     elif not entries:
         members = _members(known)
-        yield from _lacking(known, members, f"{file}: trained", "name a network in `trained`")
+        lacking = [*_lacking(known, members, f"{file}: trained", "name a model in `trained`")]
+        yield from lacking
         for name in fused:
-            yield from _selection(known, members, name)
+            yield from _selection(known, members, name, complete=not lacking)
 
 
 def _entries(known: Known) -> Iterator[ParamsError]:
@@ -81,7 +83,8 @@ def _members(known: Known) -> list[Member]:
     """The members of the pool by the names that they will have."""
     fusion = known.fusion
     networks = fusion.networks or known.active.trained
-    own = [(name, name in networks) for name in (*networks, *fusion.trees)]
+    own = [(name, _is_cut(known, name)) for name in networks]
+    own += [(name, False) for name in fusion.trees]
     return [
         *(Member(f"{n}/{task}", n, task, network) for n, network in own for task in known.tasks),
         *(Member(n, n, each.task, may_be_network(each.model)) for n, each in fusion.pool.items()),
@@ -91,22 +94,24 @@ def _members(known: Known) -> list[Member]:
 def _lacking(
     known: Known, members: Sequence[Member], where: str, next_step: str
 ) -> Iterator[ParamsError]:
-    """A pool needs a network, and a member for each task."""
+    """A pool needs a member for each task."""
     without = [task for task in known.tasks if task not in {each.task for each in members}]
-    if not any(each.network for each in members) or without:
+    if without:
         yield ParamsError(
-            "the pool has no network" if members and not without else "the pool lacks members",
+            "the pool lacks members",
             where=where,
-            got=f"no member for {', '.join(without)}" if without else "boosted trees only",
-            expected="a model for each task, and a network among them",
+            got=f"no member for {', '.join(without)}",
+            expected="a model for each task",
             next_step=next_step,
         )
 
 
-def _selection(known: Known, members: Sequence[Member], name: str) -> Iterator[ParamsError]:
-    """The members that a fused model names."""
+def _selection(
+    known: Known, members: Sequence[Member], name: str, *, complete: bool
+) -> Iterator[ParamsError]:
+    """The members that a fused model names; ``complete``: whether the pool has all it needs."""
     path = known.recipe.path
-    key, settings, _ = fused_section(known, name)
+    key, settings, arguments = fused_section(known, name)
     names = dict.fromkeys([*(m.group for m in members), *(m.name for m in members)])
     unknown = [member for member in settings.members if member not in names]
     for member in unknown:
@@ -117,9 +122,29 @@ def _selection(known: Known, members: Sequence[Member], name: str) -> Iterator[P
             expected=f"among {', '.join(names)}, or [] for all",
             next_step="correct the name, or train it: `trained`, fusion.networks, fusion.trees",
         )
+    chosen = list(members)
     if settings.members and not unknown:
         chosen = [m for m in members if {m.name, m.group} & {*settings.members}]
         yield from _lacking(known, chosen, f"{path}: {key}.members", "name more members")
+    if complete and not unknown:
+        yield from _components(f"{path}: {key}", chosen, arguments)
+
+
+def _components(
+    where: str, members: Sequence[Member], arguments: Mapping[str, Any]
+) -> Iterator[ParamsError]:
+    """A fused model that reads components needs a network that is cut into some."""
+    given = {name: arguments[name] for name in ("variant", "merge", "own_paths")}
+    if reads_components(**given) and not any(each.network for each in members):
+        yield ParamsError(
+            "the fused model reads components, and no network of its pool is cut into some",
+            where=where,
+            got=f"variant: {given['variant']}, and only models of which the logits are used: "
+            f"{', '.join(dict.fromkeys(each.group for each in members))}",
+            expected="a network of `network: single_task` among its members",
+            next_step="name one in `trained`; or write `variant: stacked` or `variant: ensemble`, "
+            "or `merge: false` in one of `variant: aligned`",
+        )
 
 
 def fused_section(known: Known, name: str) -> tuple[str, FusedSettings, dict[str, Any]]:
@@ -140,7 +165,9 @@ def _widths(known: Known) -> Iterator[ParamsError]:
     if known.fusion.adapter or not known.active.fused:
         return
     networks = [
-        n for n in known.fusion.networks or known.active.trained if n in known.active.trained
+        name
+        for name in known.fusion.networks or known.active.trained
+        if name in known.active.trained and _is_cut(known, name)
     ]
     widths = {name: _last_width(known, name) for name in networks}
     if None in widths.values():
@@ -161,13 +188,17 @@ def _widths(known: Known) -> Iterator[ParamsError]:
         )
 
 
+def _is_cut(known: Known, name: str) -> bool:
+    """Whether a structure of ``trained`` is cut into components."""
+    return network_of(known.recipe.section(f"pretrain.{name}")) == SINGLE_TASK
+
+
 def _last_width(known: Known, name: str) -> int | None:
     """The width before the tower of a single-task network."""
-    key, model = f"pretrain.{name}", MODELS["single_task"]
+    key = f"pretrain.{name}"
     defaults: Mapping[str, Mapping[str, object]] = {}
     if known.training.defaults == "auto":  # the last width is the same for every table
-        defaults = {key: network_defaults(Facts(1, 1, 1), "single_task")}
-    recipe = ConfigFile(known.recipe.path, defaults)
-    _, arguments = recipe.read_model(key, model, OptimiserSettings, ("outputs",))
+        defaults = {key: network_defaults(Facts(1, 1, 1), SINGLE_TASK)}
+    _, arguments = read_structure(ConfigFile(known.recipe.path, defaults), name)
     blocks = [block for block in arguments["blocks"] if block]
     return int(blocks[-1][-1]) if blocks else None
