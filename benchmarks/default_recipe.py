@@ -33,7 +33,7 @@ from emm.training.optimisers import Optimisation, Stepper
 from emm.training.seeds import order_generator, seed_dropout, seed_init
 from emm.training.weighting import make_weighting
 from emm.trees.gbdt import fit as boost
-from emm.trees.settings import BoostingSettings
+from emm.trees.settings import library_of, read_boosting
 
 CHOOSING = 0.2  # rows that choose the epoch, as a share of the rows that are learned
 UNSEEN = 4_000  # rows, at most
@@ -172,7 +172,9 @@ def _trees(
     change: Mapping[str, Any],
 ) -> float:
     """Mean AUC of boosted trees on the rows that nothing saw."""
-    settings = BoostingSettings(**{**tree_defaults(facts), **change})
+    library = library_of(change)
+    section = {**tree_defaults(facts, library), **change}
+    settings = read_boosting(section, "gbdt", "the comparison")
     model, _ = boost(learned, choosing, context.inputs, settings, seed=0)
     return round(fmean(validation_scores(model, unseen)), 5)
 

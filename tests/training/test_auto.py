@@ -23,7 +23,7 @@ from emm.training.auto import (
 )
 from emm.training.jobs import job_of
 from emm.training.settings import OptimiserSettings, TrainingSettings
-from emm.trees.settings import BoostingSettings
+from emm.trees.settings import LIBRARIES
 from tests.configuration import CENSUS, Tree, copy_conf, edit
 from tests.training.tiny import SCHEMA
 
@@ -55,7 +55,8 @@ def test_the_defaults_of_any_table_are_valid(facts: Facts) -> None:
     training = bound(TrainingSettings, training_defaults(facts))
     assert training.batch_size >= 2
     assert training.max_epochs <= training.patience
-    bound(BoostingSettings, tree_defaults(facts))
+    for library, settings in LIBRARIES.items():
+        bound(settings, tree_defaults(facts, library))
     for name in [*NAMES, "single_task"]:
         errors: list[str] = []
         keys = network_defaults(facts, name)
@@ -143,7 +144,7 @@ def test_what_the_recipe_has_replaces_what_the_table_determines(
     shown = f"batch_size {rule['batch_size']}, max_epochs 5, choose_by loss for 10,000 rows"
     assert shown in capsys.readouterr().err
     assert recipe.section("train.mmoe") == {**network_defaults(FACTS, "mmoe"), "experts": 3}
-    assert recipe.section("train.gbdt") == tree_defaults(FACTS)
+    assert recipe.section("train.gbdt") == tree_defaults(FACTS, "lightgbm")
     assert recipe.section("pretrain.tm-2")["dense_encoding"] == "binned"
     assert "blocks" in recipe.section("pretrain.tm-2")
 

@@ -26,7 +26,7 @@ from emm.training.context import TrainingContext
 from emm.training.networks import train_networks
 from emm.training.settings import OptimiserSettings, TrainingSettings
 from emm.training.store import inputs_of
-from emm.trees.settings import BoostingSettings
+from emm.trees.settings import ScikitLearnSettings
 from emm.trees.train import train_trees
 
 TASKS = ("t0", "t1")
@@ -50,7 +50,7 @@ SCHEMA = Schema(
     vocabularies={},
 )
 OPTIMISER = OptimiserSettings(learning_rate=0.02, weight_decay=0.0)
-BOOSTING = BoostingSettings(0.3, 6, 4, 10, 0.0, patience=3)
+BOOSTING = ScikitLearnSettings(0.3, 6, 4, 10, 0.0, patience=3)
 STRUCTURES: Mapping[str, Mapping[str, Any]] = {
     "narrow": {"embedding_dim": 2, "blocks": [[4, 3]] * 2, "tower": [3], "dropout": 0.0},
     "wide": {"embedding_dim": 2, "blocks": [[6, 3]] * 2, "tower": [3], "dropout": 0.0},

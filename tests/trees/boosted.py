@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from emm.data.tables.rows import RowTensors
-from emm.trees.gbdt import BoostingHistory, GradientBoosting, Iteration
+from emm.trees.gbdt import GradientBoosting
+from emm.trees.history import BoostingHistory, Iteration
 
 Trained = tuple[GradientBoosting, list[BoostingHistory]]
 

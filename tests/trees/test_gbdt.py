@@ -11,12 +11,13 @@ from emm.data.tables.rows import RowTensors
 from emm.metrics.ranking import auc
 from emm.nn.inputs import Inputs
 from emm.nn.losses import task_losses
-from emm.trees.gbdt import BoostingHistory, GradientBoosting, fit, grow
-from emm.trees.settings import BoostingSettings
+from emm.trees.gbdt import GradientBoosting, fit, grow
+from emm.trees.history import BoostingHistory
+from emm.trees.settings import ScikitLearnSettings
 from tests.trees.boosted import Trained
 
 INPUTS = Inputs(dense=2, cardinalities=(6, 400))
-BOOSTING = BoostingSettings(
+BOOSTING = ScikitLearnSettings(
     learning_rate=0.1,
     max_iterations=40,
     max_leaf_nodes=8,
@@ -89,7 +90,7 @@ def test_trees_learn_from_dense_and_sparse_columns(trained: Trained):
 
 
 def test_the_history_has_every_tenth_iteration():
-    slow = BoostingSettings(0.01, 25, 4, 10, 0.0, patience=25)
+    slow = ScikitLearnSettings(0.01, 25, 4, 10, 0.0, patience=25)
     _, (history, _) = fit(TRAIN, VALIDATION, INPUTS, slow, seed=0)
     shown = [each.iteration for each in history.iterations]
     assert shown == sorted({10, 20, 25, history.best_iteration})
@@ -113,7 +114,7 @@ def test_a_stored_model_predicts_the_same(trained: Trained, tmp_path: Path):
 
 def test_each_finished_task_is_reported():
     reported: list[float] = []
-    quick = BoostingSettings(0.1, 2, 4, 10, 0.0, patience=1)
+    quick = ScikitLearnSettings(0.1, 2, 4, 10, 0.0, patience=1)
 
     def report(done: float, note: str = "") -> None:
         reported.append(done)
@@ -157,7 +158,7 @@ def test_fewer_grown_trees_are_the_first_trees_of_the_fit(trained: Trained):
 
 
 def test_grow_may_exceed_the_limit_of_a_fit():
-    quick = BoostingSettings(0.1, 2, 4, 10, 0.0, patience=1)
+    quick = ScikitLearnSettings(0.1, 2, 4, 10, 0.0, patience=1)
     assert tree_counts(grow(TRAIN, INPUTS, quick, [4, 3], seed=0)) == [4, 3]
 
 
@@ -169,7 +170,10 @@ def test_growing_on_labels_of_one_class_is_an_error():
 
 def weighted(weights: torch.Tensor) -> list[GradientBoosting]:
     """A fitted model and a grown one, on rows with these weights."""
-    train, quick = replace(TRAIN, weights=weights), BoostingSettings(0.1, 2, 4, 10, 0.0, patience=1)
+    train, quick = (
+        replace(TRAIN, weights=weights),
+        ScikitLearnSettings(0.1, 2, 4, 10, 0.0, patience=1),
+    )
     fitted, _ = fit(train, VALIDATION, INPUTS, quick, seed=0)
     return [fitted, grow(train, INPUTS, quick, [2, 2], seed=0)]
 
@@ -186,7 +190,7 @@ def test_the_baseline_is_the_weighted_log_odds():
 def test_equal_weights_change_nothing():
     _, equal = weighted(torch.ones(len(TRAIN)))
     rows = VALIDATION.dense, VALIDATION.sparse
-    none = grow(TRAIN, INPUTS, BoostingSettings(0.1, 2, 4, 10, 0.0, patience=1), [2, 2], seed=0)
+    none = grow(TRAIN, INPUTS, ScikitLearnSettings(0.1, 2, 4, 10, 0.0, patience=1), [2, 2], seed=0)
     torch.testing.assert_close(equal.decision(*rows), none.decision(*rows))
 
 

@@ -20,7 +20,7 @@ from emm.training.fit import Schedule, fit
 from emm.training.seeds import seed_init
 from emm.training.settings import OptimiserSettings, TrainingSettings
 from emm.trees.gbdt import fit as boost
-from emm.trees.settings import BoostingSettings
+from emm.trees.settings import ScikitLearnSettings
 from emm.tuning.space import best_trial, log_of, read_log
 from emm.tuning.trial import train_trial
 from emm.tuning.tune import tune
@@ -61,7 +61,11 @@ def by_hand(
     """Best validation AUC of each task of one trial."""
     if model == "gbdt":
         _, runs = boost(
-            context.train, context.validation, context.inputs, BoostingSettings(**section), seed=3
+            context.train,
+            context.validation,
+            context.inputs,
+            ScikitLearnSettings(**section),
+            seed=3,
         )
         return [max(iteration.score for iteration in run.iterations) for run in runs]
     optimiser, arguments = split(section)

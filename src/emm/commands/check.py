@@ -19,7 +19,7 @@ from emm.fusion.settings import FusedSettings, FusionSettings
 from emm.fusion.student_settings import split_student
 from emm.models import MODELS
 from emm.training.settings import OptimiserSettings, TrainingSettings, no_funnel
-from emm.trees.settings import BoostingSettings
+from emm.trees.settings import read_boosting
 from fewshot.settings import read_episodes, read_image_set
 
 DATA_SECTIONS = ("dataset", "source", "custom", "tasks", "preprocess", "check-data", "evaluate")
@@ -87,7 +87,7 @@ def _model_checks(project: Project, dataset: str) -> Checks:
         yield partial(read, f"train.{name}", automtl, SearchedSettings, ("architecture",))
         yield partial(read, f"search.{name}", SUPERNET, SearchSettings)
     for name in active.trees:
-        yield partial(recipe.read, f"train.{name}", BoostingSettings)
+        yield partial(_check_trees, recipe, f"train.{name}")
 
 
 def _check_baseline(project: Project, dataset: str, name: str) -> None:
@@ -98,6 +98,10 @@ def _check_baseline(project: Project, dataset: str, name: str) -> None:
     required = keywords_of(model).get("funnel", (None, None))[1] is REQUIRED
     if required and not read_preprocess(data, tasks).funnel:
         raise no_funnel(name, dataset, tasks)
+
+
+def _check_trees(recipe: ConfigFile, key: str) -> None:
+    read_boosting(recipe.section(key), key, str(recipe.path))
 
 
 def _check_student(recipe: ConfigFile, key: str) -> None:

@@ -21,9 +21,14 @@ def read_layers(path: Path) -> dict[str, Any]:
 
 
 def merged(base: Any, change: Any) -> Any:
-    """``change`` over ``base``: mappings key by key, anything else replaced."""
+    """``change`` over ``base``: mappings key by key, anything else replaced.
+
+    A mapping with ``base: null`` replaces the other one as a whole, too.
+    """
     if not isinstance(base, dict) or not isinstance(change, dict):
         return change
+    if "base" in change and change["base"] is None:
+        return {key: value for key, value in change.items() if key != "base"}
     return base | {key: merged(base.get(key), value) for key, value in change.items()}
 
 

@@ -74,7 +74,9 @@ def _sections(
     active = project.active
     yield "training", training_defaults(facts)
     for name in active.trees:
-        yield f"train.{name}", tree_defaults(facts)
+        section = recipe.section(f"train.{name}")
+        library = section.get("library") if isinstance(section, Mapping) else None
+        yield f"train.{name}", tree_defaults(facts, str(library or "lightgbm"))
     for name in active.trained:
         yield f"pretrain.{name}", network_defaults(facts, "single_task")
     for name in active.baselines:
@@ -146,17 +148,17 @@ def fused_defaults(facts: Facts, variant: str) -> dict[str, Any]:
     return network_defaults(facts, "emm") if variant == "paper" else {}
 
 
-def tree_defaults(facts: Facts) -> dict[str, Any]:
-    """Keys of the section of boosted trees."""
+def tree_defaults(facts: Facts, library: str) -> dict[str, Any]:
+    """Keys of the section of boosted trees of a library."""
     leaves = 7 if facts.rows < 10_000 else 15 if facts.rows < 50_000 else 31
-    return {
+    shared = {
         "learning_rate": 0.05,
         "max_iterations": 1000,
-        "max_leaf_nodes": leaves,
         "min_samples_leaf": 20,
         "l2_regularization": 1.0,
         "patience": 50,
     }
+    return shared | {"max_leaf_nodes": leaves}
 
 
 def _within(value: int, bounds: tuple[int, int]) -> int:

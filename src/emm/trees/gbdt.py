@@ -1,47 +1,19 @@
 """Gradient-boosted trees, one ensemble per task: a common alternative to networks."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from emm.core.errors import ModelFileError
 from emm.core.progress import Report
 from emm.data.tables.rows import RowTensors
-from emm.data.tables.schema import REGRESSION
 from emm.nn.inputs import Inputs
-from emm.trees.estimators import TaskRows, estimator_of, of_known_classes, rows_by_task
 from emm.trees.forest import TreeEnsemble
+from emm.trees.history import BoostingHistory
+from emm.trees.libraries import library
 from emm.trees.settings import BoostingSettings
-from emm.trees.sklearn_trees import from_sklearn
-
-HISTORY_EVERY = 10
-Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Iteration:
-    """Mean train loss and validation score after ``iteration`` rounds.
-
-    Log loss in nats and AUC for a binary task, or for one of classes the mean of the one-vs-rest
-    AUCs; squared error and R squared for a regression task.
-    """
-
-    iteration: int
-    train_loss: float
-    score: float
-
-
-@dataclass(frozen=True)
-class BoostingHistory:
-    """History of one task: the number of rounds kept, every tenth, the best, the last."""
-
-    best_iteration: int
-    iterations: tuple[Iteration, ...]
+from emm.trees.task_rows import of_known_classes, rows_by_task
 
 
 class GradientBoosting(nn.Module):
@@ -87,6 +59,7 @@ def fit(
     boosting: BoostingSettings,
     *,
     seed: int,
+    threads: int = 1,
     report: Report | None = None,
     positive_weights: Sequence[float] = (),
     tasks: Sequence[str] = (),
@@ -113,16 +86,13 @@ def fit(
         rows_by_task(validation, "validation", fields, (), tasks),
         strict=True,
     )
+    boost = library(boosting.library).boost
     ensembles, histories = [], []
     for task, (rows, held_out) in enumerate(splits):
         scored = of_known_classes(held_out, rows)
-        estimator = estimator_of(rows, inputs, boosting, seed)
-        estimator.fit(
-            rows.columns, rows.labels, rows.weights, X_val=scored.columns, y_val=scored.labels
-        )
-        history = _history(estimator, rows)
+        ensemble, history = boost(rows, scored, inputs, boosting, seed, threads)
+        ensembles.append(ensemble)
         histories.append(history)
-        ensembles.append(from_sklearn(estimator, inputs, history.best_iteration, rows.outputs))
         if report:
             report(task + 1, f"{history.best_iteration} rounds")
     return _assemble(inputs, ensembles), histories
@@ -135,6 +105,7 @@ def grow(
     iterations: Sequence[int],
     *,
     seed: int,
+    threads: int = 1,
     positive_weights: Sequence[float] = (),
     tasks: Sequence[str] = (),
 ) -> GradientBoosting:
@@ -143,41 +114,12 @@ def grow(
     Raises DataError if the labels of a task are all equal.
     """
     own = rows_by_task(train, "train", len(inputs.cardinalities), positive_weights, tasks)
-    ensembles = []
-    for rows, count in zip(own, iterations, strict=True):
-        estimator = estimator_of(rows, inputs, boosting, seed)
-        estimator.set_params(early_stopping=False, max_iter=count)
-        estimator.fit(rows.columns, rows.labels, rows.weights)
-        ensembles.append(from_sklearn(estimator, inputs, count, rows.outputs))
+    regrow = library(boosting.library).regrow
+    ensembles = [
+        regrow(rows, inputs, boosting, count, seed, threads)
+        for rows, count in zip(own, iterations, strict=True)
+    ]
     return _assemble(inputs, ensembles)
-
-
-def _history(estimator: Any, rows: TaskRows) -> BoostingHistory:
-    scores = estimator.validation_score_[1:]  # the first is that of the baseline without trees
-    best, last = int(scores.argmax()) + 1, len(scores)
-    shown = {best, last, *range(HISTORY_EVERY, last, HISTORY_EVERY)}
-    regression = rows.kind == REGRESSION
-    stages = estimator.staged_predict if regression else estimator.staged_decision_function
-    labels = rows.labels if regression else np.searchsorted(estimator.classes_, rows.labels)
-    loss = _squared_error if regression else _log_loss
-    iterations = tuple(
-        Iteration(number, loss(outputs, labels), float(scores[number - 1]))
-        for number, outputs in enumerate(stages(rows.columns), start=1)
-        if number in shown
-    )
-    return BoostingHistory(best, iterations)
-
-
-def _log_loss(logits: Array, labels: Array) -> float:
-    """Mean log loss: logits [N], or [N, C] of several classes; labels [N], numbers from 0."""
-    if logits.ndim == 1:
-        return float((np.logaddexp(0, logits) - labels * logits).mean())
-    own = np.take_along_axis(logits, labels[:, None], axis=1)
-    return float((np.logaddexp.reduce(logits, axis=1, keepdims=True) - own).mean())
-
-
-def _squared_error(predictions: Array, labels: Array) -> float:
-    return float(np.square(predictions - labels).mean())
 
 
 def _assemble(inputs: Inputs, ensembles: Sequence[TreeEnsemble]) -> GradientBoosting:

@@ -1,29 +1,89 @@
-"""Settings of boosted trees."""
+"""Settings of boosted trees, one class for each library; common settings have the same names."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
-from emm.config.binding import Count, NotNegative, Positive
+from emm.config.binding import Count, NotNegative, Positive, bind, raise_all
+from emm.core.errors import choose
+
+SomeOf = Annotated[float, Field(gt=0, le=1)]
+Leaves = Annotated[int, Field(ge=2)]
 
 
 @dataclass(frozen=True)
-class BoostingSettings:
-    """Settings of boosting.
+class LightGBMSettings:
+    """Settings of LightGBM.
 
     Attributes:
         learning_rate: shrinkage.
-        max_iterations: largest number of trees per task.
+        max_iterations: largest number of rounds per task.
         max_leaf_nodes: largest number of leaves per tree.
         min_samples_leaf: smallest number of rows per leaf.
         l2_regularization: of the leaf values.
-        patience: trees without a better validation score before boosting stops.
+        patience: rounds without a better validation score before boosting stops.
+        columns_per_tree: share of the columns that each tree may read.
+        rows_per_tree: share of the rows on which each tree learns.
+        category_smoothing: draws the order of a field's ids, by which they are split into two sets,
+            towards that of its frequent ids.
+        category_l2: regularisation of leaf values next to that of all splits, for splits by sets.
+        min_samples_category: smallest number of rows with the ids that a set grows by.
     """
+
+    learning_rate: Positive = 0.03
+    max_iterations: Count = 2000
+    max_leaf_nodes: Leaves = 31
+    min_samples_leaf: Count = 20
+    l2_regularization: NotNegative = 0.0
+    patience: Count = 100
+    columns_per_tree: SomeOf = 0.4
+    rows_per_tree: SomeOf = 0.8
+    category_smoothing: NotNegative = 50.0
+    category_l2: NotNegative = 10.0
+    min_samples_category: Count = 100
+    library: Literal["lightgbm"] = "lightgbm"
+
+
+@dataclass(frozen=True)
+class ScikitLearnSettings:
+    """Settings of scikit-learn's histogram-based boosting; see `LightGBMSettings`."""
 
     learning_rate: Positive = 0.05
     max_iterations: Count = 500
-    max_leaf_nodes: Annotated[int, Field(ge=2)] = 31
+    max_leaf_nodes: Leaves = 31
     min_samples_leaf: Count = 20
     l2_regularization: NotNegative = 0.0
     patience: Count = 50
+    library: Literal["scikit-learn"] = "scikit-learn"
+
+
+BoostingSettings: TypeAlias = LightGBMSettings | ScikitLearnSettings
+
+LIBRARIES: Mapping[str, type[LightGBMSettings] | type[ScikitLearnSettings]] = {
+    "lightgbm": LightGBMSettings,
+    "scikit-learn": ScikitLearnSettings,
+}
+"""The settings of each library; the first one is the default."""
+
+DEFAULT = next(iter(LIBRARIES))
+
+
+def library_of(section: Any) -> str:
+    """The library that a plain section of boosted trees names."""
+    given = section if isinstance(section, Mapping) else {}
+    return str(given.get("library", DEFAULT))
+
+
+def read_boosting(section: Any, key: str, file: str) -> BoostingSettings:
+    """The plain section at ``key`` of ``file`` as the settings of its library.
+
+    Raises one ParamsError that lists everything wrong with it.
+    """
+    library = library_of(section)
+    choose("library", library, LIBRARIES, f"{file}: {key}.library", f"write `library: {DEFAULT}`")
+    errors: list[str] = []
+    settings: BoostingSettings = bind(LIBRARIES[library], section or {}, key, errors)
+    raise_all(errors, file)
+    return settings

@@ -1,6 +1,6 @@
 """Training of boosted trees with every seed, and on folds for the pool."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,8 +22,9 @@ from emm.training.settings import (
     positive_weights,
 )
 from emm.training.store import save_model
-from emm.trees.gbdt import BoostingHistory, GradientBoosting, fit, grow
-from emm.trees.settings import BoostingSettings
+from emm.trees.gbdt import GradientBoosting, fit, grow
+from emm.trees.history import BoostingHistory
+from emm.trees.settings import BoostingSettings, read_boosting
 
 Record = dict[str, Any]
 Boosted = tuple[GradientBoosting, list[Record]]
@@ -41,6 +42,7 @@ def train_trees(
     folds: FoldSettings | None = None,
     checkpoint: Checkpoint | None = None,
     positive_weights: Sequence[float] = (),
+    threads: int = 1,
 ) -> None:
     """Boost one ensemble per task with every seed; write the models and history.json to ``out``.
 
@@ -59,7 +61,8 @@ def train_trees(
         held_out = in_memory(context.validation, name, "validation", seed)
         # A sample is as large as memory allows, which may have changed since the interruption.
         saved = stage.of(f"seed-{seed}", len(rows), len(held_out))
-        boost = partial(_boost, name, context, boosting, rows, held_out, seed, positive_weights)
+        how = {"seed": seed, "threads": threads, "positive_weights": positive_weights}
+        boost = partial(_boost, name, context, boosting, rows, held_out, how)
         model, records = _resume_or(boost, saved, context)
         about = context.describe(name, ARCHITECTURE, model.arguments(), seed)
         save_model(out / f"seed-{seed}", model, about)
@@ -68,7 +71,7 @@ def train_trees(
         for fold in others:
             rows = in_memory(fold.rows(context.train, seed), name, "train", seed)
             saved = stage.of(f"seed-{seed}", *fold.names, len(rows))
-            regrow = partial(_grow, context, boosting, rows, counts, seed, positive_weights)
+            regrow = partial(_grow, context, boosting, rows, counts, how)
             fold_model, _ = _resume_or(regrow, saved, context)
             about = context.describe(name, ARCHITECTURE, fold_model.arguments(), seed)
             save_model(fold.folder(out / f"seed-{seed}"), fold_model, about)
@@ -82,20 +85,18 @@ def _boost(
     boosting: BoostingSettings,
     rows: RowTensors,
     held_out: RowTensors,
-    seed: int,
-    positive_weights: Sequence[float],
+    how: Mapping[str, Any],
 ) -> Boosted:
-    tasks = context.schema.tasks
+    tasks, seed = context.schema.tasks, how["seed"]
     with progress(f"{name} seed {seed}", len(tasks)) as report:
         model, histories = fit(
             rows,
             held_out,
             context.inputs,
             boosting,
-            seed=seed,
             report=report,
-            positive_weights=positive_weights,
             tasks=tasks,
+            **how,
         )
     pairs = zip(tasks, histories, strict=True)
     return model, [_record(seed, task, each, context.schema.kind(task)) for task, each in pairs]
@@ -106,17 +107,15 @@ def _grow(
     boosting: BoostingSettings,
     rows: RowTensors,
     counts: Sequence[int],
-    seed: int,
-    positive_weights: Sequence[float],
+    how: Mapping[str, Any],
 ) -> Boosted:
     model = grow(
         rows,
         context.inputs,
         boosting,
         counts,
-        seed=seed,
-        positive_weights=positive_weights,
         tasks=context.schema.tasks,
+        **how,
     )
     return model, []
 
@@ -169,11 +168,22 @@ def trees_job(project: Project, dataset: str, model: str) -> Job:
     training = replace(recipe.read("training", TrainingSettings), device="cpu")
     pool = recipe.read_part("fusion", PoolSettings)
     folds = FoldSettings(pool.fit_on, pool.folds) if model in pool.trees else None
-    boosting = recipe.read(f"train.{model}", BoostingSettings)
+    key = f"train.{model}"
+    boosting = read_boosting(recipe.section(key), key, str(recipe.path))
 
     def train(out: Path, context: TrainingContext, checkpoint: Checkpoint) -> None:
         schema = context.schema
         weights = positive_weights(training.positive_weight, schema.tasks, schema.task_kinds)
-        train_trees(out, model, context, boosting, training.seeds, folds, checkpoint, weights)
+        train_trees(
+            out,
+            model,
+            context,
+            boosting,
+            training.seeds,
+            folds,
+            checkpoint,
+            weights,
+            training.threads,
+        )
 
     return Job(training, {"training": training, "section": boosting, "pool": pool}, train)

@@ -8,7 +8,6 @@ from typing import Any
 from emm.automtl.fields import field_names
 from emm.automtl.network import AutoMTL
 from emm.automtl.space import ARCHITECTURE, plain, read_architecture
-from emm.config.binding import bind, raise_all
 from emm.config.project import FROM_DATA, Project, split_section
 from emm.core.errors import ModelFileError
 from emm.fusion.emm import EMM
@@ -26,7 +25,7 @@ from emm.training.fit import Schedule, fit
 from emm.training.networks import Build, build_network, fresh_network
 from emm.training.settings import OptimiserSettings, TrainingSettings, positive_weights
 from emm.trees.gbdt import fit as boost
-from emm.trees.settings import BoostingSettings
+from emm.trees.settings import read_boosting
 from emm.trees.train import in_memory
 from emm.tuning.space import SPACES
 
@@ -65,16 +64,20 @@ def train_trial(
 
 
 def _boost(trial: _Trial) -> Scores:
-    errors: list[str] = []
-    boosting: BoostingSettings = bind(BoostingSettings, trial.section, trial.model, errors)
-    raise_all(errors, str(SPACES))
+    boosting = read_boosting(trial.section, trial.model, str(SPACES))
     train = in_memory(trial.context.train, trial.model, "train", trial.seed)
     validation = in_memory(trial.context.validation, trial.model, "validation", trial.seed)
     training = trial.project.recipe(trial.dataset).read("training", TrainingSettings)
     schema, inputs = trial.context.schema, trial.context.inputs
     weights = positive_weights(training.positive_weight, schema.tasks, schema.task_kinds)
     _, histories = boost(
-        train, validation, inputs, boosting, seed=trial.seed, positive_weights=weights
+        train,
+        validation,
+        inputs,
+        boosting,
+        seed=trial.seed,
+        threads=training.threads,
+        positive_weights=weights,
     )
     best = [max(iteration.score for iteration in each.iterations) for each in histories]
     return dict(zip(trial.context.schema.tasks, best, strict=True))

@@ -25,12 +25,16 @@ class Text:
     footer: str
 
 
-def split_text(file: Path) -> Text:
-    """Split the file into its parts. Raises ModelFileError if it is cut off."""
+def read_text(file: Path) -> str:
+    """The text of the file. Raises ModelFileError if it is none."""
     try:
-        text = content(file).decode("utf-8").replace("\r\n", "\n")
+        return content(file).decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise damaged(file, "it isn't text") from error
+
+
+def split_text(file: Path, text: str) -> Text:
+    """Split the ``text`` of a file into its parts. Raises ModelFileError if it is cut off."""
     body, end, footer = text.partition("\nend of trees")
     head, *blocks = body.split("\nTree=")
     if not end or ("\nparameters:" in footer and "\nend of parameters" not in footer):

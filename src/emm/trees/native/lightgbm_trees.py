@@ -17,6 +17,7 @@ from emm.trees.native.lightgbm_text import (
     check_kind,
     features_of,
     numbers,
+    read_text,
     sigmoid,
     split_text,
 )
@@ -59,7 +60,14 @@ def parse_lightgbm(file: Path, outputs: int = 1, kind: Kind = "classifier") -> N
     Raises ModelFileError for other objectives or numbers of classes, linear trees, and damaged
     files.
     """
-    text = split_text(file)
+    return parse_text(file, read_text(file), outputs, kind)
+
+
+def parse_text(
+    file: Path, written: str, outputs: int = 1, kind: Kind = "classifier"
+) -> NativeTrees:
+    """The same of the text that a file would have; ``file`` is named in errors."""
+    text = split_text(file, written)
     check_kind(file, text.header, outputs, kind)
     rounds, rest = divmod(len(text.trees), outputs)
     if rest:

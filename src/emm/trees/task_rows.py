@@ -1,4 +1,4 @@
-"""The estimators of scikit-learn that boost one task, and the rows in the form that they read."""
+"""The rows of one task in the form that libraries of boosted trees read."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,10 +10,6 @@ from numpy.typing import NDArray
 from emm.core.errors import DataError
 from emm.data.tables.rows import RowTensors
 from emm.data.tables.schema import BINARY, CLASSES, REGRESSION
-from emm.nn.inputs import Inputs
-from emm.trees.forest import CATEGORIES, categorical_fields
-from emm.trees.settings import BoostingSettings
-from emm.trees.sklearn_trees import classifier_of_classes
 
 Array = NDArray[Any]
 
@@ -25,7 +21,7 @@ class TaskRows:
     Attributes:
         kind: of the task.
         outputs: number of classes of a task of classes, otherwise 1.
-        columns: dense features, then ids: [N, D + F] float64, in which scikit-learn computes.
+        columns: dense features, then ids: [N, D + F] float64.
         labels: [N]; 0 or 1, the number of a class, or a standardised value.
         weights: [N] of the rows in the loss, None if all are equal.
     """
@@ -72,31 +68,6 @@ def of_known_classes(held_out: TaskRows, train: TaskRows) -> TaskRows:
         return held_out
     known = np.isin(held_out.labels, train.labels)
     return replace(held_out, columns=held_out.columns[known], labels=held_out.labels[known])
-
-
-def estimator_of(rows: TaskRows, inputs: Inputs, boosting: BoostingSettings, seed: int) -> Any:
-    """An estimator for the task of ``rows``; early stopping by the score that networks have."""
-    # Imported here: it takes a second, and stored models are used and described without it.
-    from sklearn import ensemble
-
-    settings: dict[str, Any] = {
-        "learning_rate": boosting.learning_rate,
-        "max_iter": boosting.max_iterations,
-        "max_leaf_nodes": boosting.max_leaf_nodes,
-        "min_samples_leaf": boosting.min_samples_leaf,
-        "l2_regularization": boosting.l2_regularization,
-        "max_bins": CATEGORIES,
-        "categorical_features": [False] * inputs.dense + categorical_fields(inputs),
-        "early_stopping": True,
-        "n_iter_no_change": boosting.patience,
-        "tol": 0.0,
-        "random_state": seed,
-    }
-    if rows.kind == REGRESSION:
-        return ensemble.HistGradientBoostingRegressor(scoring="r2", **settings)
-    if rows.kind == CLASSES and len(np.unique(rows.labels)) > 2:
-        return classifier_of_classes(**settings)
-    return ensemble.HistGradientBoostingClassifier(scoring="roc_auc", **settings)
 
 
 def _columns(rows: RowTensors, fields: int) -> Array:
