@@ -1,4 +1,4 @@
-# make setup | repro | study | test | test-slow | test-remotes | bench | docs | lock      (PYTHON=python3.12 selects another interpreter)
+# make setup | repro | study | study-tables | test | test-slow | test-remotes | bench | docs | lock      (PYTHON=python3.12 selects another interpreter)
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup drivers repro study test test-slow test-remotes test-ray lint types bench lock readme docs
+.PHONY: help setup drivers repro study study-tables test test-slow test-remotes test-ray lint types bench lock readme docs
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,10 @@ study: setup ## Run the study, a DVC project of its own in study/
 	@echo "==> dvc repro in study/"
 	dvc repro download@census-income
 	cd study && dvc repro
+
+study-tables: setup ## Run the study of many tables, a DVC project of its own in study/tables/ (hours)
+	@echo "==> dvc repro in study/tables/"
+	cd study/tables && dvc repro
 
 test: setup lint types ## ruff, mypy, pytest
 	@echo "==> pytest"

@@ -31,7 +31,7 @@ ACTIVE = load_project(ROOT / "params.yaml").active
 NETWORKS_OF_THE_POOL = {MODELS[name].partition(":")[0] for name in STRUCTURES}
 
 
-@pytest.mark.parametrize("file", ["dvc.yaml", "study/dvc.yaml"])
+@pytest.mark.parametrize("file", ["dvc.yaml", "study/dvc.yaml", "study/tables/dvc.yaml"])
 def test_every_stage_depends_on_all_the_code_it_runs(file: str) -> None:
     assert missing_code(ROOT / file, ROOT) == []
 
