@@ -8,20 +8,26 @@ import numpy as np
 import pytest
 import torch
 
-from emm.data.tables.rows import RowTensors
-from emm.data.tables.schema import BINARY, CLASSES, REGRESSION
-from emm.metrics.classes import macro_auc
-from emm.metrics.ranking import auc
-from emm.metrics.regression import r_squared
-from emm.nn.inputs import Inputs
 from emm.trees import boost_lightgbm
 from emm.trees.forest import TreeEnsemble
 from emm.trees.gbdt import GradientBoosting, fit, grow
 from emm.trees.history import BoostingHistory
 from emm.trees.settings import LightGBMSettings
 from tests.trees.boosted import best
+from tests.trees.three_kinds import (
+    INPUTS,
+    KINDS,
+    SCORES,
+    TRAIN,
+    UNSEEN,
+    VALIDATION,
+    RowTensors,
+    columns,
+    columns_of_splits,
+    losses,
+    same,
+)
 
-INPUTS = Inputs(dense=2, cardinalities=(6, 200, 400))
 SETTINGS = LightGBMSettings(
     learning_rate=0.1,
     max_iterations=60,
@@ -33,27 +39,6 @@ SETTINGS = LightGBMSettings(
     category_smoothing=2.0,
     min_samples_category=5,
 )
-KINDS = (BINARY, CLASSES, REGRESSION)
-OUTPUTS = (1, 3, 1)
-SCORES = {BINARY: auc, CLASSES: macro_auc, REGRESSION: r_squared}
-
-
-def make_rows(rows: int, seed: int, ids: tuple[int, int, int] = (5, 150, 300)) -> RowTensors:
-    """Three tasks of all kinds; ``ids``: how many of each field occur, fewer than it has."""
-    generator = torch.Generator().manual_seed(seed)
-    dense = torch.rand(rows, 2, generator=generator)
-    sparse = torch.stack([torch.randint(n, (rows,), generator=generator) for n in ids], dim=1)
-    value = dense[:, 0] * 3 + sparse[:, 0] % 2 + (sparse[:, 1] % 7) / 4 + sparse[:, 2] / 150
-    value = value + torch.randn(rows, generator=generator)
-    labels = torch.stack(
-        [(value > 4).float(), torch.bucketize(value, torch.tensor([3.0, 5.0])).float(), value],
-        dim=1,
-    )
-    return RowTensors(dense, sparse.int(), labels, outputs=OUTPUTS, kinds=KINDS)
-
-
-TRAIN, VALIDATION = make_rows(900, 0), make_rows(400, 1)
-UNSEEN = make_rows(300, 2, ids=(6, 200, 400))
 Fitted = tuple[GradientBoosting, list[BoostingHistory], list[Any]]
 
 
@@ -71,10 +56,6 @@ def fitted() -> Fitted:
         patch.setattr(boost_lightgbm, "_trees", trees)
         model, histories = fit(TRAIN, VALIDATION, INPUTS, SETTINGS, seed=3)
     return model, histories, boosters
-
-
-def columns(rows: RowTensors) -> np.ndarray:
-    return np.concatenate([rows.dense.double().numpy(), rows.sparse.double().numpy()], axis=1)
 
 
 @pytest.mark.parametrize("task", [0, 1, 2])
@@ -106,32 +87,12 @@ def test_the_kept_trees_have_the_best_score(fitted: Fitted, task: int) -> None:
 
 def test_the_train_loss_is_that_of_the_kept_trees(fitted: Fitted) -> None:
     model, histories, _ = fitted
-    logits = [each.decision(TRAIN.dense, TRAIN.sparse) for each in model.ensembles]
-    labels = TRAIN.labels.double()
-    expected = [
-        torch.nn.functional.binary_cross_entropy_with_logits(logits[0], labels[:, 0]),
-        torch.nn.functional.cross_entropy(logits[1], labels[:, 1].long()),
-        torch.nn.functional.mse_loss(logits[2], labels[:, 2]),
-    ]
     found = [best(history).train_loss for history in histories]
-    assert found == pytest.approx([float(each) for each in expected], abs=1e-6)
+    assert found == pytest.approx(losses(model, TRAIN), abs=1e-6)
 
 
 def test_small_fields_are_split_by_sets_and_large_ones_by_order(fitted: Fitted) -> None:
-    model, _, _ = fitted
-    by_set: set[int] = set()
-    by_order: set[int] = set()
-    for ensemble in model.ensembles:
-        inner = ensemble.left != torch.arange(len(ensemble.left))
-        by_set.update(ensemble.column[inner & (ensemble.bitset >= 0)].tolist())
-        by_order.update(ensemble.column[inner & (ensemble.bitset < 0)].tolist())
-    assert by_set == {2, 3}
-    assert by_order == {0, 1, 4}
-
-
-def same(left: GradientBoosting, right: GradientBoosting) -> bool:
-    pairs = zip(left.buffers(), right.buffers(), strict=True)
-    return left.arguments() == right.arguments() and all(torch.equal(a, b) for a, b in pairs)
+    assert columns_of_splits(fitted[0]) == ({2, 3}, {0, 1, 4})
 
 
 def test_the_bytes_do_not_depend_on_the_threads(fitted: Fitted) -> None:

@@ -14,12 +14,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from emm.core.errors import DataError, ModelFileError, ParamsError
+from emm.core.errors import DataError, ModelFileError
 from emm.data.tables.kinds import NUMBER, TEXT
 from emm.data.tables.schema import BINARY, CLASSES, REGRESSION
 from emm.outside.evidence import Traits, decide
 from emm.outside.scorer import Batches, Context, ModelInput, Opaque
 from emm.outside.settings import Gives, OutsideModel
+from emm.trees.catboost_package import catboost_package
 from emm.trees.native.files import LARGEST_FILE, damaged, unsupported
 from emm.trees.native.nodes import Feature
 
@@ -121,15 +122,7 @@ def open_model(name: str, entry: OutsideModel, context: Context) -> CatBoostScor
 
 
 def _load(file: Path) -> Any:
-    try:
-        catboost = import_module("catboost")
-    except ImportError as error:
-        raise ParamsError(
-            "CatBoost models need the package catboost, which isn't installed",
-            got=str(error),
-            expected="the extra `catboost` of this project",
-            next_step='pip install -e ".[catboost]"',
-        ) from error
+    catboost = catboost_package()
     if file.stat().st_size > LARGEST_FILE:
         raise unsupported(
             file,

@@ -151,6 +151,14 @@ def fused_defaults(facts: Facts, variant: str) -> dict[str, Any]:
 def tree_defaults(facts: Facts, library: str) -> dict[str, Any]:
     """Keys of the section of boosted trees of a library."""
     leaves = 7 if facts.rows < 10_000 else 15 if facts.rows < 50_000 else 31
+    if library == "catboost":
+        return {
+            "learning_rate": 0.05,
+            "max_iterations": 1000,
+            "depth": 4 if facts.rows < 10_000 else 5 if facts.rows < 50_000 else 6,
+            "l2_regularization": 3.0,
+            "patience": 50,
+        }
     shared = {
         "learning_rate": 0.05,
         "max_iterations": 1000,

@@ -11,6 +11,7 @@ from emm.trees.task_rows import TaskRows
 MODULES = {
     "lightgbm": "emm.trees.boost_lightgbm",
     "scikit-learn": "emm.trees.boost_sklearn",
+    "catboost": "emm.trees.boost_catboost",
 }
 
 

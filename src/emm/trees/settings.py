@@ -59,11 +59,33 @@ class ScikitLearnSettings:
     library: Literal["scikit-learn"] = "scikit-learn"
 
 
-BoostingSettings: TypeAlias = LightGBMSettings | ScikitLearnSettings
+@dataclass(frozen=True)
+class CatBoostSettings:
+    """Settings of CatBoost; for the others see `LightGBMSettings`.
 
-LIBRARIES: Mapping[str, type[LightGBMSettings] | type[ScikitLearnSettings]] = {
+    Attributes:
+        depth: of the symmetric trees, whose levels have one split each.
+        columns_per_split: share of the columns that each level may read.
+        random_strength: of the noise in the scores of splits, which falls from round to round.
+    """
+
+    learning_rate: Positive = 0.05
+    max_iterations: Count = 2000
+    depth: Annotated[int, Field(ge=1, le=10)] = 6
+    l2_regularization: NotNegative = 3.0
+    patience: Count = 100
+    rows_per_tree: SomeOf = 0.8
+    columns_per_split: SomeOf = 1.0
+    random_strength: NotNegative = 1.0
+    library: Literal["catboost"] = "catboost"
+
+
+BoostingSettings: TypeAlias = LightGBMSettings | ScikitLearnSettings | CatBoostSettings
+
+LIBRARIES: Mapping[str, type[BoostingSettings]] = {
     "lightgbm": LightGBMSettings,
     "scikit-learn": ScikitLearnSettings,
+    "catboost": CatBoostSettings,
 }
 """The settings of each library; the first one is the default."""
 
