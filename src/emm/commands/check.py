@@ -19,6 +19,7 @@ from emm.fusion.settings import FusedSettings, FusionSettings
 from emm.fusion.student_settings import split_student
 from emm.models import MODELS
 from emm.training.settings import OptimiserSettings, TrainingSettings, no_funnel
+from emm.training.structures import read_structure
 from emm.trees.settings import read_boosting
 from fewshot.settings import read_episodes, read_image_set
 
@@ -76,7 +77,7 @@ def _model_checks(project: Project, dataset: str) -> Checks:
     read = recipe.read_model
     emm, automtl = MODELS["emm"], MODELS["automtl"]
     for name in active.trained:
-        yield partial(read, f"pretrain.{name}", MODELS["single_task"], OptimiserSettings)
+        yield partial(read_structure, recipe, name)
     for name in active.baselines:
         yield partial(_check_baseline, project, dataset, name)
     for name in active.fused:

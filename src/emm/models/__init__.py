@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MODELS = {
     "single_task": "emm.models.single_task:SingleTask",
     "tabm": "emm.structures.tabm:TabM",
+    "dcnv2": "emm.structures.dcnv2:DCNV2",
+    "realmlp": "emm.structures.realmlp:RealMLP",
+    "ft_transformer": "emm.structures.ft_transformer:FTTransformer",
     "shared_bottom": "emm.models.shared_bottom:SharedBottom",
     "mmoe": "emm.models.mmoe:MMoE",
     "ple": "emm.models.ple:PLE",

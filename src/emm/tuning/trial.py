@@ -16,14 +16,15 @@ from emm.fusion.pool import load_pool
 from emm.fusion.settings import FusedSettings, FusionSettings
 from emm.fusion.students import PER_TASK, read_student, teach, with_epochs
 from emm.models import model_class
-from emm.models.single_task import SingleTask
 from emm.outside.factories import trusting
 from emm.training.auto import complete_recipe
 from emm.training.context import TrainingContext, schedule_of
 from emm.training.epochs import best_epoch
 from emm.training.fit import Schedule, fit
 from emm.training.networks import Build, build_network, fresh_network
+from emm.training.parts import without_columns
 from emm.training.settings import OptimiserSettings, TrainingSettings, positive_weights
+from emm.training.structures import split_structure
 from emm.trees.gbdt import fit as boost
 from emm.trees.settings import read_boosting
 from emm.trees.train import in_memory
@@ -60,13 +61,18 @@ def train_trial(
         return _boost(trial)
     if model in project.active.fused:
         return _fuse(trial)
+    if model in project.active.trained:
+        return _fit_structure(trial)
     return _teach(trial) if model in project.active.students else _fit(trial)
 
 
 def _boost(trial: _Trial) -> Scores:
     boosting = read_boosting(trial.section, trial.model, str(SPACES))
-    train = in_memory(trial.context.train, trial.model, "train", trial.seed)
-    validation = in_memory(trial.context.validation, trial.model, "validation", trial.seed)
+    own = trial.context.of_part(boosting.part)
+    train, validation = (
+        without_columns(in_memory(rows, trial.model, split, trial.seed), own.hidden)
+        for rows, split in ((own.train, "train"), (own.validation, "validation"))
+    )
     training = trial.project.recipe(trial.dataset).read("training", TrainingSettings)
     schema, inputs = trial.context.schema, trial.context.inputs
     weights = positive_weights(training.positive_weight, schema.tasks, schema.task_kinds)
@@ -84,7 +90,7 @@ def _boost(trial: _Trial) -> Scores:
 
 
 def _fit(trial: _Trial) -> Scores:
-    """A network of all tasks, or the single-task networks of a structure."""
+    """A network of all tasks."""
     architecture = _class_of(trial.model, trial.project)
     searched = _searched_architecture(trial.context, trial.project, trial.dataset, trial.model)
     optimiser, arguments = split_section(
@@ -98,8 +104,17 @@ def _fit(trial: _Trial) -> Scores:
     training = complete_recipe(trial.project, trial.dataset).read("training", TrainingSettings)
     schedule = schedule_of(training, optimiser, trial.context.schema)
     build = partial(build_network, architecture, arguments | searched)
-    per_task = trial.model in trial.project.active.trained
-    return _fit_all(trial.context, build, schedule, trial.seed, trial.model, per_task=per_task)
+    return _fit_all(trial.context, build, schedule, trial.seed, trial.model, per_task=False)
+
+
+def _fit_structure(trial: _Trial) -> Scores:
+    """The single-task networks of a structure."""
+    settings, arguments = split_structure(trial.section, trial.model, str(SPACES))
+    training = complete_recipe(trial.project, trial.dataset).read("training", TrainingSettings)
+    schedule = schedule_of(training, settings, trial.context.schema)
+    build = partial(build_network, model_class(settings.network), arguments)
+    own = trial.context.of_part(settings.part)
+    return _fit_all(own, build, schedule, trial.seed, trial.model, per_task=True)
 
 
 def _teach(trial: _Trial) -> Scores:
@@ -147,8 +162,6 @@ def _fit_one(
 
 
 def _class_of(model: str, project: Project) -> Any:
-    if model in project.active.trained:
-        return SingleTask
     return AutoMTL if model in project.active.searched else model_class(model)
 
 
