@@ -66,6 +66,10 @@ def test_every_recipe_of_the_study_is_valid(file: Path) -> None:
     check_project(with_models_of(load_project(ROOT / "study/params.yaml"), file))
 
 
+def test_the_recipe_of_many_tables_is_valid() -> None:
+    check_project(load_project(ROOT / "study/tables/params.yaml"))
+
+
 @pytest.mark.parametrize("name", ["params.yaml", "automtl.yaml"])
 def test_the_recipes_of_the_study_have_all_models_that_it_names(name: str) -> None:
     project = load_project(ROOT / "study" / name)
