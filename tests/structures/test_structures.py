@@ -13,7 +13,7 @@ from tests.structures.conftest import ENCODED, STRUCTURES
 BAGS = BagStore((torch.tensor([1, 2, 3], dtype=torch.int32),), (torch.tensor([0, 2, 2, 3]),))
 
 
-@pytest.mark.parametrize("rows", [1, 5])
+@pytest.mark.parametrize("rows", [0, 1, 5])
 @pytest.mark.parametrize("tasks", [1, 3])
 def test_logits_have_one_column_per_task(build, small, rows, tasks):
     logits = build(tasks)(*small.batch(rows))

@@ -74,24 +74,24 @@ class Tokens(nn.Module):
         super().__init__()
         self.front = FeatureFront(inputs, width, dense_encoding, hidden)
         self.dense, self.width, bound = inputs.dense, width, 1 / sqrt(width)
+        self.binned = 0 if self.front.numeric is None else inputs.dense
         for embedding in (self.front.table, self.front.bags):
             if embedding is not None:
                 nn.init.uniform_(embedding.weight, -bound, bound)
-        fields = len(inputs.bags) + len(inputs.cardinalities)
+        self.fields = len(inputs.bags) + len(inputs.cardinalities)
         self.read = nn.Parameter(torch.empty(width).uniform_(-bound, bound))
         self.weight = nn.Parameter(torch.empty(inputs.dense, width).uniform_(-bound, bound))
-        bias = torch.empty(inputs.dense + fields, width).uniform_(-bound, bound)
+        bias = torch.empty(inputs.dense + self.fields, width).uniform_(-bound, bound)
         self.bias = nn.Parameter(bias)
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
         """dense [B, D], sparse [B, F] -> [B, 1 + D + F, E]."""
         x = self.front(dense, sparse)
         numbers = x[:, : self.dense].unsqueeze(2) * self.weight  # [B, D, E]
-        vectors = x[:, self.dense :].unflatten(1, (-1, self.width))
-        binned = vectors.shape[1] + self.dense - self.bias.shape[0]  # D with bins, else 0
-        if binned:
-            numbers = numbers + vectors[:, :binned]
-        features = torch.cat([numbers, vectors[:, binned:]], dim=1) + self.bias
+        vectors = x[:, self.dense :].reshape(x.shape[0], self.binned + self.fields, self.width)
+        if self.binned:
+            numbers = numbers + vectors[:, : self.binned]
+        features = torch.cat([numbers, vectors[:, self.binned :]], dim=1) + self.bias
         return torch.cat([self.read.expand(x.shape[0], 1, -1), features], dim=1)
 
 
@@ -152,7 +152,7 @@ class Attention(nn.Module):
 
     def _by_head(self, x: Tensor) -> Tensor:
         """[B, S, E] -> [B, heads, S, E/heads]."""
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.heads, x.shape[2] // self.heads).transpose(1, 2)
 
 
 def _require_divided(width: int, heads: int) -> None:
