@@ -15,7 +15,8 @@ class SingleTask(nn.Module):
     """A strict chain: ``front``, each of ``blocks`` in turn, ``tower``, to the tasks' logits.
 
     ``tasks`` is 1 for models that are decomposed. ``blocks``: hidden widths of each block;
-    ``tower``: hidden widths before the last layer.
+    ``tower``: hidden widths before the last layer. ``hidden``: the features that aren't read, see
+    `FeatureFront`.
     """
 
     def __init__(
@@ -29,9 +30,10 @@ class SingleTask(nn.Module):
         dropout: Share = 0.0,
         dense_encoding: DenseEncoding = "scaled",
         outputs: Sequence[int] = (),
+        hidden: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        self.front = FeatureFront(inputs, embedding_dim, dense_encoding)
+        self.front = FeatureFront(inputs, embedding_dim, dense_encoding, hidden)
         ends = [self.front.width, *(block[-1] for block in blocks)]
         chain = (mlp(start, block, dropout) for start, block in zip(ends, blocks, strict=False))
         self.blocks = nn.Sequential(*chain)

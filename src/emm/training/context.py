@@ -21,6 +21,9 @@ from emm.training.devices import use_device
 from emm.training.distributed import join_processes
 from emm.training.fit import Schedule
 from emm.training.optimisers import Optimisation
+from emm.training.part_settings import WHOLE, Part, hidden_columns
+from emm.training.parts import rows_of_part
+from emm.training.robust import robust_scales
 from emm.training.settings import (
     OptimiserSettings,
     TrainingSettings,
@@ -32,7 +35,11 @@ from emm.training.store import Description, inputs_of
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """Train and validation on their device, and the identity of their encoding."""
+    """Train and validation on their device, and the identity of their encoding.
+
+    ``processed``: the folder they are from; ``hidden``: positions of the columns that a model
+    doesn't read, see `emm.training.part_settings.hidden_columns`.
+    """
 
     schema: Schema
     schema_sha256: str
@@ -42,6 +49,8 @@ class TrainingContext:
     device: torch.device
     recipe: str
     bags: BagStore | None = None
+    processed: Path = Path()
+    hidden: tuple[int, ...] = ()
 
     def task(self, number: int) -> "TrainingContext":
         """The context of one task: its labelled rows, and a schema of these."""
@@ -51,6 +60,18 @@ class TrainingContext:
             train=self.train.task(number),
             validation=self.validation.task(number),
         )
+
+    def of_part(self, part: Part) -> "TrainingContext":
+        """The context of a model that knows a part of the table: the rows that it learns on, and
+        the columns that it reads. Raises ParamsError for a part that the table doesn't have."""
+        if part == WHOLE:
+            return self
+        train, validation = (
+            rows_of_part(rows, part, self.schema, self.processed, split)
+            for rows, split in ((self.train, "train"), (self.validation, "validation"))
+        )
+        hidden = hidden_columns(part, self.schema)
+        return replace(self, train=train, validation=validation, hidden=hidden)
 
     def describe(
         self, name: str, architecture: str, arguments: Mapping[str, Any], seed: int
@@ -103,6 +124,7 @@ def open_context(
         device=where,
         recipe=recipe,
         bags=load_bags(processed, schema, where),
+        processed=processed,
     )
 
 
@@ -139,10 +161,11 @@ def arguments_of_data(architecture: Any, schema: Schema, train: Rows) -> dict[st
 
     ``funnel``: indices of the two tasks, such as click and conversion; ``given_click``: whether
     conversions are known after a click only; ``fields``: names of the sparse fields; ``outputs``:
-    number of logits of each task; ``kinds``: of the tasks. The defaults of ``given_click``,
-    ``kinds`` and ``outputs`` are left out, and so is ``funnel`` if the dataset has none and the
-    model can do without. Raises ParamsError if the model needs a funnel and the dataset has none,
-    DataError if train has a conversion without a click.
+    number of logits of each task; ``kinds``: of the tasks; ``scales``: of the dense features, see
+    `robust_scales`. The defaults of ``given_click``, ``kinds`` and ``outputs`` are left out, and so
+    is ``funnel`` if the dataset has none and the model can do without. Raises ParamsError if the
+    model needs a funnel and the dataset has none, DataError if train has a conversion without a
+    click.
     """
     wanted = signature(architecture).parameters
     found: dict[str, Any] = {}
@@ -155,6 +178,8 @@ def arguments_of_data(architecture: Any, schema: Schema, train: Rows) -> dict[st
         found["fields"] = schema.sparse_names
     if "kinds" in wanted and schema.kinds:
         found["kinds"] = schema.task_kinds
+    if "scales" in wanted and schema.dense:
+        found["scales"] = robust_scales(train)
     if "outputs" in wanted and schema.outputs:
         found["outputs"] = schema.outputs
     return found

@@ -82,6 +82,7 @@ def single_task_job(project: Project, dataset: str, model: str) -> Job:
         optimiser=settings,
         per_task=True,
         folds=FoldSettings(pool.fit_on, pool.folds) if pool.takes(model) else None,
+        part=settings.part,
     )
     section = recipe.section(f"pretrain.{model}")
     return Job(training, {"training": training, "section": section, "pool": pool}, train)

@@ -16,6 +16,7 @@ from emm.training.epochs import Epoch, run_title
 from emm.training.fit import Schedule, fit
 from emm.training.folds import FoldRun, fold_runs
 from emm.training.history import run_record, write_history
+from emm.training.part_settings import WHOLE, Part
 from emm.training.seeds import seed_init
 from emm.training.settings import FoldSettings, OptimiserSettings, TrainingSettings
 from emm.training.store import save_model
@@ -55,6 +56,7 @@ def train_networks(
     optimiser: OptimiserSettings,
     per_task: bool = False,
     folds: FoldSettings | None = None,
+    part: Part = WHOLE,
 ) -> None:
     """Train a network with every seed; write the models and history.json to ``out``.
 
@@ -62,11 +64,12 @@ def train_networks(
     task, which learns on the task's labelled rows and is stored in ``out``/seed-S/TASK. ``build``
     gets the context of the network's tasks. ``folds``: given for networks of the pool, see
     `emm.training.folds`; the networks trained without a fold are stored in ``out``/seed-S/fold-K.
+    ``part``: of the table, that the network knows.
     ``checkpoint``: that of the stage, from which an interrupted training resumes; ``name``: that of
     the model in the configuration; ``architecture``: its key in MODELS.
     """
     every, records = schedule_of(training, optimiser, context.schema), list[dict[str, Any]]()
-    passes = _passes(context, every, training, fold_runs(folds), per_task=per_task)
+    passes = _passes(context, every, training, fold_runs(folds), part, per_task=per_task)
     for fold, seeds, contexts, schedule in passes:
         make = partial(_run, name, build, fold, per_task=per_task)
         runs = [make(seed, own) for seed in seeds for own in contexts]
@@ -110,6 +113,7 @@ def _passes(
     schedule: Schedule,
     training: TrainingSettings,
     folds: Sequence[FoldRun],
+    part: Part,
     *,
     per_task: bool,
 ) -> Iterator[Pass]:
@@ -119,11 +123,12 @@ def _passes(
     # The rows without a fold are a copy, which differs by seed: one seed at a time.
     seeds += [(fold, (seed,)) for seed in training.seeds for fold in folds if fold not in whole]
     for fold, own_seeds in seeds:
-        rows = replace(context, train=fold.rows(context.train, own_seeds[0]))
+        # The folds are those of all rows, the same for every member.
+        rows = replace(context, train=fold.rows(context.train, own_seeds[0])).of_part(part)
         if not per_task:
             yield Pass(fold, own_seeds, [rows], schedule)
             continue
-        for numbers in _alike(context, schedule):
+        for numbers in _alike(rows, schedule):
             contexts = [rows.task(number) for number in numbers]
             yield Pass(fold, own_seeds, contexts, schedule.task(numbers[0]))
 
@@ -157,6 +162,8 @@ def build_network(
 ) -> Built:
     """A network for the tasks of ``context``; the data supplies the rest of its arguments."""
     every = {**arguments, **arguments_of_data(architecture, context.schema, context.train)}
+    if context.hidden:
+        every["hidden"] = context.hidden
     return architecture(context.inputs, len(context.schema.tasks), **every), every
 
 

@@ -8,13 +8,14 @@ from pydantic import Field
 
 from emm.config.binding import Count, NotNegative, Positive, bind, raise_all
 from emm.core.errors import choose
+from emm.training.part_settings import Part
 
 SomeOf = Annotated[float, Field(gt=0, le=1)]
 Leaves = Annotated[int, Field(ge=2)]
 
 
 @dataclass(frozen=True)
-class LightGBMSettings:
+class LightGBMSettings(Part):
     """Settings of LightGBM.
 
     Attributes:
@@ -47,7 +48,7 @@ class LightGBMSettings:
 
 
 @dataclass(frozen=True)
-class ScikitLearnSettings:
+class ScikitLearnSettings(Part):
     """Settings of scikit-learn's histogram-based boosting; see `LightGBMSettings`."""
 
     learning_rate: Positive = 0.05
@@ -60,7 +61,7 @@ class ScikitLearnSettings:
 
 
 @dataclass(frozen=True)
-class CatBoostSettings:
+class CatBoostSettings(Part):
     """Settings of CatBoost; for the others see `LightGBMSettings`.
 
     Attributes:

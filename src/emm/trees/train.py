@@ -15,6 +15,8 @@ from emm.training.context import TrainingContext
 from emm.training.folds import fold_runs
 from emm.training.history import named_scores, write_history
 from emm.training.jobs import Job
+from emm.training.part_settings import WHOLE, Part
+from emm.training.parts import without_columns
 from emm.training.settings import (
     FoldSettings,
     PoolSettings,
@@ -43,6 +45,7 @@ def train_trees(
     checkpoint: Checkpoint | None = None,
     positive_weights: Sequence[float] = (),
     threads: int = 1,
+    part: Part = WHOLE,
 ) -> None:
     """Boost one ensemble per task with every seed; write the models and history.json to ``out``.
 
@@ -52,13 +55,17 @@ def train_trees(
     `emm.training.folds`; the models trained without a fold have as many trees as the main model and
     are stored in ``out``/seed-S/fold-K. ``checkpoint``: that of the stage; it saves each finished
     model. ``positive_weights``: factor of the loss of each task's positive rows, () if all are 1.
+    ``part``: of the table, that the trees know.
     """
     history: list[Record] = []
     stage = checkpoint or Checkpoint()
     for seed in seeds:
         main, *others = fold_runs(folds)
-        rows = in_memory(main.rows(context.train, seed), name, "train", seed)
-        held_out = in_memory(context.validation, name, "validation", seed)
+        own = replace(context, train=main.rows(context.train, seed)).of_part(part)
+        rows, held_out = (
+            without_columns(in_memory(split, name, title, seed), own.hidden)
+            for split, title in ((own.train, "train"), (own.validation, "validation"))
+        )
         # A sample is as large as memory allows, which may have changed since the interruption.
         saved = stage.of(f"seed-{seed}", len(rows), len(held_out))
         how = {"seed": seed, "threads": threads, "positive_weights": positive_weights}
@@ -69,7 +76,8 @@ def train_trees(
         history.extend(records)
         counts = [record["best_epoch"] for record in records]
         for fold in others:
-            rows = in_memory(fold.rows(context.train, seed), name, "train", seed)
+            own = replace(context, train=fold.rows(context.train, seed)).of_part(part)
+            rows = without_columns(in_memory(own.train, name, "train", seed), own.hidden)
             saved = stage.of(f"seed-{seed}", *fold.names, len(rows))
             regrow = partial(_grow, context, boosting, rows, counts, how)
             fold_model, _ = _resume_or(regrow, saved, context)
@@ -184,6 +192,7 @@ def trees_job(project: Project, dataset: str, model: str) -> Job:
             checkpoint,
             weights,
             training.threads,
+            boosting.part,
         )
 
     return Job(training, {"training": training, "section": boosting, "pool": pool}, train)

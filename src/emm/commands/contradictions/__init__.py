@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from emm.commands.contradictions.data import data_contradictions
 from emm.commands.contradictions.known import Known
 from emm.commands.contradictions.models import model_contradictions
+from emm.commands.contradictions.parts import part_contradictions
 from emm.commands.contradictions.pool import pool_contradictions
 from emm.commands.contradictions.students import student_contradictions
 from emm.config.project import Project
@@ -24,5 +25,6 @@ def contradictions(project: Project, dataset: str) -> Iterator[ParamsError]:
     known = Known.of(project, dataset)
     yield from data_contradictions(known)
     yield from model_contradictions(known)
+    yield from part_contradictions(known)
     yield from pool_contradictions(known)
     yield from student_contradictions(known)

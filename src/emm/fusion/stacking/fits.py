@@ -54,7 +54,7 @@ class _Problem:
 
     def minimum(self, start: Array) -> Array:
         """The parameters w [M], b [C] and g [K, M + C], one after another."""
-        options = {"maxiter": ITERATIONS, "maxcor": 20, "ftol": 1e-13, "gtol": 1e-7}
+        options = {"maxiter": ITERATIONS, "maxcor": 20, "ftol": 1e-10, "gtol": 1e-7}
         found = minimize(self._loss, start, method="L-BFGS-B", jac=True, options=options)
         return np.asarray(found.x, np.float64)
 

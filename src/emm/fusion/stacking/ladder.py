@@ -28,7 +28,7 @@ STRENGTHS: Mapping[str, Sequence[float]] = {
 }
 """Strengths of the ridge, from the strongest on."""
 
-FEW_FITS = 20_000
+FEW_FITS = 5_000
 """Of more rows, only the first fold chooses the strength: there its choice is no chance."""
 
 FEW_ERRORS = 2
