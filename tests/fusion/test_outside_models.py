@@ -64,7 +64,7 @@ def test_a_model_without_trees_is_rejected(tmp_path: Path) -> None:
 
 def test_trees_of_other_tasks_are_rejected(tmp_path: Path) -> None:
     folders = save_boosted(tmp_path, 2)
-    with pytest.raises(ModelFileError, match=r"(?s)gbdt of t0, t1.*expected: gbdt of t1, t0"):
+    with pytest.raises(ModelFileError, match=r"(?s)gbdt of t0, t1.*trees of t1, t0"):
         pipeline_trees(folders, ["t1", "t0"], SCHEMA, "seed-0")
 
 

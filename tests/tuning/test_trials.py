@@ -20,7 +20,7 @@ from emm.training.fit import Schedule, fit
 from emm.training.seeds import seed_init
 from emm.training.settings import OptimiserSettings, TrainingSettings
 from emm.trees.gbdt import fit as boost
-from emm.trees.settings import ScikitLearnSettings
+from emm.trees.settings import read_boosting
 from emm.tuning.space import best_trial, log_of, read_log
 from emm.tuning.trial import train_trial
 from emm.tuning.tune import tune
@@ -60,13 +60,8 @@ def by_hand(
 ) -> list[float]:
     """Best validation AUC of each task of one trial."""
     if model == "gbdt":
-        _, runs = boost(
-            context.train,
-            context.validation,
-            context.inputs,
-            ScikitLearnSettings(**section),
-            seed=3,
-        )
+        boosting = read_boosting(section, model, "the space")
+        _, runs = boost(context.train, context.validation, context.inputs, boosting, seed=3)
         return [max(iteration.score for iteration in run.iterations) for run in runs]
     optimiser, arguments = split(section)
     plan = schedule(project, context, optimiser)

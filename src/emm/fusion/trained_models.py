@@ -149,7 +149,7 @@ def pipeline_trees(
                 f"{stored} holds no tree ensemble for each task",
                 where="fusion.trees in conf/<dataset>/<recipe>.yaml",
                 got=f"{about.architecture} of {', '.join(about.tasks)}",
-                expected=f"gbdt of {', '.join(tasks)}",
+                expected=f"boosted trees of {', '.join(tasks)}",
                 next_step="name a model of boosted trees",
             )
         source = sha256(stored / WEIGHTS)

@@ -17,6 +17,7 @@ _DISPLAY_NAMES = {
     "stem": "STEM",
     "gbdt": "GBDT",
     "catboost": "CatBoost",
+    "catboost": "CatBoost",
     "emm": "EMM",
     "student": "Student",
     "student_labels": "Student's network, labels only",
