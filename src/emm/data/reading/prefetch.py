@@ -14,17 +14,19 @@ _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
 
-def prefetch(work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
+def prefetch(
+    work: Callable[[_In], _Out], items: Iterable[_In], threads: int = THREADS
+) -> Iterator[_Out]:
     """Yield ``work(item)`` for each item in order, working a few items ahead of the caller.
 
-    At most THREADS + 1 results are pending, so memory stays bounded. An error in ``work`` is
+    At most ``threads`` + 1 results are pending, so memory stays bounded. An error in ``work`` is
     raised in place of its result.
     """
     pending: deque[Future[_Out]] = deque()
-    with _fast_thread_switching(), ThreadPoolExecutor(THREADS) as pool:
+    with _fast_thread_switching(), ThreadPoolExecutor(threads) as pool:
         for item in items:
             pending.append(pool.submit(work, item))
-            if len(pending) > THREADS:
+            if len(pending) > threads:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
