@@ -34,6 +34,7 @@ def of_tasks(name: str, encoder: Encoder, **arguments: Any) -> nn.Module:
     schema = encoder.schema
     given = {"outputs": schema.outputs} if schema.outputs else {}
     knobs = {"embedding_dim": 2, **given, **arguments}
+    knobs = {key: value for key, value in knobs.items() if value is not None}
     model: nn.Module = model_class(name)(inputs_of(schema), len(schema.tasks), **knobs)
     return settled(model)
 
@@ -46,9 +47,13 @@ PLAIN: dict[str, dict[str, Any]] = {
     "aitm": {"bottom": [6], "tower": [4]},
     "adatt": {**EXPERTS, "experts": 2, "shared": True, "gate_bias": True},
     "stem": EXPERTS,
+    "tabm": {"heads": 3, "layers": [6, 4], "dense_encoding": "piecewise"},
+    "dcnv2": {"crosses": 2, "rank": 2, "layers": [6]},
+    "realmlp": {"layers": [6], "scales": [[0.5, 2.0]] * 3},
+    "ft_transformer": {"width": 8, "heads": 2, "embedding_dim": None},
 }
-FAST = ("ple",)
-"""The architecture with the largest number of different operators: the others are slow tests."""
+FAST = ("ple", "ft_transformer")
+"""The architectures with the largest numbers of different operators: the others are slow tests."""
 
 
 @pytest.mark.parametrize(
@@ -106,6 +111,11 @@ def check_fused(folder: Path, tasks: int, kind: str, variant: str, **options: An
 
 def test_a_fused_model_with_trees_predicts_the_same(tmp_path: Path) -> None:
     model = settled(build(make_pool(tmp_path, 2, ("odd",), grown=[0]), "aligned"))
+    assert checked(model, small_encoder(), tmp_path).trees
+
+
+def test_trees_and_networks_that_are_not_cut_predict_the_same(tmp_path: Path) -> None:
+    model = settled(build(make_pool(tmp_path, 2, (), grown=[0], whole=[1, 0]), "ensemble"))
     assert checked(model, small_encoder(), tmp_path).trees
 
 
