@@ -1,1 +1,1 @@
-"""Boosted trees: training, and readers of the files of LightGBM and XGBoost."""
+"""Boosted trees: training by three libraries, and readers of LightGBM and XGBoost files."""

@@ -22,6 +22,7 @@ from emm.trees.history import (
     shown,
     squared_error,
 )
+from emm.trees.native.files import Kind
 from emm.trees.native.lightgbm_trees import parse_text
 from emm.trees.native.processed import on_processed_columns
 from emm.trees.settings import LightGBMSettings
@@ -158,7 +159,7 @@ def _trees(booster: Any, rows: TaskRows, inputs: Inputs, rounds: int) -> TreeEns
     """The first ``rounds`` rounds of trees."""
     columns = [f"Column_{number}" for number in range(rows.columns.shape[1])]
     written = booster.model_to_string(num_iteration=rounds)
-    kind = "regression" if rows.kind == REGRESSION else "classifier"
+    kind: Kind = "regression" if rows.kind == REGRESSION else "classifier"
     native = parse_text(Path("LightGBM"), written, rows.outputs, kind)
     trees = on_processed_columns(native, inputs, columns, columns)
     if rows.kind == CLASSES:
