@@ -41,7 +41,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
         atomic_folder(out) as folder,
         trusting(fusion.factories),
     ):
-        if networks or fusion.pool:
+        if networks or trees or fusion.pool:
             decompose(
                 folder,
                 context,
@@ -53,7 +53,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
                 scores=paths.scores(),
             )
         else:
-            say("`trained` is empty: there is nothing to decompose")
+            say("`trained`, `fusion.trees` and `fusion.pool` are empty: there is nothing to decompose")
 
 
 if __name__ == "__main__":

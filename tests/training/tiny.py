@@ -21,7 +21,7 @@ from emm.data.tables.schema import (
     write_schema,
 )
 from emm.fusion.settings import FusionSettings
-from emm.models.single_task import SingleTask
+from emm.models import model_class
 from emm.training.context import TrainingContext
 from emm.training.networks import train_networks
 from emm.training.settings import OptimiserSettings, TrainingSettings
@@ -55,7 +55,10 @@ STRUCTURES: Mapping[str, Mapping[str, Any]] = {
     "narrow": {"embedding_dim": 2, "blocks": [[4, 3]] * 2, "tower": [3], "dropout": 0.0},
     "wide": {"embedding_dim": 2, "blocks": [[6, 3]] * 2, "tower": [3], "dropout": 0.0},
     "apart": {"embedding_dim": 2, "blocks": [[7, 5]] * 2, "tower": [3], "dropout": 0.0},
+    "uncut": {"heads": 2, "layers": [5], "embedding_dim": 2, "dropout": 0.0},
 }
+ARCHITECTURES = {"uncut": "tabm"}
+"""Those of structures that aren't single-task networks which are cut."""
 
 
 def table(rows: int, seed: int) -> RowTensors:
@@ -97,14 +100,17 @@ def train_structure(
     how: FusionSettings,
     protocol: TrainingSettings,
 ) -> None:
+    architecture = ARCHITECTURES.get(structure, "single_task")
+    network: Any = model_class(architecture)
+
     def build(context: TrainingContext) -> tuple[nn.Module, Mapping[str, Any]]:
-        return SingleTask(context.inputs, **STRUCTURES[structure]), STRUCTURES[structure]
+        return network(context.inputs, **STRUCTURES[structure]), STRUCTURES[structure]
 
     train_networks(
         out,
         context,
         name=structure,
-        architecture="single_task",
+        architecture=architecture,
         build=build,
         training=protocol,
         optimiser=OPTIMISER,
