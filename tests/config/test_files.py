@@ -19,6 +19,13 @@ def test_a_file_needs_only_what_differs_from_its_base(tmp_path: Path) -> None:
     assert read_layers(file) == {"a": {"x": 1, "y": [3]}, "b": 2, "c": 4}
 
 
+def test_a_section_without_a_base_has_nothing_of_the_other_files(tmp_path: Path) -> None:
+    write(tmp_path, "base.yaml", "train: {a: {x: 1, y: 2}, b: {x: 1}}\n")
+    text = "base: base.yaml\ntrain: {a: {base: null, z: 3}, c: {base: null, z: 4}}\n"
+    file = write(tmp_path, "study/params.yaml", text.replace("base.yaml", "../base.yaml"))
+    assert read_layers(file) == {"train": {"a": {"z": 3}, "b": {"x": 1}, "c": {"z": 4}}}
+
+
 def test_a_base_may_have_a_base(tmp_path: Path) -> None:
     write(tmp_path, "conf/set/first.yaml", "x: 1\ny: 1\nz: 1\n")
     write(tmp_path, "conf/set/second.yaml", "base: first.yaml\ny: 2\nz: 2\n")

@@ -25,10 +25,10 @@ def merged(base: Any, change: Any) -> Any:
 
     A mapping with ``base: null`` replaces the other one as a whole, too.
     """
+    if isinstance(change, dict) and "base" in change and change["base"] is None:
+        return {key: value for key, value in change.items() if key != "base"}
     if not isinstance(base, dict) or not isinstance(change, dict):
         return change
-    if "base" in change and change["base"] is None:
-        return {key: value for key, value in change.items() if key != "base"}
     return base | {key: merged(base.get(key), value) for key, value in change.items()}
 
 
