@@ -31,8 +31,28 @@ def custom(*tasks: str, **keys: object) -> Change:
     return change
 
 
+def uncut(*names: str) -> Change:
+    """Structures whose networks aren't cut."""
+
+    def change(tree: Tree) -> None:
+        tree["pretrain"].update({name: {"network": "tabm"} for name in names})
+
+    return change
+
+
 def both(*changes: Change) -> Change:
     return lambda tree: [change(tree) for change in changes]
+
+
+def test_networks_that_are_not_cut_join_others(copy: Copy) -> None:
+    copy.edit(PAPER, uncut("tm-1"))
+    copy.check()
+
+
+def test_a_pool_without_networks_that_are_cut_suits_what_combines_logits(copy: Copy) -> None:
+    copy.edit(PAPER, both(uncut("tm-1", "tm-2"), put("train.emm", variant="stacked")))
+    copy.activate(fused=["emm", "ensemble"], table=["tm-1", "tm-2", "ensemble", "emm"])
+    copy.check()
 
 
 @pytest.mark.parametrize(
@@ -152,6 +172,11 @@ def test_settings_of_data_yaml_that_agree(copy: Copy, change: Change) -> None:
         (
             both(put("fusion", trees=["gbdt"]), put("train.emm", members=["gbdt"])),
             "and no network of its pool is cut into some",
+        ),
+        (
+            uncut("tm-1", "tm-2"),
+            "where: FILE: train.emm_paper\n  got: variant: paper, and only models of which the "
+            "logits are used: tm-1, tm-2\n",
         ),
         (
             put("pretrain.tm-2", blocks=[[16, 4]]),

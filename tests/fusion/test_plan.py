@@ -174,3 +174,19 @@ def test_networks_of_a_task_of_classes_are_planned_with_its_outputs(encoded: Pat
 def test_without_preprocessed_data_the_error_names_the_next_step(project: Path) -> None:
     with pytest.raises(DataError, match="dvc repro preprocess"):
         decomposition_plan(load_project(), CENSUS)
+
+
+@pytest.mark.usefixtures("encoded")
+def test_a_network_that_is_not_cut_has_an_equal_part_in_each_level() -> None:
+    found = planned(pretrain={"tm-2": {"network": "tabm"}})
+    row = next(line for line in found.splitlines() if "tm-2/income" in line)
+    assert row.count("an equal part of its") == 6
+    assert "tm-1/income" in found
+
+
+@pytest.mark.usefixtures("encoded")
+def test_a_pool_without_networks_that_are_cut_has_one_level() -> None:
+    found = planned(pretrain={name: {"network": "dcnv2"} for name in ("tm-1", "tm-2")})
+    assert "level 1" in found
+    assert "level 2" not in found
+    assert "cut after" not in found
