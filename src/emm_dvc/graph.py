@@ -23,6 +23,8 @@ PUBLIC_API = Path("src/emm/__init__.py")
 
 # What `stages/train.py` runs is chosen by the list of params.yaml that names the model.
 JOBS = Path("src/emm/training/jobs.py")
+LIBRARIES = Path("src/emm/trees/libraries.py")
+TREES = "trees"
 STUDENTS = "students"
 OF_THE_POOL = {"trained", "fused", STUDENTS}
 """Lists whose models are networks of the pool, or read its networks."""
@@ -69,8 +71,9 @@ def loaded_by_name(stage: Mapping[str, Any], script: Path, root: Path) -> set[st
     models = str(stage.get("matrix", {}).get("model", "")).strip("${}")
     kinds = [models] if models in jobs else list(jobs)
     found = {jobs[kind].partition(":")[0] for kind in kinds}
-    # The sections of networks and of students say which of these they are.
+    # The sections of networks, students and trees say which of these they are.
     found |= networks if OF_THE_POOL & {*kinds} else set()
+    found |= {*_literal(root / LIBRARIES, "MODULES").values()} if TREES in kinds else set()
     return found | (set(map(_module_of, NETWORKS)) if STUDENTS in kinds else set())
 
 

@@ -14,6 +14,7 @@ from emm.config.project import load_project
 from emm.fusion.student_settings import NETWORKS
 from emm.models import MODELS
 from emm.training.structures import STRUCTURES
+from emm.trees.libraries import MODULES
 from emm_dvc.graph import (
     PUBLIC_API,
     REGISTRY,
@@ -63,7 +64,7 @@ def test_a_dependency_that_does_not_exist_is_found(tmp_path: Path) -> None:
         ("pretrain", {"emm.training.jobs", *NETWORKS_OF_THE_POOL}),
         ("decompose", NETWORKS_OF_THE_POOL),
         ("train-emm", {"emm.fusion.train", *NETWORKS_OF_THE_POOL}),
-        ("train-trees", {"emm.trees.train"}),
+        ("train-trees", {"emm.trees.train", *MODULES.values()}),
         ("train-searched", {"emm.automtl.train"}),
         (
             "train-student",

@@ -1,6 +1,5 @@
 """CatBoost's trees against CatBoost's own predictions, in all kinds of tasks."""
 
-import sys
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from emm.core.errors import DataError, ParamsError
+from emm.core.errors import DataError
 from emm.trees import boost_catboost
 from emm.trees.forest import TreeEnsemble
 from emm.trees.gbdt import GradientBoosting, fit, grow
@@ -165,11 +164,3 @@ def test_rows_that_no_column_tells_apart_are_an_error() -> None:
     )
     with pytest.raises(DataError, match="no column has two values"):
         grow(constant, INPUTS, SETTINGS, [2, 2, 2], seed=0)
-
-
-def test_without_the_package_the_error_names_the_line_that_installs_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(sys.modules, "catboost", None)
-    with pytest.raises(ParamsError, match=r'pip install -e "\.\[catboost\]"'):
-        grow(TRAIN, INPUTS, SETTINGS, [1, 1, 1], seed=0)

@@ -20,6 +20,7 @@ from emm.fusion.student_settings import split_student
 from emm.models import MODELS
 from emm.training.settings import OptimiserSettings, TrainingSettings, no_funnel
 from emm.training.structures import read_structure
+from emm.trees.catboost_package import require_catboost
 from emm.trees.settings import read_boosting
 from fewshot.settings import read_episodes, read_image_set
 
@@ -102,7 +103,9 @@ def _check_baseline(project: Project, dataset: str, name: str) -> None:
 
 
 def _check_trees(recipe: ConfigFile, key: str) -> None:
-    read_boosting(recipe.section(key), key, str(recipe.path))
+    boosting = read_boosting(recipe.section(key), key, str(recipe.path))
+    if boosting.library == "catboost":
+        require_catboost()
 
 
 def _check_student(recipe: ConfigFile, key: str) -> None:
