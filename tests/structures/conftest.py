@@ -19,7 +19,7 @@ STRUCTURES = {
     DCNV2: {"crosses": 2, "layers": [6, 4], "embedding_dim": 2},
     RealMLP: {"layers": [6, 5], "embedding_dim": 2, "frequencies": 4, "dropout": 0.0}
     | {"scales": [[0.5, 2.0], [0.0, 1.0], [-1.0, 0.3]]},
-    FTTransformer: {"width": 8, "heads": 2, "blocks": 2, "attention_dropout": 0.0, "dropout": 0.0},
+    FTTransformer: {"width": 8, "heads": 2, "depth": 2, "attention_dropout": 0.0, "dropout": 0.0},
 }
 
 

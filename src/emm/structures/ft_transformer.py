@@ -20,7 +20,7 @@ class FTTransformer(nn.Module):
     The blocks normalise first (PreNorm), without the very first norm. The last block only computes
     the token that is read, and logits are linear(relu(norm(token))).
 
-    ``width``: E; ``heads``: of the attention, which divide it; ``blocks``: their number;
+    ``width``: E; ``heads``: of the attention, which divide it; ``depth``: number of blocks;
     ``expansion``: width of the hidden layer of a block's MLP as a multiple of E;
     ``attention_dropout``, ``dropout``: of the attention's weights, and of that hidden layer;
     ``hidden``: see `FeatureFront`. With a ``dense_encoding`` by bins, their embedding is added to
@@ -36,7 +36,7 @@ class FTTransformer(nn.Module):
         *,
         width: Count = 32,
         heads: Count = 4,
-        blocks: Count = 2,
+        depth: Count = 2,
         expansion: Positive = 4 / 3,
         attention_dropout: Share = 0.1,
         dropout: Share = 0.1,
@@ -50,7 +50,7 @@ class FTTransformer(nn.Module):
         inner = max(1, int(width * expansion))
         self.blocks = nn.ModuleList(
             Block(width, heads, inner, attention_dropout, dropout, first=number == 0)
-            for number in range(blocks)
+            for number in range(depth)
         )
         logits = sum(outputs) if outputs else tasks
         self.last = nn.Sequential(nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, logits))

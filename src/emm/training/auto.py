@@ -15,11 +15,20 @@ from emm.core.progress import say
 from emm.data.tables.schema import BINARY, Schema, load_schema
 from emm.models import MODELS
 from emm.training.settings import TrainingSettings
+from emm.training.structures import network_of
 
 _BATCHES = (16, 8_192)  # smallest and largest number of rows
 _EPOCHS, _WITH_RARE = 6, 9  # at most
 _STEPS = 4_000  # of all epochs together, at most
 _RARE = 100  # rows of a class in validation, below which it is rare
+
+_STRUCTURES: Mapping[str, Mapping[str, Any]] = {
+    "tabm": {"learning_rate": 0.003, "heads": 8, "layers": [128, 128], "dropout": 0.1},
+    "dcnv2": {"learning_rate": 0.002, "crosses": 3, "layers": [128, 64]},
+    "realmlp": {"learning_rate": 0.02, "layers": [128, 128, 128], "dropout": 0.15},
+    "ft_transformer": {"learning_rate": 0.001, "weight_decay": 0.0001, "dropout": 0.1},
+}
+"""What the networks that aren't cut have instead of the other networks' values."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,8 @@ def _sections(
         library = section.get("library") if isinstance(section, Mapping) else None
         yield f"train.{name}", tree_defaults(facts, str(library or "lightgbm"))
     for name in active.trained:
-        yield f"pretrain.{name}", network_defaults(facts, "single_task")
+        structure = network_of(recipe.section(f"pretrain.{name}"))
+        yield f"pretrain.{name}", network_defaults(facts, structure)
     for name in active.baselines:
         yield f"train.{name}", network_defaults(facts, name)
     for name in active.fused:
@@ -131,7 +141,8 @@ def network_defaults(facts: Facts, model: str) -> dict[str, Any]:
         **hidden,
     }
     steps = {"learning_rate": 0.005, "weight_decay": 0.01}
-    return steps | {key: value for key, value in found.items() if key in known}
+    own = _STRUCTURES.get(model, {})
+    return steps | {key: value for key, value in found.items() if key in known} | own
 
 
 def fused_defaults(facts: Facts, variant: str) -> dict[str, Any]:
