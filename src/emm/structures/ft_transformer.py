@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from emm.config.binding import Count, Positive, Share
+from emm.config.binding import Count, Share
 from emm.core.errors import ParamsError
 from emm.nn.embedding import FeatureFront
 from emm.nn.inputs import Inputs
@@ -21,7 +21,7 @@ class FTTransformer(nn.Module):
     the token that is read, and logits are linear(relu(norm(token))).
 
     ``width``: E; ``heads``: of the attention, which divide it; ``depth``: number of blocks;
-    ``expansion``: width of the hidden layer of a block's MLP as a multiple of E;
+    ``inner``: width of the hidden layer of a block's MLP, null for 4/3 E as in the paper;
     ``attention_dropout``, ``dropout``: of the attention's weights, and of that hidden layer;
     ``hidden``: see `FeatureFront`. With a ``dense_encoding`` by bins, their embedding is added to
     a dense feature's token. Raises ParamsError if the heads don't divide the width.
@@ -37,7 +37,7 @@ class FTTransformer(nn.Module):
         width: Count = 32,
         heads: Count = 4,
         depth: Count = 2,
-        expansion: Positive = 4 / 3,
+        inner: Count | None = None,
         attention_dropout: Share = 0.1,
         dropout: Share = 0.1,
         dense_encoding: DenseEncoding = "scaled",
@@ -47,9 +47,9 @@ class FTTransformer(nn.Module):
         super().__init__()
         _require_divided(width, heads)
         self.tokens = Tokens(inputs, width, dense_encoding, hidden)
-        inner = max(1, int(width * expansion))
+        middle = width * 4 // 3 if inner is None else inner
         self.blocks = nn.ModuleList(
-            Block(width, heads, inner, attention_dropout, dropout, first=number == 0)
+            Block(width, heads, middle, attention_dropout, dropout, first=number == 0)
             for number in range(depth)
         )
         logits = sum(outputs) if outputs else tasks
