@@ -28,7 +28,7 @@ SMALL = {**NETWORK, "network": "shared_bottom", "bottom": [4]}
 LISTS = {
     "datasets": ["shop"],
     "trained": ["tm-1"],
-    "trees": ["gbdt"],
+    "trees": ["gbdt", "catboost"],
     "baselines": [],
     "fused": ["emm", "ensemble"],
     "students": ["small", "mean", "labels"],
@@ -49,8 +49,9 @@ DATA = {
 RECIPE = {
     "training": {"seeds": [0, 1], "batch_size": 64, "max_epochs": 2, "device": "cpu"},
     "pretrain": {"tm-1": {**NETWORK, "blocks": [[16, 4], [16, 4]]}},
-    "fusion": {"trees": ["gbdt"], "fit_on": "out-of-fold", "folds": 2},
+    "fusion": {"trees": ["gbdt", "catboost"], "fit_on": "out-of-fold", "folds": 2},
     "train": {
+        "catboost": {"library": "catboost", "learning_rate": 0.3, "max_iterations": 5, "depth": 3},
         "gbdt": {"learning_rate": 0.3, "max_iterations": 5, "max_leaf_nodes": 4, "patience": 3},
         "emm": {"variant": "aligned", "merge": False, "start": {"towers": "frozen"}}
         | {"constant_gates": True},
@@ -89,7 +90,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check_project(load_project())
         for stage in (download, preprocess, check_data):
             stage("shop")
-        for model in ("tm-1", "gbdt"):
+        for model in ("tm-1", "gbdt", "catboost"):
             train("shop", model)
         decompose("shop")
         for model in LISTS["table"][1:]:
