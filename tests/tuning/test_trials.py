@@ -15,6 +15,7 @@ from emm.config.project import ConfigFile, Project, load_project
 from emm.core.errors import ModelFileError
 from emm.models.shared_bottom import SharedBottom
 from emm.models.single_task import SingleTask
+from emm.structures.tabm import TabM
 from emm.training.context import TrainingContext, open_context, schedule_of
 from emm.training.fit import Schedule, fit
 from emm.training.seeds import seed_init
@@ -24,7 +25,7 @@ from emm.trees.settings import read_boosting
 from emm.tuning.space import best_trial, log_of, read_log
 from emm.tuning.trial import train_trial
 from emm.tuning.tune import tune
-from tests.configuration import CENSUS, ROOT
+from tests.configuration import CENSUS, ROOT, edit
 from tests.training import partly
 from tests.training.tiny import TASKS, save_processed
 from tests.tuning.test_space import SPACE
@@ -106,6 +107,26 @@ def test_a_trial_scores_classes_and_labelled_rows(project: Project, model: str) 
     plan = schedule(project, partly.CONTEXT, optimiser)
     (epoch,) = fit(network, grade.train, grade.validation, plan, seed=3, names=(model, "grade"))
     assert found["grade"] == epoch.scores[0]
+
+
+def test_a_trial_of_a_structure_trains_its_network(
+    project: Project, context: TrainingContext, tmp_path: Path
+) -> None:
+    active = replace(project.active, trained=("uncut",))
+    tree = {"network": "tabm", "learning_rate": 0.01, "heads": 2, "layers": [4]}
+    space = replace(
+        SPACE, trials=1, networks={}, models={"uncut": {k: [v] for k, v in tree.items()}}
+    )
+    edit(project.conf / CENSUS / "tuned.yaml", lambda t: t["pretrain"].update(uncut=tree))
+    tune(replace(project, active=active), CENSUS, "uncut", space, tmp_path / "uncut.jsonl")
+    (trial,) = read_log(tmp_path / "uncut.jsonl")
+    plan = schedule(project, context, OptimiserSettings(0.01))
+    for number, task in enumerate(TASKS):
+        seed_init(3, "uncut", task)
+        network = TabM(context.inputs, 1, heads=2, layers=[4])
+        tables = context.train.task(number), context.validation.task(number)
+        (epoch,) = fit(network, *tables, plan, seed=3, names=("uncut", task))
+        assert trial.auc[task] == epoch.scores[0]
 
 
 def test_a_trial_of_a_searched_model_trains_the_architecture_that_was_found(
