@@ -33,6 +33,10 @@ ARCHITECTURE: Mapping[str, Any] = {
 EXPERTS: Mapping[str, Any] = {"expert": [4], "tower": [4]}
 NETWORKS: Mapping[str, Mapping[str, Any]] = {
     "single_task": {"blocks": [[6, 4]], "tower": [4]},
+    "tabm": {"heads": 3, "layers": [5], "kinds": KINDS},
+    "dcnv2": {"crosses": 2, "layers": [5]},
+    "realmlp": {"layers": [5], "scales": [[0.1, 1.0], [0.0, 0.5]]},
+    "ft_transformer": {"width": 8, "heads": 2, "attention_dropout": 0.0},
     "shared_bottom": {"bottom": [6], "tower": [4]},
     "mmoe": {**EXPERTS, "experts": 2},
     "ple": EXPERTS,
@@ -104,6 +108,7 @@ CONTEXT = TrainingContext(
 def network(name: str, seed: int = 0, **changes: Any) -> nn.Module:
     """A model of `NETWORKS` with the first weights of ``seed``."""
     seed_init(seed)
-    arguments = {"embedding_dim": 2, "dropout": 0.0, **NETWORKS[name], "outputs": OUTPUTS}
+    common = {} if name == "ft_transformer" else {"embedding_dim": 2}
+    arguments = {**common, "dropout": 0.0, **NETWORKS[name], "outputs": OUTPUTS}
     made: nn.Module = model_class(name)(INPUTS, 4, **{**arguments, **changes})
     return made

@@ -81,7 +81,9 @@ def test_each_model_has_its_own_rows_and_weights() -> None:
     assert_equal_to_single(own, single, schedule(max_epochs=2))
 
 
-@pytest.mark.parametrize("name", ["mmoe", "aitm", "esmm", "single_task"])
+@pytest.mark.parametrize(
+    "name", ["mmoe", "aitm", "esmm", "single_task", "tabm", "dcnv2", "realmlp", "ft_transformer"]
+)
 def test_missing_labels_and_classes_in_one_pass(name: str) -> None:
     rows, held = (replace(each, dense=each.dense.double()) for each in (PARTLY, PARTLY_HELD))
     weighting = {"rule": "fixed", "weights": [1, 2, 1, 3]}

@@ -5,7 +5,6 @@ from math import sqrt
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
 from emm.config.binding import Count, Share
 from emm.core.errors import ParamsError
@@ -145,8 +144,8 @@ class Attention(nn.Module):
             self._by_head(part)
             for part in (self.query(asking), self.key(tokens), self.value(tokens))
         )
-        rate = self.dropout.p if self.training else 0.0
-        mixed = scaled_dot_product_attention(query, key, value, dropout_p=rate)
+        scores = query @ key.transpose(2, 3) / sqrt(query.shape[3])  # [B, heads, Q, S]
+        mixed = self.dropout(scores.softmax(dim=3)) @ value
         found: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return found
 
