@@ -75,6 +75,7 @@ def scores_of_task(table: StudyTable, task: str) -> str:
             "[" + ", ".join(map(signed, each.estimate.interval)) + "]" if each else NOTHING
             for each in differences
         ],
+        "p": [p_text(each.estimate.p) if each else NOTHING for each in differences],
         f"for {reference}": [verdict(each) if each else NOTHING for each in differences],
         f"validation {found[0].measure}": [decimals(each.validation[task]) for each in results],
     }
