@@ -170,13 +170,21 @@ def tree_defaults(facts: Facts, library: str) -> dict[str, Any]:
             "l2_regularization": 3.0,
             "patience": 50,
         }
-    shared = {
+    shared: dict[str, Any] = {
         "learning_rate": 0.05,
         "max_iterations": 1000,
         "min_samples_leaf": 20,
         "l2_regularization": 1.0,
         "patience": 50,
     }
+    if library == "lightgbm" and facts.rows < 50_000:
+        # Settings for large tables would leave no set of ids to split by: benchmarks/.
+        shared |= {
+            "columns_per_tree": 0.7,
+            "category_smoothing": 10.0,
+            "category_l2": 1.0,
+            "min_samples_category": 20,
+        }
     return shared | {"max_leaf_nodes": leaves}
 
 

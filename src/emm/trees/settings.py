@@ -27,8 +27,8 @@ class LightGBMSettings(Part):
         patience: rounds without a better validation score before boosting stops.
         columns_per_tree: share of the columns that each tree may read.
         rows_per_tree: share of the rows on which each tree learns.
-        category_smoothing: draws the order of a field's ids, by which they are split into two sets,
-            towards that of its frequent ids.
+        category_smoothing: added to the weight of each id where a field's ids are ordered by their
+            mean gradients; an id with fewer rows in the node is in no set.
         category_l2: regularisation of leaf values next to that of all splits, for splits by sets.
         min_samples_category: smallest number of rows with the ids that a set grows by.
     """
