@@ -59,6 +59,18 @@ def test_forward_equals_the_equations(case, small):
     torch.testing.assert_close(model(case.dense, case.sparse), torch.stack(expected))
 
 
+def test_many_rows_are_predicted_in_parts(small, monkeypatch):
+    model = FTTransformer(small.inputs, 1, **STRUCTURES[FTTransformer]).eval()
+    dense, sparse = small.batch(10)
+    expected, rows = model(dense, sparse), []
+    monkeypatch.setattr("emm.structures.ft_transformer.AT_ONCE", 4)
+    model.blocks[0].register_forward_hook(lambda _m, _i, out: rows.append(len(out)))
+    torch.testing.assert_close(model(dense, sparse), expected)
+    assert rows == [4, 4, 2]
+    model.train()(dense, sparse)
+    assert rows[3:] == [10]
+
+
 def test_heads_that_do_not_divide_the_width_are_refused(small):
     with pytest.raises(ParamsError, match=r"(?s)width: 10, heads: 4.*write `width: 12`"):
         FTTransformer(small.inputs, 1, width=10, heads=4)

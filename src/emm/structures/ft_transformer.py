@@ -13,6 +13,11 @@ from emm.nn.inputs import Inputs
 from emm.nn.numeric import DenseEncoding
 
 
+AT_ONCE = 1024
+"""Rows of which the attention is computed together in prediction; its memory grows with the rows
+times the square of the features."""
+
+
 class FTTransformer(nn.Module):
     """Each feature is a token of width E, next to one that is read at the end ([CLS]).
 
@@ -56,6 +61,13 @@ class FTTransformer(nn.Module):
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
         """dense [B, D], sparse [B, F] -> logits [B, O]."""
+        at_once = self.training or torch.compiler.is_exporting() or dense.shape[0] <= AT_ONCE
+        if at_once:
+            return self._logits(dense, sparse)
+        parts = zip(torch.split(dense, AT_ONCE), torch.split(sparse, AT_ONCE), strict=True)
+        return torch.cat([self._logits(*part) for part in parts])
+
+    def _logits(self, dense: Tensor, sparse: Tensor) -> Tensor:
         x = self.tokens(dense, sparse)
         for number, block in enumerate(self.blocks, start=1):
             x = block(x, only_first=number == len(self.blocks))
