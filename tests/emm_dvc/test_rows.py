@@ -46,6 +46,11 @@ def test_rows_that_differ_are_named(dvc_yaml: Path) -> None:
         f"train-student: + {TAUGHT}/tm-9",
         f"report: - {SCORES}/{ACTIVE.table[0]}",
     ]
+    trees = replace(ACTIVE, trees=(*ACTIVE.trees, "boosted"))
+    assert wrong_rows(dvc_yaml, trees) == [
+        f"decompose: + {MODELS}/boosted",
+        f"train-student: + {TAUGHT}/boosted",
+    ]
     outside = replace(ACTIVE, outside=("risk",))
     assert wrong_rows(dvc_yaml, outside) == [
         "decompose: + data/scores/${item}/${recipe}/risk",

@@ -23,7 +23,7 @@ from emm.training.auto import (
 )
 from emm.training.jobs import job_of
 from emm.training.settings import OptimiserSettings, TrainingSettings
-from emm.trees.settings import LIBRARIES
+from emm.trees.settings import LIBRARIES, LightGBMSettings
 from tests.configuration import CENSUS, Tree, copy_conf, edit
 from tests.training.tiny import SCHEMA
 
@@ -70,6 +70,15 @@ def test_the_defaults_of_any_table_are_valid(facts: Facts) -> None:
             MODELS["emm"], keys, "m", errors, given=("pool", "outputs"), settings=FusedSettings
         )
         assert errors == []
+
+
+def test_few_rows_have_small_trees_and_sets_of_rare_ids() -> None:
+    few, many = (tree_defaults(Facts(rows, 200, 100), "lightgbm") for rows in (5_000, 50_000))
+    assert few["max_leaf_nodes"] < many["max_leaf_nodes"]
+    assert few["category_smoothing"] < LightGBMSettings().category_smoothing
+    assert "category_smoothing" not in many
+    few, many = (tree_defaults(Facts(rows, 200, 100), "catboost") for rows in (5_000, 50_000))
+    assert few["depth"] < many["depth"]
 
 
 def test_a_rare_class_has_more_epochs_and_the_loss_chooses_among_them() -> None:
