@@ -1,4 +1,4 @@
-# make setup | repro | study | study-tables | test | test-slow | test-remotes | bench | docs | lock      (PYTHON=python3.12 selects another interpreter)
+# make setup | repro | study | study-tables | study-regimes | test | test-slow | test-remotes | bench | docs | lock      (PYTHON=python3.12 selects another interpreter)
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup drivers repro study study-tables test test-slow test-remotes test-ray lint types bench lock readme docs
+.PHONY: help setup drivers repro study study-tables study-regimes test test-slow test-remotes test-ray lint types bench lock readme docs
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -50,8 +50,14 @@ study: setup ## Run the study, a DVC project of its own in study/
 	cd study && dvc repro
 
 study-tables: setup ## Run the study of many tables, a DVC project of its own in study/tables/ (hours)
-	@echo "==> dvc repro in study/tables/"
-	cd study/tables && dvc repro
+	@echo "==> emm repro in study/tables/"
+	cd study/tables && emm repro --jobs 2
+
+study-regimes: setup ## Run the study of regimes, a DVC project of its own in study/regimes/ (two hours)
+	@echo "==> data of study/tables/"
+	cd study/tables && dvc repro preprocess@census-income preprocess@adult preprocess@kuairand-pure
+	@echo "==> dvc repro in study/regimes/"
+	cd study/regimes && dvc repro
 
 test: setup lint types ## ruff, mypy, pytest
 	@echo "==> pytest"

@@ -11,9 +11,9 @@ from emm.fusion.stacking.rows import TaskRows
 from emm.nn.inputs import Inputs
 from emm.trees.forest import TreeEnsemble
 
-ROUNDS = 500
+ROUNDS = 400
 """Most rounds of boosting; cross-validation chooses how many of them."""
-PATIENCE = 40
+PATIENCE = 25
 """Rounds without a lower loss after which boosting stops."""
 
 

@@ -157,7 +157,8 @@ def _path(
     Strengths are tried from the strongest on while a weaker one helps.
     """
     chosen = folds if len(rows) <= FEW_FITS else folds[:1]
-    best, lowest, fits = strengths[0], float("inf"), dict[int, Combination]()
+    best, lowest = strengths[0], float("inf")
+    fits, kept = dict[int, Combination](), dict[int, Combination]()
     for strength in strengths:
         losses = list[Tensor]()
         for fold, start in zip(chosen, base.fits, strict=False):
@@ -167,9 +168,10 @@ def _path(
         loss = float(torch.cat(losses).mean())
         if loss >= lowest:
             break
-        best, lowest = strength, loss
+        best, lowest, kept = strength, loss, dict(fits)
+    near = kept.get(folds[0])  # the minimum of another fold is a good place to start from
     found = tuple(
-        fit(rows.fold(fold, inside=False), start, best, None)
+        kept.get(fold) or fit(rows.fold(fold, inside=False), start, best, near)
         for fold, start in zip(folds, base.fits, strict=True)
     )
     return _Tried(_out_of_fold(rows, folds, found), found, best)
