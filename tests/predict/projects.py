@@ -28,7 +28,13 @@ RECIPE: dict[str, Any] = {
         "device": "cpu",
         "threads": 1,
     },
-    "pretrain": {"tm-1": {**TOWERS, "blocks": [[4, 4], [4, 4]]}},
+    "pretrain": {
+        "tm-1": {**TOWERS, "blocks": [[4, 4], [4, 4]]},
+        "tabm": {**NETWORK, "network": "tabm", "heads": 2, "layers": [4]},
+        "dcnv2": {**NETWORK, "network": "dcnv2", "crosses": 1, "layers": [4]},
+        "realmlp": {**NETWORK, "network": "realmlp", "layers": [4]},
+        "ft_transformer": {"network": "ft_transformer", "width": 4, "heads": 2, "depth": 1},
+    },
     "fusion": {"pool": {}, "trees": ["gbdt"], "fit_on": "train", "folds": 2},
     "train": {
         "shared_bottom": {**TOWERS, "bottom": [4]},
@@ -72,10 +78,12 @@ def build(
     data: Mapping[str, Any],
     raw: Mapping[str, str | bytes],
     models: Sequence[str],
+    trained: Sequence[str] = ("tm-1",),
 ) -> Path:
     """A project of the dataset ``name`` with trained and evaluated models.
 
-    ``data``: data.yaml; ``raw``: the content of the raw files by name.
+    ``data``: data.yaml; ``raw``: the content of the raw files by name; ``trained``: structures of
+    single-task networks.
     """
     (folder / "conf" / name).mkdir(parents=True)
     (folder / "data/raw" / name).mkdir(parents=True)
@@ -86,9 +94,9 @@ def build(
     active = {
         "datasets": [name],
         "recipe": "tiny",
-        "trained": ["tm-1"],
+        "trained": list(trained),
         "trees": ["gbdt"],
-        "baselines": [m for m in models if m not in ("tm-1", "gbdt", *FUSED)],
+        "baselines": [m for m in models if m not in (*trained, "gbdt", *FUSED)],
         "fused": fused,
         "table": list(models),
     }

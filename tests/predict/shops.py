@@ -63,11 +63,13 @@ def visits(rows: int = ROWS) -> pl.DataFrame:
     )
 
 
-def build_shop(folder: Path, models: Sequence[str] = MODELS) -> Path:
+def build_shop(
+    folder: Path, models: Sequence[str] = MODELS, trained: Sequence[str] = ("tm-1",)
+) -> Path:
     """The project, trained on the first half of the rows and evaluated on the second."""
     rows = visits()
     raw = {
         "visits-1.csv": csv_of(rows[:TRAIN], ";"),
         "visits-2.csv": csv_of(rows[TRAIN:], ";"),
     }
-    return build(folder, NAME, DATA, raw, models)
+    return build(folder, NAME, DATA, raw, models, trained)
