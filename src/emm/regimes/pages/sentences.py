@@ -34,8 +34,8 @@ def overall_sentences(results: Sequence[PoolResults]) -> Iterator[str]:
         worst = min(size.differences[AVERAGE].value for size in lower)
         outside = sum(_beyond_error(size.differences[AVERAGE]) for size in lower)
         yield (
-            f"Its mean AUC is below that of the average in {len(lower)} cases, by {-worst:.4f} at "
-            f"most; in {outside} of them by more than a standard error."
+            f"Its mean AUC is below that of the average in {len(lower)} of {len(cases)}, by "
+            f"{-worst:.4f} at most; in {outside} of them by more than a standard error."
         )
     else:
         yield "Its mean AUC is nowhere below that of the average."
