@@ -39,8 +39,9 @@ AGES = replace(SCHEMA, dense=(replace(SCHEMA.dense[0], maximum=40.0), SCHEMA.den
 
 @pytest.fixture
 def processed(tmp_path: Path) -> Path:
-    """A folder with the vocabulary of the field: a, b and c are the ids 1, 2 and 3."""
-    words = {"column": ["id"] * 3, "value": ["a", "b", "3"], "id": [1, 2, 3], "rows": [9, 8, 7]}
+    """A folder with the vocabulary of the field: a, b and 3 are the ids 1, 2 and 3, c is rare."""
+    values, ids = ["a", "b", "3", "c"], [1, 2, 3, 0]
+    words = {"column": ["id"] * 4, "value": values, "id": ids, "rows": [9, 8, 7, 1]}
     pl.DataFrame(words).write_parquet(tmp_path / "vocabularies.parquet")
     return tmp_path
 
@@ -77,6 +78,7 @@ def test_rows_are_chosen_in_the_tables_own_values(
     ("part", "message"),
     [
         (Part(rows={"id": ("aa",)}), "no value 'aa'; did you mean 'a'"),
+        (Part(rows={"id": ("c",)}), "train has it too rarely"),
         (Part(rows={"x": Bounds(below=-1.0)}), "no row of train meets"),
         (Part(rows={"idd": ("a",)}), "no column is called 'idd'; did you mean 'id'"),
         (Part(rows={"id": Bounds(below=1.0)}), "rows.id: the column holds values"),

@@ -93,7 +93,8 @@ def _scaled(bounds: Bounds, column: DenseColumn) -> tuple[float, float]:
 
 
 def _ids(column: str, values: Values, vocabularies: Path) -> list[int]:
-    own = pl.read_parquet(vocabularies).filter(pl.col("column") == column)
+    # A rare value shares the id 0 with all other rare and unknown ones, and with missing ones.
+    own = pl.read_parquet(vocabularies).filter((pl.col("column") == column) & (pl.col("id") > 0))
     known = dict(zip(own["value"].cast(pl.String), own["id"], strict=True))
     found = []
     for value in map(_text, values):
