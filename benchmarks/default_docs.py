@@ -34,6 +34,9 @@ NETWORKS = {
 TREES = {
     "default": "boosted trees, the rules",
     "max_leaf_nodes: 31": "boosted trees, `max_leaf_nodes: 31` (7)",
+    "for large tables": "boosted trees, columns and categories as from 50,000 rows on",
+    "library: catboost": "boosted trees, `library: catboost`",
+    "library: scikit-learn": "boosted trees, `library: scikit-learn`",
 }
 CHOICES: dict[str, Callable[[Mapping[str, list[float]]], int]] = {
     "the best AUC": lambda run: run["chosen"].index(max(run["chosen"])),
