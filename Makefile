@@ -53,7 +53,7 @@ study-tables: setup ## Run the study of many tables, a DVC project of its own in
 	@echo "==> emm repro in study/tables/"
 	cd study/tables && emm repro --jobs 2
 
-study-regimes: setup ## Run the study of regimes, a DVC project of its own in study/regimes/ (two hours)
+study-regimes: setup ## Run the study of regimes, a DVC project of its own in study/regimes/ (an hour)
 	@echo "==> data of study/tables/"
 	cd study/tables && dvc repro preprocess@census-income preprocess@adult preprocess@kuairand-pure
 	@echo "==> dvc repro in study/regimes/"

@@ -56,7 +56,7 @@ def fit_all(
     fitted = [*_draws(regimes, table, task, f"{dataset}/{name}", pool)]
     test = of_task(open_test(table), table.schema, task)
     found = {
-        f"{method}/{fits.rows}/{fits.draw}": predict(test).float()
+        f"{method}/{fits.rows}/{fits.draw}": predict(test).double()
         for fits in fitted
         for method, predict in fits.methods.items()
     }
@@ -127,8 +127,7 @@ def _member_scores(fitted: list[Fits], test: RowTensors) -> dict[str, list[float
     first = {fits.draw: fits.members for fits in fitted if fits.rows == fitted[0].rows}
     names = [*fitted[0].members]
     return {
-        name: [auc(members[name](test).float(), labels) for members in first.values()]
-        for name in names
+        name: [auc(members[name](test), labels) for members in first.values()] for name in names
     }
 
 

@@ -1,6 +1,7 @@
 """The figures: AUC on test by number of joint rows, a figure per pool and a panel per dataset."""
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from emm.regimes.names import AVERAGE, EMM, SHORT, in_order
 from emm.regimes.results import PoolResults, Size
 from emm.report.drawing import colour, new_figure, panels
 
-_SCRATCH = ("bagged_trees", "trees", "mmoe", "shared_bottom")
+_WEAK = ("best", "bagged_trees", "trees", "mmoe", "shared_bottom")
 _LOOKS: Mapping[str, dict[str, Any]] = {
     EMM: {"color": "#D55E00", "linewidth": 2.4, "marker": "o", "zorder": 5},
     AVERAGE: {"color": "#000000", "linewidth": 1.6, "marker": "s", "zorder": 4},
@@ -24,12 +25,13 @@ _LOOKS: Mapping[str, dict[str, Any]] = {
     "mmoe": {"color": "#4d4d4d", "linewidth": 1.2, "linestyle": (0, (5, 1.5))},
     "shared_bottom": {"color": "#8c8c8c", "linewidth": 1.2, "linestyle": (0, (1, 1))},
 }
-_BELOW = 4.0
+_BELOW = 2.0
 """How many times the span of the fusions the axis shows below them: weaker models leave it."""
 
 
 def draw_pool(path: Path, results: Sequence[PoolResults], titles: Mapping[str, str]) -> None:
-    """One panel per dataset; the bands around EMM and the average are 95 percent intervals.
+    """One panel per dataset; the band is the 95 percent interval of EMM minus the average, drawn
+    from the average on.
 
     Args:
         results: of one pool.
@@ -49,11 +51,13 @@ def _draw(axes: Axes, found: PoolResults) -> None:
     for name in in_order(found.sizes[0].scores):
         scores = [size.scores[name] for size in found.sizes]
         axes.plot(rows, [each.auc for each in scores], **_look(name))
-        if name in (EMM, AVERAGE):
-            low, high = [each.low for each in scores], [each.high for each in scores]
-            axes.fill_between(rows, low, high, color=_look(name)["color"], alpha=0.12, linewidth=0)
+    means = [size.scores[AVERAGE].auc for size in found.sizes]
+    paired = [size.differences[AVERAGE] for size in found.sizes]
+    low = [mean + each.low for mean, each in zip(means, paired, strict=True)]
+    high = [mean + each.high for mean, each in zip(means, paired, strict=True)]
+    axes.fill_between(rows, low, high, color=_look(EMM)["color"], alpha=0.15, linewidth=0)
     axes.set_xscale("log")
-    axes.set_xticks(rows)
+    axes.set_xticks([n for n, after in zip(rows, [*rows[1:], inf], strict=True) if after > 2 * n])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _count(value)))
     axes.set_xlabel("joint rows")
@@ -63,13 +67,18 @@ def _draw(axes: Axes, found: PoolResults) -> None:
 
 
 def _limits(sizes: Sequence[Size]) -> tuple[float, float]:
-    """All fusions are within; models from scratch on few rows may be far below."""
+    """The fusions, but for the best member, are within; weaker methods may leave the panel."""
     fusions = [
-        score.auc for size in sizes for name, score in size.scores.items() if name not in _SCRATCH
+        score.auc for size in sizes for name, score in size.scores.items() if name not in _WEAK
+    ]
+    bands = [
+        size.scores[AVERAGE].auc + each
+        for size in sizes
+        for each in (size.differences[AVERAGE].low, size.differences[AVERAGE].high)
     ]
     every = [score.auc for size in sizes for score in size.scores.values()]
-    top, span = max(every), max(max(every) - min(fusions), 0.002)
-    low = max(min(every), min(fusions) - _BELOW * span)
+    top, bottom = max(*every, *bands), min(*fusions, *bands)
+    low = max(min(*every, bottom), bottom - _BELOW * max(top - bottom, 0.002))
     return low - 0.05 * (top - low), top + 0.08 * (top - low)
 
 

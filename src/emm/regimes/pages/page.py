@@ -9,6 +9,7 @@ from emm.regimes.names import AVERAGE, EMM, NAMES, in_order
 from emm.regimes.pages.figure import draw_pool
 from emm.regimes.pages.sentences import (
     ALPHA,
+    highest,
     mark,
     overall_sentences,
     pool_sentences,
@@ -72,6 +73,7 @@ def _pool(regimes: Regimes, pool: str, results: Sequence[PoolResults]) -> dict[s
         "datasets": [
             {
                 "title": titles[each.dataset],
+                "task": each.task,
                 "about": regimes.datasets[each.dataset].pools[pool].about,
                 "members": ", ".join(f"{n} {auc:.4f}" for n, auc in each.members.items()),
                 "table": _table(each),
@@ -93,7 +95,7 @@ def _table(found: PoolResults) -> str:
 
 def _cell(size: Size, name: str) -> str:
     score = size.scores[name]
-    best = max(each.auc for each in size.scores.values()) == score.auc
+    best = highest(size) == name
     text = f"{score.auc:.4f} ± {(score.high - score.low) / 2:.4f}"
     shown = f"**{text}**" if best else text
     return shown if name == EMM else shown + mark(size.differences[name])
@@ -116,7 +118,7 @@ def _differences(found: PoolResults) -> str:
             [
                 rows_text(size),
                 str(size.draws),
-                f"{each.value:+.4f}",
+                f"{each.value:+.4f}".replace("-0.0000", "+0.0000"),
                 f"{each.low:+.4f} to {each.high:+.4f}",
                 f"{each.holm:.2g}",
                 f"{each.better} of {size.draws}",

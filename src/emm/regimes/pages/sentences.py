@@ -7,6 +7,8 @@ from emm.regimes.results import Difference, PoolResults, Size
 from emm.report.names import join_names
 
 ALPHA = 0.05
+SAME = 0.00005
+"""Differences below it vanish in the page's four digits: calibration alone rounds scores anew."""
 
 Titles = Mapping[str, str]
 
@@ -21,10 +23,10 @@ def pool_sentences(results: Sequence[PoolResults], titles: Titles) -> Iterator[s
 def overall_sentences(results: Sequence[PoolResults]) -> Iterator[str]:
     """About all pools and datasets together."""
     cases = [size for found in results for size in found.sizes]
-    best = sum(_highest(size) == EMM for size in cases)
+    best = sum(highest(size) == EMM for size in cases)
     above = sum(_above(size.differences[AVERAGE]) for size in cases)
     below = sum(_below(size.differences[AVERAGE]) for size in cases)
-    lower = [size for size in cases if size.differences[AVERAGE].value < 0]
+    lower = [size for size in cases if size.differences[AVERAGE].value < -SAME]
     yield (
         f"In {len(cases)} cases, of a pool, a dataset and a number of joint rows, EMM has the "
         f"highest mean AUC in {best}. It is above the average of its pool in {above} of them and "
@@ -102,7 +104,7 @@ def _others_best(results: Sequence[PoolResults], titles: Titles) -> Iterator[str
     """Who is best where EMM isn't."""
     for found in results:
         for size in found.sizes:
-            best = _highest(size)
+            best = highest(size)
             if best != EMM:
                 difference = size.differences[best]
                 certain = "beyond noise" if _below(difference) else "within noise"
@@ -112,14 +114,10 @@ def _others_best(results: Sequence[PoolResults], titles: Titles) -> Iterator[str
                 )
 
 
-def _highest(size: Size) -> str:
+def highest(size: Size) -> str:
     """The method with the highest mean AUC; EMM where it shares it."""
-    top = max(score.auc for score in size.scores.values())
-    return EMM if size.scores[EMM].auc == top else _first(size, top)
-
-
-def _first(size: Size, top: float) -> str:
-    return next(name for name in NAMES if name in size.scores and size.scores[name].auc == top)
+    top = max(size.scores, key=lambda name: size.scores[name].auc)
+    return EMM if size.scores[top].auc - size.scores[EMM].auc < SAME else top
 
 
 def _of(size: Size) -> Difference:
