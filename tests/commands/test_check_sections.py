@@ -85,7 +85,6 @@ def test_a_fault_of_data_yaml_is_named(copy: Copy, change: Change, message: str)
         (put("train.gbdt", max_iteration=1), "gbdt.max_iteration: unknown key; did you mean 'max_"),
         (put("train.gbdt", max_leaf_nodes=1), "gbdt.max_leaf_nodes: got 1, expected at least 2"),
         (put("train.gbdt", library="lgbm"), "no library is called 'lgbm'; did you mean 'lightgbm'"),
-        (put("train.gbdt", library="lgbm"), "no library is called 'lgbm'; did you mean 'lightgbm'"),
         (put("train.emm", pool=1), "train.emm.pool: unknown key"),
         (put("train", mmoe=[]), "train.mmoe: got [], expected the keys learning_rate, weight_dec"),
     ],
