@@ -35,7 +35,7 @@ class Score:
 class Difference:
     """AUC of EMM minus that of a method on the same draws and test rows.
 
-    ``holm``: the p value, adjusted for all comparisons of the pool; ``better``: in how many draws
+    ``holm``: the p value, adjusted for the comparisons of its family; ``better``: in how many draws
     EMM is above.
     """
 
@@ -117,7 +117,7 @@ def pool_results(
         for method, other in rows[size].items()
         if method != EMM
     }
-    adjusted = dict(zip(compared, holm([each.p for each in compared.values()]), strict=True))
+    adjusted = _adjusted(compared)
     found = []
     for size in order:
         differences = {
@@ -159,6 +159,16 @@ def load_results(path: Path) -> PoolResults:
     found: PoolResults | None = bind(PoolResults, tree, "", errors)
     if found is None or found.format != FORMAT:
         raise _refused(path, "; ".join(errors) or "another format")
+    return found
+
+
+def _adjusted(compared: Mapping[tuple[int, str], Estimate]) -> dict[tuple[int, str], float]:
+    """P values after Holm's correction, in two families: against the average, with every number of
+    joint rows, which is the question; and against all other methods."""
+    found = dict[tuple[int, str], float]()
+    for primary in (True, False):
+        family = {key: each.p for key, each in compared.items() if (key[1] == AVERAGE) == primary}
+        found |= dict(zip(family, holm([*family.values()]), strict=True))
     return found
 
 
