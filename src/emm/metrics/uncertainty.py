@@ -45,7 +45,7 @@ class ScoredRows:
 
     @cached_property
     def deterministic(self) -> bool:
-        """Whether several seeds predict exactly the same, as boosted trees do.
+        """Whether several seeds predict exactly the same, as scikit-learn's trees do.
 
         One seed doesn't tell.
         """
