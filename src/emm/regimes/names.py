@@ -6,7 +6,7 @@ EMM, AVERAGE = "emm", "average"
 
 NAMES: Mapping[str, str] = {
     EMM: "EMM",
-    AVERAGE: "average",
+    AVERAGE: "the average",
     "logistic": "logistic regression",
     "best": "best member",
     "routing": "routing by group",

@@ -107,10 +107,11 @@ def _others_best(results: Sequence[PoolResults], titles: Titles) -> Iterator[str
             best = highest(size)
             if best != EMM:
                 difference = size.differences[best]
-                certain = "beyond noise" if _below(difference) else "within noise"
+                certain = "beyond noise" if _below(difference) else "by no more than noise"
                 yield (
-                    f"{titles[found.dataset]}, {rows_text(size)} rows: {NAMES[best]} is best with "
-                    f"{size.scores[best].auc:.4f}; EMM has {size.scores[EMM].auc:.4f}, {certain}."
+                    f"{titles[found.dataset]}, {rows_text(size)} rows: the highest mean AUC, "
+                    f"{size.scores[best].auc:.4f}, is that of {NAMES[best]}; EMM has "
+                    f"{size.scores[EMM].auc:.4f}, lower {certain}."
                 )
 
 
