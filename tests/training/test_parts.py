@@ -174,7 +174,8 @@ def test_trees_learn_on_their_rows_and_split_on_their_columns(
     context = replace(make_context(), processed=processed)
     part = Part(columns=("x",), rows={"id": ("a", "b")})
     how: FusionSettings = fusion("out-of-fold")
-    train_trees(tmp_path / "trees", "gbdt", context, BOOSTING, (0,), how, part=part)
+    boosting = replace(BOOSTING, columns=part.columns, rows=part.rows)
+    train_trees(tmp_path / "trees", "gbdt", context, boosting, (0,), how)
     model, _ = load_model(tmp_path / "trees/seed-0", IDENTITY)
     fold, _ = load_model(tmp_path / "trees/seed-0/fold-1", IDENTITY)
     for each in (model, fold):

@@ -1,7 +1,7 @@
 """Training of boosted trees with every seed, and on folds for the pool."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,9 @@ from emm.data.tables.rows import Rows, RowTensors
 from emm.training.auto import complete_recipe
 from emm.training.checkpoint import Checkpoint
 from emm.training.context import TrainingContext
-from emm.training.folds import fold_runs
+from emm.training.folds import FoldRun, fold_runs
 from emm.training.history import named_scores, write_history
 from emm.training.jobs import Job
-from emm.training.part_settings import WHOLE, Part
 from emm.training.parts import without_columns
 from emm.training.settings import (
     FoldSettings,
@@ -35,6 +34,28 @@ ARCHITECTURE = "gbdt"  # their name in emm.models.MODELS, whatever the row is ca
 COPIES = 4  # copies of the rows that boosting holds in memory: float64 columns, and bins
 
 
+@dataclass(frozen=True)
+class _Row:
+    """A row of the table: how its trees are boosted with any seed.
+
+    ``name``: for messages and in the stored models; ``how``: arguments of `fit` and of `grow`.
+    """
+
+    name: str
+    context: TrainingContext
+    boosting: BoostingSettings
+    how: Mapping[str, Any]
+
+    def known(self, run: FoldRun, seed: int) -> TrainingContext:
+        """The context with the rows and columns that the trees of ``run`` know."""
+        train = run.rows(self.context.train, seed)
+        return replace(self.context, train=train).of_part(self.boosting.part)
+
+    def in_memory(self, rows: Rows, split: str, own: TrainingContext, seed: int) -> RowTensors:
+        """The rows of a split, without the columns that ``own`` hides."""
+        return without_columns(in_memory(rows, self.name, split, seed), own.hidden)
+
+
 def train_trees(
     out: Path,
     name: str,
@@ -45,87 +66,61 @@ def train_trees(
     checkpoint: Checkpoint | None = None,
     positive_weights: Sequence[float] = (),
     threads: int = 1,
-    part: Part = WHOLE,
 ) -> None:
     """Boost one ensemble per task with every seed; write the models and history.json to ``out``.
-
-    ``name``: that of the row, for messages and in the stored models.
 
     The model of a seed is stored in ``out``/seed-S. ``folds``: given for trees of the pool, see
     `emm.training.folds`; the models trained without a fold have as many trees as the main model and
     are stored in ``out``/seed-S/fold-K. ``checkpoint``: that of the stage; it saves each finished
-    model. ``positive_weights``: factor of the loss of each task's positive rows, () if all are 1.
-    ``part``: of the table, that the trees know.
+    model. ``name``: of the row. ``positive_weights``: factor of the loss of each task's positive
+    rows, () if all are 1.
     """
-    history: list[Record] = []
-    stage = checkpoint or Checkpoint()
-    for seed in seeds:
-        main, *others = fold_runs(folds)
-        own = replace(context, train=main.rows(context.train, seed)).of_part(part)
-        rows, held_out = (
-            without_columns(in_memory(split, name, title, seed), own.hidden)
-            for split, title in ((own.train, "train"), (own.validation, "validation"))
-        )
-        # A sample is as large as memory allows, which may have changed since the interruption.
-        saved = stage.of(f"seed-{seed}", len(rows), len(held_out))
-        how = {"seed": seed, "threads": threads, "positive_weights": positive_weights}
-        boost = partial(_boost, name, context, boosting, rows, held_out, how)
-        model, records = _resume_or(boost, saved, context)
-        about = context.describe(name, ARCHITECTURE, model.arguments(), seed)
-        save_model(out / f"seed-{seed}", model, about)
-        history.extend(records)
-        counts = [record["best_epoch"] for record in records]
-        for fold in others:
-            own = replace(context, train=fold.rows(context.train, seed)).of_part(part)
-            rows = without_columns(in_memory(own.train, name, "train", seed), own.hidden)
-            saved = stage.of(f"seed-{seed}", *fold.names, len(rows))
-            regrow = partial(_grow, context, boosting, rows, counts, how)
-            fold_model, _ = _resume_or(regrow, saved, context)
-            about = context.describe(name, ARCHITECTURE, fold_model.arguments(), seed)
-            save_model(fold.folder(out / f"seed-{seed}"), fold_model, about)
-        say(f"{name} seed {seed}: {', '.join(f'{count} rounds' for count in counts)}")
-    write_history(out, history)
+    how = {"positive_weights": positive_weights, "threads": threads, "tasks": context.schema.tasks}
+    row, stage = _Row(name, context, boosting, how), checkpoint or Checkpoint()
+    runs = fold_runs(folds)
+    write_history(out, [record for seed in seeds for record in _train(row, seed, runs, stage, out)])
 
 
-def _boost(
-    name: str,
-    context: TrainingContext,
-    boosting: BoostingSettings,
-    rows: RowTensors,
-    held_out: RowTensors,
-    how: Mapping[str, Any],
-) -> Boosted:
-    tasks, seed = context.schema.tasks, how["seed"]
-    with progress(f"{name} seed {seed}", len(tasks)) as report:
+def _train(
+    row: _Row, seed: int, runs: Sequence[FoldRun], stage: Checkpoint, out: Path
+) -> list[Record]:
+    """The models of one seed; returns the history of the main one."""
+    main, *others = runs
+    own = row.known(main, seed)
+    rows = row.in_memory(own.train, "train", own, seed)
+    held_out = row.in_memory(own.validation, "validation", own, seed)
+    # A sample is as large as memory allows, which may have changed since the interruption.
+    saved = stage.of(f"seed-{seed}", len(rows), len(held_out))
+    model, records = _resume_or(partial(_boost, row, rows, held_out, seed), saved, row.context)
+    _save(row, model, seed, out / f"seed-{seed}")
+    counts = [record["best_epoch"] for record in records]
+    for fold in others:
+        own = row.known(fold, seed)
+        rows = row.in_memory(own.train, "train", own, seed)
+        saved = stage.of(f"seed-{seed}", *fold.names, len(rows))
+        model, _ = _resume_or(partial(_grow, row, rows, counts, seed), saved, row.context)
+        _save(row, model, seed, fold.folder(out / f"seed-{seed}"))
+    say(f"{row.name} seed {seed}: {', '.join(f'{count} rounds' for count in counts)}")
+    return records
+
+
+def _save(row: _Row, model: GradientBoosting, seed: int, folder: Path) -> None:
+    about = row.context.describe(row.name, ARCHITECTURE, model.arguments(), seed)
+    save_model(folder, model, about)
+
+
+def _boost(row: _Row, rows: RowTensors, held_out: RowTensors, seed: int) -> Boosted:
+    schema, inputs = row.context.schema, row.context.inputs
+    with progress(f"{row.name} seed {seed}", len(schema.tasks)) as report:
         model, histories = fit(
-            rows,
-            held_out,
-            context.inputs,
-            boosting,
-            report=report,
-            tasks=tasks,
-            **how,
+            rows, held_out, inputs, row.boosting, seed=seed, report=report, **row.how
         )
-    pairs = zip(tasks, histories, strict=True)
-    return model, [_record(seed, task, each, context.schema.kind(task)) for task, each in pairs]
+    pairs = zip(schema.tasks, histories, strict=True)
+    return model, [_record(seed, task, each, schema.kind(task)) for task, each in pairs]
 
 
-def _grow(
-    context: TrainingContext,
-    boosting: BoostingSettings,
-    rows: RowTensors,
-    counts: Sequence[int],
-    how: Mapping[str, Any],
-) -> Boosted:
-    model = grow(
-        rows,
-        context.inputs,
-        boosting,
-        counts,
-        tasks=context.schema.tasks,
-        **how,
-    )
-    return model, []
+def _grow(row: _Row, rows: RowTensors, counts: Sequence[int], seed: int) -> Boosted:
+    return grow(rows, row.context.inputs, row.boosting, counts, seed=seed, **row.how), []
 
 
 def _resume_or(
@@ -192,7 +187,6 @@ def trees_job(project: Project, dataset: str, model: str) -> Job:
             checkpoint,
             weights,
             training.threads,
-            boosting.part,
         )
 
     return Job(training, {"training": training, "section": boosting, "pool": pool}, train)
