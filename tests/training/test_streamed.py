@@ -194,7 +194,7 @@ def test_trees_without_enough_memory_report_that_they_learn_on_a_sample(
 ) -> None:
     context = make_context()
     data = stream(context.train, tmp_path / "train.parquet", window=200)  # 400 rows, 4 copies
-    sample = in_memory(data, "train", seed=3)
+    sample = in_memory(data, "gbdt", "train", seed=3)
     assert capsys.readouterr().err == (
         "gbdt uses a sample of train, 100 of 150 rows, to fit memory\n"
     )
