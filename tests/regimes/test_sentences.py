@@ -44,8 +44,8 @@ def test_below_the_average() -> None:
     assert "EMM is below the average of its pool: -0.0100" in found
     assert "below that of the average in 1 of 1, by 0.0100 at most; in 1 of them" in found
     assert (
-        "500 rows: the highest mean AUC, 0.9400, is that of the average; EMM has 0.9300, lower beyond noise."
-        in found
+        "500 rows: the highest mean AUC, 0.9400, is that of the average; "
+        "EMM has 0.9300, lower beyond noise." in found
     )
 
 

@@ -41,8 +41,9 @@ def mean_shares(model: EMM, members: Members, rows: Rows) -> dict[str, float]:
 
 
 def _stacked_weights(fusion: StackedFusion, rows: Rows) -> list[list[float]]:
-    """The mean weights of each task's logits, divided by their sum; they can be negative."""
+    """The mean weights of each task's own logits, divided by their sum; they can be negative."""
     combinations: list[Any] = [*fusion.combinations]
+    counts = fusion.layout.counts
     with torch.inference_mode():
         sums = [
             sum(
@@ -51,7 +52,8 @@ def _stacked_weights(fusion: StackedFusion, rows: Rows) -> list[list[float]]:
             )
             for each in combinations
         ]
-    return [(total / total.sum()).tolist() for total in sums]
+    own = [total[:count] for total, count in zip(sums, counts, strict=True)]  # without other tasks'
+    return [(total / total.sum()).tolist() for total in own]
 
 
 def _gates(fusion: Any) -> list[list[nn.Module]]:

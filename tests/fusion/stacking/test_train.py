@@ -115,16 +115,19 @@ def test_too_few_rows_of_a_class_keep_the_average(
     torch.testing.assert_close(found, expected)
 
 
-def test_shares_are_the_mean_weights(
-    tmp_path: Path,
-    components: Path,
-    tiny_pool: Pool,
+@pytest.mark.parametrize("other_tasks", [False, True])
+def test_shares_are_the_mean_weights_of_the_tasks_own_members(
+    tmp_path: Path, components: Path, tiny_pool: Pool, other_tasks: bool
 ) -> None:
-    model, _ = stored(tmp_path, components, stacking=StackingSettings(steps=("weights",)))
+    how = StackingSettings(steps=("weights",), other_tasks=other_tasks)
+    model, _ = stored(tmp_path, components, stacking=how)
     shares = mean_shares(model, tiny_pool.members, CONTEXT.validation)
     assert isinstance(model.fusion, StackedFusion)
     weights: list[Tensor] = [each.weight.detach() for each in model.fusion.combinations]
-    for task, found in enumerate(weights):
+    counts = model.fusion.layout.counts
+    for task, (every, count) in enumerate(zip(weights, counts, strict=True)):
+        found = every[:count]
+        assert (len(every) > count) == other_tasks
         own = [shares[member.name] for member in tiny_pool.members.all if member.task == task]
         assert own == pytest.approx((found / found.sum()).tolist(), rel=1e-5)
 
