@@ -15,9 +15,10 @@ NAMES: Mapping[str, str] = {
     "mmoe": "MMoE, from scratch",
     "shared_bottom": "shared bottom, from scratch",
 }
-"""In the order of tables."""
+"""In sentences, in the order of tables."""
 
-SHORT = {name: title.removesuffix(", from scratch") for name, title in NAMES.items()}
+TITLES = {name: title.removeprefix("the ") for name, title in NAMES.items()}
+SHORT = {name: title.removesuffix(", from scratch") for name, title in TITLES.items()}
 
 
 def in_order(methods: Mapping[str, object]) -> list[str]:

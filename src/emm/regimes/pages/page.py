@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from emm.core.files import atomic_folder, write_text
-from emm.regimes.names import AVERAGE, EMM, NAMES, in_order
+from emm.regimes.names import AVERAGE, EMM, TITLES, in_order
 from emm.regimes.pages.figure import draw_pool
 from emm.regimes.pages.sentences import (
     ALPHA,
@@ -43,7 +43,6 @@ def page_text(regimes: Regimes, found: Mapping[str, Sequence[PoolResults]], figu
         "regimes.md.j2",
         package="emm.regimes.pages",
         regimes=regimes,
-        names=NAMES,
         alpha=ALPHA,
         overall=[*overall_sentences(every)] if every else [],
         pools=[_pool(regimes, pool, results) for pool, results in found.items()],
@@ -89,7 +88,7 @@ def _table(found: PoolResults) -> str:
     """AUC with the half of its interval, by method and number of joint rows."""
     header = ["method", *(rows_text(size) for size in found.sizes)]
     names = in_order(found.sizes[0].scores)
-    rows = [[NAMES[name], *(_cell(size, name) for size in found.sizes)] for name in names]
+    rows = [[TITLES[name], *(_cell(size, name) for size in found.sizes)] for name in names]
     return markdown_table(header, rows)
 
 
