@@ -15,6 +15,9 @@ from emm.nn.inputs import Inputs
 from emm.trees.forest import CATEGORIES
 
 ROUNDS, PATIENCE = 250, 20
+"""Of members; the loss on validation stops them earlier."""
+SCRATCH_ROUNDS, SCRATCH_PATIENCE = 500, 30
+"""Of trees from scratch, which the folds left out stop earlier."""
 SETTINGS: dict[str, Any] = {
     "objective": "binary",
     "learning_rate": 0.05,
@@ -76,10 +79,14 @@ def boost_folds(rows: RowTensors, inputs: Inputs, folds: Tensor, seed: int) -> B
         own = _dataset(lightgbm, seen, inputs)
         held_out = _dataset(lightgbm, unseen, inputs, own)
         callbacks = [lightgbm.record_evaluation(record)]
-        stop = lightgbm.early_stopping(PATIENCE, verbose=False)
+        stop = lightgbm.early_stopping(SCRATCH_PATIENCE, verbose=False)
         boosters.append(
             lightgbm.train(
-                _settings(seed), own, ROUNDS, valid_sets=[held_out], callbacks=[*callbacks, stop]
+                _settings(seed),
+                own,
+                SCRATCH_ROUNDS,
+                valid_sets=[held_out],
+                callbacks=[*callbacks, stop],
             )
         )
         losses.append((int(inside.sum()), record["valid_0"]["binary_logloss"]))
