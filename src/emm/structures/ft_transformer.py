@@ -12,7 +12,6 @@ from emm.nn.embedding import FeatureFront
 from emm.nn.inputs import Inputs
 from emm.nn.numeric import DenseEncoding
 
-
 AT_ONCE = 1024
 """Rows of which the attention is computed together in prediction; its memory grows with the rows
 times the square of the features."""

@@ -141,8 +141,8 @@ def network_defaults(facts: Facts, model: str) -> dict[str, Any]:
         **hidden,
     }
     steps = {"learning_rate": 0.005, "weight_decay": 0.01}
-    own = _STRUCTURES.get(model, {})
-    return steps | {key: value for key, value in found.items() if key in known} | own
+    own = {key: value for key, value in found.items() if key in known}
+    return {**steps, **own, **_STRUCTURES.get(model, {})}
 
 
 def fused_defaults(facts: Facts, variant: str) -> dict[str, Any]:
