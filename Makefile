@@ -38,11 +38,11 @@ drivers: ## Register git merge drivers for dvc.lock, README.md, metrics/, plots/
 	  git config merge.keep-ours.driver true; \
 	fi
 
-repro: setup ## Run the pipeline: dvc repro
+repro: setup ## Run the pipeline, as many stages at a time as there are processors
 	@echo "==> checking params.yaml and dvc.yaml"
 	emm check
-	@echo "==> dvc repro"
-	dvc repro
+	@echo "==> emm repro"
+	emm repro
 
 study: setup ## Run the study, a DVC project of its own in study/
 	@echo "==> dvc repro in study/"
