@@ -15,9 +15,27 @@ Change = Callable[[Tree], object]
 
 
 def copy_conf(folder: Path) -> Path:
-    """Copy params.yaml and conf/ to ``folder``; returns the path of the copied params.yaml."""
+    """Copy params.yaml and conf/ to ``folder``; returns the path of the copied params.yaml.
+
+    Its recipe is `paper`, whose settings are all written out.
+    """
     shutil.copytree(ROOT / "conf", folder / "conf")
-    return Path(shutil.copy(ROOT / "params.yaml", folder))
+    params = Path(shutil.copy(ROOT / "params.yaml", folder))
+    replace(params, "recipe: default ", "recipe: paper ")
+    return params
+
+
+def without_students(params: Path) -> None:
+    """Take the student out of params.yaml, whose comments stay."""
+    replace(params, "students: [student] ", "students: [] ")
+    replace(params, ",\n  student]", "]")
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    """Replace a text that occurs once."""
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
 
 
 def edit(path: Path, change: Change) -> None:

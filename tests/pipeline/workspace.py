@@ -11,7 +11,7 @@ from pathlib import Path
 from emm.core.files import sha256
 from emm.data.datasets.census_income import SOURCE
 from tests.census import write_raw
-from tests.configuration import CENSUS, ROOT, Change, Tree, edit
+from tests.configuration import CENSUS, ROOT, Change, Tree, edit, replace, without_students
 
 PARAMS, DATA, PAPER = "params.yaml", f"conf/{CENSUS}/data.yaml", f"conf/{CENSUS}/paper.yaml"
 COPIED = (
@@ -89,7 +89,10 @@ def make_workspace(root: Path) -> Workspace:
             shutil.copytree(source, root / name, ignore=ignored)
         else:
             shutil.copy(source, root / name)
+    replace(root / PARAMS, "recipe: default ", "recipe: paper ")
+    without_students(root / PARAMS)
     workspace = Workspace(root)
+    workspace.run("emm", "check", "--fix")
     workspace.run("git", "init", "--quiet", "--initial-branch=main")
     workspace.run("dvc", "init", "--quiet")
     shutil.copytree(ROOT / ".dvc/plots", root / ".dvc/plots")
