@@ -87,12 +87,14 @@ def test_check_reports_a_row_that_dvc_yaml_does_not_wait_for_and_fixes_it(projec
 
 
 def test_results_prints_the_table_of_the_readme(project: Path) -> None:
+    edit(project / "params.yaml", "recipe: paper ", "recipe: default ")
     found = run(project, "results")
     assert found.returncode == 0
     assert found.stdout.strip() in (project / "README.md").read_text()
 
 
 def test_readme_restores_the_table(project: Path) -> None:
+    edit(project / "params.yaml", "recipe: paper ", "recipe: default ")
     before = (project / "README.md").read_text()
     edit(project / "README.md", "| GBDT         |", "| another      |")
     assert run(project, "readme").returncode == 0

@@ -265,6 +265,7 @@ def test_the_last_width_of_a_network_that_the_table_determines_is_known(copy: Co
 
 def test_keys_that_the_table_determines_are_known_to_learn_out_of_fold(copy: Copy) -> None:
     copy.activate(recipe="default")
+    copy.edit(f"{CENSUS}/default", put("train.emm", variant="aligned"))
     copy.check()
     copy.edit(f"{CENSUS}/default", put("train.emm", merge=True))
     assert "train.emm\n  got: merge: true\n" in copy.faults()

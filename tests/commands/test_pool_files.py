@@ -45,7 +45,7 @@ def test_every_file_gets_what_it_lacks_and_keeps_the_rest(root: Path) -> None:
     gone, new = added(root, f"conf/{CENSUS}/paper.yaml")
     assert [line.split("#")[1] for line in gone] == [line.split("#")[1] for line in new[:1]]
     assert "\n".join(new[1:]) + "\n" == BLOCK
-    assert added(root, "params.yaml")[1][0].startswith("outside: [risk]  ")
+    assert [line for line in added(root, "params.yaml")[1] if line.startswith("outside: [risk]  ")]
     assert added(root, f"conf/{CENSUS}/data.yaml") == ([], ["  raw: [age, year]"])
     recipe = load_project(root / "params.yaml").recipe(CENSUS)
     assert recipe.read("fusion", FusionSettings).pool == {"risk": OutsideModel(**ENTRY)}

@@ -20,7 +20,7 @@ def load(tmp_path: Path, change: Change = lambda tree: None) -> Project:
 def test_the_projects_own_file_is_valid() -> None:
     project = load_project(ROOT / "params.yaml")
     assert project.active.datasets == (CENSUS,)
-    assert project.active.recipe == "paper"
+    assert project.active.recipe == "default"
     assert project.active.memory_gib is None
 
 

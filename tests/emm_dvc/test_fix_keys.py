@@ -60,8 +60,10 @@ def test_a_new_recipe_has_the_sections_of_the_active_models(shop: Project) -> No
     assert tree["training"] == template["training"]
     assert tree["pretrain"] == template["pretrain"]
     assert tree["train"]["mmoe"] == {}
-    assert tree["train"]["emm"] == {"variant": "aligned"}
-    assert {*tree["train"]} == {*shop.active.baselines, *shop.active.fused, *shop.active.trees}
+    assert tree["train"]["emm"] == {"variant": "stacked"}
+    active = shop.active
+    models = {*active.baselines, *active.fused, *active.trees, *active.students}
+    assert {*tree["train"]} == models
     assert tree["fusion"].items() <= template["fusion"].items()
 
 
