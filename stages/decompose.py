@@ -53,7 +53,9 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
                 scores=paths.scores(),
             )
         else:
-            say("`trained`, `fusion.trees` and `fusion.pool` are empty: there is nothing to decompose")
+            say(
+                "`trained`, `fusion.trees` and `fusion.pool` are empty: there is nothing to decompose"
+            )
 
 
 if __name__ == "__main__":

@@ -105,7 +105,10 @@ def test_a_recipe_that_a_dataset_lacks_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("census-incom", "did you mean 'census-income'"), ("xyz", "known: adult, ali-ccp, ali-ccp-prep")],
+    [
+        ("census-incom", "did you mean 'census-income'"),
+        ("xyz", "known: adult, ali-ccp, ali-ccp-prep"),
+    ],
 )
 def test_a_dataset_that_does_not_exist_names_those_that_do(
     tmp_path: Path, name: str, hint: str

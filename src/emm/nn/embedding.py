@@ -59,7 +59,7 @@ class Shown(nn.Module):
         counts = (inputs.dense, len(inputs.cardinalities), len(inputs.bags))
         shown = torch.ones(sum(counts), dtype=torch.int32)
         shown[list(hidden)] = 0
-        dense, fields, bags = shown.split(counts)
+        dense, fields, bags = torch.split(shown, counts)
         self.register_buffer("dense", dense.float(), False)
         self.register_buffer("fields", fields.clone(), False)
         self.register_buffer("bags", bags.float().repeat_interleave(embedding_dim), False)
