@@ -53,9 +53,7 @@ def main(dataset: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) ->
                 scores=paths.scores(),
             )
         else:
-            say(
-                "`trained`, `fusion.trees` and `fusion.pool` are empty: there is nothing to decompose"
-            )
+            say("nothing to decompose: `trained`, `fusion.trees` and `fusion.pool` are empty")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ class Shown(nn.Module):
 
     def __init__(self, inputs: Inputs, embedding_dim: int, hidden: Sequence[int]) -> None:
         super().__init__()
-        counts = (inputs.dense, len(inputs.cardinalities), len(inputs.bags))
+        counts = [inputs.dense, len(inputs.cardinalities), len(inputs.bags)]
         shown = torch.ones(sum(counts), dtype=torch.int32)
         shown[list(hidden)] = 0
         dense, fields, bags = torch.split(shown, counts)
