@@ -8,7 +8,7 @@ from emm.report.names import join_names
 
 ALPHA = 0.05
 SAME = 0.00005
-"""Differences below it vanish in the page's four digits: calibrating by itself changes how scores round."""
+"""Differences below it vanish in the page's four digits; calibration changes how scores round."""
 
 Titles = Mapping[str, str]
 
