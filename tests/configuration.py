@@ -28,7 +28,7 @@ def copy_conf(folder: Path) -> Path:
 def without_students(params: Path) -> None:
     """Take the student out of params.yaml, whose comments stay."""
     replace(params, "students: [student] ", "students: [] ")
-    replace(params, ",\n  student]", "]")
+    replace(params, ", student]", "]")
 
 
 def replace(path: Path, old: str, new: str) -> None:

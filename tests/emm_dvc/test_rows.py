@@ -106,10 +106,11 @@ def test_the_students_stage_waits_for_the_fused_rows_that_teach(dvc_yaml: Path) 
     shutil.copytree(ROOT / "conf", conf)
     section = {"network": "mmoe", "teacher": "emm"}
     own = {"small": section, "labels": {**section, "soft_targets": 0}}
-    edit(conf / f"{CENSUS}/paper.yaml", lambda tree: tree["train"].update(own))
+    edit(conf / f"{CENSUS}/default.yaml", lambda tree: tree["train"].update(own))
     for name, found in (("small", ["emm"]), ("labels", []), ("absent", [])):
-        assert teachers_of(load_project(params(dvc_yaml.parent, students=[name]))) == found
-    file = params(dvc_yaml.parent, students=["small"])
+        file = params(dvc_yaml.parent, students=["student", name])
+        assert teachers_of(load_project(file)) == found
+    file = params(dvc_yaml.parent, students=["student", "small"])
     assert fix_rows(dvc_yaml, file) == [f"train-student: + {teacher}"]
     assert teacher in yaml.safe_load(dvc_yaml.read_text())["stages"]["train-student"]["deps"]
     assert fix_rows(dvc_yaml, params(dvc_yaml.parent)) == [f"train-student: - {teacher}"]

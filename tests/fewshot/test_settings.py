@@ -94,7 +94,7 @@ def test_a_fault_of_a_kind_of_episodes_is_named(
 
 
 def test_names_that_do_not_exist_are_errors() -> None:
-    project = load_project(ROOT / "params.yaml")
+    project = load_project(ROOT / "params.yaml", "paper")
     with pytest.raises(ParamsError, match="did you mean 'omniglot'"):
         read_image_set(project, "omniglott")
     with pytest.raises(ParamsError, match="did you mean '5-way-1-shot'"):

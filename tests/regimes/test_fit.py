@@ -91,11 +91,11 @@ def test_routing_takes_the_member_of_the_group(study: Path) -> None:
     joint = joint_of(table, halves.draw_joint(120), "t0", 3, 0)
     methods, _ = fit_fusions(joint, members)
     test = open_test(table).task(0)
-    first = (test.sparse[:, 0] == 1) | (test.sparse[:, 0] == 2)
+    ids = test.sparse[:, 0]
     one, two = (member(test) for member in members.own.values())
-    torch.testing.assert_close(
-        methods["routing"](test), torch.where(first, one, two).float().double()
-    )
+    others = torch.where(ids == 3, two, (one + two) / 2)  # rows of no group: the average
+    expected = torch.where((ids == 1) | (ids == 2), one, others)
+    torch.testing.assert_close(methods["routing"](test), expected, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(methods["average"](test), ((one + two) / 2), atol=1e-6, rtol=1e-5)
 
 

@@ -33,7 +33,7 @@ TREE = {
                     "about": "two groups",
                     "members": {
                         "one": {"rows": {"id": ["a", "b"]}},
-                        "two": {"rows": {"id": ["c", "unknown"]}},
+                        "two": {"rows": {"id": ["c"]}},
                     },
                 },
                 "labels": {

@@ -82,7 +82,7 @@ def test_a_recipe_runs_from_training_to_the_report(
     for model in (*groups.trained, *groups.trees, *groups.baselines):
         train(CENSUS, model)
     decompose(CENSUS)
-    for model in groups.fused:
+    for model in (*groups.fused, *groups.students):
         train(CENSUS, model)
     for model in groups.table:
         evaluate(CENSUS, model)

@@ -176,7 +176,7 @@ def test_a_searched_model_trains_by_the_table_too(project: Project) -> None:
 
 def test_a_student_has_the_defaults_of_its_network(project: Project) -> None:
     edit(project.file, lambda tree: tree.update(students=["student"]))
-    own = {"network": "ple", "teacher": "emm", "levels": 2}
+    own = {"network": "ple", "teacher": "pool", "levels": 2}
     change(project, "train", student=own)
     project = load_project(project.file)
     found = complete_recipe(project, CENSUS).section("train.student")

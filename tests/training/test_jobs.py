@@ -16,7 +16,7 @@ from tests.configuration import CENSUS, ROOT, Change, copy_conf, edit
 
 def project(tmp_path: Path, change: Change = lambda tree: None) -> Project:
     params = copy_conf(tmp_path)
-    edit(params, lambda tree: tree.update(searched=["automtl"], students=["small"]))
+    edit(params, lambda tree: tree.update(searched=["automtl"], students=["student", "small"]))
     student = {"network": "ple", "soft_targets": 0}
     edit(tmp_path / f"conf/{CENSUS}/paper.yaml", lambda tree: tree["train"].update(small=student))
     edit(tmp_path / f"conf/{CENSUS}/paper.yaml", change)
