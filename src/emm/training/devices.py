@@ -3,6 +3,7 @@
 import os
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from emm.core.errors import ParamsError
 
@@ -18,6 +19,7 @@ def use_device(
     float32 matrices with 10 bits of mantissa. Raises ParamsError if the device doesn't exist.
     """
     torch.set_num_threads(threads)
+    threadpool_limits(threads, user_api="blas")  # of NumPy's matrix products
     if deterministic:
         # cuBLAS needs this before its first call; see torch.use_deterministic_algorithms.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
