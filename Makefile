@@ -42,7 +42,7 @@ repro: setup ## Run the pipeline, as many stages at a time as there are processo
 	@echo "==> checking params.yaml and dvc.yaml"
 	emm check
 	@echo "==> emm repro"
-	emm repro
+	emm repro --jobs 0
 
 study: setup ## Run the study, a DVC project of its own in study/
 	@echo "==> dvc repro in study/"
@@ -51,7 +51,7 @@ study: setup ## Run the study, a DVC project of its own in study/
 
 study-tables: setup ## Run the study of many tables, a DVC project of its own in study/tables/ (hours)
 	@echo "==> emm repro in study/tables/"
-	cd study/tables && emm repro --jobs 2
+	cd study/tables && emm repro --jobs 0
 
 study-regimes: setup ## Run the study of regimes, a DVC project of its own in study/regimes/ (an hour)
 	@echo "==> data of study/tables/"

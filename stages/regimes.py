@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from emm.core.command import stage
@@ -16,22 +15,20 @@ from emm.regimes.results import pool_results, results_file, write_results
 from emm.regimes.rows import open_labels
 from emm.regimes.settings import REGIMES_FILE, SCRATCH, load_regimes, pool_of
 
-Part = Annotated[str, typer.Argument(help=f"name of a pool, or {SCRATCH}")]
+PoolName = Annotated[str, typer.Argument(help=f"name of a pool, or {SCRATCH}")]
 File = Annotated[Path, typer.Option(help="the regimes")]
 Processed = Annotated[Path, typer.Option(help="folder with the processed data of each dataset")]
 
 
 def main(
     dataset: str,
-    pool: Part,
+    pool: PoolName,
     file: File = REGIMES_FILE,
     processed: Processed = Path("study/tables/data/processed"),
-    threads: int = 1,
 ) -> None:
     """Fit POOL of DATASET, or the models from scratch, and write the pool's results."""
     regimes, root = load_regimes(file), file.parent
     chosen = pool_of(regimes, dataset, pool, file)
-    torch.set_num_threads(threads)
     data, folder = processed / dataset, root / "data" / dataset
     out = folder / pool
     hold(Paths("", "", Path()).lock(out), out)

@@ -90,7 +90,7 @@ class _Run:
         for table in tables:
             encode = partial(self._encoded, trimmed=table.separator is not None)
             # Blocks are encoded while the model computes.
-            for block, encoded in prefetch(encode, read_blocks(table, columns), 1):
+            for block, encoded in prefetch(encode, read_blocks(table, columns), threads=1):
                 yield self._part(block, encoded)
 
     def _encoded(self, block: Block, *, trimmed: bool) -> tuple[Block, Encoded]:

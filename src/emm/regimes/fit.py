@@ -32,6 +32,7 @@ class Fits:
 
     Attributes:
         rows: number of joint rows.
+        draw: its number, from 0.
         methods: a predictor of each method.
         members: of the pool; {} without a pool.
         steps: of EMM, as they are written to about.json.
@@ -135,5 +136,5 @@ def _refused(folder: Path, what: str) -> DataError:
     return DataError(
         f"the predictions of the regimes {what}",
         where=folder,
-        next_step=f"dvc repro regimes-fit in study/, for {folder.parent.name}-{folder.name}",
+        next_step=f"dvc repro in study/regimes/, for {folder.name} of {folder.parent.name}",
     )

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from emm.data.tables.rows import RowTensors
 from emm.regimes.boosting import boost, matrix
-from emm.regimes.networks import Network, train_network
 from emm.regimes.rows import Halves, Table
 from emm.regimes.settings import Member, Pool
 from emm.training.part_settings import Part, hidden_columns
@@ -69,8 +68,6 @@ def train_members(table: Table, halves: Halves, pool: Pool, task: str) -> Traine
 def _train(table: Table, halves: Halves, member: Member, task: str, seed: int) -> Predictor:
     number = table.schema.tasks.index(task)
     rows = _rows_of(table, halves, member, seed)
-    if member.learner == "network":
-        return Network(train_network(table, "single_task", rows.task(number), seed, task))
     part = Part(rows=member.rows)
     validation = rows_of_part(
         table.validation, part, table.schema, table.processed, "validation"

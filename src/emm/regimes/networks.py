@@ -7,7 +7,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from emm.data.tables.rows import RowTensors
-from emm.data.tables.schema import Schema
 from emm.models import model_class
 from emm.regimes.rows import Table
 from emm.training.auto import Facts, facts_of, network_defaults, training_defaults
@@ -21,36 +20,30 @@ FEWEST_STEPS = 200
 
 
 class Network:
-    """A trained network as a predictor of one of its tasks: rows -> logits [N] float64."""
+    """A trained network as a predictor of one of its tasks: rows -> logits [N] float64.
 
-    def __init__(self, model: nn.Module, output: int = 0) -> None:
+    ``output``: number of the task.
+    """
+
+    def __init__(self, model: nn.Module, output: int) -> None:
         self.model, self.output = model, output
 
     def __call__(self, rows: RowTensors) -> Tensor:
         return predict(self.model, rows)[:, self.output].double()
 
 
-def train_network(
-    table: Table, name: str, rows: RowTensors, seed: int, task: str | None = None
-) -> nn.Module:
-    """Train the network of this name on ``rows``.
-
-    ``task``: the only one that it learns, whose labelled rows are ``rows``; None: all tasks.
-    Validation chooses the epoch.
-    """
-    context = table.context if task is None else table.context.task(_number(table.schema, task))
-    validation = (
-        table.validation if task is None else table.validation.task(_number(table.schema, task))
-    )
-    facts = Facts(len(rows), facts_of(context.schema).rarest, facts_of(table.schema).ids)
+def train_network(table: Table, name: str, rows: RowTensors, seed: int) -> nn.Module:
+    """Train the network of this name on ``rows``, for all tasks. Validation chooses the epoch."""
+    known = facts_of(table.schema)
+    facts = Facts(len(rows), known.rarest, known.ids)
     training = TrainingSettings(**_with_steps(training_defaults(facts), len(rows)))
     section = network_defaults(facts, name)
     steps = {key: section.pop(key) for key in ("learning_rate", "weight_decay")}
-    own = replace(context, train=rows)
+    own = replace(table.context, train=rows)
     build = partial(build_network, model_class(name), section)
     model, _ = fresh_network(build, own, seed, name)
     schedule = schedule_of(training, OptimiserSettings(**steps), own.schema)
-    fit(model, rows, validation, schedule, seed=seed, names=(name,))
+    fit(model, rows, table.validation, schedule, seed=seed, names=(name,))
     return model.eval()
 
 
@@ -59,7 +52,3 @@ def _with_steps(training: dict[str, Any], rows: int) -> dict[str, Any]:
     per_epoch = max(rows // training["batch_size"], 1)
     epochs = max(training["max_epochs"], -(-FEWEST_STEPS // per_epoch))
     return {**training, "max_epochs": epochs}
-
-
-def _number(schema: Schema, task: str) -> int:
-    return schema.tasks.index(task)

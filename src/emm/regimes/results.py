@@ -190,7 +190,7 @@ def _scored(of_size: Mapping[str, Sequence[Tensor]], labels: Tensor) -> dict[str
             "methods of the regimes have different draws",
             got={method: len(of_size[method]) for method in wrong},
             expected=f"{draws} draws",
-            next_step="dvc repro in study/",
+            next_step="dvc repro in study/regimes/",
         )
     return {method: ScoredRows(torch.stack([*each]), labels) for method, each in of_size.items()}
 
@@ -224,5 +224,5 @@ def _refused(path: Path, why: str) -> DataError:
     return DataError(
         f"results of the regimes can't be read: {why}",
         where=path,
-        next_step=f"dvc repro regimes-results@{path.stem} in study/",
+        next_step=f"dvc repro fit@{path.stem} in study/regimes/",
     )

@@ -1,7 +1,7 @@
 """The file of the regimes: datasets, pools of members, numbers of joint rows, draws."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,7 +20,7 @@ SCRATCH = "scratch"
 ALL = 0
 """Number of joint rows that stands for all of them."""
 
-Learner = Literal["lightgbm", "scikit-learn", "network"]
+Learner = Literal["lightgbm", "scikit-learn"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,6 @@ class Regimes:
     many: Count = 20_000
     draws_of_many: Annotated[int, Field(ge=2)] = 3
     folds: Annotated[int, Field(ge=2)] = 5
-    notes: tuple[str, ...] = field(default=())
 
     def sizes(self, half: int) -> tuple[int, ...]:
         """The numbers of joint rows, of a half of so many rows; the last is all of them."""

@@ -80,12 +80,7 @@ def page(
         funnel_table=funnel_table(summaries, evidence.funnel),
         quality_table=quality_table(summaries, evidence.tasks),
         **_evidence(evidence),
-        members_table=members_table(pools),
-        member_warnings=member_warnings(pools),
-        stacking_table=stacking_table(stacked),
-        stacking_sentences=stacking_sentences(stacked),
-        students_table=students_table(students),
-        teacher_sentences=teacher_sentences(students),
+        **_fusions(pools, stacked, students),
         training_file=TRAINING,
         roc_file=roc_file,
         calibration_file=calibration_file,
@@ -94,6 +89,22 @@ def page(
         most_classes=MOST_CLASSES,
         largest_only=any(len(names) > MOST_CLASSES for names in facts.classes.values()),
     )
+
+
+def _fusions(
+    pools: Mapping[str, PoolMembers],
+    stacked: Mapping[str, Stacking],
+    students: Sequence[StudentRow],
+) -> dict[str, Any]:
+    """What the page says of fused models and of what learns from them."""
+    return {
+        "members_table": members_table(pools),
+        "member_warnings": member_warnings(pools),
+        "stacking_table": stacking_table(stacked),
+        "stacking_sentences": stacking_sentences(stacked),
+        "students_table": students_table(students),
+        "teacher_sentences": teacher_sentences(students),
+    }
 
 
 def _evidence(evidence: Evidence) -> dict[str, Any]:

@@ -90,8 +90,8 @@ def _against_scratch(results: Sequence[PoolResults], titles: Titles) -> Iterator
         ]
         if reached:
             yield (
-                f"{titles[found.dataset]}: bagged trees that learn on the joint rows only reach "
-                f"EMM, or can't be told apart from it, with {join_names(reached)} rows."
+                f"{titles[found.dataset]}: EMM is not above bagged trees that learn on the joint "
+                f"rows only, beyond noise, with {join_names(reached)} rows."
             )
         else:
             yield (
