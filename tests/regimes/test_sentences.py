@@ -53,9 +53,9 @@ def test_within_noise() -> None:
     found = text(size(2000, 0.94, {"average": 0.9395, "bagged_trees": 0.9402}, 0.4))
     assert "don't differ beyond noise; the differences are +0.0005 to +0.0005" in found
     assert (
-        "EMM is not above bagged trees that learn on the joint rows only, beyond noise, with 2,000 rows"
-        in found
-    )
+        "EMM is not above bagged trees that learn on the joint rows only, beyond noise, "
+        "with 2,000 rows"
+    ) in found
     assert (
         "0.9402, is that of bagged trees, from scratch; EMM has 0.9400, lower by no more" in found
     )
