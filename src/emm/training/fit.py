@@ -149,8 +149,7 @@ def _require_compatible(weighting: Weighting, schedule: Schedule) -> None:
 
 def _forward(state: RunState, schedule: Schedule) -> Forward:
     """The losses of a batch, compiled if the schedule and the weighting rule allow it."""
-    # A rule that takes several gradients of one graph would keep buffers that compiled steps reuse.
-    may_compile = state.weighting.one_gradient and single_process()
+    may_compile = state.weighting.may_compile and single_process()
     epochs = min(schedule.max_epochs, schedule.patience + 1)  # that run in any case
     return choose_forward(
         forward_of(state.model, schedule.precision, distribute, schedule.positive_weights),
@@ -187,6 +186,7 @@ def train_epoch(
         weighting.backward(losses.tasks, stepper.weights, losses.penalty, losses.present)
         average_gradients(weighting.parameters())
         stepper.step()
+        weighting.after_step(forward, batch)
         rows = batch.piece.rows if batch.piece else len(batch)
         loss_sums += losses.tasks.detach() * (rows if losses.labelled is None else losses.labelled)
         if after_step:

@@ -11,6 +11,8 @@ from tests.training.weighting.toy import LOSSES, gradients, toy
 
 ARGUMENTS: dict[str, dict[str, Any]] = {rule: {} for rule in WEIGHTINGS}
 ARGUMENTS["fixed"] = {"weights": [3, 1]}
+DRAWN = torch.randn(2, generator=torch.Generator().manual_seed(0)).softmax(dim=0)
+WEIGHT_OF_THE_FIRST = {"fixed": 1.5, "random": 2 * DRAWN[0].item()}
 ALL, FIRST = torch.tensor([True, True]), torch.tensor([True, False])
 
 
@@ -37,7 +39,7 @@ def test_with_all_tasks_present_nothing_changes(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", WEIGHTINGS)
 def test_an_absent_task_adds_no_gradient(rule: str) -> None:
-    share = 1.5 if rule == "fixed" else 1.0
+    share = WEIGHT_OF_THE_FIRST.get(rule, 1.0)
     assert step(rule_named(rule), FIRST) == pytest.approx([share * 3 / 2, share * 2 / 2])
 
 

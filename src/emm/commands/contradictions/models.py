@@ -24,7 +24,12 @@ RULES: Mapping[str, Callable[..., Any] | str] = {
     "equal": _no_arguments,
     "fixed": "emm.training.weighting.fixed:Fixed",
     "uncertainty": "emm.training.weighting.uncertainty:Uncertainty",
+    "imtl-l": "emm.training.weighting.imtl_l:ImpartialLosses",
     "dwa": "emm.training.weighting.dwa:DynamicWeightAverage",
+    "random": "emm.training.weighting.random:RandomWeighting",
+    "geometric": _no_arguments,
+    "stch": "emm.training.weighting.stch:SmoothTchebycheff",
+    "famo": "emm.training.weighting.famo:FAMO",
     "gradnorm": "emm.training.weighting.gradnorm:GradNorm",
     "pcgrad": "emm.training.weighting.pcgrad:PCGrad",
 }

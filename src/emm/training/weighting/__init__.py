@@ -12,9 +12,14 @@ from emm.core.errors import choose
 from emm.training.weighting.base import Weighting
 from emm.training.weighting.dwa import DynamicWeightAverage
 from emm.training.weighting.equal import Equal
+from emm.training.weighting.famo import FAMO
 from emm.training.weighting.fixed import Fixed
+from emm.training.weighting.geometric import Geometric
 from emm.training.weighting.gradnorm import GradNorm
+from emm.training.weighting.imtl_l import ImpartialLosses
 from emm.training.weighting.pcgrad import PCGrad
+from emm.training.weighting.random import RandomWeighting
+from emm.training.weighting.stch import SmoothTchebycheff
 from emm.training.weighting.uncertainty import Uncertainty
 
 __all__ = ["WEIGHTINGS", "Weighting", "make_weighting"]
@@ -23,7 +28,12 @@ WEIGHTINGS: Mapping[str, type[Weighting]] = {
     "equal": Equal,
     "fixed": Fixed,
     "uncertainty": Uncertainty,
+    "imtl-l": ImpartialLosses,
     "dwa": DynamicWeightAverage,
+    "random": RandomWeighting,
+    "geometric": Geometric,
+    "stch": SmoothTchebycheff,
+    "famo": FAMO,
     "gradnorm": GradNorm,
     "pcgrad": PCGrad,
 }

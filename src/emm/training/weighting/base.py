@@ -1,8 +1,12 @@
-"""The base class of the loss-weighting rules."""
+"""The base classes of the loss-weighting rules."""
 
 from collections.abc import Sequence
 
 from torch import Tensor, nn
+
+from emm.data.tables.rows import RowTensors
+from emm.nn.row_means import per_process
+from emm.training.forward import Forward
 
 
 class Weighting(nn.Module):
@@ -24,6 +28,12 @@ class Weighting(nn.Module):
         """Whether it follows the gradient of the one scalar that `combine` returns."""
         return type(self).backward is Weighting.backward
 
+    @property
+    def may_compile(self) -> bool:
+        """Whether it needs neither the graph of a batch nor its losses twice, as compiled steps use
+        their buffers again."""
+        return self.one_gradient and type(self).after_step is Weighting.after_step
+
     def combine(self, losses: Tensor, present: Tensor | None = None) -> Tensor:
         """The scalar whose gradient is followed, here the mean; arguments as for `backward`."""
         return losses.mean()
@@ -35,7 +45,9 @@ class Weighting(nn.Module):
         penalty: Tensor | None = None,
         present: Tensor | None = None,
     ) -> None:
-        """Add to .grad of ``parameters`` and of the rule's own, without waiting for the device.
+        """Add to .grad of ``parameters`` and of the rule's own.
+
+        Rules that don't solve a problem at each step do so without waiting for the device.
 
         Args:
             losses: mean over labelled rows of each task, [T].
@@ -50,5 +62,21 @@ class Weighting(nn.Module):
             total = total + penalty
         total.backward()  # type: ignore[no-untyped-call]
 
+    def after_step(self, forward: Forward, batch: RowTensors) -> None:
+        """Called after the model's step with the batch and the function that gives its losses."""
+
     def end_epoch(self, losses: Tensor) -> None:
         """Called after each epoch with the tasks' mean losses [T], without gradient."""
+
+
+class LossWeighting(Weighting):
+    """1/T sum_t w_t L_t with weights that depend on the values of the losses themselves."""
+
+    def combine(self, losses: Tensor, present: Tensor | None = None) -> Tensor:
+        """losses [T] -> scalar."""
+        # Several processes have a part of the batch each, and one set of weights.
+        return (self.weigh(per_process(losses.detach()), present) * losses).mean()
+
+    def weigh(self, losses: Tensor, present: Tensor | None) -> Tensor:
+        """The weights w [T] at these losses [T], which have no gradient."""
+        raise NotImplementedError
