@@ -136,6 +136,25 @@ def test_a_model_of_a_funnel_needs_one_in_data_yaml(copy: Copy) -> None:
     assert f"where: conf/{ALI}/data.yaml: preprocess.funnel" in found
 
 
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ({"shop": ["click", "cart"]}, "no task is called 'cart'"),
+        ({"a": ["click"], "b": ["click"]}, "the task click is in two groups"),
+    ],
+)
+def test_groups_of_tasks_fit_the_tasks(
+    copy: Copy, groups: dict[str, list[str]], message: str
+) -> None:
+    copy.activate(datasets=[ALI], baselines=["home"], table=[])
+    copy.edit(f"{ALI}/paper", put("train.home", groups={"shop": ["click", "purchase"]}))
+    copy.check()
+    copy.edit(f"{ALI}/paper", put("train.home", groups=groups))
+    found = copy.faults()
+    assert message in found
+    assert f"conf/{ALI}/paper.yaml: train.home: groups." in found
+
+
 def test_arguments_that_the_data_supplies_are_in_no_section(copy: Copy) -> None:
     copy.activate(datasets=[ALI], baselines=["esmm"], table=[])
     copy.edit(f"{ALI}/paper", put("train.esmm", funnel=[0, 1]))

@@ -59,6 +59,8 @@ def plain_chain(layers: nn.Sequential, x: Tensor, group: int = 0) -> Tensor:
                 x = plain_norm(layer, x, 0)
             case GroupedBatchNorm():
                 x = plain_norm(layer.norm, x, group * x.shape[1])
+            case nn.SiLU():
+                x = x / (1 + (-x).exp())
             case nn.ReLU():
                 x = torch.where(x > 0, x, 0.0)
             case nn.Dropout():

@@ -7,11 +7,16 @@ from torch import nn
 from emm.core.errors import ParamsError
 from emm.models.adatt import AdaTT
 from emm.models.aitm import AITM
+from emm.models.cross_stitch import CrossStitchNetwork
+from emm.models.ektm import EKTM
 from emm.models.escm2 import ESCM2
 from emm.models.esmm import ESMM
+from emm.models.home import HoME
 from emm.models.mmoe import MMoE
 from emm.models.ple import PLE
+from emm.models.resflow import ResFlow
 from emm.models.shared_bottom import SharedBottom
+from emm.models.sluice import SluiceNetwork
 from emm.models.stem import STEM
 
 BOTH = {"embedding_dim": 2, "tower": [3]}
@@ -27,6 +32,11 @@ MODELS = {
     ESMM: FUNNEL,
     ESCM2: {**FUNNEL, **RISK},
     STEM: {**EXPERTS, "specific_experts": 2, "shared_experts": 1},
+    CrossStitchNetwork: {**BOTH, "bottom": [6, 4]},
+    SluiceNetwork: {**BOTH, "layers": 2, "width": 3},
+    HoME: {**EXPERTS, "experts": 2, "feature_gates": 2, "rank": 2},
+    ResFlow: {"embedding_dim": 2, "bottom": [6, 4]},
+    EKTM: {**BOTH, "bottom": [6, 4], "router": [5]},
 }
 PREFIXES = {
     SharedBottom: {"front.table", "bottom.0", "bottom.1", "towers.layers"},
@@ -39,6 +49,16 @@ PREFIXES = {
     ESCM2: {"front.front", "towers.layers"},
     STEM: {"fronts.0", "fronts.1", "fronts.2", "experts.0", "experts.1", "gates.linear"}
     | {"towers.layers"},
+    CrossStitchNetwork: {"front.table", "bottoms.0", "bottoms.1", "towers.layers"},
+    SluiceNetwork: {"front.table", "layers.0", "layers.1", "sluices.0", "sluices.1", "beta"}
+    | {"towers.layers"},
+    HoME: {"front.table", "meta.feature_gates", "meta.experts", "level.feature_gates"}
+    | {"level.experts", "category_readers.gates", "category_readers.self_gates"}
+    | {"shared_reader.gates", "shared_reader.self_gates", "task_readers.gates"}
+    | {"task_readers.self_gates", "towers.layers"},
+    ResFlow: {"front.table", "bottoms.0", "towers.layers"},
+    EKTM: {"front.table", "bottoms.0", "bottoms.1", "router.0", "router.1", "router.4", "router.5"}
+    | {"transmitters.transmit", "transmitters.gates", "towers.layers", "enhancements.layers"},
 }
 every_model = pytest.mark.parametrize("kind", MODELS, ids=lambda kind: kind.__name__)
 
@@ -113,7 +133,13 @@ def test_state_names_are_stable(kind, small):
     assert {".".join(name.split(".")[:2]) for name in names} == PREFIXES[kind]
 
 
-@pytest.mark.parametrize("kind", [MMoE, PLE, AdaTT, STEM])
+@pytest.mark.parametrize("kind", [MMoE, PLE, AdaTT, STEM, HoME])
 def test_experts_need_a_layer(kind, small):
     with pytest.raises(ParamsError, match="at least one hidden width"):
         build(kind, small, expert=[])
+
+
+@pytest.mark.parametrize("kind", [CrossStitchNetwork, ResFlow, EKTM])
+def test_the_network_of_a_task_needs_a_layer(kind, small):
+    with pytest.raises(ParamsError, match="at least one hidden width"):
+        build(kind, small, bottom=[])

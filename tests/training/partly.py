@@ -20,6 +20,7 @@ from tests.training import tiny
 INPUTS = Inputs(dense=2, cardinalities=(3,))
 KINDS, OUTPUTS = ("binary", "classes", "regression", "binary"), (1, 3, 1, 1)
 FUNNEL = (0, 3)
+TASKS = ("click", "grade", "number", "conversion")
 ARCHITECTURE: Mapping[str, Any] = {
     "width": 4,
     "levels": [
@@ -43,6 +44,11 @@ NETWORKS: Mapping[str, Mapping[str, Any]] = {
     "aitm": {"bottom": [6], "tower": [4], "funnel": FUNNEL},
     "adatt": {**EXPERTS, "experts": 2},
     "stem": EXPERTS,
+    "cross_stitch": {"bottom": [6], "tower": [4]},
+    "sluice": {"width": 3, "tower": [4], "orthogonality": 0.1},
+    "home": {**EXPERTS, "groups": {"shop": ["click", "conversion"]}, "task_names": TASKS},
+    "resflow": {"bottom": [6], "funnel": FUNNEL, "kinds": KINDS},
+    "ektm": {"bottom": [6], "tower": [4], "funnel": FUNNEL},
     "esmm": {"tower": [6], "funnel": FUNNEL},
     "escm2": {"tower": [6], "funnel": FUNNEL},
     "automtl": {"tower": [4], "architecture": ARCHITECTURE},
@@ -84,7 +90,6 @@ def table(rows: int, seed: int) -> RowTensors:
 TRAIN, VALIDATION = table(300, 0), table(200, 1)
 
 
-TASKS = ("click", "grade", "number", "conversion")
 LABELLED = {name: int((~TRAIN.labels[:, n].isnan()).sum()) for n, name in enumerate(TASKS)}
 SCHEMA: Schema = replace(
     tiny.SCHEMA,

@@ -14,6 +14,7 @@ from emm.data.tables.rows import RowTensors
 from emm.data.tables.schema import Split
 from emm.models.aitm import AITM
 from emm.models.esmm import ESMM
+from emm.models.home import HoME
 from emm.models.mmoe import MMoE
 from emm.models.single_task import SingleTask
 from emm.training.context import arguments_of_data, open_context
@@ -39,6 +40,10 @@ def test_a_model_that_can_do_without_a_funnel_gets_a_declared_one() -> None:
 
 def test_most_models_need_no_arguments_from_data() -> None:
     assert arguments_of_data(MMoE, SCHEMA, rows([[1, 0]])) == {}
+
+
+def test_the_names_of_the_tasks_are_those_of_the_data() -> None:
+    assert arguments_of_data(HoME, SCHEMA, rows([[1, 0]])) == {"task_names": TASKS}
 
 
 CLASSES = replace(SCHEMA, kinds={TASKS[1]: "classes"}, classes={TASKS[1]: ("a", "b", "c")})

@@ -82,7 +82,9 @@ def test_each_model_has_its_own_rows_and_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["mmoe", "aitm", "esmm", "single_task", "tabm", "dcnv2", "realmlp", "ft_transformer"]
+    "name",
+    ["mmoe", "aitm", "esmm", "single_task", "tabm", "dcnv2", "realmlp", "ft_transformer"]
+    + ["cross_stitch", "sluice", "home", "resflow", "ektm"],
 )
 def test_missing_labels_and_classes_in_one_pass(name: str) -> None:
     rows, held = (replace(each, dense=each.dense.double()) for each in (PARTLY, PARTLY_HELD))

@@ -22,7 +22,10 @@ PARAMS_FILE = Path("params.yaml")
 DEFAULT_RECIPE = "default"
 """The recipe for any table, in conf/default.yaml; see `emm.training.auto`."""
 
-FROM_DATA = ("funnel", "given_click", "fields", "kinds", "scales", "outputs", "hidden")
+FROM_DATA = (
+    *("funnel", "given_click", "fields", "task_names"),
+    *("kinds", "scales", "outputs", "hidden"),
+)
 """Arguments of a model that the data supplies: see `emm.training.context.arguments_of_data`."""
 
 

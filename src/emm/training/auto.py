@@ -27,8 +27,9 @@ _STRUCTURES: Mapping[str, Mapping[str, Any]] = {
     "dcnv2": {"learning_rate": 0.002, "crosses": 3, "layers": [128, 64]},
     "realmlp": {"learning_rate": 0.02, "layers": [128, 128, 128], "dropout": 0.15},
     "ft_transformer": {"learning_rate": 0.001, "weight_decay": 0.0001, "dropout": 0.1},
+    "sluice": {"width": 32, "tower": [16]},  # its layers have one width
 }
-"""What the networks that aren't cut have instead of the other networks' values."""
+"""What these networks have instead of the other networks' values."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ def network_defaults(facts: Facts, model: str) -> dict[str, Any]:
         "embedding_dim": 8 if facts.ids >= 100 else 4,
         "dense_encoding": "piecewise",
         "dropout": 0.2,
-        "experts": 2 if model == "adatt" else 4,  # of AdaTT per task
+        # Of AdaTT per task, of HoME per task and per category.
+        "experts": 2 if model in ("adatt", "home") else 4,
         "levels": 1,
         "tower": tower,
         **hidden,

@@ -161,11 +161,11 @@ def arguments_of_data(architecture: Any, schema: Schema, train: Rows) -> dict[st
 
     ``funnel``: indices of the two tasks, such as click and conversion; ``given_click``: whether
     conversions are known after a click only; ``fields``: names of the sparse fields; ``outputs``:
-    number of logits of each task; ``kinds``: of the tasks; ``scales``: of the dense features, see
-    `robust_scales`. The defaults of ``given_click``, ``kinds`` and ``outputs`` are left out, and so
-    is ``funnel`` if the dataset has none and the model can do without. Raises ParamsError if the
-    model needs a funnel and the dataset has none, DataError if train has a conversion without a
-    click.
+    number of logits of each task; ``task_names`` and ``kinds``: of the tasks; ``scales``: of the
+    dense features, see `robust_scales`. The defaults of ``given_click``, ``kinds`` and ``outputs``
+    are left out, and so is ``funnel`` if the dataset has none and the model can do without. Raises
+    ParamsError if the model needs a funnel and the dataset has none, DataError if train has a
+    conversion without a click.
     """
     wanted = signature(architecture).parameters
     found: dict[str, Any] = {}
@@ -176,6 +176,8 @@ def arguments_of_data(architecture: Any, schema: Schema, train: Rows) -> dict[st
         found |= {"given_click": True} if given_click else {}
     if "fields" in wanted:
         found["fields"] = schema.sparse_names
+    if "task_names" in wanted:
+        found["task_names"] = schema.tasks
     if "kinds" in wanted and schema.kinds:
         found["kinds"] = schema.task_kinds
     if "scales" in wanted and schema.dense:

@@ -8,7 +8,7 @@ the order of sums within matrix products.
 Shapes: M models.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -100,13 +100,27 @@ def fit_vectorised(models: Sequence[StackedModel], schedule: Schedule) -> list[l
     return histories
 
 
+class _Penalised(nn.Module):
+    """The logits of a model and its penalty, None if it has none, from the same weights."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, dense: Tensor, sparse: Tensor) -> tuple[Tensor, Tensor | None]:
+        """dense [B, D], sparse [B, F] -> logits [B, O], and a scalar."""
+        logits: Tensor = self.model(dense, sparse)
+        penalty: Callable[[Tensor], Tensor] | None = getattr(self.model, "penalty", None)
+        return logits, penalty(logits) if penalty else None
+
+
 class _Stack:
     """The stacked weights and buffers of all models, and their optimiser."""
 
     def __init__(self, models: Sequence[StackedModel], schedule: Schedule) -> None:
         self.models = models
         modules = [each.model for each in models]
-        self.base = deepcopy(modules[0])
+        self.base = _Penalised(deepcopy(modules[0]))
         weights, self.buffers = stack_module_state(modules)
         self.holder = nn.ParameterDict({_key(name): value for name, value in weights.items()})
         self.weights = {name: self.holder[_key(name)] for name in weights}
@@ -166,7 +180,8 @@ class _Stack:
     ) -> tuple[Tensor, Tensor]:
         """Of one model: the tasks' losses [T], and the scalar whose gradient it follows."""
         rows = self.models[0].train
-        logits: Tensor = functional_call(self.base, (weights, buffers), (dense, sparse))
+        own = {f"model.{name}": value for name, value in (*weights.items(), *buffers.items())}
+        logits, penalty = functional_call(self.base, own, (dense, sparse))
         losses = task_losses(
             logits,
             labels,
@@ -177,10 +192,7 @@ class _Stack:
             self.positive_weights,
         )
         follow = self.weighting.combine(losses)
-        penalty = getattr(self.base, "penalty", None)
-        if penalty:
-            follow = follow + penalty(logits)
-        return losses, follow
+        return losses, follow if penalty is None else follow + penalty
 
 
 def _key(name: str) -> str:

@@ -6,6 +6,7 @@ Each function yields errors, not raising them, so that all contradictions are re
 from collections.abc import Iterator
 
 from emm.commands.contradictions.data import data_contradictions
+from emm.commands.contradictions.groups import group_contradictions
 from emm.commands.contradictions.known import Known
 from emm.commands.contradictions.models import model_contradictions
 from emm.commands.contradictions.parts import part_contradictions
@@ -25,6 +26,7 @@ def contradictions(project: Project, dataset: str) -> Iterator[ParamsError]:
     known = Known.of(project, dataset)
     yield from data_contradictions(known)
     yield from model_contradictions(known)
+    yield from group_contradictions(known)
     yield from part_contradictions(known)
     yield from pool_contradictions(known)
     yield from student_contradictions(known)
