@@ -5,10 +5,15 @@ from typing import Any
 
 import pytest
 
-from emm.commands.contradictions.models import RULES, SEVERAL_GRADIENTS
+from emm.commands.contradictions import models
+from emm.commands.contradictions.models import RULES, SEVERAL_GRADIENTS, TORCHJD
+from emm.config.signatures import keywords_of
+from emm.core.errors import ParamsError
 from emm.data.datasets.dataset import DATASETS, load_dataset
 from emm.data.datasets.known import KNOWN_TASKS, WEIGHTED
 from emm.training.weighting import WEIGHTINGS, make_weighting
+from emm.training.weighting.gradvac import GradVac
+from emm.training.weighting.torchjd_rule import TorchJDRule
 from tests.commands.copies import DATA, PAPER, Copy, put
 from tests.configuration import CENSUS, Change, Tree
 
@@ -151,6 +156,12 @@ def test_settings_of_data_yaml_that_agree(copy: Copy, change: Change) -> None:
         (put("train.mmoe", weighting={"rule": "equl"}), "no weighting rule is called 'equl'; did"),
         (put("train.mmoe", weighting={"rule": "dwa", "temp": 1}), "weighting.temp: unknown key"),
         (put("train.mmoe", weighting={"rule": "equal", "x": 1}), "weighting.x: unknown key"),
+        (put("train.mmoe", weighting={"rule": "mgda", "x": 1}), "weighting.x: unknown key"),
+        (put("train.mmoe", weighting={"rule": "cagrad", "c": -1}), "weighting.c: got -1, expected"),
+        (
+            put("train.mmoe", weighting={"rule": "aligned-mtl", "scale": "max"}),
+            "weighting.scale: got 'max', expected",
+        ),
         (
             put("train.mmoe", weighting={"rule": "fixed", "weights": [1.0]}),
             "got: 1 weights\n  expected: 2, one per task in the order income, never-married",
@@ -285,3 +296,21 @@ def test_the_weighting_rules_are_those_of_training() -> None:
     needed = {"fixed": {"weights": [1.0, 1.0]}}
     several = {r for r in RULES if not make_weighting(2, r, **needed.get(r, {})).one_gradient}
     assert several == {*SEVERAL_GRADIENTS}
+    assert {r for r in RULES if issubclass(WEIGHTINGS[r], TorchJDRule | GradVac)} == {*TORCHJD}
+
+
+def test_their_arguments_are_those_of_training() -> None:
+    for rule, own in RULES.items():
+        known, given = (
+            {name: default for name, (_, default) in keywords_of(each).items()}
+            for each in (own, WEIGHTINGS[rule])
+        )
+        assert known == given, rule
+
+
+def test_a_rule_of_a_package_that_is_missing(copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy.edit(PAPER, put("train.mmoe", weighting={"rule": "mgda"}))
+    copy.check()
+    monkeypatch.setattr(models, "find_spec", lambda _name: None)
+    with pytest.raises(ParamsError, match="mgda needs the package torchjd, which isn't installed"):
+        copy.check()

@@ -6,10 +6,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from emm.core.errors import ParamsError
 from emm.training.weighting import WEIGHTINGS, Weighting, make_weighting
+from emm.training.weighting.shared import SharedGradients
 from tests.training.weighting.toy import gradients, toy
 
 ARGUMENTS: dict[str, dict[str, Any]] = {rule: {} for rule in WEIGHTINGS}
 ARGUMENTS["fixed"] = {"weights": [3, 1]}
+WITHOUT_SOLVERS = [r for r, kind in WEIGHTINGS.items() if not issubclass(kind, SharedGradients)]
 FIRST_STEP_OF_THE_MEAN = ["equal", "uncertainty", "imtl-l", "dwa", "gradnorm", "pcgrad"]
 
 
@@ -85,7 +87,7 @@ def test_the_first_step_equals_that_of_the_mean(rule: str) -> None:
     assert gradients(parameters) == pytest.approx([3.5, 1.0])
 
 
-@pytest.mark.parametrize("rule", WEIGHTINGS)
+@pytest.mark.parametrize("rule", WITHOUT_SOLVERS)
 def test_a_step_does_not_wait_for_the_device(rule: str) -> None:
     weighting = rule_named(rule)
     parameters, losses = toy()

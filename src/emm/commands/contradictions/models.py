@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from emm.automtl.settings import SearchedSettings
@@ -32,10 +33,20 @@ RULES: Mapping[str, Callable[..., Any] | str] = {
     "famo": "emm.training.weighting.famo:FAMO",
     "gradnorm": "emm.training.weighting.gradnorm:GradNorm",
     "pcgrad": "emm.training.weighting.pcgrad:PCGrad",
+    "cagrad": "emm.training.weighting.cagrad:CAGrad",
+    "aligned-mtl": "emm.training.weighting.aligned_mtl:AlignedMTL",
+    "gradvac": "emm.training.weighting.gradvac:GradVac",
+    "imtl-g": _no_arguments,
+    "mgda": _no_arguments,
+    "nash-mtl": _no_arguments,
+    "upgrad": _no_arguments,
 }
 """The classes of the rules of loss weighting, which import torch."""
 
-SEVERAL_GRADIENTS = ("gradnorm", "pcgrad")
+TORCHJD = ("imtl-g", "mgda", "cagrad", "aligned-mtl", "gradvac", "upgrad")
+"""Rules of the package torchjd."""
+
+SEVERAL_GRADIENTS = ("gradnorm", "pcgrad", "nash-mtl", *TORCHJD)
 """Rules that compare the gradients of tasks."""
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?|mps(:\d+)?|xpu(:\d+)?")
@@ -124,6 +135,13 @@ def weighting_faults(
             got="training.optimiser: lazy-adam",
             expected="adam or adamw",
             next_step="write `optimiser: adamw`, or another rule",
+        )
+    if rule in TORCHJD and find_spec("torchjd") is None:
+        yield ParamsError(
+            f"the weighting rule {rule} needs the package torchjd, which isn't installed",
+            where=where,
+            expected="the extra `torchjd` of this project",
+            next_step='pip install -e ".[torchjd]"',
         )
 
 

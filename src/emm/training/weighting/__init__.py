@@ -9,18 +9,25 @@ from typing import Any
 
 from emm.config.binding import bind_keywords, raise_all
 from emm.core.errors import choose
+from emm.training.weighting.aligned_mtl import AlignedMTL
 from emm.training.weighting.base import Weighting
+from emm.training.weighting.cagrad import CAGrad
 from emm.training.weighting.dwa import DynamicWeightAverage
 from emm.training.weighting.equal import Equal
 from emm.training.weighting.famo import FAMO
 from emm.training.weighting.fixed import Fixed
 from emm.training.weighting.geometric import Geometric
 from emm.training.weighting.gradnorm import GradNorm
+from emm.training.weighting.gradvac import GradVac
+from emm.training.weighting.imtl_g import ImpartialGradients
 from emm.training.weighting.imtl_l import ImpartialLosses
+from emm.training.weighting.mgda import MGDA
+from emm.training.weighting.nash_mtl import NashMTL
 from emm.training.weighting.pcgrad import PCGrad
 from emm.training.weighting.random import RandomWeighting
 from emm.training.weighting.stch import SmoothTchebycheff
 from emm.training.weighting.uncertainty import Uncertainty
+from emm.training.weighting.upgrad import UPGrad
 
 __all__ = ["WEIGHTINGS", "Weighting", "make_weighting"]
 
@@ -36,6 +43,13 @@ WEIGHTINGS: Mapping[str, type[Weighting]] = {
     "famo": FAMO,
     "gradnorm": GradNorm,
     "pcgrad": PCGrad,
+    "imtl-g": ImpartialGradients,
+    "mgda": MGDA,
+    "cagrad": CAGrad,
+    "nash-mtl": NashMTL,
+    "aligned-mtl": AlignedMTL,
+    "gradvac": GradVac,
+    "upgrad": UPGrad,
 }
 
 

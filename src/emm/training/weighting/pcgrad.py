@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from emm.training.weighting.base import Weighting
+from emm.training.weighting.gradients import add_gradient, task_gradients
 
 
 class PCGrad(Weighting):
@@ -33,20 +34,10 @@ class PCGrad(Weighting):
         present: Tensor | None = None,
     ) -> None:
         """See `Weighting.backward`; a task without labels has the gradient 0 and changes none."""
-        gradients = [
-            torch.autograd.grad(loss, tuple(parameters), retain_graph=True, allow_unused=True)
-            for loss in losses.unbind()
-        ]
-        # A parameter without a gradient from any task keeps .grad None, as in a plain backward.
-        used = [n for n, own in enumerate(zip(*gradients, strict=True)) if _any(own)]
-        reached = [parameters[n] for n in used]
-        flat = torch.stack([_flat([own[n] for n in used], reached) for own in gradients])  # [T, P]
-        orders = [torch.randperm(self.tasks, generator=self._orders).tolist() for _ in gradients]
+        reached, flat = task_gradients(losses, parameters)
+        orders = [torch.randperm(self.tasks, generator=self._orders).tolist() for _ in losses]
         shares = project(flat @ flat.T, orders).mean(dim=0)  # [T]
-        merged = torch.split(shares @ flat, [parameter.numel() for parameter in reached])
-        for parameter, part in zip(reached, merged, strict=True):
-            gradient = part.view_as(parameter)
-            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+        add_gradient(reached, shares @ flat)
         if penalty is not None:
             penalty.backward()  # type: ignore[no-untyped-call]
 
@@ -73,17 +64,3 @@ def project(products: Tensor, orders: Sequence[Sequence[int]]) -> Tensor:
                 dot = combinations[own] @ products[:, other]
                 combinations[own, other] -= dot.clamp(max=0) / squares[other]
     return combinations
-
-
-def _any(gradients: Sequence[Tensor | None]) -> bool:
-    return any(gradient is not None for gradient in gradients)
-
-
-def _flat(gradients: Sequence[Tensor | None], parameters: Sequence[nn.Parameter]) -> Tensor:
-    """The gradients of one task as one vector [P], with zeros for parameters without a gradient."""
-    return torch.cat(
-        [
-            (torch.zeros_like(parameter) if gradient is None else gradient).flatten()
-            for gradient, parameter in zip(gradients, parameters, strict=True)
-        ]
-    )
