@@ -19,6 +19,8 @@ from tests.training.partly import VALIDATION as PARTLY_HELD
 from tests.training.partly import network
 
 KNOBS: Mapping[str, Any] = {"embedding_dim": 2, "tower": [4], "dropout": 0.0}
+STRUCTURES = ("single_task", "tabm", "dcnv2", "realmlp", "ft_transformer")
+MODELS = ("mmoe", "aitm", "esmm", "cross_stitch", "sluice", "home", "resflow", "ektm")
 # In float64: Adam would turn rounding errors of zero gradients into full steps.
 ROWS, HELD = (replace(rows, dense=rows.dense.double()) for rows in (TRAIN, VALIDATION))
 
@@ -81,11 +83,7 @@ def test_each_model_has_its_own_rows_and_weights() -> None:
     assert_equal_to_single(own, single, schedule(max_epochs=2))
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["mmoe", "aitm", "esmm", "single_task", "tabm", "dcnv2", "realmlp", "ft_transformer"]
-    + ["cross_stitch", "sluice", "home", "resflow", "ektm"],
-)
+@pytest.mark.parametrize("name", [*STRUCTURES, *MODELS])
 def test_missing_labels_and_classes_in_one_pass(name: str) -> None:
     rows, held = (replace(each, dense=each.dense.double()) for each in (PARTLY, PARTLY_HELD))
     weighting = {"rule": "fixed", "weights": [1, 2, 1, 3]}
