@@ -8,10 +8,11 @@ import pytest
 from emm.core.errors import DataError
 from emm.data.datasets.dataset import Dataset, Task, class_name
 from emm.data.datasets.split_rules import ByTime
-from emm.data.prepare.ingest import ingest, usable_rows, wanted_of
+from emm.data.prepare import ingest as module
+from emm.data.prepare.ingest import Store, ingest, usable_rows, wanted_of
 from emm.data.reading.chunks import LINE, Chunk, Reading
 from emm.data.reading.rejected import Rejected
-from emm.data.tables.schema import WEIGHT
+from emm.data.tables.schema import WEIGHT, label_column
 from tests.data.fetch.tiny_source import SOURCE
 
 ROWS = pl.DataFrame(
@@ -30,6 +31,10 @@ ROWS = pl.DataFrame(
 def read(_: Reading, part: str) -> Iterator[Chunk]:
     half = len(ROWS) // 2
     yield from (Chunk(f"{part}.csv", ROWS[:half]), Chunk(f"{part}.csv", ROWS[half:]))
+
+
+def in_two_chunks(_: Reading, part: str) -> Iterator[Chunk]:
+    yield from (Chunk(f"{part}.csv", ROWS[:2]), Chunk(f"{part}.csv", ROWS[2:]))
 
 
 DATASET = Dataset(
@@ -118,10 +123,34 @@ def test_a_weight_in_place_of_the_datasets_is_no_feature() -> None:
     assert wanted_of(other, ["bought"]).dense == ("spent",)
 
 
-def test_rows_are_in_the_order_of_the_chunks(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("memory", "files"), [(2**20, 0), (100, 2), (0, 2)])
+def test_rows_are_in_the_order_of_the_chunks_in_memory_or_in_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int, files: int
+) -> None:
+    monkeypatch.setattr(module, "IN_MEMORY", memory)
+    dataset = Dataset(**{**vars(DATASET), "read": in_two_chunks})
     reading = Reading(tmp_path, Rejected("tiny", 1.0), tmp_path)
-    found = ingest(DATASET, reading, wanted_of(DATASET, ["bought"]), tmp_path)["all"].collect()
+    found = ingest(dataset, reading, wanted_of(dataset, ["bought"]), tmp_path)["all"].collect()
     assert found["day"].to_list() == [1, 1, 2, 2]
+    assert len(list((tmp_path / "all").iterdir())) == files
+
+
+def test_a_store_holds_no_more_than_it_may(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"a": [1, 2, 3]})
+    store = Store(tmp_path / "part", 2 * int(rows.estimated_size()))
+    held = []
+    for _ in range(4):
+        store.add(rows)
+        held.append(store.held)
+    assert held == [24, 48, 0, 0]
+    assert store.rows().collect()["a"].to_list() == 4 * [1, 2, 3]
+
+
+def test_a_label_beyond_its_type_is_rejected() -> None:
+    rows = ROWS.with_columns(bought=pl.Series(["300", "-1", "0.5", "1", "0", "nan"]))
+    kept, rejected = usable(rows, "bought")
+    assert kept[label_column("bought")].to_list() == [1]
+    assert {reason for _, reason in rejected} >= {"'label bought' has no known value"}
 
 
 def test_a_part_without_usable_rows_is_an_error(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Read raw rows into temporary Parquet files with labels and typed columns; reject bad rows."""
+"""Read raw rows with labels and typed columns, into memory or temporary files; reject bad rows."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +23,8 @@ _LABEL_TYPES: dict[str, type[pl.DataType]] = {
     CLASSES: pl.String,
 }
 _NOT_CLASSES = ("NaN", "inf", "-inf")
+IN_MEMORY = 2**28
+"""Bytes of rows that stay in memory; the rows of a larger part go to temporary Parquet files."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +56,22 @@ def ingest(
     scratch: Path,
     see: Callable[[Chunk], None] | None = None,
 ) -> dict[str, pl.LazyFrame]:
-    """Read every part once, chunk by chunk, into ``scratch``; return scans of the usable rows.
+    """Read every part once, chunk by chunk; return the usable rows.
 
-    ``see`` is called with the first chunk of each part.
+    Rows that don't fit into ``IN_MEMORY`` are written to ``scratch``. ``see`` is called with the
+    first chunk of each part.
     Rows with a dense value that isn't a number, an invalid label, no label at all, or a weight
     that isn't above 0 are rejected. Raises DataError if a part has no usable rows.
     """
-    return {
-        part: _ingest_part(
-            dataset.name, part, _seen(dataset.read(reading, part), see), reading, wanted, scratch
-        )
-        for part in dataset.parts
-    }
+    found, free = {}, IN_MEMORY
+    for part in dataset.parts:
+        chunks = _seen(dataset.read(reading, part), see)
+        usable = (usable_rows(chunk, wanted, reading.rejected) for chunk in chunks)
+        store = Store(scratch / part, free)
+        _fill(store, usable, dataset.name, part, reading)
+        free -= store.held
+        found[part] = store.rows()
+    return found
 
 
 def _seen(chunks: Iterator[Chunk], see: Callable[[Chunk], None] | None) -> Iterator[Chunk]:
@@ -75,24 +81,44 @@ def _seen(chunks: Iterator[Chunk], see: Callable[[Chunk], None] | None) -> Itera
         yield chunk
 
 
-def _ingest_part(
-    name: str,
-    part: str,
-    chunks: Iterator[Chunk],
-    reading: Reading,
-    wanted: Wanted,
-    scratch: Path,
-) -> pl.LazyFrame:
-    folder = scratch / part
-    folder.mkdir()
-    rows = number = 0
+class Store:
+    """The rows of a part: in memory up to ``free`` bytes, otherwise in files in ``folder``."""
+
+    def __init__(self, folder: Path, free: int) -> None:
+        folder.mkdir()
+        self._folder, self._free = folder, free
+        self._frames: list[pl.DataFrame] = []
+        self._files = 0
+        self.held = 0
+
+    def add(self, rows: pl.DataFrame) -> None:
+        self._frames.append(rows)
+        self.held += int(rows.estimated_size())
+        if self._files or self.held > self._free:
+            self._write()
+
+    def rows(self) -> pl.LazyFrame:
+        """All rows in the order in which they were added."""
+        if self._files:
+            return pl.scan_parquet(self._folder / "*.parquet")
+        return pl.concat(self._frames, rechunk=False).lazy()
+
+    def _write(self) -> None:
+        for frame in self._frames:
+            self._files += 1
+            path = self._folder / f"{self._files:06}.parquet"
+            frame.write_parquet(path, compression="lz4", statistics=False)
+        self._frames, self.held = [], 0
+
+
+def _fill(
+    store: Store, frames: Iterator[pl.DataFrame], name: str, part: str, reading: Reading
+) -> None:
+    rows = 0
     with progress(f"Reading {name} {part}", None) as report:
-        for number, chunk in enumerate(chunks, start=1):
-            usable = usable_rows(chunk, wanted, reading.rejected)
-            rows += len(usable)
-            usable.write_parquet(
-                folder / f"{number:06}.parquet", compression="lz4", statistics=False
-            )
+        for frame in frames:
+            store.add(frame)
+            rows += len(frame)
             report(rows)
     if not rows:
         raise DataError(
@@ -101,7 +127,6 @@ def _ingest_part(
             got=f"{reading.rejected.count:,} rejected lines",
             next_step="look at data/rejected and check the raw files, then `dvc repro`",
         )
-    return pl.scan_parquet(folder / "*.parquet")
 
 
 def usable_rows(chunk: Chunk, wanted: Wanted, rejected: Rejected) -> pl.DataFrame:
@@ -111,20 +136,24 @@ def usable_rows(chunk: Chunk, wanted: Wanted, rejected: Rejected) -> pl.DataFram
     reason = pl.coalesce(
         *(pl.when(fault).then(pl.lit(what)) for what, fault in faults.items()), pl.lit(None)
     )
-    marked = chunk.rows.with_columns(reason.alias(_REASON))
-    bad = marked[_REASON].is_not_null()
-    if bad.any():
-        _reject(chunk.file, marked.filter(bad), rejected)
-        marked = marked.filter(~bad)
-    return marked.select(
+    # One query, so that the casts of faults and columns are computed once.
+    found = chunk.rows.select(
+        reason.alias(_REASON),
         *(_number(name).alias(name) for name in wanted.dense),
         *(pl.col(name) for name in (*wanted.sparse, *wanted.others, *_copies(chunk.rows))),
         *(
-            _label(task).cast(_LABEL_TYPES[task.kind]).alias(label_column(name))
+            # Not strict: a label of another type belongs to a row that is rejected.
+            _label(task).cast(_LABEL_TYPES[task.kind], strict=False).alias(label_column(name))
             for name, task in wanted.tasks.items()
         ),
         *([_number(wanted.weight).cast(pl.Float32).alias(WEIGHT)] if wanted.weight else []),
     )
+    reasons = found.drop_in_place(_REASON)
+    bad = reasons.is_not_null()
+    if not bad.any():
+        return found
+    _reject(chunk.file, chunk.rows.with_columns(reasons).filter(bad), rejected)
+    return found.filter(~bad)
 
 
 def _copies(rows: pl.DataFrame) -> list[str]:
