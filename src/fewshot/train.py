@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from emm.core.errors import DataError
 from emm.core.progress import Report
+from emm.training.eager import Adam
 from fewshot.checkpoint import Checkpoint, State, read_checkpoint, write_checkpoint
 from fewshot.episodes import Episodes, EpisodeShape, Sampler
 from fewshot.evaluate import adapted_predictions, episode_accuracies, fixed_episodes
@@ -73,7 +74,7 @@ class _MetaLearner:
         self.parameters: Parameters = dict(network.named_parameters())
         self.average = _copy(self.parameters)
         rate = settings.training.learning_rate
-        self._adam = torch.optim.Adam(self.parameters.values(), lr=rate)
+        self._adam = Adam(self.parameters.values(), lr=rate)
         self.best = _copy(self.parameters)
 
     def validate(self, images: Tensor) -> float:

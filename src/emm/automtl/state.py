@@ -20,6 +20,7 @@ from emm.data.tables.rows import Rows, RowTensors
 from emm.nn.bags import attach_bags
 from emm.nn.losses import labelled_rows
 from emm.training.context import TrainingContext, arguments_of_data
+from emm.training.eager import Adam
 from emm.training.forward import losses_of
 from emm.training.labels import rows_to_learn
 from emm.training.seeds import derive, seed_init
@@ -60,13 +61,13 @@ def start(
     attach_bags(supernet, context.bags)
     supernet = supernet.to(context.device)
     optimisers = {
-        "weights": torch.optim.Adam(
+        "weights": Adam(
             supernet.weights(),
             lr=settings.learning_rate,
             weight_decay=settings.weight_decay,
             fused=True,
         ),
-        "architecture": torch.optim.Adam(
+        "architecture": Adam(
             supernet.architecture_parameters(),
             lr=settings.architecture_learning_rate,
             weight_decay=settings.architecture_weight_decay,

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from emm.automtl.space import ARCHITECTURE
 from emm.core.errors import ModelFileError, ParamsError
@@ -19,6 +18,7 @@ from emm.data.tables.loading import load_groups
 from emm.data.tables.memory import open_splits
 from emm.data.tables.rows import Rows
 from emm.data.tables.schema import BINARY, Schema, load_schema, schema_hash
+from emm.evaluation.operations import count_operations
 from emm.fusion.member_facts import MEMBERS, load_facts, pool_facts
 from emm.fusion.scored import load_scored, with_scores
 from emm.fusion.stacking.train import STACKING
@@ -129,7 +129,6 @@ def _predict(
     return torch.cat(columns, dim=1), total
 
 
-@torch.no_grad()
 def _size(model: torch.nn.Module, test: Rows) -> Size:
     """The size of a model; the nodes of trees count as one parameter, a threshold or a value.
 
@@ -138,10 +137,7 @@ def _size(model: torch.nn.Module, test: Rows) -> Size:
     nodes = sum(len(value) for name, value in model.named_buffers() if name.endswith(".value"))
     first = torch.zeros(1, dtype=torch.int64, device=test.labels.device)
     row = next(test.rows(first).in_order(1))
-    model.requires_grad_(requires_grad=False)  # else the counter expects gradients
-    with FlopCounterMode(display=False) as counter:
-        model(*row.inputs)
-    return Size(count_parameters(model) + nodes, counter.get_total_flops())
+    return Size(count_parameters(model) + nodes, count_operations(model, row.inputs))
 
 
 def scores_of(

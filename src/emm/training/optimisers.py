@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 from emm.training.average import Average
+from emm.training.eager import Adam, AdamW, SparseAdam
 
 LAZY = "lazy-adam"
-OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, LAZY: torch.optim.Adam}
+OPTIMISERS = {"adam": Adam, "adamw": AdamW, LAZY: Adam}
 LR_SCHEDULES = ("constant", "one-cycle")
 
 
@@ -60,7 +61,7 @@ class Stepper:
                 kind(groups, lr=how.learning_rate, weight_decay=how.weight_decay, fused=True)
             )
         if lazy:
-            self._optimisers.append(torch.optim.SparseAdam(lazy, lr=how.learning_rate))
+            self._optimisers.append(SparseAdam(lazy, lr=how.learning_rate))
         self._schedulers = [_scheduler(each, how, steps) for each in self._optimisers]
         self._average = Average(model, how.ema_decay) if how.ema_decay else None
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 from torch import Tensor
 
 from emm.fusion.stacking.combination import AdditiveFeatures, Combination
@@ -21,6 +20,8 @@ def design(inputs: Inputs, dense: Tensor, sparse: Tensor) -> Any:
 
     Its product with the weights of `taken` is what `AdditiveFeatures` gives.
     """
+    from scipy.sparse import csr_array  # imported here, as it takes most of a second
+
     layer = AdditiveFeatures(inputs, 1)
     rows, places, values = len(dense), list[Tensor](), list[Tensor]()
     width = 0

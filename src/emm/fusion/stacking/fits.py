@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit, log_softmax, softmax
 from torch import Tensor
 
 from emm.data.tables.schema import BINARY, CLASSES
@@ -54,6 +52,8 @@ class _Problem:
 
     def minimum(self, start: Array) -> Array:
         """The parameters w [M], b [C] and g [K, M + C], one after another."""
+        from scipy.optimize import minimize  # imported here, as it takes most of a second
+
         options = {"maxiter": ITERATIONS, "maxcor": 20, "ftol": 1e-10, "gtol": 1e-7}
         found = minimize(self._loss, start, method="L-BFGS-B", jac=True, options=options)
         return np.asarray(found.x, np.float64)
@@ -158,6 +158,8 @@ def _problem(
 
 def _losses(found: Array, labels: Array, kind: str) -> tuple[Array, Array]:
     """The loss of each row [N], and its slope in each output [N, C], as in `emm.nn.losses`."""
+    from scipy.special import expit, log_softmax, softmax
+
     if kind == CLASSES:
         numbers = labels.astype(np.int64)
         slopes = softmax(found, axis=1)
