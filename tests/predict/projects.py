@@ -45,6 +45,8 @@ RECIPE: dict[str, Any] = {
         "esmm": TOWERS,
         "escm2": TOWERS,
         "stem": {**TOWERS, "specific_experts": 1, "shared_experts": 1, "expert": [4]},
+        "home": {**TOWERS, "experts": 1, "expert": [4]},
+        "resflow": {**NETWORK, "bottom": [4]},
         "gbdt": {
             "learning_rate": 0.2,
             "max_iterations": 6,

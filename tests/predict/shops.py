@@ -11,7 +11,7 @@ from tests.predict.projects import build, csv_of
 
 NAME = "shop"
 ROWS, TRAIN = 800, 400
-MODELS = ("tm-1", "gbdt", "mmoe", "shared_bottom", "ple", "aitm", "adatt", "stem", *("emm",))
+MODELS = ("tm-1", "gbdt", "mmoe", "shared_bottom", "ple", "aitm", "adatt", "stem", "home", "emm")
 DATA: dict[str, Any] = {
     "source": {"path": None},
     "tasks": ["bought", "spent", "size"],

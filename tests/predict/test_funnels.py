@@ -12,7 +12,7 @@ from emm.predict.predictor import Predictor
 from tests.predict.projects import build, csv_of, evaluated, inside
 
 NAME = "ads"
-MODELS = ("esmm", "escm2", "mmoe")
+MODELS = ("esmm", "escm2", "mmoe", "resflow")
 
 
 def data(buy: str) -> dict[str, Any]:

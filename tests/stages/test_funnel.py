@@ -21,7 +21,7 @@ from stages.train import main as train
 from tests.configuration import CENSUS, Change, Tree, copy_conf, edit
 
 ROWS = 900
-MODELS = ["mmoe", "esmm", "escm2", "stem"]
+MODELS = ["mmoe", "esmm", "escm2", "stem", "cross_stitch", "sluice", "home", "resflow", "ektm"]
 NETWORK = {"learning_rate": 0.01, "weight_decay": 0.0, "embedding_dim": 2, "dropout": 0.0}
 SECTIONS = {
     "mmoe": {**NETWORK, "experts": 2, "expert": [4], "tower": [3]},
@@ -29,6 +29,11 @@ SECTIONS = {
     "escm2": {**NETWORK, "tower": [4], "variant": "dr", "risk_weight": 0.1}
     | {"global_weight": 1.0, "least_propensity": 0.05},
     "stem": {**NETWORK, "specific_experts": 1, "shared_experts": 1, "expert": [4], "tower": [3]},
+    "cross_stitch": {**NETWORK, "bottom": [4], "tower": [3]},
+    "sluice": {**NETWORK, "width": 2, "tower": [3]},
+    "home": {**NETWORK, "expert": [4], "tower": [3], "groups": {"shop": ["click", "order"]}},
+    "resflow": {**NETWORK, "bottom": [4]},
+    "ektm": {**NETWORK, "bottom": [4], "tower": [3]},
 }
 DATA = {
     "source": {"path": "mine"},
@@ -121,16 +126,27 @@ def test_cvr_and_gauc_are_those_of_the_stored_predictions(done: Path, model: str
     assert found["click"]["gauc"] == pytest.approx(float(total / weights), abs=1e-7)
 
 
+def stored_arguments(done: Path, model: str) -> dict[str, object]:
+    stored = done / f"data/models/shop/paper/{model}/seed-0/model.json"
+    found: dict[str, object] = json.loads(stored.read_text())["description"]["arguments"]
+    return found
+
+
 def test_a_stored_model_records_its_funnel(done: Path) -> None:
-    stored = done / "data/models/shop/paper/esmm/seed-0/model.json"
-    arguments = json.loads(stored.read_text())["description"]["arguments"]
+    arguments = stored_arguments(done, "esmm")
     assert (arguments["funnel"], arguments["fields"]) == ([1, 0], ["user", "country"])
+
+
+def test_a_stored_model_records_its_groups_of_tasks(done: Path) -> None:
+    arguments = stored_arguments(done, "home")
+    assert arguments["groups"] == {"shop": ["click", "order"]}
+    assert arguments["task_names"] == ["order", "click"]
 
 
 def test_the_report_has_both_tables(done: Path) -> None:
     text = (done / "reports/shop.md").read_text()
     assert "## Funnel" in text
-    assert "| ESCM² |" in text.split("## Funnel")[1]
+    assert "| ESCM² " in text.split("## Funnel")[1]
     assert "## GAUC" in text
 
 
