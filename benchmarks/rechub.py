@@ -28,7 +28,7 @@ def rechub_runner(setting: Setting) -> Runner:
     """A model of the same sizes, with the library's own loader, trainer and defaults."""
     torch.manual_seed(setting.seed)
     context, schema = setting.context, setting.context.schema
-    model = _MODELS[setting.model](_features(schema, setting), schema, setting.arguments)
+    model = _fresh(setting.model, schema, setting.arguments)
     trainer = _trainer(model, setting)
     x, y = _columns(context.train, schema), _labels(context.train, setting)
     x_validation = _columns(context.validation, schema)
@@ -60,11 +60,35 @@ def rechub_runner(setting: Setting) -> Runner:
     return Runner(count_parameters(model), train, predict, scores)
 
 
+def rechub_epoch(
+    name: str,
+    rows: Rows,
+    schema: Schema,
+    arguments: Mapping[str, Any],
+    batch_size: int,
+    device: str,
+) -> Timed:
+    """An epoch of a fresh model over ``rows``, with the library's own loader and trainer."""
+    torch.manual_seed(0)
+    model = _fresh(name, schema, arguments)
+    how = {"lr": 1e-3, "weight_decay": 0.0}
+    trainer = MTLTrainer(model, task_types=_types(schema), optimizer_params=how, device=device)
+    x, y = _columns(rows, schema), _array(rows.labels.float())
+    loader = DataGenerator(x, y).generate_dataloader(
+        x_val=x, y_val=y, x_test=x, y_test=y, batch_size=batch_size
+    )[0]
+    return lambda: trainer.train_one_epoch(loader)
+
+
+def _fresh(name: str, schema: Schema, arguments: Mapping[str, Any]) -> nn.Module:
+    return _MODELS[name](_features(schema, arguments["embedding_dim"]), schema, arguments)
+
+
 def export_onnx(setting: Setting, path: Path) -> None:
     """Write a fresh model of the same sizes as the library's own export: encoded columns in."""
     torch.manual_seed(setting.seed)
     schema = setting.context.schema
-    model = _MODELS[setting.model](_features(schema, setting), schema, setting.arguments)
+    model = _fresh(setting.model, schema, setting.arguments)
     ONNXExporter(model).export(str(path))
 
 
@@ -81,8 +105,7 @@ def _trainer(model: nn.Module, setting: Setting) -> MTLTrainer:
     )
 
 
-def _features(schema: Schema, setting: Setting) -> list[object]:
-    width = setting.arguments["embedding_dim"]
+def _features(schema: Schema, width: int) -> list[object]:
     sparse = [
         SparseFeature(column.name, column.cardinality, embed_dim=width) for column in schema.sparse
     ]
