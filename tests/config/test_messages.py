@@ -76,6 +76,7 @@ def test_a_wrong_value_of_a_setting(kind: Any, data: st.DataObject) -> None:
 @given(data=st.data())
 def test_a_wrong_value_of_a_models_argument(model: str, data: st.DataObject) -> None:
     keys = ["embedding_dim", "tower", "dropout", "dense_encoding", "expert", "groups", "blocks"]
+    keys += ["units", "own", "layers", "orthogonality", "rank", "flow", "features", "router"]
     value = data.draw(VALUES)
     errors: list[str] = []
     bind_keywords(MODELS[model], {data.draw(st.sampled_from(keys)): value}, "train.m", errors)
