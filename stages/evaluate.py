@@ -30,6 +30,7 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
             device=training.device,
             threads=training.threads,
             deterministic=training.deterministic,
+            portable=training.portable,
             memory_gib=project.active.memory_gib,
             gauc_key=settings.gauc_key,
             sample_weights=settings.sample_weights,

@@ -22,7 +22,7 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
     paths = project.paths(dataset)
     out = paths.exported(model)
     hold(paths.lock(out), out)
-    use_device("cpu", training.threads)
+    use_device("cpu", training.threads, portable=training.portable)
     row = row_of(project, dataset, model, training.seeds[0])
     with atomic_folder(out) as folder, trusting(fusion.factories):
         exported = write_bundle(folder, row)

@@ -9,6 +9,7 @@ from emm.data.tables.schema import load_schema
 from emm.outside.factories import trusting
 from emm.outside.pool import read_pool
 from emm.outside.score import score
+from emm.training.devices import use_device
 
 
 def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
@@ -19,6 +20,7 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
     where = f"{recipe_file.path}: fusion.pool"
     choose("outside model", model, pool, where, "correct `outside` in params.yaml: emm check --fix")
     hold(paths.lock(paths.scores(model)), paths.scores(model))
+    use_device("cpu", 1, portable=True)  # the same bits, whatever the machine
     entry = pool[model]
     schema = load_schema(paths.schema)
     with (

@@ -2,13 +2,6 @@
 
 from dataclasses import replace
 
-from safetensors.torch import save_file
-
-from emm.automtl.fields import field_names
-from emm.automtl.search import search
-from emm.automtl.settings import SearchSettings
-from emm.automtl.space import ARCHITECTURE, WEIGHTS, write_architecture
-from emm.automtl.supernet import Supernet
 from emm.config.project import PARAMS_FILE, load_project
 from emm.core.command import ParamsFile, Recipe, stage
 from emm.core.errors import choose
@@ -21,6 +14,15 @@ from emm.training.settings import TrainingSettings
 
 def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recipe = None) -> None:
     """Search for MODEL's architecture on DATASET: -> data/architectures/DATASET/RECIPE/MODEL."""
+    # Late, as emm.core.command must be imported before NumPy.
+    from safetensors.torch import save_file
+
+    from emm.automtl.fields import field_names
+    from emm.automtl.search import search
+    from emm.automtl.settings import SearchSettings
+    from emm.automtl.space import ARCHITECTURE, WEIGHTS, write_architecture
+    from emm.automtl.supernet import Supernet
+
     project = load_project(file, recipe)
     active, paths = project.active, project.paths(dataset)
     choose("model", model, active.searched, f"searched in {file}", "add it there")
@@ -32,7 +34,9 @@ def main(dataset: str, model: str, file: ParamsFile = PARAMS_FILE, recipe: Recip
     hold(paths.lock(found), found)
     # Only the settings that say where it runs: no other one of training affects a search.
     training = replace(
-        sections.read("training", TrainingSettings), sample_weights=settings.sample_weights
+        sections.read("training", TrainingSettings),
+        sample_weights=settings.sample_weights,
+        portable=True,
     )
     context = open_context(paths.processed, active.recipe, training, active.memory_gib)
     with atomic_folder(found) as out:

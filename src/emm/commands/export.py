@@ -38,7 +38,7 @@ def export_row(
     settings = project.recipe(dataset)
     training = settings.read("training", TrainingSettings)
     fusion = settings.read("fusion", FusionSettings)
-    use_device("cpu", training.threads)
+    use_device("cpu", training.threads, portable=training.portable)
     row = row_of(project, dataset, model, training.seeds[0] if seed is None else seed)
     with atomic_folder(out) as folder, trusting(fusion.factories):
         exported = write_bundle(folder, row)

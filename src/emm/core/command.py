@@ -9,7 +9,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from emm.core.errors import EmmError
+from emm.core.kernels import use_portable_numpy
 from emm.core.progress import say
+
+use_portable_numpy()  # here, as stages import this module before NumPy
 
 DEBUG = "--debug"
 INTERRUPTED = 130

@@ -45,6 +45,7 @@ def evaluate(
     device: str,
     threads: int,
     deterministic: bool,
+    portable: bool = False,
     memory_gib: float | None = None,
     gauc_key: str | None = None,
     sample_weights: bool = False,
@@ -61,7 +62,7 @@ def evaluate(
     schema = load_schema(processed / "schema.json")
     if sample_weights:
         _require_weights(schema)
-    where = use_device(device, threads, deterministic=deterministic)
+    where = use_device(device, threads, portable=portable, deterministic=deterministic)
     test = open_splits(
         processed,
         ("test",),

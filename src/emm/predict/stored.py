@@ -110,6 +110,7 @@ def open_row(
     device = use_device(
         training.device,
         training.threads if threads is None else threads,
+        portable=training.portable,
         deterministic=training.deterministic,
     )
     folder = _seed_folder(paths.model(model), training.seeds if seed is None else (seed,))

@@ -103,6 +103,7 @@ def open_context(
     where = use_device(
         training.device,
         training.threads,
+        portable=training.portable,
         deterministic=training.deterministic,
         tf32=training.precision == "tf32",
     )

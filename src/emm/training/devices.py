@@ -6,18 +6,27 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from emm.core.errors import ParamsError
+from emm.core.kernels import use_portable_kernels
 
 
 def use_device(
-    name: str, threads: int, *, deterministic: bool = False, tf32: bool = False
+    name: str,
+    threads: int,
+    *,
+    portable: bool = False,
+    deterministic: bool = False,
+    tf32: bool = False,
 ) -> torch.device:
     """Set up and return the device to compute on, with ``threads`` threads for work on the CPU.
 
     The last bits of results depend on the number of threads, as it decides how sums are split: that
-    is why it is a setting. On the CPU the same seed always gives the same bits; on CUDA only if
-    ``deterministic``, which uses slower kernels for some operations. With ``tf32``, CUDA multiplies
-    float32 matrices with 10 bits of mantissa. Raises ParamsError if the device doesn't exist.
+    is why it is a setting. On one CPU the same seed always gives the same bits; with ``portable``
+    all CPUs give the same (`emm.core.kernels`). On CUDA that needs ``deterministic``, which uses
+    slower kernels for some operations. With ``tf32``, CUDA multiplies float32 matrices with 10 bits
+    of mantissa. Raises ParamsError if the device doesn't exist.
     """
+    if portable:
+        use_portable_kernels()
     torch.set_num_threads(threads)
     threadpool_limits(threads, user_api="blas")  # of NumPy's matrix products
     if deterministic:

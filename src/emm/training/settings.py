@@ -32,6 +32,7 @@ class TrainingSettings:
         sample_weights: weigh the rows of train in the loss as the dataset says.
         positive_weight: factor of the losses of positive rows, by binary task.
         deterministic: the same bits on CUDA, too.
+        portable: the same bits on every x86-64 processor with AVX2.
         vectorised: train all of a stage's models of one shape in one pass.
         compile: compile the steps: never, auto (where it is measured to pay off) or always.
         precision: of matrix products in training.
@@ -52,6 +53,7 @@ class TrainingSettings:
     sample_weights: bool = False
     positive_weight: Mapping[str, Positive] = field(default_factory=dict)
     deterministic: bool = False
+    portable: bool = True
     vectorised: bool = False
     compile: Literal["never", "auto", "always"] = "never"
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
