@@ -10,13 +10,9 @@ import pytest
 import xgboost
 
 from emm.core.errors import ModelFileError
-from emm.export.columns import GraphInput
-from emm.export.feed import feed
-from emm.export.graph_native import Source, add_native_trees
-from emm.export.graph_raw import RawColumn, RawColumns
-from emm.export.nodes import Nodes
+from emm.export.graph_native import add_native_trees
 from emm.outside.trees import RawScorer
-from tests.export.computing import compute
+from tests.export.members_in_graph import in_graph
 from tests.outside.raw_scoring import context_of_table, opened, scored
 from tests.outside.tree_cases import (
     ALL,
@@ -36,27 +32,21 @@ from tests.outside.tree_tables import frame, hard_table
 pytest.importorskip("onnxruntime")
 
 
-def in_graph(scorer: RawScorer, rows: pl.DataFrame) -> np.ndarray:
+def found_in_graph(scorer: RawScorer, rows: pl.DataFrame) -> np.ndarray:
     """The logits of rows by onnxruntime."""
-    kinds = context_of_table(TRAIN).raw
-    inputs = [
-        GraphInput(f"in_{number}", name, "member", "text", "")
-        if kind == "text"
-        else GraphInput(f"in_{number}", name, "member", "double")
-        for number, (name, kind) in enumerate(kinds.items())
-    ]
-    nodes = Nodes()
-    columns = RawColumns(nodes, [RawColumn(each.name, each) for each in inputs], (), ())
     names = {each.name: each.name for each in scorer.inputs}
-    output = add_native_trees(nodes, scorer.trees, Source(columns, names, kinds))
-    return compute(nodes, feed(rows, inputs), output)
+    return in_graph(
+        TRAIN, names, lambda nodes, member: add_native_trees(nodes, scorer.trees, member), rows
+    )
 
 
 def check(path: Path, **context: Any) -> None:
     scorer = opened(path, context_of_table(TRAIN, **context), columns="raw")
     assert isinstance(scorer, RawScorer)
     rows = hard_table(thresholds(scorer))
-    np.testing.assert_allclose(in_graph(scorer, rows), scored(scorer, rows), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        found_in_graph(scorer, rows), scored(scorer, rows), rtol=0, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("lists", [OWN, LISTS], ids=["own", "lists"])

@@ -9,7 +9,7 @@ from torch import nn
 from emm.data.tables.memory import open_splits
 from emm.export.card import CardFacts
 from emm.export.card_scores import card_scores
-from emm.export.identifiers import identifying_columns
+from emm.export.identifiers import identifying_columns, identifying_members
 from emm.export.made_of import MemberLine, member_lines, members_of
 from emm.export.row import Row
 from emm.export.signature import BundleSignature
@@ -43,13 +43,15 @@ def about(
         facts = add_seen(facts, row.seen)
     evaluated = (row.evaluation / "metrics.json").exists()
     known = load_facts(row.models)
+    texts = (each for each in signature.inputs if each.role == "member" and each.type == "text")
     return CardFacts(
         signature=signature,
         facts=facts,
         descriptions=[each.description for each in stored],
         members=_members(row, stored[0], encoder, model, known),
         warnings=[warning for each in known for warning in warnings_of(each)],
-        identifiers=identifying_columns(encoder.schema, encoder.vocabularies),
+        identifiers=identifying_columns(encoder.schema, encoder.vocabularies)
+        | identifying_members(each.column for each in texts),
         teacher=_teacher(row),
         scores=card_scores(row.model, row.evaluation, facts, row.seed) if evaluated else None,
     )

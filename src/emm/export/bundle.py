@@ -23,6 +23,7 @@ from emm.export.golden import GOLDEN_ROWS, golden_rows
 from emm.export.graph import build_model, model_signature
 from emm.export.made_of import members_of
 from emm.export.members import Outside, always_given, raw_of
+from emm.export.readable import readable_rows
 from emm.export.row import Row
 from emm.export.signature import (
     FORMAT,
@@ -94,10 +95,11 @@ def _golden(
     Members from outside may have none for rows with a missing value, as they had none in training.
     """
     draw = partial(golden_rows, encoder, others=raw_of(outside), given=always_given(outside))
-    rows = draw()
+    rows = readable_rows(encoder, draw(), outside)
     expected = predict(rows)
-    if expected.undecided.any() or (outside and not _usable(expected).all()):
-        rows = draw(_MORE * GOLDEN_ROWS)
+    few = len(rows) < GOLDEN_ROWS or (outside and not _usable(expected).all())
+    if few or expected.undecided.any():
+        rows = readable_rows(encoder, draw(_MORE * GOLDEN_ROWS), outside)
         rows = rows.filter(_usable(predict(rows))).head(GOLDEN_ROWS)
     return rows
 

@@ -19,13 +19,13 @@ from emm.export.columns import (
     TREES,
     GraphOutput,
 )
-from emm.export.members import Outside, raw_of
+from emm.export.members import Outside
+from emm.export.readable import member_rows
 from emm.export.undecided import undecided_rows
 from emm.fusion.emm import EMM
 from emm.metrics.funnels import both_logits, conversion_logits
 from emm.nn.bags import BagStore, attach_bags
 from emm.predict.encoder import Encoder
-from emm.predict.values import raw_values
 from emm.trees.gbdt import GradientBoosting
 
 
@@ -94,12 +94,7 @@ def _read(model: nn.Module, encoder: Encoder, rows: pl.DataFrame, outside: Outsi
     encoded = encoder.encode(rows)
     found = [*features_of(model, encoded, encoder.schema)]
     if isinstance(model, EMM) and model.scored:
-        raw = pl.DataFrame(
-            [
-                raw_values(rows[name], name, kind, encoder.inputs)[0]
-                for name, kind in raw_of(outside).items()
-            ]
-        )
+        raw = member_rows(encoder, rows, outside)
         scores = [outside[name].scores(encoded, raw) for name in model.scored_names]
         found.append(torch.from_numpy(np.concatenate(scores, axis=1)))
     return found

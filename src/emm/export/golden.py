@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from emm.data.tables.inputs import BAG_ROLE, DATE, DENSE, Input
-from emm.data.tables.kinds import TEXT, RawKind
+from emm.data.tables.kinds import INTEGER, TEXT, RawKind
 from emm.data.tables.names import stored_name
 from emm.data.tables.schema import DenseColumn
 from emm.export.golden_values import golden_type, moments, typed, unseen_text
@@ -191,9 +191,9 @@ def _numbers(column: DenseColumn, kinds: Kinds, draw: Draw) -> NDArray[np.float6
 def _unknown(name: str, kind: RawKind, kinds: Kinds, draw: Draw) -> pl.Series:
     """Values of a column of which nothing but its kind is known: few ones, some of them missing."""
     numbers = draw.integers(100, size=len(kinds))
-    values = [str(n) if kind == TEXT else float(n) for n in numbers]
-    dtype = pl.String if kind == TEXT else pl.Float64
-    return pl.Series(name, _without(values, kinds == MISSING), dtype)
+    values = [str(n) if kind == TEXT else n for n in numbers.tolist()]
+    types: dict[RawKind, type[pl.DataType]] = {TEXT: pl.String, INTEGER: pl.Int64}
+    return pl.Series(name, _without(values, kinds == MISSING), types.get(kind, pl.Float64))
 
 
 def _without(values: Sequence[Any], missing: NDArray[np.bool_]) -> list[Any]:

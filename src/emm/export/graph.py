@@ -19,7 +19,7 @@ from emm.export.graph_members import add_scores
 from emm.export.graph_network import Network, exported, output_names
 from emm.export.graph_outputs import add_outputs
 from emm.export.graph_trees import add_trees, logits_of, shares_of
-from emm.export.members import Outside, raw_of, require_exportable
+from emm.export.members import Outside, require_exportable, sent_as
 from emm.export.nodes import IR_VERSION, Nodes
 from emm.export.stand_ins import corrections_of
 from emm.export.subgraph import tensors_read
@@ -70,7 +70,7 @@ def model_signature(
     """The inputs and outputs of the exported model of ``tasks``; for ``outside`` see
     `build_model`."""
     funnel = encoder.schema.funnel if {*encoder.schema.funnel} <= {*tasks} else ()
-    return signature_of(encoder, tasks, funnel, raw_of(outside or {}))
+    return signature_of(encoder, tasks, funnel, sent_as(outside or {}))
 
 
 def _add_logits(

@@ -8,19 +8,24 @@ import numpy as np
 from emm.data.tables.kinds import INTEGER, TEXT
 from emm.data.tables.schema import CLASSES
 from emm.export.columns import ENCODED_DENSE, ENCODED_SPARSE
-from emm.export.graph_native import Source, add_native_trees
+from emm.export.graph_catboost import add_catboost
+from emm.export.graph_native import add_native_trees
 from emm.export.graph_raw import RawColumns
 from emm.export.graph_trees import add_trees, logits_of
+from emm.export.member_inputs import MemberInputs
 from emm.export.members import Outside
 from emm.export.nodes import Nodes
+from emm.export.sql.values import either
 from emm.export.subgraph import part_for
 from emm.fusion.emm import EMM
-from emm.outside.check import Opened
+from emm.outside.catboost import CatBoostScorer
+from emm.outside.catboost_texts import known_texts
 from emm.outside.logits import EDGE
 from emm.outside.onnx import CutOnnx, OnnxModel, OnnxScorer
 from emm.outside.onnx.inputs import OnnxInput
 from emm.outside.score import has_logits
 from emm.outside.trees import RawScorer
+from emm.predict.outside import OutsideScorer
 
 _FLOAT_EDGE = float(np.finfo(np.float32).eps / 2)  # see emm.outside.onnx.logit.log_odds
 
@@ -34,7 +39,7 @@ def add_scores(
     ``features``: adds what trees on encoded columns read, [B, D + F] double.
     """
     opaque = len(model.scored) - sum(width > 0 for width in model.entries)
-    members = [_Member(nodes, name, outside[name].opened, raw) for name in model.scored_names]
+    members = [_Member(nodes, name, outside[name], raw) for name in model.scored_names]
     parts: dict[int, str] = {}
     # Trees last: of which version their operator is depends on the graphs that are composed in.
     for number, member in sorted(enumerate(members), key=lambda pair: not pair[1].is_onnx):
@@ -49,9 +54,16 @@ def add_scores(
 class _Member:
     """A member whose scores are added."""
 
-    def __init__(self, nodes: Nodes, name: str, opened: Opened, raw: RawColumns) -> None:
-        self.nodes, self.name, self.opened, self.raw = nodes, name, opened, raw
-        self.incomplete: list[str] = []
+    def __init__(self, nodes: Nodes, name: str, scorer: OutsideScorer, raw: RawColumns) -> None:
+        self.nodes, self.name, self.opened = nodes, name, scorer.opened
+        self.processed = scorer.processed
+        self.inputs = MemberInputs(
+            raw,
+            self.opened.matches.inputs,
+            self.opened.known,
+            f"fusion.pool.{name}",
+            self._encoded if self.opened.model.columns == "encoded" else None,
+        )
 
     @property
     def is_onnx(self) -> bool:
@@ -71,7 +83,7 @@ class _Member:
         if scorer.order:
             order = self.nodes.constant(np.array(scorer.order, np.int64))
             found = self.nodes.add("Gather", [found, order], axis=1)
-        return self._without_incomplete(found)
+        return self._usable(found)
 
     def first_unit(self, width: int) -> str:
         """The output of the front and the first unit of a network that is cut, [B, H]."""
@@ -79,18 +91,21 @@ class _Member:
         join: CutOnnx = scorer.join
         values = self._computed(scorer.model, join.scored.name)
         shape = self.nodes.constant(np.array([-1, width], np.int64))
-        return self._without_incomplete(self.nodes.add("Reshape", [values, shape]))
+        return self._usable(self.nodes.add("Reshape", [values, shape]))
 
     def tree_logits(self, features: Callable[[], str]) -> str:
         """The logits, or standardised values, of trees on raw or encoded columns, [B, outputs]."""
         model: Any = self.opened.model
-        trees: Any = model.trees
-        if isinstance(model, RawScorer):
-            source = Source(self.raw, self.opened.matches.inputs, self.opened.known)
-            values = add_native_trees(self.nodes, trees, source)
-            return self._to_logits(values, exact=False, width=trees.native.outputs)
-        values = add_trees(self.nodes, features(), [logits_of(trees, 0)], trees.outputs)
-        return self._to_logits(values, exact=False, width=trees.outputs)
+        if isinstance(model, CatBoostScorer):
+            texts = known_texts(self.opened, self.processed)
+            values, width = add_catboost(self.nodes, model, self.inputs, texts)
+        elif isinstance(model, RawScorer):
+            width = model.trees.native.outputs
+            values = add_native_trees(self.nodes, model.trees, self.inputs)
+        else:
+            width = model.trees.outputs
+            values = add_trees(self.nodes, features(), [logits_of(model.trees, 0)], width)
+        return self._usable(self._to_logits(values, exact=False, width=width))
 
     def _to_logits(self, values: str, *, exact: bool, width: int) -> str:
         """See `emm.outside.logits.to_logits` and `OnnxModel.logits`."""
@@ -121,8 +136,7 @@ class _Member:
 
     def _input(self, given: OnnxInput) -> str:
         """The tensor that an input of the model reads: [B, columns] or [B]."""
-        columns = [self.opened.matches.inputs[column] for column in given.columns]
-        parts = [self._column(column, given) for column in columns]
+        parts = [self._column(column, given) for column in given.columns]
         every = self.nodes.concat(parts)
         if not given.flat:
             return every
@@ -130,17 +144,12 @@ class _Member:
 
     def _column(self, column: str, given: OnnxInput) -> str:
         if given.kind == TEXT:
-            return self.raw.text(column, self.opened.known[column], self.name)
-        values = self._encoded(column) if self._is_encoded else self.raw.number(column)
+            return self.inputs.text(column)
         if given.kind == INTEGER:
-            if not self._is_encoded:
-                self.incomplete.append(self.nodes.add("IsNaN", [values]))
-            values = self.nodes.cast(values, "INT64")
+            values = self.inputs.integer(column)
+        else:
+            values = self.inputs.number(column)
         return self.nodes.cast(values, _TYPES[given.dtype])
-
-    @property
-    def _is_encoded(self) -> bool:
-        return self.opened.model.columns == "encoded"
 
     def _encoded(self, column: str) -> str:
         """A processed column [B, 1]."""
@@ -151,12 +160,13 @@ class _Member:
             source, at = ENCODED_SPARSE, place - context.inputs.dense
         return self.nodes.add("Gather", [source, self.nodes.constant(np.array([at]))], axis=1)
 
-    def _without_incomplete(self, values: str) -> str:
-        """NaN in rows that lack a whole number: no whole number stands for a missing one."""
-        for missing in self.incomplete:
-            values = self.nodes.cast(values, "DOUBLE")
-            values = self.nodes.add("Where", [missing, _number(self.nodes, np.nan), values])
-        return values
+    def _usable(self, values: str) -> str:
+        """NaN in rows for which the member has no prediction."""
+        unusable = either(self.nodes, *self.inputs.unusable)
+        if unusable is None:
+            return values
+        values = self.nodes.cast(values, "DOUBLE")
+        return self.nodes.add("Where", [unusable, _number(self.nodes, np.nan), values])
 
 
 def _number(nodes: Nodes, value: float) -> str:

@@ -10,49 +10,34 @@ import numpy as np
 import polars as pl
 
 from emm.core.errors import ModelFileError
-from emm.data.tables.kinds import INTEGER, TEXT, RawKind
+from emm.data.tables.kinds import INTEGER, TEXT
 from emm.export.columns import EXACT
 from emm.export.graph_forest import Forest, add_forest, joined
-from emm.export.graph_raw import RawColumns
+from emm.export.member_inputs import MemberInputs
 from emm.export.nodes import ML, Nodes
 from emm.outside.raw_trees import RawTrees
 from emm.outside.raw_values import Categories, Codes, Numbers
 from emm.trees.native.nodes import NativeTrees, Tree
 
 
-class Source(NamedTuple):
-    """The raw columns of features: ``column``: that of each, by the name of its input; ``kinds``:
-    of the columns."""
-
-    raw: RawColumns
-    column: Mapping[str, str]
-    kinds: Mapping[str, RawKind]
-
-
-def add_native_trees(nodes: Nodes, trees: RawTrees, source: Source) -> str:
+def add_native_trees(nodes: Nodes, trees: RawTrees, source: MemberInputs) -> str:
     """Add the logits, or the values, [B, outputs] double. Raises ModelFileError for trees that
     ONNX can't hold."""
     require_trees(trees.native)
     numbers = {k: _number(nodes, each, source) for k, each in trees.numbers.items()}
     codes = {k: _code(nodes, each, source) for k, each in trees.codes.items()}
     features = nodes.concat([*numbers.values(), *codes.values()])
-    places = _Places(
+    places = Places(
         dict(zip(numbers, range(len(numbers)), strict=True)),
         {k: len(numbers) + place for place, k in enumerate(codes)},
         {k: each.missing for k, each in trees.codes.items()},
     )
     native = trees.native
-    forest = joined(
-        [
-            _tree(native, tree, number % native.outputs, places)
-            for number, tree in enumerate(native.trees)
-        ]
-    )
     baseline = np.broadcast_to(native.baseline, native.outputs).astype(np.float64)
-    return add_forest(nodes, features, forest, baseline)
+    return add_forest(nodes, features, forest_of(native, places), baseline)
 
 
-class _Places(NamedTuple):
+class Places(NamedTuple):
     """The columns of the features that are split by thresholds, and by sets; ``missing``: the id of
     missing values of the latter."""
 
@@ -76,7 +61,13 @@ def require_trees(native: NativeTrees) -> None:
             )
 
 
-def _tree(native: NativeTrees, tree: Tree, to: int, places: _Places) -> Forest:
+def forest_of(native: NativeTrees, places: Places) -> Forest:
+    """All trees of a file on the columns at these places."""
+    every = enumerate(native.trees)
+    return joined([_tree(native, tree, number % native.outputs, places) for number, tree in every])
+
+
+def _tree(native: NativeTrees, tree: Tree, to: int, places: Places) -> Forest:
     asks = ~tree.leaf & (tree.set >= 0)
     column = np.zeros(len(tree.left), np.int64)
     for node in np.flatnonzero(~tree.leaf):
@@ -106,9 +97,9 @@ def _tree(native: NativeTrees, tree: Tree, to: int, places: _Places) -> Forest:
     )
 
 
-def _number(nodes: Nodes, feature: Numbers, source: Source) -> str:
+def _number(nodes: Nodes, feature: Numbers, source: MemberInputs) -> str:
     """A feature that is split by thresholds, [B, 1] double."""
-    value = source.raw.number(source.column[feature.name])
+    value = source.number(feature.name, blank_is_missing=True)
     if feature.single:
         value = nodes.cast(nodes.cast(value, "FLOAT"), "DOUBLE")
     if feature.zero:
@@ -117,11 +108,11 @@ def _number(nodes: Nodes, feature: Numbers, source: Source) -> str:
     return value
 
 
-def _code(nodes: Nodes, feature: Codes | Categories, source: Source) -> str:
+def _code(nodes: Nodes, feature: Codes | Categories, source: MemberInputs) -> str:
     """The ids of a feature that is split by sets, [B, 1] double."""
     if isinstance(feature, Categories):
         return _category(nodes, feature, source)
-    value = source.raw.number(source.column[feature.name])
+    value = source.number(feature.name, blank_is_missing=True)
     zero, known = _double(nodes, 0.0), _double(nodes, float(feature.known))
     code = nodes.add("Floor", [nodes.add("Max", [value, zero])])
     least = ("Less", -1.0) if feature.negative_is_code else ("LessOrEqual", 0.0)
@@ -132,22 +123,22 @@ def _code(nodes: Nodes, feature: Codes | Categories, source: Source) -> str:
     return nodes.add("Where", [nodes.add("IsNaN", [value]), missing, found])
 
 
-def _category(nodes: Nodes, feature: Categories, source: Source) -> str:
-    column = source.column[feature.name]
-    kind, listed = source.kinds[column], pl.Series([*map(str, feature.categories)], dtype=pl.String)
+def _category(nodes: Nodes, feature: Categories, source: MemberInputs) -> str:
+    kind = source.kind(feature.name)
+    listed = pl.Series([*map(str, feature.categories)], dtype=pl.String)
     text = all(isinstance(each, str) for each in feature.categories)
     if kind == TEXT and text:
-        value = source.raw.text(column, kind, feature.name)
+        value = source.text(feature.name)
         keys: np.ndarray = listed.to_numpy().astype(object)
     else:
-        value = source.raw.number(column)
+        value = source.number(feature.name, blank_is_missing=True)
         numbers = listed.cast(pl.Float64, strict=False).fill_nan(None)
         keys = numbers.fill_null(np.nan).to_numpy()
         if kind == INTEGER and bool((numbers.abs() >= EXACT).any()):
             raise ModelFileError(
                 f"the categories of {feature.name!r} are whole numbers that doubles don't tell "
                 "apart",
-                where=column,
+                where=source.where,
                 next_step="export the model as ONNX with text as its input",
             )
     present = keys != "" if keys.dtype == object else ~np.isnan(keys)

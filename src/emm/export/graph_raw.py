@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emm.core.errors import ModelFileError
-from emm.data.tables.kinds import NUMBER, RawKind
+from emm.data.tables.kinds import INTEGER, RawKind
 from emm.export.columns import GraphInput
 from emm.export.nodes import Nodes
+from emm.export.sql.values import Value, either, where
 
 
 @dataclass(frozen=True)
@@ -36,32 +36,17 @@ class RawColumns:
         self.nodes, self.missing, self.numbers = nodes, [*filter(None, missing)], numbers
         self.columns = {each.given.column: each for each in columns}
 
-    def text(self, column: str, kind: RawKind, member: str) -> str:
-        """A column as text [B, 1], empty where it is missing.
-
-        Raises ModelFileError for fractions, which have no one form as text.
-        """
+    def value(self, column: str, kind: RawKind) -> Value:
+        """A column of that kind; text where its tensor is, even if that says whole numbers."""
         each, nodes = self.columns[column], self.nodes
         if each.given.type == "text":
-            empty = nodes.constant(np.array("", object))
-            found, words = each.tensor, [*self.missing]
-            words += [each.given.missing] if each.given.missing else []
-            for word in words:
-                same = nodes.add("Equal", [each.tensor, nodes.constant(np.array(word, object))])
-                found = nodes.add("Where", [same, empty, found])
-            return found
-        if kind == NUMBER:
-            raise ModelFileError(
-                f"the member {member} reads the numbers of {column!r} as text",
-                where=f"fusion.pool.{member}",
-                next_step="export the member with numbers as its input",
-            )
-        numbers = self.number(column)
-        written = nodes.add(
-            "Cast", [nodes.cast(numbers, "INT64")], to=nodes.onnx.TensorProto.STRING
-        )
-        empty = nodes.constant(np.array("", object))
-        return nodes.add("Where", [nodes.add("IsNaN", [numbers]), empty, written])
+            return Value(each.tensor, "text", self._missing(each))
+        number = self.number(column)
+        missing = nodes.add("IsNaN", [number])
+        if kind != INTEGER:
+            return Value(number, "number", missing)
+        safe = where(nodes, missing, nodes.constant(np.array(0.0)), number)
+        return Value(nodes.cast(safe, "INT64"), "integer", missing)
 
     def number(self, column: str) -> str:
         """A column as doubles [B, 1], NaN where it is missing."""
@@ -69,11 +54,23 @@ class RawColumns:
         if each.given.type == "double":
             found = each.tensor
         else:
-            text = self.text(column, "text", "")
-            blank = nodes.add("Equal", [text, nodes.constant(np.array("", object))])
             word = nodes.constant(np.array("nan", object))
-            found = nodes.cast(nodes.add("Where", [blank, word, text]), "DOUBLE")
+            found = nodes.cast(where(nodes, self._missing(each), word, each.tensor), "DOUBLE")
         for number in self.numbers:
             same = nodes.add("Equal", [found, nodes.constant(np.array(number, np.float64))])
             found = nodes.add("Where", [same, nodes.constant(np.array(np.nan)), found])
         return found
+
+    def rows(self) -> str:
+        """A condition [B, 1], in which nothing but its shape counts."""
+        tensor = next(iter(self.columns.values())).tensor
+        return self.nodes.add("Equal", [tensor, tensor])
+
+    def _missing(self, column: RawColumn) -> str:
+        """Where a column of text has one that stands for a missing value."""
+        nodes, words = self.nodes, {*self.missing, column.given.missing or ""}
+        same = [
+            nodes.add("Equal", [column.tensor, nodes.constant(np.array(word, object))])
+            for word in sorted(words)
+        ]
+        return str(either(nodes, *same))

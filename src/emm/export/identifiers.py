@@ -1,7 +1,7 @@
 """Columns whose vocabularies may identify people: an export passes their values on."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 
@@ -52,8 +52,23 @@ def identifying_columns(schema: Schema, vocabularies: pl.DataFrame) -> dict[str,
     return found
 
 
+def identifying_members(columns: Iterable[str]) -> dict[str, str]:
+    """The same of columns that members from outside read as text, by their names only: their
+    files may hold any values."""
+    found = {}
+    for name in columns:
+        words = _words(name)
+        if words & _NAMES or (words & _PEOPLE and "id" in words):
+            found[name] = "values that a member knows: its name speaks of people"
+    return found
+
+
+def _words(name: str) -> set[str]:
+    return {word.lower().removesuffix("s") for word in _WORDS.findall(original_name(name))}
+
+
 def _reasons(schema: Schema, name: str, cardinality: int, values: pl.Series) -> Iterator[str]:
-    words = {word.lower().removesuffix("s") for word in _WORDS.findall(original_name(name))}
+    words = _words(name)
     if schema.key is not None and name in (schema.key, stored_name(schema.key)):
         yield "the split keeps the rows of one value together"
     people = words & _PEOPLE and ("id" in words or cardinality > MANY)

@@ -38,10 +38,12 @@ Score = Callable[[pl.DataFrame], Values]
 
 @dataclass(frozen=True)
 class OutsideScorer:
-    """A member from outside. ``score``: rows in the columns that it reads -> scores [N, W]."""
+    """A member from outside. ``score``: rows in the columns that it reads -> scores [N, W];
+    ``processed``: the data on which it was fused."""
 
     opened: Opened
     score: Score
+    processed: Path | None = None
 
     @property
     def raw(self) -> dict[str, RawKind]:
@@ -91,7 +93,7 @@ def open_members(
         opened = open_entry(name, entry, processed, schema, where)
         opened = replace(opened, matches=Matches(member.inputs))
         opened = with_gives(opened, member.gives)
-        found[name] = OutsideScorer(opened, _score(opened, member, folder, opaque))
+        found[name] = OutsideScorer(opened, _score(opened, member, folder, opaque), processed)
     return found
 
 

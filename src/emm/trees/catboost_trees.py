@@ -49,11 +49,13 @@ def from_catboost(
     scale, bias = model["scale_and_bias"]
     trees = []
     for stored in model["oblivious_trees"][:rounds]:
-        splits = [_split(split, columns, ids) for split in stored["splits"]]
+        splits = [_split(split, columns, ids) for split in stored["splits"] or ()]
         values = scale * np.array(stored["leaf_values"], dtype=np.float64)
         of_class = dict(zip(present.tolist(), values.reshape(-1, len(present)).T, strict=True))
         trees += [
-            _tree(splits, of_class[number]) if number in of_class else _tree([], np.zeros(1))
+            complete_tree(splits, of_class[number])
+            if number in of_class
+            else complete_tree([], np.zeros(1))
             for number in range(outputs)
         ]
     baseline = np.full(outputs, absent)
@@ -70,12 +72,16 @@ def from_catboost(
 
 
 @dataclass(frozen=True)
-class _Split:
-    """A split: of values above ``border``, or of the one ``id``, from all others."""
+class Split:
+    """A split: of values above ``border``, or of the one ``id``, from all others.
+
+    ``missing_above``: missing values are above every border.
+    """
 
     column: int
     border: float = 0.0
     id: int | None = None
+    missing_above: bool = False
 
 
 def _ids(info: Mapping[str, Any], columns: Columns) -> dict[int, int]:
@@ -85,24 +91,24 @@ def _ids(info: Mapping[str, Any], columns: Columns) -> dict[int, int]:
     return {int(entry["hash"]) % 2**32: int(entry["value"]) for entry in info["cat_features_hash"]}
 
 
-def _split(split: Mapping[str, Any], columns: Columns, ids: Mapping[int, int]) -> _Split:
+def _split(split: Mapping[str, Any], columns: Columns, ids: Mapping[int, int]) -> Split:
     if split["split_type"] == "FloatFeature":
         column = int(columns.numbers[split["float_feature_index"]])
-        return _Split(column, float(split["border"]))
+        return Split(column, float(split["border"]))
     # Other types are combinations and statistics of categories, which aren't asked for.
     assert split["split_type"] == "OneHotFeature", split["split_type"]
     column = int(columns.categories[split["cat_feature_index"]])
-    return _Split(column, id=ids[int(split["value"]) % 2**32])
+    return Split(column, id=ids[int(split["value"]) % 2**32])
 
 
-def _tree(splits: Sequence[_Split], values: Array) -> Tree:
+def complete_tree(splits: Sequence[Split], values: Array) -> Tree:
     """A complete binary tree: level by level, and within a level by the bits of the answers."""
     depth = len(splits)
     levels = np.repeat(np.arange(depth + 1), 2 ** np.arange(depth + 1))
     place = np.concatenate([np.arange(2**level) for level in range(depth + 1)])
     itself, inner = np.arange(len(levels)), levels < depth
     below = 2 ** (levels + 1) - 1 + place  # the child whose bit is 0
-    of_level = [*splits, _Split(0)]  # leaves compare nothing
+    of_level = [*splits, Split(0)]  # leaves compare nothing
     by_set = np.array([split.id is not None for split in of_level])
     numbers = np.cumsum(by_set) - 1
     return Tree(
@@ -110,7 +116,7 @@ def _tree(splits: Sequence[_Split], values: Array) -> Tree:
         threshold=np.array([split.border for split in of_level])[levels],
         left=np.where(inner, below, itself),
         right=np.where(inner, below + 2**levels, itself),
-        missing_left=np.ones(len(levels), dtype=np.bool_),  # NaN is above no border
+        missing_left=~np.array([split.missing_above for split in of_level])[levels],
         set=np.where(by_set, numbers, -1)[levels],
         sets=[np.array([split.id]) for split in splits if split.id is not None],
         value=np.concatenate([np.zeros(2**depth - 1), values]),

@@ -32,7 +32,7 @@ def columns_read(text: str, columns: Sequence[str], where: str) -> tuple[str, ..
     """
     if text in columns:
         return (text,)
-    expression = _parsed(text, columns, where)
+    expression = parsed(text, columns, where)
     return tuple(dict.fromkeys(expression.meta.root_names()))
 
 
@@ -45,7 +45,7 @@ def is_row_wise(expression: pl.Expr) -> bool:
 def _evaluate(rows: pl.DataFrame, name: str, text: str) -> pl.Series:
     if text in rows.columns:
         return rows.get_column(text).alias(name)
-    expression = _parsed(text, rows.columns, name)
+    expression = parsed(text, rows.columns, name)
     try:
         return rows.with_columns(expression.alias(_VALUE)).get_column(_VALUE).alias(name)
     except pl.exceptions.PolarsError as error:
@@ -54,7 +54,8 @@ def _evaluate(rows: pl.DataFrame, name: str, text: str) -> pl.Series:
         ) from error
 
 
-def _parsed(text: str, columns: Sequence[str], where: str) -> pl.Expr:
+def parsed(text: str, columns: Sequence[str], where: str) -> pl.Expr:
+    """An SQL expression over ``columns``. Raises ParamsError as `evaluated`."""
     if _QUERY.search(text):
         raise _refused(where, text, "is a query", "write an expression over columns")
     try:

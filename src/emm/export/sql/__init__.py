@@ -1,0 +1,1 @@
+"""SQL expressions over the raw columns of a row as operators of ONNX, with the values of Polars."""
