@@ -29,8 +29,8 @@ from emm.export.signature import MODEL, BundleSignature, read_signature
 from emm.predict.encoder import Encoder, open_encoder
 from emm.predict.model import Logits
 
-ROWS = 8192
-"""Rows of which the graph computes at a time; its intermediate tensors are that large."""
+ROWS = 2048
+"""Rows of which the graph computes at a time: its intermediate tensors fit into the caches."""
 
 _DATA_FOLDER = "session.model_external_initializers_file_folder_path"
 
