@@ -64,7 +64,7 @@ def test_a_model_learns_with_lazy_adam() -> None:
     assert max(epoch.mean_score for epoch in history) > 0.75
 
 
-@pytest.mark.parametrize("rule", ["pcgrad", "gradnorm"])
+@pytest.mark.parametrize("rule", ["pcgrad", "gradnorm", "mgda", "nash-mtl"])
 def test_rules_that_compare_whole_gradients_are_rejected(rule: str) -> None:
     with pytest.raises(ParamsError, match="compares whole gradients"):
         run(mmoe(), optimiser="lazy-adam", weighting={"rule": rule})
