@@ -171,15 +171,14 @@ def tune(
 @app.command()
 def verify(
     remote: Annotated[str, typer.Option(help="read objects of this remote, too")] = "",
-    sample: Annotated[
-        int, typer.Option(min=1, help="number of objects of the remote to read")
-    ] = 20,
+    sample: Annotated[int, typer.Option(min=1, help="objects of the remote to read")] = 20,
     everything: Annotated[bool, typer.Option("--all", help="read all of them")] = False,
+    rerun: Annotated[str, typer.Option(metavar="MODEL", help="train it again, compare")] = "",
 ) -> None:
     """Compare every file that dvc.lock names with its hash; say how to repair damage."""
     from emm_dvc.verify.command import verify as run_verify
 
-    sound, report = run_verify(Path.cwd(), remote or None, None if everything else sample)
+    sound, report = run_verify(Path.cwd(), remote or None, None if everything else sample, rerun)
     typer.echo(report)
     if not sound:
         raise typer.Exit(1)

@@ -1,7 +1,7 @@
 """The epochs of a run, and the best of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from emm.core.progress import say
 
@@ -10,12 +10,18 @@ from emm.core.progress import say
 class Epoch:
     """One pass over train: its mean loss per labelled row and task, and the validation score of
     each task, which is the AUC, or R squared for a regression. ``loss``: the mean validation loss
-    if it chooses the best epoch."""
+    if it chooses the best epoch.
+
+    ``weights``: a hash of the weights; ``losses``: the sum of the losses of this epoch after steps
+    ``every``, 2 ``every``, ...; see `emm.training.trace`."""
 
     epoch: int
     train_loss: float
     scores: tuple[float, ...]
     loss: float | None = None
+    weights: str = field(default="", compare=False)
+    every: int = field(default=1, compare=False)
+    losses: tuple[float, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def mean_score(self) -> float:

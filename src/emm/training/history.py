@@ -7,6 +7,7 @@ from typing import Any
 from emm.core.files import write_json
 from emm.data.tables.schema import BINARY, REGRESSION
 from emm.training.epochs import Epoch, best_epoch
+from emm.training.trace import TRACE, trace_of
 
 HISTORY = "history.json"
 
@@ -19,11 +20,15 @@ def run_record(
     *,
     kinds: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """One run as plain JSON. ``task``: that of a single-task model; ``kinds``: those of ``tasks``,
-    () if all are binary."""
+    """One run as plain JSON, with its ``trace`` if it has one.
+
+    ``task``: that of a single-task model; ``kinds``: those of ``tasks``, () if all are binary.
+    """
+    trace = trace_of(epochs)
     return {
         "seed": seed,
         "task": task,
+        **({"trace": trace} if trace else {}),
         "best_epoch": best_epoch(epochs),
         "epochs": [
             {
@@ -49,5 +54,10 @@ def named_scores(
 
 
 def write_history(folder: Path, runs: Sequence[Mapping[str, Any]]) -> None:
-    """Write history.json into ``folder``."""
-    write_json(folder / HISTORY, {"runs": list(runs)})
+    """Write history.json into ``folder``, and trace.json if there are traces."""
+    records = [{key: run[key] for key in run if key != "trace"} for run in runs]
+    write_json(folder / HISTORY, {"runs": records})
+    names = ("seed", "task", "trace")
+    traces = [{name: run[name] for name in names} for run in runs if "trace" in run]
+    if traces:
+        write_json(folder / TRACE, {"runs": traces})

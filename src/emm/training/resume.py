@@ -12,6 +12,7 @@ from emm.data.tables.rows import Rows, RowTensors
 from emm.training.checkpoint import Checkpoint
 from emm.training.epochs import Epoch, best_epoch
 from emm.training.optimisers import Stepper
+from emm.training.trace import StepLosses, with_trace
 from emm.training.weighting import Weighting
 
 
@@ -21,8 +22,9 @@ class RunState:
 
     ``order``: the generator of the order of batches, ``order_at_start`` its state when the epoch
     began; ``batches``: how many of this epoch are done, ``loss_sums`` [T] float64: their losses
-    summed over rows; ``best``: the weights of the best epoch so far; ``first``: the number of this
-    run's first epoch; ``ended``: whether training is over and ``best`` is the result.
+    summed over rows, ``losses`` what these were after each step; ``best``: the weights of the best
+    epoch so far; ``first``: the number of this run's first epoch; ``ended``: whether training is
+    over and ``best`` is the result.
     """
 
     model: nn.Module
@@ -35,6 +37,7 @@ class RunState:
     best: Mapping[str, Tensor] = field(init=False)
     order_at_start: Tensor = field(init=False)
     loss_sums: Tensor = field(init=False)
+    losses: StepLosses = field(init=False)
     batches: int = 0
     ended: bool = False
 
@@ -51,7 +54,7 @@ class RunState:
     def start_epoch(self) -> None:
         """Begin the next epoch."""
         self.order_at_start, self.batches = self.order.get_state(), 0
-        self.loss_sums = zero_loss_sums(self.train)
+        self.loss_sums, self.losses = zero_loss_sums(self.train), StepLosses()
 
     def remaining_batches(self, batch_size: int) -> Iterator[RowTensors]:
         """The batches of this epoch that are not done."""
@@ -63,7 +66,7 @@ class RunState:
 
         For ``patience``, a best epoch before this run counts as the last epoch before it.
         """
-        self.history.append(epoch)
+        self.history.append(with_trace(epoch, self.model, self.losses))
         best = best_epoch(self.history)
         if best == epoch.epoch:
             self.best = copy_of(self.stepper.kept)
@@ -86,6 +89,7 @@ def copy_of(model: nn.Module) -> dict[str, Tensor]:
 def after_step(state: RunState, checkpoint: Checkpoint) -> None:
     """Count a batch, and save the state if a checkpoint is due."""
     state.batches += 1
+    state.losses.add(state.batches, state.loss_sums)
     if checkpoint.due:
         save(state, checkpoint)
 
@@ -98,13 +102,18 @@ def save(state: RunState, checkpoint: Checkpoint) -> None:
         "ended": state.ended,
         "history": [asdict(epoch) for epoch in state.history],
         "batches": state.batches,
+        "every": state.losses.every,
     }
     if not state.ended:
         parts["stepper"], about["stepper"] = state.stepper.state()
         parts |= {
             "model": state.model.state_dict(),
             "weighting": state.weighting.state_dict(),
-            "run": {"before": state.order_at_start, "losses": state.loss_sums},
+            "run": {
+                "before": state.order_at_start,
+                "losses": state.loss_sums,
+                "steps": state.losses.values(),
+            },
             "random": _random_states(state.loss_sums.device),
         }
     tensors = {
@@ -122,14 +131,18 @@ def restore(state: RunState, checkpoint: Checkpoint) -> None:
     if about["order"] != list(state.train.arrangement):
         checkpoint.refuse("with this much memory, batches come in another order")
         return
-    epochs = [{**epoch, "scores": tuple(epoch["scores"])} for epoch in about["history"]]
-    state.history[:] = [Epoch(**epoch) for epoch in epochs]
+    state.history[:] = [_epoch(each) for each in about["history"]]
     state.ended, state.batches = about["ended"], about["batches"]
     device = state.loss_sums.device
     state.best = {name: value.to(device) for name, value in _part(tensors, "best").items()}
     if not state.ended:
         _restore_unfinished(state, tensors, about)
     say(f"{checkpoint.name}: {_progress(state)}")
+
+
+def _epoch(saved: Mapping[str, Any]) -> Epoch:
+    lists = {name: tuple(saved[name]) for name in ("scores", "losses")}
+    return Epoch(**{**saved, **lists})
 
 
 def _restore_unfinished(
@@ -140,6 +153,8 @@ def _restore_unfinished(
     state.stepper.load(_part(tensors, "stepper"), about["stepper"])
     state.order_at_start = tensors["run/before"]
     state.loss_sums.copy_(tensors["run/losses"])
+    steps = tensors["run/steps"].to(state.loss_sums.device)
+    state.losses = StepLosses(about["every"], list(steps))
     torch.set_rng_state(tensors["random/cpu"])
     if state.loss_sums.is_cuda:
         torch.cuda.set_rng_state(tensors["random/cuda"], state.loss_sums.device)

@@ -26,9 +26,10 @@ from emm.training.labels import rows_per_task, rows_to_learn
 from emm.training.optimisers import LAZY, Stepper
 from emm.training.resume import copy_of
 from emm.training.seeds import order_generator
+from emm.training.trace import StepLosses, with_trace
 from emm.training.weighting import Weighting, make_weighting
 
-_STATELESS_RULES = ("equal", "fixed")
+_RULES = ("equal", "fixed")
 
 
 @dataclass
@@ -61,7 +62,7 @@ def obstacle(models: Sequence[StackedModel], schedule: Schedule) -> str | None:
         "their weights are averaged": how.ema_decay > 0,
         "a loss chooses the best epoch": schedule.choose_by == "loss",
         f"the optimiser is {LAZY}": how.optimiser == LAZY,
-        "the weighting rule learns": schedule.weighting["rule"] not in _STATELESS_RULES,
+        "the weighting rule isn't equal or fixed": schedule.weighting["rule"] not in _RULES,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
 
@@ -85,7 +86,8 @@ def fit_vectorised(models: Sequence[StackedModel], schedule: Schedule) -> list[l
             for place in sorted(training):
                 each, history = models[place], histories[place]
                 scores = validation_scores(each.model, each.validation)
-                history.append(Epoch(number, mean_loss(means[place]), scores))
+                epoch = Epoch(number, mean_loss(means[place]), scores)
+                history.append(with_trace(epoch, each.model, stack.losses, place))
                 if best_epoch(history) == number:
                     best[place] = copy_of(each.model)
                 if number - best_epoch(history) >= schedule.patience:
@@ -131,13 +133,14 @@ class _Stack:
         self.positive_weights = schedule.positive_weights
         steps = schedule.max_epochs * count_batches(len(first), schedule.batch_size)
         self.stepper = Stepper(self.holder, [], schedule.optimisation, steps)
+        self.losses = StepLosses()
         self.orders = [order_generator(each.seed, device, *each.names) for each in models]
 
     def epoch(self, batch_size: int) -> Tensor:
         """Train for one epoch; returns the mean loss of each model and task, [M, T]."""
         self.base.train()
-        total = torch.zeros((), dtype=torch.float64)
-        for batches in self._batches(batch_size):
+        total, self.losses = torch.zeros((), dtype=torch.float64), StepLosses()
+        for step, batches in enumerate(self._batches(batch_size), start=1):
             dense, sparse, labels = (
                 torch.stack([getattr(batch, name) for batch in batches])
                 for name in ("dense", "sparse", "labels")
@@ -154,6 +157,7 @@ class _Stack:
             follow.sum().backward()  # type: ignore[no-untyped-call]
             self.stepper.step()
             total = total.to(losses.device) + losses.detach() * rows
+            self.losses.add(step, total)
         return total / torch.stack([rows_per_task(each.train) for each in self.models])
 
     def unstack(self) -> None:

@@ -35,7 +35,7 @@ def rerun_fault(project: Project, stage: Any, recorded: Entry, entry: Entry) -> 
         if fault:
             return fault
     with tempfile.TemporaryDirectory(prefix="emm-accept-") as temporary:
-        sandbox = _Sandbox(project, Path(temporary))
+        sandbox = Sandbox(project, Path(temporary))
         sandbox.fill(stage)
         stored = {out.def_path: _listed(project, out) for out in stage.outs}
         seed = _seed(project, stage, stored)
@@ -63,7 +63,7 @@ class _Seed:
 
 
 @dataclass(frozen=True)
-class _Sandbox:
+class Sandbox:
     """A copy of the repository's files, with links to the data."""
 
     project: Project

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from emm.core.progress import progress
 from emm_dvc.verify.outs import Out, read_outs
+from emm_dvc.verify.rerun import rerun_row
 from emm_dvc.verify.stores import Remote, Store, cache_of
 from emm_dvc.verify.verify import (
     Findings,
@@ -19,14 +20,17 @@ from emm_dvc.verify.verify import (
 SHOWN = 10  # missing files in the report
 
 
-def verify(root: Path, remote: str | None, sample: int | None) -> tuple[bool, str]:
-    """Read the files and compare their hashes with dvc.lock.
+def verify(root: Path, remote: str | None, sample: int | None, model: str = "") -> tuple[bool, str]:
+    """Read the files and compare their hashes with dvc.lock, or train ``model`` again.
 
     ``sample``: the number of objects of the remote to read, None for all that dvc.lock names.
+    ``model``: DATASET/MODEL or DATASET/RECIPE/MODEL; see `emm_dvc.verify.rerun`.
 
     Returns: whether nothing is damaged, and a report as text. Raises VerifyError if a lock, the
     cache or the remote can't be used.
     """
+    if model:
+        return rerun_row(root, model)
     outs = read_outs(root)
     cache = cache_of(root)
     stores: list[Store] = [cache, *([Remote(root, remote)] if remote else [])]
