@@ -75,4 +75,6 @@ def cached_columns(
         else torch.zeros(rows, outputs[member.task] if outputs else 1)
         for member in members.networks
     ]
-    return torch.cat([*(predictions[member.name] for member in members.shared), *offsets], dim=1)
+    columns = [*(predictions[member.name] for member in members.shared), *offsets]
+    # A pool may have nothing but scored members.
+    return torch.cat(columns, dim=1) if columns else torch.zeros(rows, 0)
