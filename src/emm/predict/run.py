@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -21,10 +22,11 @@ from emm.predict.engine import Engine, Here
 from emm.predict.files import Table, is_packed, open_table, unpacked
 from emm.predict.model import NO_NUMBER, RowModel, finite
 from emm.predict.output import Output, Places, places_of, require_suffix
-from emm.predict.predictor import UNIT, Encoded, Predictor, at_places
+from emm.predict.predictor import UNIT, Predictor, at_places
 from emm.predict.reading import (
     Block,
     Refusals,
+    Refused,
     count_rows,
     read_blocks,
     refused_lines,
@@ -43,6 +45,15 @@ class Written:
     seconds: float
     rejected: Path
     drift: Path
+
+
+class _Encoded(NamedTuple):
+    """A block of rows, encoded; ``missing``: by processed column, how many have no value;
+    ``refused``: those that can't be used."""
+
+    part: Part
+    missing: dict[str, int]
+    refused: Sequence[Refused]
 
 
 @dataclass
@@ -90,24 +101,24 @@ class _Run:
         for table in tables:
             encode = partial(self._encoded, trimmed=table.separator is not None)
             # Blocks are encoded while the model computes.
-            for block, encoded in prefetch(encode, read_blocks(table, columns), threads=1):
-                yield self._part(block, encoded)
+            for found in prefetch(encode, read_blocks(table, columns), threads=1):
+                self.refusals.write(found.refused)
+                self.drift.add(found.part.features, found.missing)
+                yield found.part
 
-    def _encoded(self, block: Block, *, trimmed: bool) -> tuple[Block, Encoded]:
-        return block, self.predictor.encode(block.rows, trimmed=trimmed)
-
-    def _part(self, block: Block, encoded: Encoded) -> Part:
-        self.refusals.write(block.refused)
-        bad = encoded.reasons.is_not_null()
+    def _encoded(self, block: Block, *, trimmed: bool) -> _Encoded:
+        """Encode a block. Nothing of its raw rows is kept: they are most of what is in memory."""
+        encoded = self.predictor.encode(block.rows, trimmed=trimmed)
+        refused, bad = [*block.refused], encoded.reasons.is_not_null()
         if bad.any():
             lines, texts = block.lines.filter(block.readable), text_of(block.rows.filter(bad))
             reasons = encoded.reasons.drop_nulls()
-            self.refusals.write(refused_lines(block.file, lines.filter(bad), reasons, texts))
-        self.drift.add(encoded.features, encoded.missing)
+            refused += refused_lines(block.file, lines.filter(bad), reasons, texts)
         good = at_places((~bad).alias("good").to_frame(), block.readable).to_series()
-        return Part(
+        part = Part(
             self.places.of(block), good.fill_null(value=False), encoded.features, encoded.raw
         )
+        return _Encoded(part, encoded.missing, refused)
 
 
 def predict_files(
