@@ -118,6 +118,8 @@ bench: setup ## Run the benchmarks: preprocessing, quoted text, outside models, 
 	python -m benchmarks.predict
 	@echo "==> preprocessing of Census-Income compared with pandas and scikit-learn"
 	python -m benchmarks.census
+	@echo "==> start-up of stages and commands (needs the results of make repro)"
+	python -m benchmarks.start_up
 
 readme: setup ## Put the current results into README.md
 	emm readme
