@@ -1,4 +1,4 @@
-# make setup | repro | study | study-tables | study-regimes | test | test-slow | test-remotes | bench | docs | lock      (PYTHON=python3.12 selects another interpreter)
+# make setup | repro | study | study-tables | study-regimes | test | test-slow | test-remotes | bench | bench-cuda | bench-scale | docs | lock      (PYTHON=python3.12 selects another interpreter)
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup drivers repro study study-tables study-regimes test test-slow test-remotes test-ray lint types bench lock readme docs
+.PHONY: help setup drivers repro study study-tables study-regimes test test-slow test-remotes test-ray lint types bench bench-cuda bench-scale lock readme docs
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -120,6 +120,13 @@ bench: setup ## Run the benchmarks: preprocessing, quoted text, outside models, 
 	python -m benchmarks.census
 	@echo "==> start-up of stages and commands (needs the results of make repro)"
 	python -m benchmarks.start_up
+
+# No setup: PYTHON is one whose torch has CUDA; packages that it lacks are wheels in .cache/wheels.
+bench-cuda: ## Run the CUDA tests and the benchmark on a GPU: at most eight minutes, no downloads
+	$(PYTHON) -m benchmarks.cuda $(if $(wildcard .cache/wheels),--wheels .cache/wheels)
+
+bench-scale: setup ## One epoch over 42.3 million generated rows by one and two processes (4 GiB, hours)
+	python -m benchmarks.scale --rows 1000000 --rows 42300000
 
 readme: setup ## Put the current results into README.md
 	emm readme

@@ -1,6 +1,6 @@
 """Speed on a GPU beside torch-rechub, and the CUDA tests; in eight minutes, without downloads.
 
-    python -m benchmarks.cuda --wheels .wheels
+    python -m benchmarks.cuda --wheels .cache/wheels
 
 MMoE, PLE and EMM train on generated rows in the shape of Ali-CCP in batches of 32,768: plain and
 compiled (CUDA graphs), in float32, TF32 and bfloat16; five seeds in one pass beside one. Results
@@ -91,7 +91,13 @@ def _measure(options: argparse.Namespace, clock: Clock) -> None:
     }
     for name, words in _parts():
         sys.stderr.write(f"==> {name} ({clock.left:.0f} s left)\n")
-        record["runs"][name] = _run(words, options, clock)
+        record["runs"][name] = found = _run(words, options, clock)
+        if name == "limits" and "error" in found:
+            sys.exit(
+                f"error: {options.device} can't be measured: {found['error']}\n"
+                "  next: run it with a Python whose torch has CUDA, make bench-cuda PYTHON=..., "
+                "and give other packages that it lacks as wheels (benchmarks/README.md)"
+            )
         save(out, "cuda", record)
     sys.stdout.write(json.dumps(record, indent=2) + "\n")
 
