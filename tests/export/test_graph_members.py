@@ -17,6 +17,7 @@ from emm.export.graph_raw import RawColumn, RawColumns
 from emm.export.member_inputs import MemberInputs
 from emm.export.members import always_given, require_exportable
 from emm.export.nodes import Nodes
+from emm.export.sql.values import either
 from emm.export.verify import Verified, verify
 from emm.export.write import write_model
 from emm.fusion.emm import EMM
@@ -174,9 +175,11 @@ INPUTS = [
     GraphInput("t", "t", "member", "text", "<none>"),
     GraphInput("n", "n", "member", "double"),
     GraphInput("i", "i", "member", "double"),
+    GraphInput("w", "w", "member", "text", ""),
 ]
 ROWS = pl.DataFrame({"t": ["a", "?", None, "4.5", ""], "n": [3.0, None, -9.0, 2.0, 0.0]})
-ROWS = ROWS.with_columns(i="n")
+WIDE = [2**53 + 1, None, -5, 2**62, 0]
+ROWS = ROWS.with_columns(i="n", w=pl.Series(WIDE))
 
 
 def read(name: str, expression: str, form: str, rows: pl.DataFrame = ROWS) -> list[Any]:
@@ -184,11 +187,11 @@ def read(name: str, expression: str, form: str, rows: pl.DataFrame = ROWS) -> li
     nodes = Nodes()
     columns = [RawColumn(each.name, each) for each in INPUTS]
     raw = RawColumns(nodes, columns, ["?", "-9"], [-9.0])
-    kinds: dict[str, Any] = {"t": "text", "n": "number", "i": "integer"}
+    kinds: dict[str, Any] = {"t": "text", "n": "number", "i": "integer", "w": "integer"}
     member = MemberInputs(raw, {name: expression}, kinds, "fusion.pool.m")
     found = getattr(member, form)(name)
-    if member.unusable:
-        (unusable,) = member.unusable
+    unusable = either(nodes, *member.unusable)
+    if unusable is not None:
         word = nodes.constant(np.array("unusable", object))
         found = nodes.cast(found, "STRING") if form == "number" else found
         found = nodes.add("Where", [unusable, word, found])
@@ -210,6 +213,10 @@ def test_numbers_that_stand_for_missing_ones_are_missing_for_a_member() -> None:
 
 def test_whole_numbers_are_read_as_text() -> None:
     assert read("i", "i", "text") == ["3", "", "", "2", "0"]
+
+
+def test_whole_numbers_beyond_doubles_keep_their_digits() -> None:
+    assert read("w", "w", "text") == [str(2**53 + 1), "", "-5", str(2**62), "0"]
 
 
 def test_text_that_must_be_given_is_unusable_without() -> None:

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from emm.data.tables.schema import BagColumn, SparseColumn
-from emm.export.identifiers import identifying_columns
+from emm.export.identifiers import identifying_columns, identifying_members
 from tests.training.tiny import SCHEMA
 
 
@@ -57,3 +57,7 @@ def test_multi_valued_columns_count_too() -> None:
     schema = replace(SCHEMA, sparse=(), bags=(BagColumn("user_ids", 900, 0, 5000),))
     none = pl.DataFrame(schema={"column": pl.String, "value": pl.String})
     assert set(identifying_columns(schema, none)) == {"user_ids"}
+
+
+def test_columns_of_members_are_judged_by_their_names() -> None:
+    assert [*identifying_members(["user_id", "job", "email", "user"])] == ["user_id", "email"]
