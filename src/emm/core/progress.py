@@ -1,14 +1,16 @@
 """Progress of long work: a live bar in a terminal, plain lines in a log."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from typing import TYPE_CHECKING, Protocol
 
 from emm.core.process import rank
+
+if TYPE_CHECKING:  # else each stage would wait for it, also where it writes to a log
+    from rich.console import Console
+    from rich.progress import Progress
 
 LINE_EVERY_SECONDS = 10.0
 
@@ -20,41 +22,42 @@ class Report(Protocol):
 
 
 @contextmanager
-def progress(title: str, total: float | None, console: Console | None = None) -> Iterator[Report]:
+def progress(title: str, total: float | None, console: "Console | None" = None) -> Iterator[Report]:
     """Yield a function that takes the amount done so far, out of ``total`` (None: unknown)."""
-    console = console or Console(stderr=True, quiet=rank() > 0)
-    if console.is_terminal:
-        with _bar(console) as bar:
-            task = bar.add_task(title, total=total, note="")
+    if console is None and not sys.stderr.isatty():
+        yield _lines(title, total)
+        return
+    with _bar(console) as bar:
+        task = bar.add_task(title, total=total, note="")
 
-            def update(done: float, note: str = "") -> None:
-                bar.update(task, completed=done, note=note)
+        def update(done: float, note: str = "") -> None:
+            bar.update(task, completed=done, note=note)
 
-            yield update
-    else:
-        yield _lines(title, total, console)
+        yield update
 
 
 def say(message: str) -> None:
     """Print one line to stderr, in the first of several processes only."""
-    if rank():
-        return
-    Console(stderr=True, soft_wrap=True, highlight=False).print(message, markup=False)
+    if not rank():
+        sys.stderr.write(f"{message}\n")
 
 
-def _bar(console: Console) -> Progress:
+def _bar(console: "Console | None") -> "Progress":
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
-        console=console,
+        console=console or Console(stderr=True, quiet=rank() > 0),
         transient=True,
     )
 
 
-def _lines(title: str, total: float | None, console: Console) -> Report:
+def _lines(title: str, total: float | None) -> Report:
     last = time.monotonic()
 
     def update(done: float, note: str = "") -> None:
@@ -64,6 +67,6 @@ def _lines(title: str, total: float | None, console: Console) -> Report:
             return
         last = now
         share = f" {done / total:.0%}" if total else f" {done:,.0f}"
-        console.print(f"{title}{share} {note}".rstrip(), markup=False, highlight=False)
+        say(f"{title}{share} {note}".rstrip())
 
     return update

@@ -6,7 +6,8 @@ whose deps another stage is about to change. Here the hashes that earlier stages
 followed from stage to stage.
 """
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -41,9 +42,12 @@ class Forecast:
 def forecast(stages: Sequence[Any]) -> list[Forecast]:
     """What would happen to ``stages``, which are in the order of a run."""
     outs: dict[str, _Expected] = {}
+    locks: dict[str, Any] = {}
     found = []
     for stage in stages:
-        seen = _Look(stage, outs)
+        if stage.path not in locks:  # DVC would read the file for each of its stages
+            locks[stage.path] = getattr(stage.dvcfile, "lockfile_contents", {}).get("stages", {})
+        seen = _Look(stage, outs, locks[stage.path].get(getattr(stage, "name", None)))
         found.append(seen.forecast())
         hashes = seen.out_hashes(found[-1].verdict)
         outs |= {
@@ -63,17 +67,17 @@ class _Expected:
 
 
 class _Look:
-    """One stage, compared with dvc.lock."""
+    """One stage, compared with its entry in dvc.lock, None if it has none."""
 
-    def __init__(self, stage: Any, outs: dict[str, _Expected]) -> None:
-        self.stage, self.outs = stage, outs
+    def __init__(
+        self, stage: Any, outs: dict[str, _Expected], entry: dict[str, Any] | None
+    ) -> None:
+        self.stage, self.outs, self.entry = stage, outs, entry
         self.reasons: dict[str, list[str]] = {}
         self.missing: list[str] = []
         self.waits: list[str] = []
         self.cached: dict[str, Any] | None = None
         self.recorded = {out.def_path: out.hash_info for out in stage.outs}
-        entries = getattr(stage.dvcfile, "lockfile_contents", {}).get("stages", {})
-        self.entry: dict[str, Any] | None = entries.get(getattr(stage, "name", None))
 
     def forecast(self) -> Forecast:
         """Look at everything that decides whether the stage runs."""
@@ -155,9 +159,7 @@ class _Look:
         exact = self.outs.get(dep.fs_path)
         if exact is not None:
             return (exact.out.meta, exact.hash) if exact.hash else exact.stage
-        around = [each for path, each in self.outs.items() if dep.fs.isin(dep.fs_path, path)]
-        inside = [each for path, each in self.outs.items() if dep.fs.isin(path, dep.fs_path)]
-        for each in [*around, *inside]:
+        for each in _touching(dep.fs_path, self.outs):
             if each.hash is None:
                 return each.stage
             if each.hash != each.out.hash_info:
@@ -191,6 +193,13 @@ class _Look:
                 return {out.def_path: out.hash_info for out in restored.outs}
             return None
         return None
+
+
+def _touching(path: str, outs: Mapping[str, _Expected]) -> list[_Expected]:
+    """The outs that contain a path, and those inside of it."""
+    around = [outs[folder] for folder in map(str, Path(path).parents) if folder in outs]
+    start = f"{path}{os.sep}"
+    return [*around, *(each for other, each in outs.items() if other.startswith(start))]
 
 
 def _entries(cache: Any, key: str) -> Iterator[dict[str, Any]]:
