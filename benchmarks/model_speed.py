@@ -27,7 +27,7 @@ Phases = dict[str, tuple[Timed, int]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("library", choices=["emm", "torch-rechub"])
+    parser.add_argument("library", choices=["emm", "torch-rechub", "fuxictr"])
     parser.add_argument("model")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batches", type=int, help="per timed training; default: one epoch")
@@ -81,6 +81,10 @@ def _phases(runner: Runner, setting: Setting, options: argparse.Namespace) -> Ph
 def _runner(library: str, setting: Setting) -> Runner:
     if library == "emm":
         return emm_runner(setting)
+    if library == "fuxictr":
+        from benchmarks.fuxi import fuxi_runner
+
+        return fuxi_runner(setting)
     from benchmarks.rechub import rechub_runner
 
     return rechub_runner(setting)

@@ -1,11 +1,11 @@
-"""Training and prediction speed of multi-task models, compared with torch-rechub.
+"""Training and prediction speed of multi-task models, compared with torch-rechub and FuxiCTR.
 
     python -m benchmarks.models
     python -m benchmarks.models --model mmoe --epochs 1
 
-Both libraries train on the processed rows of Census-Income with the sizes, batches and Adam of the
-paper recipe, in float32 on the CPU. The peer uses its own models, data loader and trainer. Each
-library has its own process; they take turns.
+All libraries train on the processed rows of Census-Income with the sizes, batches and Adam of the
+paper recipe, in float32 on the CPU. The peers use their own models, data loaders and trainers; of
+FuxiCTR, MMoE and PLE are compared. Each library has its own process; they take turns.
 """
 
 import argparse
@@ -27,8 +27,8 @@ from rich.table import Table
 from benchmarks.results import add_out, save
 
 _ROOT = Path(__file__).resolve().parents[1]
-_OURS, _COMPILED, _PEER = "emm", "emm, compiled", "torch-rechub"
-_LIBRARIES = (_OURS, _COMPILED, _PEER)
+_OURS, _COMPILED, _PEER, _FUXI = "emm", "emm, compiled", "torch-rechub", "fuxictr"
+_PEERS = (_PEER, _FUXI)
 _MODELS = {
     "shared_bottom": "SharedBottom",
     "mmoe": "MMoE",
@@ -36,6 +36,7 @@ _MODELS = {
     "aitm": "AITM",
     "esmm": "ESMM",
 }
+_FUXI_MODELS = ("mmoe", "ple")
 Found = dict[str, dict[str, Any]]
 """Results of `benchmarks.model_speed` for one model, by library."""
 Ask = Callable[[str], Any]
@@ -55,10 +56,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="of the models whose AUC is compared")
     add_out(parser)
     options = parser.parse_args()
-    peer = _peer_version()
+    versions = {peer: _version(peer) for peer in _PEERS}
     found = {name: _compare(name, options) for name in options.model or _MODELS}
     console = Console()
-    about = {_PEER: peer, "threads": options.threads}
+    about = {**versions, "threads": options.threads}
     if options.repeats:
         console.print(_speeds(found))
         save(options.out, "models", {**about, "models": _only(found, "rows_per_second")})
@@ -80,14 +81,19 @@ def _only(found: dict[str, Found], key: str) -> dict[str, Found]:
     }
 
 
-def _peer_version() -> str:
+def _version(peer: str) -> str:
     try:
-        return version(_PEER)
+        return version(peer)
     except PackageNotFoundError:
         sys.exit(
-            f"error: {_PEER}, with which the models are compared, isn't installed\n"
+            f"error: {peer}, with which the models are compared, isn't installed\n"
             "  next: pip install -e '.[bench]'"
         )
+
+
+def _libraries(model: str) -> tuple[str, ...]:
+    """The libraries that have a model."""
+    return (_OURS, _COMPILED, _PEER, *([_FUXI] if model in _FUXI_MODELS else []))
 
 
 def _compare(model: str, options: argparse.Namespace) -> Found:
@@ -95,7 +101,7 @@ def _compare(model: str, options: argparse.Namespace) -> Found:
     Console(stderr=True).print(_MODELS[model])
     with ExitStack() as stack:
         measurers = {
-            each: stack.enter_context(_measurer(each, model, options)) for each in _LIBRARIES
+            each: stack.enter_context(_measurer(each, model, options)) for each in _libraries(model)
         }
         found: Found = {}
         for library, ask in measurers.items():
@@ -110,7 +116,7 @@ def _compare(model: str, options: argparse.Namespace) -> Found:
                     rate = round(ask(phase))
                     found[library]["rows_per_second"][phase].append(rate)
         if options.epochs:
-            for library in (_OURS, _PEER):
+            for library in (each for each in measurers if each != _COMPILED):
                 seeds = range(options.seeds)
                 found[library]["auc"] = [
                     measurers[library](f"auc {options.epochs} {seed}") for seed in seeds
@@ -153,14 +159,19 @@ def _measurer(library: str, model: str, options: argparse.Namespace) -> Iterator
 
 
 def _speeds(found: dict[str, Found]) -> Table:
-    names = [f"{library}, rows/s" for library in _LIBRARIES]
-    table = Table("model", "phase", *names, "ratio", "ratio, compiled")
+    libraries = (_OURS, _COMPILED, *_PEERS)
+    ratios = [(ours, peer) for peer in _PEERS for ours in (_OURS, _COMPILED)]
+    names = [f"{ours}, times {peer}" for ours, peer in ratios]
+    table = Table("model", "phase", *(f"{each}, rows/s" for each in libraries), *names)
     for model, by_library in found.items():
         for phase in by_library[_OURS]["rows_per_second"]:
-            rates = [by_library[library]["rows_per_second"][phase] for library in _LIBRARIES]
-            medians = [f"{median(each):,.0f}" for each in rates]
-            ratios = [f"{_ratio(each, rates[-1]):.1f}" for each in rates[:-1]]
-            table.add_row(_MODELS[model], phase, *medians, *ratios)
+            rates = {name: each["rows_per_second"][phase] for name, each in by_library.items()}
+            medians = [f"{median(rates[each]):,.0f}" if each in rates else "" for each in libraries]
+            shown = [
+                f"{_ratio(rates[ours], rates[peer]):.1f}" if peer in rates else ""
+                for ours, peer in ratios
+            ]
+            table.add_row(_MODELS[model], phase, *medians, *shown)
     return table
 
 
@@ -171,14 +182,16 @@ def _ratio(ours: list[float], theirs: list[float]) -> float:
 
 def _aucs(found: dict[str, Found], options: argparse.Namespace) -> Table:
     title = f"AUC on validation after {options.epochs} epochs, mean of {options.seeds} seeds"
-    table = Table("model", "task", _OURS, _PEER, "difference", title=title)
+    libraries = (_OURS, *_PEERS)
+    table = Table("model", "task", *libraries, title=title)
     for model, by_library in found.items():
         for task in by_library[_OURS]["auc"][0]:
-            ours, theirs = (
-                fmean(scores[task] for scores in by_library[library]["auc"])
-                for library in (_OURS, _PEER)
-            )
-            row = f"{ours:.4f}", f"{theirs:.4f}", f"{ours - theirs:+.4f}"
+            scores = {
+                name: fmean(each[task] for each in results["auc"])
+                for name, results in by_library.items()
+                if "auc" in results
+            }
+            row = [f"{scores[each]:.4f}" if each in scores else "" for each in libraries]
             table.add_row(_MODELS[model], task, *row)
     return table
 

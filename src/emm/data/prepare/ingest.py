@@ -15,7 +15,7 @@ from emm.data.reading.rejected import Rejected
 from emm.data.tables.names import RAW_COPY, original_name
 from emm.data.tables.schema import BINARY, CLASSES, REGRESSION, WEIGHT, label_column
 
-_REASON = "__reason"
+_REASON, _AT_FAULT = "__reason", "__at_fault"
 _UNLABELLED = "unlabelled"
 _LABEL_TYPES: dict[str, type[pl.DataType]] = {
     BINARY: pl.UInt8,
@@ -133,12 +133,10 @@ def usable_rows(chunk: Chunk, wanted: Wanted, rejected: Rejected) -> pl.DataFram
     """Return the chunk's usable rows with typed columns and labels; reject the others."""
     _check_columns(chunk, wanted)
     faults = _faults(wanted)
-    reason = pl.coalesce(
-        *(pl.when(fault).then(pl.lit(what)) for what, fault in faults.items()), pl.lit(None)
-    )
+    at_fault = pl.any_horizontal(*faults.values()) if faults else pl.lit(value=False)
     # One query, so that the casts of faults and columns are computed once.
     found = chunk.rows.select(
-        reason.alias(_REASON),
+        at_fault.fill_null(value=False).alias(_AT_FAULT),
         *(_number(name).alias(name) for name in wanted.dense),
         *(pl.col(name) for name in (*wanted.sparse, *wanted.others, *_copies(chunk.rows))),
         *(
@@ -148,11 +146,12 @@ def usable_rows(chunk: Chunk, wanted: Wanted, rejected: Rejected) -> pl.DataFram
         ),
         *([_number(wanted.weight).cast(pl.Float32).alias(WEIGHT)] if wanted.weight else []),
     )
-    reasons = found.drop_in_place(_REASON)
-    bad = reasons.is_not_null()
+    bad = found.drop_in_place(_AT_FAULT)
     if not bad.any():
         return found
-    _reject(chunk.file, chunk.rows.with_columns(reasons).filter(bad), rejected)
+    reasons = [pl.when(fault).then(pl.lit(what)) for what, fault in faults.items()]
+    faulty = chunk.rows.filter(bad).with_columns(pl.coalesce(reasons).alias(_REASON))
+    _reject(chunk.file, faulty, rejected)
     return found.filter(~bad)
 
 
