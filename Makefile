@@ -111,13 +111,15 @@ bench: setup ## Run the benchmarks: preprocessing, quoted text, outside models, 
 	python -m benchmarks.automtl
 	@echo "==> scaling with rows, batch size, experts and tasks; limits of the machine"
 	python -m benchmarks.scaling --rows 100000 --rows 1000000 --rows 10000000
-	@echo "==> models compared with torch-rechub (needs data/processed/census-income from make repro)"
+	@echo "==> models compared with torch-rechub and FuxiCTR (needs data/processed/census-income from make repro)"
 	$(PIP) install --quiet --no-build-isolation --editable '.[bench]'
 	python -m benchmarks.models --threads 2
 	@echo "==> prediction of new rows (needs models from make repro; writes a file of 4.5 GiB)"
 	python -m benchmarks.predict
 	@echo "==> preprocessing of Census-Income compared with pandas and scikit-learn"
 	python -m benchmarks.census
+	@echo "==> tables of benchmarks/README.md"
+	python -m benchmarks.pages
 	@echo "==> start-up of stages and commands (needs the results of make repro)"
 	python -m benchmarks.start_up
 
