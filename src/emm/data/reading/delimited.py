@@ -19,7 +19,7 @@ from emm.data.reading.malformed import (
     examine,
     look,
 )
-from emm.data.reading.prefetch import prefetch
+from emm.data.reading.prefetch import THREADS, prefetch
 from emm.data.reading.quoted import Dialect, Records
 from emm.data.reading.records import examine_records
 from emm.data.reading.rejected import Rejected
@@ -59,6 +59,7 @@ def read_delimited(
     controls: str = "",
     encoding: str = UTF8,
     fast_parser: FastParser | None = None,
+    threads: int = THREADS,
 ) -> Iterator[Chunk]:
     """Yield a file's rows in chunks of bounded size: text columns, and line numbers from 1.
 
@@ -77,6 +78,7 @@ def read_delimited(
         controls: control characters that are allowed.
         encoding: of the file.
         fast_parser: tried first on every block; its rows may have other columns than ``columns``.
+        threads: that parse; each holds a block in memory.
 
     Raises DataError if the file is missing, empty, compressed, in another encoding, or without
     columns or good lines.
@@ -94,7 +96,7 @@ def read_delimited(
     format_ = Format(name, tuple(names), tuple(columns), separator, quotes, controls)
     parser = fast_parser or partial(_parse_plain, format_=format_)
     found = blocks(path, start, encoding=encoding, dialect=_dialect(format_))
-    return _chunks(path, found, format_, parser, rejected, number)
+    return _chunks(path, found, format_, parser, rejected, number, threads)
 
 
 def _dialect(format_: Format) -> Dialect | None:
@@ -121,11 +123,12 @@ def _chunks(
     fast_parser: FastParser,
     rejected: Rejected,
     number: int,
+    threads: int,
 ) -> Iterator[Chunk]:
     """Yield the rows of blocks, the first of which starts at line ``number``."""
     first = True
     parse = partial(_read_block, format_=format_, fast_parser=fast_parser)
-    for block in prefetch(parse, found):
+    for block in prefetch(parse, found, threads):
         if block.bad is not None:
             bad = block.bad.with_columns(pl.col(NUMBER) + number)
             if first and len(bad) == block.records:
