@@ -17,25 +17,27 @@ from emm.data.tables.rows import RowTensors
 from emm.data.tables.soft_targets import Distillation, with_soft_targets
 from emm.training import distributed as together
 from tests.training.fitting import TRAIN, mmoe, run
+from tests.training.ranked import trained
 
 ROOT = Path(__file__).parents[2]
 
 
-def found(processes: int, *words: str) -> list[dict[str, Any]]:
-    """The output of each of several processes."""
+def found(*words: str) -> list[dict[str, Any]]:
+    """The output of each of two processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     started = []
-    for rank in range(processes):
-        own = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
-        more = meeting | own if processes > 1 else {}
+    for rank in range(2):
+        own = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
         command = [sys.executable, "-m", "tests.training.ranked", *words]
         pipe = subprocess.PIPE
-        started.append(subprocess.Popen(command, cwd=ROOT, env=os.environ | more, stdout=pipe))
+        started.append(
+            subprocess.Popen(command, cwd=ROOT, env=os.environ | meeting | own, stdout=pipe)
+        )
     outputs = [process.communicate(timeout=300)[0] for process in started]
-    assert [process.returncode for process in started] == [0] * processes
+    assert [process.returncode for process in started] == [0, 0]
     return [json.loads(output.splitlines()[-1]) for output in outputs]
 
 
@@ -49,12 +51,17 @@ def found(processes: int, *words: str) -> list[dict[str, Any]]:
         ("partly", "weighted", "dwa", "aitm"),
         ("partly", "weighted", "escm2"),
         ("taught", "partly", "weighted"),
+        pytest.param(("partly", "stch"), marks=pytest.mark.slow),
+        pytest.param(("partly", "weighted", "geometric"), marks=pytest.mark.slow),
+        pytest.param(("famo",), marks=pytest.mark.slow),
+        pytest.param(("random",), marks=pytest.mark.slow),
+        pytest.param(("partly", "sluice"), marks=pytest.mark.slow),
     ],
     ids=" ".join,
 )
 def test_two_processes_train_like_one(words: tuple[str, ...]) -> None:
-    (single,) = found(1, *words)
-    first, second = found(2, *words)
+    single = trained(words)
+    first, second = found(*words)
     assert first == second
     for own, other in zip(single["history"], first["history"], strict=True):
         assert other["train_loss"] == pytest.approx(own["train_loss"], abs=1e-6)
