@@ -21,6 +21,7 @@ from emm.training.resume import _random_states
 from emm.training.seeds import order_generator
 from emm.training.vectorised import StackedModel, fit_vectorised
 from emm.training.weighting import make_weighting
+from tests.trees.forest import random_ensemble
 
 IDS, ROWS, BATCH = 300, 600, 128
 CPU = torch.device("cpu")
@@ -147,6 +148,15 @@ def test_scores_are_those_of_the_cpu(device: str) -> None:
     labels = VALIDATION.labels[:, 0]
     area = auc(expected[:, 0].to(device), labels.to(device))
     assert area == auc(expected[:, 0], labels)
+
+
+@each_device
+def test_trees_walk_to_the_same_leaves(device: str) -> None:
+    trees = random_ensemble(20, 31, 0)
+    dense, sparse = torch.randn(300, 2), torch.randint(0, 5, (300, 3), dtype=torch.int32)
+    expected = trees(dense, sparse)
+    found = trees.to(device)(dense.to(device), sparse.to(device))
+    torch.testing.assert_close(found.cpu(), expected, atol=1e-6, rtol=1e-6)
 
 
 @each_device

@@ -4,6 +4,7 @@ On the device "meta", tensors have no values, and a tensor left on another devic
 CUDA. Fake tensors claim to be on CUDA, but few operations work without it. The rest is recorded.
 """
 
+import os
 from collections import defaultdict
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -28,6 +29,7 @@ from emm.training import compiling, devices, distributed, fingerprint, resume
 from emm.training.compiling import TIMED, WARM_UP, choose_forward, compiled
 from emm.training.forward import Losses, forward_of
 from emm.training.weighting import make_weighting
+from emm.trees import sums
 from tests.training.fitting import TRAIN, mmoe
 
 CUDA, META = torch.device("cuda"), torch.device("meta")
@@ -176,6 +178,25 @@ def test_precision_on_cuda_is_that_of_its_autocast(monkeypatch: pytest.MonkeyPat
     forward_of(moved(mmoe(), META), "bfloat16")(rows(Inputs(2, (3,)), META))
     forward_of(moved(mmoe(), META), "tf32")(rows(Inputs(2, (3,)), META))
     assert kinds == [("meta", torch.bfloat16)]
+
+
+def test_settings_of_cuda_are_made_before_its_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    try:
+        devices.use_device("cpu", torch.get_num_threads(), deterministic=True, tf32=True)
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.get_float32_matmul_precision() == "high"
+    finally:
+        devices.use_device("cpu", torch.get_num_threads())
+        os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_sums_of_trees_elsewhere_than_on_the_cpu() -> None:
+    leaves = torch.randn(4, 12, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(sums._by_index(leaves, 2, 4), sums.by_level(leaves, 2, 4))
+    assert sums.by_level(leaves.to(META), 2, 4).device == META
 
 
 def test_each_process_of_a_machine_has_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
