@@ -5,7 +5,6 @@ from pathlib import Path
 
 from emm.core.progress import progress
 from emm_dvc.verify.outs import Out, read_outs
-from emm_dvc.verify.rerun import rerun_row
 from emm_dvc.verify.stores import Remote, Store, cache_of
 from emm_dvc.verify.verify import (
     Findings,
@@ -30,6 +29,8 @@ def verify(root: Path, remote: str | None, sample: int | None, model: str = "") 
     cache or the remote can't be used.
     """
     if model:
+        from emm_dvc.verify.rerun import rerun_row  # which imports torch
+
         return rerun_row(root, model)
     outs = read_outs(root)
     cache = cache_of(root)
