@@ -4,7 +4,8 @@
 
 MMoE and EMM train for one epoch on generated rows (`benchmarks.ali_ccp_rows`), by one process and
 by two that share each batch. At most ``--memory-gib`` of rows are in memory. The cost per row with
-more rows is compared with that of the first number of rows. A row takes 80 bytes on disk.
+more rows is compared with that of the first number of rows. A row takes 100 bytes on disk, twice
+that while the rows are written.
 """
 
 import argparse
