@@ -5,12 +5,18 @@ from typing import Any
 
 import catboost
 import numpy as np
+import pandas
 import polars as pl
 import pytest
 
 from emm.core.errors import ModelFileError
 from emm.export.graph_catboost import add_catboost
+from emm.export.graph_raw import RawColumns
+from emm.export.member_inputs import MemberInputs
+from emm.export.nodes import Nodes
+from emm.nn.inputs import Inputs
 from emm.outside.catboost import CatBoostScorer
+from tests.export.computing import compute
 from tests.export.members_in_graph import in_graph
 from tests.outside.raw_scoring import context_of_table, opened
 from tests.outside.test_matrix_catboost import CATBOOST, catboost_frame
@@ -112,3 +118,27 @@ def test_a_file_that_lists_its_categories_needs_no_others(tmp_path: Path) -> Non
     read = catboost.CatBoost().load_model(tmp_path / "m.json", format="json")
     expected = read.predict(catboost_frame(rows, ALL), prediction_type="RawFormulaVal")
     np.testing.assert_array_equal(found_in_graph(tmp_path / "m.json", rows, texts)[:, 0], expected)
+
+
+def test_encoded_columns(tmp_path: Path) -> None:
+    draw = np.random.default_rng(3)
+    rows = pl.DataFrame({"d": draw.random(500).astype(np.float32), "s": draw.integers(0, 6, 500)})
+    frame = pandas.DataFrame({"d": rows["d"].to_numpy(), "s": rows["s"].cast(pl.String).to_list()})
+    label = ((rows["d"] > 0.4) ^ rows["s"].is_in([1, 4])).to_numpy()
+    model = catboost.CatBoostClassifier(**CATBOOST).fit(
+        catboost.Pool(frame, label, cat_features=["s"])
+    )
+    model.save_model(tmp_path / "m.cbm")
+    context = context_of_table(rows, inputs=Inputs(1, (6,)), encoded=("d", "s"))
+    scorer = opened(tmp_path / "m.cbm", context, columns="encoded")
+    assert isinstance(scorer, CatBoostScorer)
+
+    nodes = Nodes()
+    tensors = {"d": nodes.cast("in_d", "FLOAT"), "s": nodes.cast("in_s", "INT32")}
+    kinds: dict[str, Any] = {"d": "number", "s": "integer"}
+    names = {"d": "d", "s": "s"}
+    member = MemberInputs(RawColumns(nodes, [], (), ()), names, kinds, "m", tensors.__getitem__)
+    output, _ = add_catboost(nodes, scorer, member, {"s": rows["s"].cast(pl.String).unique()})
+    given = {f"in_{name}": rows[name].cast(pl.Float64).to_numpy()[:, None] for name in names}
+    expected = model.predict(frame, prediction_type="RawFormulaVal")
+    np.testing.assert_array_equal(compute(nodes, given, output)[:, 0], expected)
