@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from emm.config.project import Project, load_project
-from emm.core.errors import DataError
+from emm.core.errors import DataError, ParamsError
 from emm.training.settings import TrainingSettings
 from emm.tuning import tune as module
-from emm.tuning.space import best_trial, read_log
+from emm.tuning.space import Space, best_trial, read_log
 from emm.tuning.tune import tune
 from tests.configuration import CENSUS, copy_conf, edit
 from tests.tuning.test_space import SPACE
@@ -88,6 +88,36 @@ def test_trials_of_a_log_are_not_repeated(
     monkeypatch.setattr(module, "train_trial", record)
     tune(project, CENSUS, "tm-1", replace(space, trials=3), log)
     assert tried == []
+
+
+RULES = [{"rule": "equal"}, {"rule": "uncertainty"}, {"rule": "stch", "mu": 0.5}]
+
+
+def with_rules(*rules: Mapping[str, Any]) -> Space:
+    lists = {**SPACE.models["shared_bottom"], "weighting": list(rules)}
+    return replace(SPACE, trials=20, models={"shared_bottom": lists})
+
+
+def test_rules_of_loss_weighting_are_tried(project: Project, tmp_path: Path) -> None:
+    tune(project, CENSUS, "shared_bottom", with_rules(*RULES), tmp_path / "log.jsonl")
+    tried = [trial.section["weighting"] for trial in read_log(tmp_path / "log.jsonl")]
+    assert tried[0] == RULES[0]
+    assert all(rule in tried for rule in RULES)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({"rule": "famous"}, "did you mean 'famo'"),
+        ({"rule": "stch", "nu": 0.5}, r"weighting\.nu: unknown key"),
+    ],
+)
+def test_a_wrong_rule_is_refused_before_the_first_trial(
+    project: Project, tmp_path: Path, rule: Mapping[str, Any], message: str
+) -> None:
+    with pytest.raises(ParamsError, match=message):
+        tune(project, CENSUS, "shared_bottom", with_rules(*RULES, rule), tmp_path / "log.jsonl")
+    assert not (tmp_path / "log.jsonl").exists()
 
 
 def test_a_log_of_other_lists_is_refused(project: Project, tmp_path: Path) -> None:

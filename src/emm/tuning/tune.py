@@ -1,7 +1,7 @@
 """Tuning of a model's hyper-parameters on validation, with the same number of trials for all."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
@@ -12,6 +12,7 @@ from emm.core.progress import say
 from emm.training.auto import complete_recipe
 from emm.training.context import open_context
 from emm.training.settings import TrainingSettings
+from emm.training.weighting import read_weighting
 from emm.tuning.space import SPACES, Space, Trial, best_trial, read_log
 from emm.tuning.trial import Section, train_trial
 
@@ -21,11 +22,14 @@ def tune(project: Project, dataset: str, model: str, space: Space, log: Path) ->
 
     An interrupted tuning continues at the end of its log. The best trial is the first with the
     highest mean validation AUC. Raises DataError if the log belongs to other lists of values or to
-    another number of seeds.
+    another number of seeds, ParamsError if a list has a rule of loss weighting that doesn't exist.
     """
     done = read_log(log) if log.exists() else []
     sections = space.sections(model)
     _require_same_space(log, done, sections, space)
+    for section in sections:
+        if isinstance(rule := section.get("weighting"), Mapping):
+            read_weighting(**rule)  # before hours of trials, not after
     training = complete_recipe(project, dataset).read("training", TrainingSettings)
     processed, active = project.paths(dataset).processed, project.active
     context = open_context(processed, active.recipe, training, active.memory_gib)

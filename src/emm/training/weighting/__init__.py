@@ -29,7 +29,7 @@ from emm.training.weighting.stch import SmoothTchebycheff
 from emm.training.weighting.uncertainty import Uncertainty
 from emm.training.weighting.upgrad import UPGrad
 
-__all__ = ["WEIGHTINGS", "Weighting", "make_weighting"]
+__all__ = ["WEIGHTINGS", "Weighting", "make_weighting", "read_weighting"]
 
 WEIGHTINGS: Mapping[str, type[Weighting]] = {
     "equal": Equal,
@@ -58,6 +58,12 @@ def make_weighting(tasks: int, /, rule: str = "equal", **arguments: Any) -> Weig
 
     Raises ParamsError for an unknown rule, and for all invalid arguments at once.
     """
+    bound = read_weighting(rule, **arguments)
+    return WEIGHTINGS[rule](tasks, **bound)
+
+
+def read_weighting(rule: str = "equal", **arguments: Any) -> dict[str, Any]:
+    """All arguments of the rule, with defaults; raises what `make_weighting` raises for them."""
     choose(
         "weighting rule",
         str(rule),
@@ -68,4 +74,4 @@ def make_weighting(tasks: int, /, rule: str = "equal", **arguments: Any) -> Weig
     errors: list[str] = []
     bound = bind_keywords(WEIGHTINGS[rule], arguments, "weighting", errors)
     raise_all(errors, "the section of the model")
-    return WEIGHTINGS[rule](tasks, **bound)
+    return bound
