@@ -59,6 +59,9 @@ study-regimes: setup ## Run the study of regimes, a DVC project of its own in st
 	@echo "==> dvc repro in study/regimes/"
 	cd study/regimes && dvc repro
 
+# One thread for each worker: with more they wait for each other on two cores.
+test test-slow: export OMP_NUM_THREADS := 1
+
 test: setup lint types ## ruff, mypy, pytest
 	@echo "==> pytest"
 	pytest --numprocesses 2 --dist loadscope --ignore tests/remotes -m "not slow"
@@ -127,7 +130,7 @@ bench: setup ## Run the benchmarks: preprocessing, quoted text, outside models, 
 bench-cuda: ## Run the CUDA tests and the benchmark on a GPU: at most eight minutes, no downloads
 	$(PYTHON) -m benchmarks.cuda $(if $(wildcard .cache/wheels),--wheels .cache/wheels)
 
-bench-scale: setup ## One epoch over 42.3 million generated rows by one and two processes (4 GiB, hours)
+bench-scale: setup ## One epoch over 42.3 million generated rows by one and two processes (8 GiB of disk, hours)
 	python -m benchmarks.scale --rows 1000000 --rows 42300000
 
 readme: setup ## Put the current results into README.md
