@@ -24,15 +24,28 @@ class TrafficMode(TorchDispatchMode):
         found = func(*args, **(kwargs or {}))
         if func.is_view or func in _FREE:
             return found
-        written = _sizes(tree_leaves(found))
-        gathers = func in _GATHERS
-        read = written if gathers else _sizes(tree_leaves((args, kwargs)))
+        written = _bytes([*tree_leaves(found), *_updated(func, args, kwargs or {})])
+        read = written if func in _GATHERS else _bytes(tree_leaves((args, kwargs)))
         self.bytes += read + written
         return found
 
 
-def _sizes(leaves: Iterable[Any]) -> int:
-    return sum(each.numel() * each.element_size() for each in leaves if isinstance(each, Tensor))
+def _updated(func: Any, args: Any, kwargs: Any) -> list[Any]:
+    """The tensors among the arguments that an operation writes to."""
+    named = {each.name: each for each in func._schema.arguments}
+    given = {**dict(zip(named, args, strict=False)), **kwargs}
+    written = [
+        value
+        for name, value in given.items()
+        if named[name].alias_info is not None and named[name].alias_info.is_write
+    ]
+    return tree_leaves(written)
+
+
+def _bytes(leaves: Iterable[Any]) -> int:
+    """The size of all tensors, each counted once."""
+    tensors = {id(each): each for each in leaves if isinstance(each, Tensor)}
+    return sum(each.numel() * each.element_size() for each in tensors.values())
 
 
 _aten = torch.ops.aten

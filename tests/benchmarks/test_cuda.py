@@ -90,3 +90,19 @@ def test_bytes_read_and_written_are_counted() -> None:
         a.view(32)
         table.index_select(0, rows)  # reads and writes 8
     assert traffic.bytes == 4 * (32 + 16 + 8) + 4 * 2 * 8
+
+
+def test_an_update_reads_and_writes() -> None:
+    a, b = torch.zeros(8), torch.ones(8)
+    with TrafficMode() as traffic:
+        a.add_(b)
+    assert traffic.bytes == 4 * (8 + 8 + 8)
+    weight = torch.nn.Parameter(torch.zeros(8))
+    weight.grad = torch.ones(8)
+    optimiser = torch.optim.Adam([weight], fused=True)
+    optimiser.step()
+    with TrafficMode() as traffic:
+        optimiser.step()
+    # Weight, gradient and both moments are read, and the gradient isn't written; next to them,
+    # numbers of steps.
+    assert 4 * 7 * 8 <= traffic.bytes <= 4 * 8 * 8 + 64
