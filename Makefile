@@ -121,10 +121,10 @@ bench: setup ## Run the benchmarks: preprocessing, quoted text, outside models, 
 	python -m benchmarks.predict
 	@echo "==> preprocessing of Census-Income compared with pandas and scikit-learn"
 	python -m benchmarks.census
-	@echo "==> tables of benchmarks/README.md"
-	python -m benchmarks.pages
 	@echo "==> start-up of stages and commands (needs the results of make repro)"
 	python -m benchmarks.start_up
+	@echo "==> tables of benchmarks/README.md"
+	python -m benchmarks.pages
 
 # No setup: PYTHON is one whose torch has CUDA; packages that it lacks are wheels in .cache/wheels.
 bench-cuda: ## Run the CUDA tests and the benchmark on a GPU: at most eight minutes, no downloads

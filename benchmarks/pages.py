@@ -106,6 +106,18 @@ def census(part: Mapping[str, Any]) -> str:
     return markdown(["program", "s", "times as fast"], rows)
 
 
+def start_up(part: Mapping[str, Any]) -> str:
+    """Processor time of each command, and that of another checkout if there was one."""
+    rows = []
+    for name, checkouts in part["commands"].items():
+        used = [[cpu for cpu, _ in rounds] for rounds in checkouts]
+        clock = median(seconds for _, seconds in checkouts[0])
+        ratio = _ratio(used[1], used[0]) if len(used) > 1 else ""
+        before = f"{median(used[1]):.2f}" if len(used) > 1 else ""
+        rows.append([name, f"{median(used[0]):.2f}", f"{clock:.2f}", before, ratio])
+    return markdown(["command", "processor s", "s", "before: processor s", "ratio"], rows)
+
+
 def scale(part: Mapping[str, Any]) -> str:
     """Speed, cost per row and peak memory of one epoch by rows and processes."""
     runs = part["runs"]
@@ -183,6 +195,7 @@ def _cuda_sentences(runs: Mapping[str, Any]) -> Iterator[str]:
 TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "models": models,
     "census": census,
+    "start-up": start_up,
     "scale": scale,
     "cuda": cuda,
 }

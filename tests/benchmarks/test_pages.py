@@ -87,3 +87,14 @@ def test_models_are_compared_with_each_peer_round_by_round() -> None:
     found = {name: {"rows_per_second": {"training": each}} for name, each in rates.items()}
     last = tables("models", {"models": {"mmoe": found}}).splitlines()[-1]
     assert last == "| MMoE | training | 20 | 20 | 3 | 2 | 10.0 | 6.7 | 10.0 | 10.0 |"
+
+
+def test_start_up_is_compared_round_by_round() -> None:
+    ours, other = [[1.0, 2.0], [2.0, 4.0], [4.0, 3.0]], [[3.0, 9.0], [4.0, 9.0], [4.0, 9.0]]
+    last = tables("start-up", {"commands": {"emm check": [ours, other]}}).splitlines()[-1]
+    assert last == "| emm check | 2.00 | 3.00 | 4.00 | 2.0 |"
+
+
+def test_start_up_of_one_checkout_has_no_ratio() -> None:
+    last = tables("start-up", {"commands": {"emm check": [[[0.5, 1.0]]]}}).splitlines()[-1]
+    assert last == "| emm check | 0.50 | 1.00 |  |  |"
