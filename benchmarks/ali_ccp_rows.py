@@ -12,9 +12,10 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.generated_schema import generated_schema
 from emm.data.tables.names import GROUP, GROUPS
 from emm.data.tables.rows import RowTensors
-from emm.data.tables.schema import FORMAT, DenseColumn, Schema, SparseColumn, label_column
+from emm.data.tables.schema import Schema, label_column
 from emm.nn.inputs import Inputs
 
 ROWS = 42_300_000  # those of train in the published data
@@ -35,28 +36,7 @@ def inputs(ids: int = IDS) -> Inputs:
 
 
 def schema(ids: int = IDS) -> Schema:
-    edges = (0.25, 0.5, 0.75)
-    dense = (
-        DenseColumn(f"x{n}", 0.0, 1.0, 0.5, 0.3, 0, constant=False, quantiles=edges)
-        for n in range(DENSE)
-    )
-    sparse = (
-        SparseColumn(f"c{n}", size, 0, constant=False) for n, size in enumerate(cardinalities(ids))
-    )
-    return Schema(
-        format=FORMAT,
-        dataset="generated",
-        title="Generated",
-        licence="",
-        origin="",
-        tasks=TASKS,
-        key=None,
-        weight=None,
-        dense=tuple(dense),
-        sparse=tuple(sparse),
-        splits={},
-        vocabularies={},
-    )
+    return generated_schema(TASKS, DENSE, cardinalities(ids))
 
 
 def tensors(rows: int, ids: int = IDS) -> RowTensors:

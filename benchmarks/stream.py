@@ -22,12 +22,13 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.generated_schema import generated_schema
 from benchmarks.results import add_out, save
 from emm.data.tables.loading import SplitFile, columns_of
 from emm.data.tables.memory import GIB, open_splits
 from emm.data.tables.names import GROUP, GROUPS
 from emm.data.tables.rows import Rows, RowTensors
-from emm.data.tables.schema import FORMAT, DenseColumn, Schema, SparseColumn, label_column
+from emm.data.tables.schema import Schema, label_column
 from emm.models.mmoe import MMoE
 from emm.training.devices import use_device
 from emm.training.fit import predict, train_epoch
@@ -93,24 +94,7 @@ def main() -> None:
 
 def schema() -> Schema:
     """The schema of the generated data."""
-    edges = (0.25, 0.5, 0.75)
-    return Schema(
-        format=FORMAT,
-        dataset="generated",
-        title="Generated",
-        licence="",
-        origin="",
-        tasks=tuple(f"t{n}" for n in range(_TASKS)),
-        key=None,
-        weight=None,
-        dense=tuple(
-            DenseColumn(f"x{n}", 0.0, 1.0, 0.5, 0.3, 0, constant=False, quantiles=edges)
-            for n in range(_DENSE)
-        ),
-        sparse=tuple(SparseColumn(f"c{n}", _IDS, 0, constant=False) for n in range(_SPARSE)),
-        splits={},
-        vocabularies={},
-    )
+    return generated_schema([f"t{n}" for n in range(_TASKS)], _DENSE, [_IDS] * _SPARSE)
 
 
 def generate(options: argparse.Namespace) -> float:
