@@ -25,12 +25,6 @@ def copy_conf(folder: Path) -> Path:
     return params
 
 
-def without_students(params: Path) -> None:
-    """Take the student out of params.yaml, whose comments stay."""
-    replace(params, "students: [student] ", "students: [] ")
-    replace(params, ", student]", "]")
-
-
 def replace(path: Path, old: str, new: str) -> None:
     """Replace a text that occurs once."""
     text = path.read_text()

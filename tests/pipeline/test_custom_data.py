@@ -9,6 +9,12 @@ from emm.data.tables.schema import BAGS, load_schema
 from tests.pipeline.workspace import PARAMS, Workspace
 
 ROWS = 600
+LISTS = {
+    "trained": ["tm-1"],
+    "baselines": ["mmoe"],
+    "fused": ["emm"],
+    "table": ["tm-1", "gbdt", "mmoe", "emm"],
+}
 
 
 def visits() -> pl.DataFrame:
@@ -53,11 +59,12 @@ def test_custom_data_runs_from_csv_and_a_description_to_the_report(untouched: Wo
     visits().write_csv(untouched.root / "mine/visits.csv")
     (untouched.root / "conf/shop").mkdir()
     (untouched.root / "conf/shop/data.yaml").write_text(DESCRIPTION)
-    lists = {"datasets": ["shop"], "recipe": "default"}
+    lists = {"datasets": ["shop"], "recipe": "default", **LISTS}
     untouched.change(PARAMS, lambda tree: tree.update(lists))
     assert "`emm check --fix` writes it" in untouched.run("emm", "check", check=False).stderr
     assert "dvc.yaml are in order" in untouched.run("emm", "check", "--fix").stderr
     untouched.replace(DEFAULT, "  threads: 1\n", "  threads: 1\n  max_epochs: 2\n")
+    untouched.replace(DEFAULT, "  folds: 4\n", "  folds: 2\n")
     assert "report@shop" in untouched.repro()
     processed = untouched.root / "data/processed/shop"
     schema = load_schema(processed / "schema.json")

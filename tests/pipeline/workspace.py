@@ -11,7 +11,7 @@ from pathlib import Path
 from emm.core.files import sha256
 from emm.data.datasets.census_income import SOURCE
 from tests.census import write_raw
-from tests.configuration import CENSUS, ROOT, Change, Tree, edit, replace, without_students
+from tests.configuration import CENSUS, ROOT, Change, Tree, edit, replace
 
 PARAMS, DATA, PAPER = "params.yaml", f"conf/{CENSUS}/data.yaml", f"conf/{CENSUS}/paper.yaml"
 COPIED = (
@@ -27,6 +27,16 @@ COPIED = (
     ".gitattributes",
     ".gitignore",
 )
+
+# A model of each kind; tests/stages runs all of them.
+LISTS: Tree = {
+    "trained": ["tm-1", "tm-2"],
+    "trees": ["gbdt"],
+    "baselines": ["mmoe", "ple"],
+    "fused": ["emm", "ensemble"],
+    "students": [],
+    "table": ["tm-1", "tm-2", "gbdt", "mmoe", "ple", "ensemble", "emm"],
+}
 
 
 @dataclass(frozen=True)
@@ -90,8 +100,8 @@ def make_workspace(root: Path) -> Workspace:
         else:
             shutil.copy(source, root / name)
     replace(root / PARAMS, "recipe: default ", "recipe: paper ")
-    without_students(root / PARAMS)
     workspace = Workspace(root)
+    workspace.change(PARAMS, lambda tree: tree.update(LISTS))
     workspace.run("emm", "check", "--fix")
     workspace.run("git", "init", "--quiet", "--initial-branch=main")
     workspace.run("dvc", "init", "--quiet")
@@ -128,4 +138,3 @@ def _make_small(paper: Tree) -> None:
     paper["train"]["gbdt"].update(max_iterations=5, min_samples_leaf=5)
     paper["fusion"].update(trees=["gbdt"], fit_on="out-of-fold", folds=2)
     paper["train"]["emm"].update(merge=False, start={"towers": "frozen"})
-    paper["train"]["emm_paper"].update(fit_on="train")
