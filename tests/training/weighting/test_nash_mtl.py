@@ -36,6 +36,15 @@ def test_of_two_tasks_weights_are_the_inverse_norms() -> None:
     np.testing.assert_allclose(found, shares / shares.sum() @ rows, atol=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_opposite_gradients_in_float32_have_finite_positive_weights(seed: int) -> None:
+    rows = torch.randn(4, 50, generator=torch.Generator().manual_seed(seed))
+    rows[1] = -3 * rows[0] + 1e-7 * rows[2]
+    found = bargain((rows @ rows.T).double())
+    assert found.isfinite().all()
+    assert (found > 0).all()
+
+
 def test_nearly_opposite_gradients_have_a_solution() -> None:
     rows = np.array([[1.0, 1e-9], [-1.0, 0.0], [0.0, 1.0]])
     found = bargain(torch.from_numpy(rows @ rows.T))

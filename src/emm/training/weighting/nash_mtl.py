@@ -6,7 +6,7 @@ from torch import Tensor
 from emm.training.weighting.shared import SharedGradients
 
 _STEPS = 60  # of Newton's method, which needs ten or so
-_RIDGE = 1e-8  # of the trace: opposite gradients have no solution without it
+_LEAST = 1e-6  # eigenvalue: opposite gradients have no solution, and float32 rounds to worse ones
 
 
 class NashMTL(SharedGradients):
@@ -31,15 +31,15 @@ def bargain(products: Tensor) -> Tensor:
     """The positive solution of G a = 1 / a: products [k, k] float64 -> [k]."""
     # Gradients of unit length, a* = a ||g||, are better conditioned.
     norms = products.diagonal().sqrt()
-    ridge = _RIDGE * torch.eye(len(norms), dtype=products.dtype)
-    cosines = products / torch.outer(norms, norms) + ridge
-    found = torch.ones_like(norms)
+    values, vectors = torch.linalg.eigh(products / torch.outer(norms, norms))
+    cosines = vectors @ torch.diag(values.clamp(min=_LEAST)) @ vectors.T
+    found = torch.full_like(norms, len(norms) ** -0.5)
     for _ in range(_STEPS):
         slope = cosines @ found - found.reciprocal()
         step = torch.linalg.solve(cosines + torch.diag(found.reciprocal().square()), slope)
         # The function is self-concordant: a damped step keeps every weight above zero.
         decrement = float((slope @ step).clamp(min=0).sqrt())
         found = found - step / (1 + decrement if decrement > 0.25 else 1)
-        if decrement < 1e-12:
+        if decrement < 1e-8:
             break
     return found / norms
