@@ -1,3 +1,4 @@
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,7 +8,7 @@ from zipfile import ZipFile
 import pytest
 import torch
 
-from benchmarks import cuda
+from benchmarks import cuda, pages
 from benchmarks.ali_ccp_models import SIZES, build
 from benchmarks.ali_ccp_rows import DENSE, FIELDS, IDS, TASKS, cardinalities, inputs, tensors
 from benchmarks.traffic import TrafficMode
@@ -65,6 +66,52 @@ def test_a_part_without_a_result_has_a_reason(
     options: Any = SimpleNamespace(device="cpu", rows=1, ids=1, batch_size=1, seconds=1.0)
     assert error in cuda._run(["limits"], options, cuda.Clock(1))["error"]
     assert cuda._run(["limits"], options, cuda.Clock(0)) == {"error": "no time was left"}
+
+
+def test_results_of_all_parts_are_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = {f"{each}_flops": 1e12 for each in ("float32", "tf32", "bfloat16")}
+    model = dict.fromkeys(
+        ("training", "prediction", "flops_per_row", "bytes_per_row", "peak_gib"), 1e4
+    )
+    answers = {
+        "limits": {**limits, "copy_bytes": 1e12},
+        "model": model,
+        "peer": {"training": 100.0},
+        "seeds": {"1_seconds": 1.0, "5_seconds": 2.0},
+    }
+
+    def run(command: list[str], **_: Any) -> Any:
+        if command[0] == "nvidia-smi":
+            return SimpleNamespace(returncode=0, stdout="A GPU\n", stderr="")
+        if "pytest" in command:
+            return SimpleNamespace(returncode=1, stdout="x\n1 failed, 9 passed in 2s", stderr="")
+        if "emm" in command and "tf32" in command:
+            return SimpleNamespace(returncode=1, stdout="", stderr="Traceback\nError: boom\n")
+        found = json.dumps(answers[command[3]])
+        return SimpleNamespace(returncode=0, stdout=f"noise\n{found}\n", stderr="")
+
+    monkeypatch.setattr(cuda.subprocess, "run", run)
+    out = tmp_path / "gpu.json"
+    options: Any = SimpleNamespace(device="cuda", rows=1, ids=1, batch_size=1, seconds=1.0, out=out)
+    cuda._measure(options, cuda.Clock(1))
+    results = json.loads(out.read_text())
+    runs = results["cuda"]["runs"]
+    assert list(runs) == [name for name, _ in cuda._parts()]
+    assert runs["tests"] == {"failed": 1, "passed": 9}
+    assert runs["emm compiled tf32"] == {"error": "Error: boom"}
+    shown = pages.section("cuda", pages.cuda, {"gpu": results})
+    assert "| MMoE, plain float32 | 10,000 | 10,000 | 100 |" in shown
+    assert "| EMM, compiled tf32 | Error: boom |" in shown
+
+
+def test_without_a_gpu_there_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = SimpleNamespace(returncode=1, stdout="", stderr="error: no CUDA")
+    monkeypatch.setattr(cuda.subprocess, "run", lambda *_, **__: failed)
+    out = tmp_path / "gpu.json"
+    options: Any = SimpleNamespace(device="cuda", rows=1, ids=1, batch_size=1, seconds=1.0, out=out)
+    with pytest.raises(SystemExit, match="no CUDA"):
+        cuda._measure(options, cuda.Clock(1))
+    assert not out.exists()
 
 
 def test_generated_rows_have_the_shape_of_ali_ccp() -> None:
