@@ -58,7 +58,9 @@ def found_in_graph(
 
 
 def check(path: Path, columns: tuple[str, ...], model: Any, **context: Any) -> None:
-    rows = hard_table([0.5, 300.0, *next(iter(model.get_borders().values()))[:50]])
+    borders = next(iter(model.get_borders().values()))[:50]
+    # Those that only part missing values off have no larger neighbour in single precision.
+    rows = hard_table([0.5, 300.0, *(each for each in borders if abs(each) < 1e30)])
     expected = model.predict(catboost_frame(rows, columns), prediction_type="RawFormulaVal")
     found = found_in_graph(path, rows, **context)
     np.testing.assert_array_equal(found, np.reshape(expected, found.shape))
