@@ -1,9 +1,9 @@
-"""Speed on a GPU beside torch-rechub, and the CUDA tests; in eight minutes, without downloads.
+"""Speed on a GPU next to torch-rechub, and the CUDA tests; in eight minutes, without downloads.
 
     python -m benchmarks.cuda --wheels .cache/wheels
 
 MMoE, PLE and EMM train on generated rows in the shape of Ali-CCP in batches of 32,768: plain and
-compiled (CUDA graphs), in float32, TF32 and bfloat16; five seeds in one pass beside one. Results
+compiled (CUDA graphs), in float32, TF32 and bfloat16; five seeds in one pass next to one. Results
 are saved after every part, so that a run that is cut short leaves what it has found. ``--wheels``:
 a folder of wheels that this Python lacks, which are unpacked, not installed.
 """
