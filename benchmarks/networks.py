@@ -23,10 +23,11 @@ import torch
 
 import emm
 from benchmarks.funnel import World
+from benchmarks.generated_schema import generated_schema
 from emm.api.datasets import Dataset
 from emm.core.progress import say
 from emm.data.tables.rows import Rows, RowTensors
-from emm.data.tables.schema import Schema, SparseColumn, Split
+from emm.data.tables.schema import Split
 from emm.evaluation.operations import count_operations
 from emm.nn.mlp import count_parameters
 from emm.report.markdown import markdown_table
@@ -144,21 +145,10 @@ def generated_funnel(rows: int) -> Dataset:
     """Impressions of users and items with clicks, and conversions after some of them."""
     world = World(0)
     train, validation, test = (world.draw(n).rows for n in (rows, rows // 4, rows))
-    names, tasks = ("user", "item"), ("click", "conversion")
-    sizes = zip(names, world.inputs.cardinalities, strict=True)
-    schema = Schema(
-        format=1,
-        dataset="funnel",
-        title="Generated impressions",
-        licence="",
-        origin="benchmarks/funnel.py",
-        tasks=tasks,
-        key=None,
-        weight=None,
-        dense=(),
-        sparse=tuple(SparseColumn(name, size, 0, False) for name, size in sizes),
+    tasks = ("click", "conversion")
+    schema = replace(
+        generated_schema(tasks, 0, world.inputs.cardinalities),
         splits={"train": Split(rows, {}), "validation": Split(rows // 4, {})},
-        vocabularies={},
         funnel=tasks,
     )
     cpu = torch.device("cpu")
