@@ -8,6 +8,8 @@ from typing import Any
 import grimp
 import pytest
 import yaml
+from dvc.dependency.param import ParamsDependency
+from dvc.repo import Repo
 
 from emm.config.active import Active
 from emm.config.project import load_project
@@ -107,6 +109,24 @@ def test_no_stage_needs_the_public_functions_as_nothing_inside_imports_them() ->
 
 def test_the_committed_lock_has_the_stages_of_the_graph() -> None:
     assert set(yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]) == _cells(ACTIVE)
+
+
+@pytest.mark.parametrize("folder", ["", "study", "study/tables", "study/regimes"])
+def test_every_parameter_of_a_stage_exists(folder: str) -> None:
+    with Repo(str(ROOT / folder)) as repo:
+        files = [
+            (stage.addressing, dep)
+            for stage in repo.index.stages
+            for dep in stage.deps
+            if isinstance(dep, ParamsDependency)
+        ]
+        missing = {
+            (stage, str(dep.def_path), name)
+            for stage, dep in files
+            for name in {*dep.params} - {*dep.read_params()}
+        }
+    assert files
+    assert missing == set()
 
 
 def _script(stage: dict[str, Any]) -> Path:
