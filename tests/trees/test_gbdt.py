@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_info
 
 from emm.core.errors import DataError, ModelFileError
 from emm.data.tables.rows import RowTensors
@@ -234,3 +236,22 @@ def test_arguments_build_a_model_that_loads_the_state():
 def test_a_wrong_number_of_ensembles_is_an_error():
     with pytest.raises(ModelFileError, match="expected: 3, one per task"):
         GradientBoosting(STUMP_INPUTS, 3, ensembles=[STUMP] * 2)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_scikit_learn_boosts_with_the_threads_of_the_setting(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+):
+    class StartedError(Exception):
+        """Boosting starts: the rest would take minutes on busy processors."""
+
+    def start(*_arguments, **_more):
+        pools = [pool for pool in threadpool_info() if pool["user_api"] == "openmp"]
+        raise StartedError({pool["num_threads"] for pool in pools})
+
+    monkeypatch.setattr(HistGradientBoostingClassifier, "fit", start)
+    with pytest.raises(StartedError) as first:
+        fit(TRAIN, VALIDATION, INPUTS, BOOSTING, seed=0, threads=threads)
+    with pytest.raises(StartedError) as second:
+        grow(TRAIN, INPUTS, BOOSTING, [3, 3], seed=0, threads=threads)
+    assert first.value.args == second.value.args == ({threads},)

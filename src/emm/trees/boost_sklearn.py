@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from emm.data.tables.schema import CLASSES, REGRESSION
 from emm.nn.inputs import Inputs
@@ -19,13 +20,14 @@ def boost(
     inputs: Inputs,
     boosting: ScikitLearnSettings,
     seed: int,
-    _threads: int,
+    threads: int,
 ) -> tuple[TreeEnsemble, BoostingHistory]:
     """See `emm.trees.libraries.Library`."""
     estimator = _estimator(rows, inputs, boosting, seed)
-    estimator.fit(
-        rows.columns, rows.labels, rows.weights, X_val=held_out.columns, y_val=held_out.labels
-    )
+    with threadpool_limits(threads, user_api="openmp"):
+        estimator.fit(
+            rows.columns, rows.labels, rows.weights, X_val=held_out.columns, y_val=held_out.labels
+        )
     history = _history(estimator, rows)
     return from_sklearn(estimator, inputs, history.best_iteration, rows.outputs), history
 
@@ -36,12 +38,13 @@ def regrow(
     boosting: ScikitLearnSettings,
     rounds: int,
     seed: int,
-    _threads: int,
+    threads: int,
 ) -> TreeEnsemble:
     """See `emm.trees.libraries.Library`."""
     estimator = _estimator(rows, inputs, boosting, seed)
     estimator.set_params(early_stopping=False, max_iter=rounds)
-    estimator.fit(rows.columns, rows.labels, rows.weights)
+    with threadpool_limits(threads, user_api="openmp"):
+        estimator.fit(rows.columns, rows.labels, rows.weights)
     return from_sklearn(estimator, inputs, rounds, rows.outputs)
 
 
