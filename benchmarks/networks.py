@@ -24,6 +24,7 @@ import torch
 import emm
 from benchmarks.funnel import World
 from benchmarks.generated_schema import generated_schema
+from benchmarks.results import between
 from emm.api.datasets import Dataset
 from emm.core.progress import say
 from emm.data.tables.rows import Rows, RowTensors
@@ -164,12 +165,8 @@ def read(log: Path) -> list[Run]:
 
 def page(text: str, results: Path = RESULTS) -> str:
     """The page with the table of all results between its markers."""
-    start, end = MARKS
-    before, found, rest = text.partition(start)
-    if not found or end not in rest:
-        raise ValueError(f"{PAGE} has no markers {start} and {end}")
     parts = [table_of(name, read(results / f"{name}.jsonl")) for name in TABLES]
-    return "\n".join([before + start, "\n\n".join(parts), end + rest.partition(end)[2]])
+    return between(text, MARKS, "\n\n".join(parts))
 
 
 def table_of(name: str, runs: Sequence[Run]) -> str:

@@ -36,6 +36,15 @@ def save(out: Path, program: str, found: Mapping[str, Any]) -> None:
     write_json(out, results)
 
 
+def between(text: str, marks: tuple[str, str], content: str) -> str:
+    """``text`` with other content between two markers; ValueError if it lacks one."""
+    before, start, rest = text.partition(marks[0])
+    _, end, after = rest.partition(marks[1])
+    if not start or not end:
+        raise ValueError(f"the page has no markers {marks[0]} and {marks[1]}")
+    return f"{before}{start}\n{content}\n{end}{after}"
+
+
 def machine() -> dict[str, Any]:
     """The machine's processor, the cores that this process may use, and the GPU, if any."""
     return {"processor": _processor(), "cores": _cores(), "gpu": _gpu()}

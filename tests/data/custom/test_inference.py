@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emm.data.custom.inference import MAX_CATEGORIES, Inferred, infer, word_faults
+from emm.data.custom.inference import MAX_CATEGORIES, Inferred, has_ids, infer, word_faults
 from emm.data.custom.numbers import MISSING_WORDS, Notation
 
 
@@ -54,6 +54,31 @@ def test_the_role_of_a_column_is_inferred_from_its_values(
 
 def test_the_words_of_a_whole_number_column_with_few_values_stay_categories() -> None:
     assert inferred(["1", "2", "?", "none"]) == Inferred("sparse")
+
+
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.String])
+def test_whole_numbers_that_the_name_calls_ids_are_sparse(dtype: type[pl.DataType]) -> None:
+    ids = pl.Series("user_id", [*range(1000), 7]).cast(dtype)
+    assert infer(ids) == Inferred("sparse", "ids by its name")
+    assert infer(ids.rename("visits")).role == "dense"
+
+
+def test_ids_that_all_differ_name_the_rows_and_are_no_feature() -> None:
+    assert infer(pl.Series("id", range(1000))) == Inferred(None, "names each row")
+
+
+@pytest.mark.parametrize(
+    "name", ["id", "user_id", "itemId", "ITEM_ID", "shop id", "adID", "ZIP", "user"]
+)
+def test_names_of_ids(name: str) -> None:
+    assert has_ids(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["paid", "grid", "users", "idle", "", "user_id_count", "views_per_user"]
+)
+def test_other_names(name: str) -> None:
+    assert not has_ids(name)
 
 
 @given(st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=300))

@@ -1,5 +1,6 @@
 """Infer what a column of custom data is, by a sample of its values."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,12 @@ from emm.data.tables.schema import InferredColumn
 
 DENSE, SPARSE, DATES = "dense", "sparse", "dates"
 
-MAX_CATEGORIES = 100
-"""A column of whole numbers with more distinct values than this is inferred to be dense."""
+MAX_CATEGORIES = 10
+"""A column of whole numbers with more distinct values than this is dense, unless it has ids."""
+
+_IDS = {"id", "uid", "code", "zip", "zipcode", "postcode"}
+_THINGS = {"user", "customer", "member", "item", "product", "merchant", "shop", "store"}
+"""A name that ends in one of these words means ids, whose order says nothing."""
 
 _MOST, _FEW_WORDS = 0.9, 20
 _SHOWN, _EXAMPLE = 10, 40
@@ -55,7 +60,10 @@ def unusable(dtype: pl.DataType) -> str | None:
 def infer(column: pl.Series) -> Inferred:
     """Infer the role of a column.
 
-    - Numbers are dense if any is a fraction or more than `MAX_CATEGORIES` of them differ.
+    - Numbers are dense if any is a fraction or more than `MAX_CATEGORIES` of them differ: with ages
+      and counts as categories, models are worse by more than with codes as numbers.
+    - Whole numbers that the column's name calls ids are sparse; if all differ, they name the rows
+      and are no feature.
     - Dates and times are read as `emm.data.custom.dates` describes.
     - Everything else is sparse: few whole numbers, text, booleans, and codes, which are digits with
       a leading zero.
@@ -78,10 +86,21 @@ def infer(column: pl.Series) -> Inferred:
         if dates.sum() > len(known):
             return _with_words(DATES, values, dates)
     whole = bool((known == known.round()).all())
-    if whole and known.n_unique() <= MAX_CATEGORIES:
+    distinct = known.n_unique()
+    if whole and distinct <= MAX_CATEGORIES:
         suggestion = hint(values) if column.dtype == pl.String else None
         return Inferred(SPARSE, hint=suggestion)
+    if whole and has_ids(column.name):
+        unique = distinct == len(values)
+        return Inferred(None, "names each row") if unique else Inferred(SPARSE, "ids by its name")
     return _with_words(DENSE, values, numbers.is_not_null())
+
+
+def has_ids(name: str) -> bool:
+    """Whether a column's name says that its values are ids: ``user_id``, ``itemId``, ``shop``."""
+    found = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", original_name(name))
+    words = [word.lower() for word in found]
+    return bool({*words[-1:]} & (_IDS | _THINGS)) and "per" not in words
 
 
 def other_words(values: pl.Series, good: pl.Series) -> dict[str, int]:
