@@ -151,6 +151,7 @@ def test_each_slot_sees_its_own_gpu(tmp_path: Path) -> None:
     assert {(repository.marks / name).read_text() for name in "ab"} == {"3", "5"}
 
 
+@pytest.mark.slow
 def test_no_entry_of_the_lock_file_is_lost_in_many_rounds(tmp_path: Path) -> None:
     names = "abcdefgh"
     serial = make_repository(tmp_path / "serial", {})
