@@ -52,9 +52,9 @@ class Estimate:
         """Two-sided p value of the hypothesis that the expected value is 0."""
         if self.error == 0 or math.isinf(self.degrees_of_freedom):
             return compared(self.value, self.error).p
-        from scipy.stats import t  # imported here, as it takes most of a second
+        from scipy.special import stdtr  # imported here, as it takes a third of a second
 
-        return float(2 * t.sf(abs(self.value) / self.error, self.degrees_of_freedom))
+        return float(2 * stdtr(self.degrees_of_freedom, -abs(self.value) / self.error))
 
     @property
     def p_of_rows(self) -> float:
@@ -64,11 +64,11 @@ class Estimate:
     @property
     def quantile(self) -> float:
         """The 97.5 percent quantile of value / error."""
-        from scipy.stats import norm, t
+        from scipy.special import ndtri, stdtrit
 
         if math.isinf(self.degrees_of_freedom):
-            return float(norm.ppf(0.975))
-        return float(t.ppf(0.975, self.degrees_of_freedom))
+            return float(ndtri(0.975))
+        return float(stdtrit(self.degrees_of_freedom, 0.975))
 
     @property
     def interval(self) -> Interval:

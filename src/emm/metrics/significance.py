@@ -164,9 +164,9 @@ def _ratio(difference: float, standard_error: float) -> float:
 
 
 def _two_sided(z: float) -> float:
-    from scipy.stats import norm  # imported here, as it takes most of a second
+    from scipy.special import ndtr  # imported here, as it takes a third of a second
 
-    return float(2 * norm.sf(abs(z)))
+    return float(2 * ndtr(-abs(z)))
 
 
 def _check_seeds(scores: Tensor) -> None:
