@@ -141,7 +141,7 @@ def random_trees(rounds: int, seed: int, task: int, outputs: Sequence[int] = ())
 
 # Numbers of tasks and kinds of pools: only networks, trees for each task, unequal numbers of
 # members with trees, a task with only trees, networks without a common width, tasks of three and
-# two classes beside one with a single logit, with and without trees, and networks that aren't cut.
+# two classes next to one with a single logit, with and without trees, and networks that aren't cut.
 KINDS = (
     (2, "networks"),
     (4, "networks"),

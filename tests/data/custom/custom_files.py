@@ -35,7 +35,7 @@ def make_table(rows: int = ROWS) -> pl.DataFrame:
             "views": draw.permutation(rows),
             "device": draw.integers(0, 3, rows),
             "country": pl.Series(draw.choice(["de", "fr", "New, York"], rows), dtype=pl.String),
-            "zip": [f"0{number:04}" for number in range(rows)],
+            "zip": [f"0{number % 300:04}" for number in range(rows)],
             "genres": pl.Series(draw.choice(genres, rows), dtype=pl.String),
             "visited": draw.integers(0, 2, rows) == 1,
             "orders": draw.integers(0, 3, rows),

@@ -119,7 +119,7 @@ def test_inferred_columns_are_reported(raw: Path, capsys: pytest.CaptureFixture[
         InferredColumn("views", "dense", 400, 0, "311"),
         InferredColumn("device", "sparse", 3, 0, "0"),
         InferredColumn("country", "sparse", 3, 0, "New, York"),
-        InferredColumn("zip", "sparse", 400, 0, "00000"),
+        InferredColumn("zip", "sparse", 300, 0, "00000"),
     )
     assert capsys.readouterr().err.splitlines() == [
         "shop: columns without a role in the section custom, by their first 400 rows:",
@@ -128,7 +128,7 @@ def test_inferred_columns_are_reported(raw: Path, capsys: pytest.CaptureFixture[
         "  views    dense          400        0  311",
         "  device   sparse           3        0  0",
         "  country  sparse           3        0  New, York",
-        "  zip      sparse         400        0  00000",
+        "  zip      sparse         300        0  00000",
     ]
 
 

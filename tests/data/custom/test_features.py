@@ -157,7 +157,7 @@ def test_typed_columns_have_their_values(tmp_path: Path) -> None:
 
 
 def test_an_example_is_short(tmp_path: Path) -> None:
-    put(tmp_path, text=[f"line\nbreak {'x' * 50} {n}" for n in range(ROWS)])
+    put(tmp_path, text=[f"line\nbreak {'x' * 50} {n // 2}" for n in range(ROWS)])
     (listed,) = describe(tmp_path).inferred
     assert listed.example == f"line break {'x' * 29}"
-    assert (listed.taken_as, listed.distinct, listed.missing) == ("sparse", ROWS, 0)
+    assert (listed.taken_as, listed.distinct, listed.missing) == ("sparse", ROWS // 2, 0)

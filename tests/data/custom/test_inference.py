@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emm.data.custom.inference import MAX_CATEGORIES, Inferred, has_ids, infer, word_faults
+from emm.data.custom.inference import (
+    MAX_CATEGORIES,
+    ROWS_WITH_NAMES,
+    Inferred,
+    has_ids,
+    infer,
+    word_faults,
+)
 from emm.data.custom.numbers import MISSING_WORDS, Notation
 
 
@@ -22,8 +29,9 @@ ROLES: dict[str, tuple[list[object], str | None]] = {
     "as many as a category may have": ([*map(str, range(MAX_CATEGORIES))], "sparse"),
     "one more": ([*map(str, range(MAX_CATEGORIES + 1))], "dense"),
     "whole numbers as pandas writes them": (["1.0", "2.0"], "sparse"),
-    "codes": ([f"0{number:04}" for number in range(1000)], "sparse"),
-    "numbers and a code": ([*MANY, "007"], "sparse"),
+    "codes": ([f"0{number % 900:04}" for number in range(1000)], "sparse"),
+    "numbers and a code": ([*MANY, "007", "007"], "sparse"),
+    "names of few rows": ([f"A{number}" for number in range(ROWS_WITH_NAMES - 1)], "sparse"),
     "text": (["a", "1"], "sparse"),
     "text and fractions": (["a", "1.5", "b"], "sparse"),
     "infinity": (["inf", "1.5"], "dense"),
@@ -63,8 +71,22 @@ def test_whole_numbers_that_the_name_calls_ids_are_sparse(dtype: type[pl.DataTyp
     assert infer(ids.rename("visits")).role == "dense"
 
 
-def test_ids_that_all_differ_name_the_rows_and_are_no_feature() -> None:
-    assert infer(pl.Series("id", range(1000))) == Inferred(None, "names each row")
+@pytest.mark.parametrize(
+    "names",
+    [
+        pl.Series("id", range(1000)),
+        pl.Series("code", [f"0{number:03}" for number in range(ROWS_WITH_NAMES)]),
+        pl.Series("comment", [*(f"No. {number}" for number in range(1000)), None, None]),
+        pl.Series("user", [*map(str, range(1000))]).cast(pl.Categorical),
+    ],
+    ids=["ids", "codes", "text", "categorical"],
+)
+def test_many_categories_that_all_differ_name_the_rows_and_are_no_feature(names: pl.Series) -> None:
+    assert infer(names) == Inferred(None, "names each row")
+
+
+def test_numbers_that_all_differ_are_numbers() -> None:
+    assert infer(pl.Series("price", range(1000))).role == "dense"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +134,7 @@ def test_few_other_words_among_dates_are_counted() -> None:
 @pytest.mark.parametrize("others", [600, 60])
 def test_many_words_make_a_category(others: int) -> None:
     texts = [f"A{number}" for number in range(others)]
-    assert inferred([*MANY, *texts]) == Inferred("sparse")
+    assert inferred([*MANY, *texts, "A0"]) == Inferred("sparse")
 
 
 @given(st.lists(st.sampled_from(["x", "y"]), max_size=100))

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 import yaml
@@ -18,6 +18,9 @@ DENSE, SPARSE, DATES = "dense", "sparse", "dates"
 
 MAX_CATEGORIES = 10
 """A column of whole numbers with more distinct values than this is dense, unless it has ids."""
+
+ROWS_WITH_NAMES = 100
+"""So many values, all different, are names of rows unless they are numbers."""
 
 _IDS = {"id", "uid", "code", "zip", "zipcode", "postcode"}
 _THINGS = {"user", "customer", "member", "item", "product", "merchant", "shop", "store"}
@@ -62,11 +65,11 @@ def infer(column: pl.Series) -> Inferred:
 
     - Numbers are dense if any is a fraction or more than `MAX_CATEGORIES` of them differ: with ages
       and counts as categories, models are worse by more than with codes as numbers.
-    - Whole numbers that the column's name calls ids are sparse; if all differ, they name the rows
-      and are no feature.
+    - Whole numbers that the column's name calls ids are sparse.
     - Dates and times are read as `emm.data.custom.dates` describes.
     - Everything else is sparse: few whole numbers, text, booleans, and codes, which are digits with
-      a leading zero.
+      a leading zero. Where all of `ROWS_WITH_NAMES` or more values differ, they name the rows, and
+      are no feature.
 
     Some text among numbers or dates doesn't make them sparse: a word for a missing value is read as
     one, and any other is returned as one of the ``words``.
@@ -74,9 +77,9 @@ def infer(column: pl.Series) -> Inferred:
     what = unusable(column.dtype)
     if what is not None:
         return Inferred(None, f"it holds {what}")
-    if isinstance(column.dtype, pl.Categorical | pl.Enum | pl.Boolean | pl.Null):
-        return Inferred(SPARSE)
     values = column.drop_nulls()
+    if isinstance(column.dtype, pl.Categorical | pl.Enum | pl.Boolean | pl.Null):
+        return _categories(values)
     if column.dtype.is_temporal():
         return Inferred(DATES)
     numbers = parse_numbers(values)
@@ -89,11 +92,17 @@ def infer(column: pl.Series) -> Inferred:
     distinct = known.n_unique()
     if whole and distinct <= MAX_CATEGORIES:
         suggestion = hint(values) if column.dtype == pl.String else None
-        return Inferred(SPARSE, hint=suggestion)
+        return replace(_categories(values), hint=suggestion)
     if whole and has_ids(column.name):
-        unique = distinct == len(values)
-        return Inferred(None, "names each row") if unique else Inferred(SPARSE, "ids by its name")
+        return _categories(values, "ids by its name")
     return _with_words(DENSE, values, numbers.is_not_null())
+
+
+def _categories(values: pl.Series, note: str = "") -> Inferred:
+    """A column of categories; no feature if they name the rows."""
+    if len(values) >= ROWS_WITH_NAMES and values.n_unique() == len(values):
+        return Inferred(None, "names each row")
+    return Inferred(SPARSE, note)
 
 
 def has_ids(name: str) -> bool:
@@ -181,7 +190,7 @@ def _with_words(role: str, values: pl.Series, good: pl.Series) -> Inferred:
     few = len(words) <= _FEW_WORDS and share > 1 / 2
     if few or share >= _MOST:
         return Inferred(role, note, words)
-    return Inferred(SPARSE)
+    return _categories(values)
 
 
 def _listed(column: pl.Series, inferred: Inferred, dates: DateFeatures | None) -> InferredColumn:
