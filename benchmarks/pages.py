@@ -1,4 +1,4 @@
-"""Write the tables of benchmarks/README.md that come from the files in results/.
+"""Write the tables of benchmarks/README.md and docs/speed.md that come from the files in results/.
 
     python -m benchmarks.pages
 
@@ -14,9 +14,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.results import RESULTS
+from benchmarks.results import RESULTS, between
 
 PAGE = Path(__file__).resolve().parent / "README.md"
+SPEED, MARKS = PAGE.parents[1] / "docs/speed.md", ("<!-- speed:start -->", "<!-- speed:end -->")
 NOTHING = "Not measured."
 _MODELS = {
     "shared_bottom": "SharedBottom",
@@ -34,6 +35,8 @@ Results = Mapping[str, Mapping[str, Any]]
 def main() -> None:
     text = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(page(text, read_results()), encoding="utf-8")
+    text = SPEED.read_text(encoding="utf-8")
+    SPEED.write_text(between(text, MARKS, speed(read_results())), encoding="utf-8")
     sys.stderr.write(f"{PAGE.name} has the results of {', '.join(sorted(read_results()))}\n")
 
 
@@ -85,6 +88,25 @@ def models(part: Mapping[str, Any]) -> str:
             shares = [_ratio(own[way], own[peer]) for peer in peers for way in ways[:2]]
             rows.append([_MODELS[model], phase, *medians, *shares])
     return markdown(["model", "rows/s", *ways, *ratios], rows, texts=2)
+
+
+def speed(results: Results) -> str:
+    """How many times as fast as torch-rechub, over all machines, models and batches."""
+    rows = []
+    for title, way, phase in (
+        ("compiled training", "emm, compiled", "training"),
+        ("plain training", "emm", "training"),
+        ("prediction", "emm", "prediction"),
+    ):
+        found = [
+            float(_ratio(rounds, by_library["torch-rechub"]["rows_per_second"][name]))
+            for about in results.values()
+            for by_library in about.get("models", {}).get("models", {}).values()
+            for name, rounds in by_library[way]["rows_per_second"].items()
+            if name.startswith(phase)
+        ]
+        rows.append([title, f"{min(found):.0f} to {max(found):.0f}"])
+    return markdown(["", "times as fast"], rows)
 
 
 def _has(part: Mapping[str, Any], library: str) -> bool:

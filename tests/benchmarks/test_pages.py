@@ -2,7 +2,18 @@
 
 from typing import Any
 
-from benchmarks.pages import NOTHING, PAGE, TABLES, page, read_results, section
+from benchmarks.pages import (
+    MARKS,
+    NOTHING,
+    PAGE,
+    SPEED,
+    TABLES,
+    page,
+    read_results,
+    section,
+    speed,
+)
+from benchmarks.results import between
 
 MACHINE = {"processor": "Some CPU", "cores": 2, "gpu": None}
 CUDA: dict[str, Any] = {
@@ -30,6 +41,23 @@ CUDA: dict[str, Any] = {
 
 def tables(name: str, part: dict[str, Any]) -> str:
     return section(name, TABLES[name], {"some-cpu": {"machine": MACHINE, name: part}})
+
+
+def test_the_page_of_speed_has_the_range_of_all_ratios() -> None:
+    text = SPEED.read_text(encoding="utf-8")
+    assert between(text, MARKS, speed(read_results())) == text
+    rates = {
+        "emm": {"training": [20.0, 24.0, 30.0], "prediction by 9": [7.0, 7.0, 7.0]},
+        "emm, compiled": {"training": [30.0, 30.0, 30.0]},
+        "torch-rechub": {"training": [10.0, 8.0, 10.0], "prediction by 9": [1.0, 1.0, 1.0]},
+    }
+    models = {"mmoe": {name: {"rows_per_second": own} for name, own in rates.items()}}
+    lines = speed({"here": {"models": {"models": models}}}).splitlines()
+    assert lines[2:] == [
+        "| compiled training | 3 to 3 |",
+        "| plain training | 3 to 3 |",
+        "| prediction | 7 to 7 |",
+    ]
 
 
 def test_the_page_has_the_tables_of_the_result_files() -> None:
