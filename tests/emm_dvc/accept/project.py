@@ -91,6 +91,8 @@ class Repository:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.root / "src"),
             "DVC_NO_ANALYTICS": "1",
+            # DVC ignores no file above its project, whatever .dvcignore says.
+            "PYTHONDONTWRITEBYTECODE": "1",
         }
         found = subprocess.run(
             command, cwd=self.folder, env=variables, capture_output=True, text=True
