@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from benchmarks.results import between
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULTS = ROOT / "docs/tuning.md", ROOT / "tuning/default"
 TABLES = {
@@ -108,9 +110,7 @@ def page(text: str) -> str:
     count, choices = choices_table()
     choices = f"Over {count} such trainings, the AUC on unseen rows lost:\n\n{choices}"
     for name, table in {"scores": scores_table(), "choices": choices}.items():
-        start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
-        before, _, rest = text.partition(start)
-        text = f"{before}{start}\n{table}\n{end}{rest.partition(end)[2]}"
+        text = between(text, name, table)
     return text
 
 

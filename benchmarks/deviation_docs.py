@@ -10,6 +10,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from benchmarks.default_docs import markdown
+from benchmarks.results import between
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULTS = ROOT / "docs/deviations.md", ROOT / "tuning/deviations"
@@ -168,11 +169,7 @@ def tables() -> dict[str, str]:
 def page(text: str) -> str:
     """The page with the current tables between its markers."""
     for name, table in tables().items():
-        start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
-        before, found, rest = text.partition(start)
-        if not found or end not in rest:
-            raise ValueError(f"{PAGE.name} has no markers {start} and {end}")
-        text = f"{before}{start}\n{table}\n{end}{rest.partition(end)[2]}"
+        text = between(text, name, table)
     return text
 
 

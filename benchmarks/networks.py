@@ -7,14 +7,13 @@ FOLDER has processed data, such as data/processed: census-income and kuairand-pu
 is a funnel of generated impressions, see `benchmarks.funnel`. Each network has the settings of the
 recipe `default`, as the table determines them, and no trials; validation chooses the epoch, and
 test is read once. A table's rows of train and validation are a random part, so that all runs take
-an hour on one core. Each run is one line of OUT/TABLE.jsonl, and runs that are there are skipped.
+half an hour on one core. Each run is one line of OUT/TABLE.jsonl; runs that are there are skipped.
 ``--docs`` writes the tables of `benchmarks/README.md`.
 """
 
 import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -22,19 +21,15 @@ from typing import Any
 import torch
 
 import emm
-from benchmarks.funnel import World
-from benchmarks.generated_schema import generated_schema
 from benchmarks.results import between
+from benchmarks.small_tables import facts_of, open_table
 from emm.api.datasets import Dataset
 from emm.core.progress import say
-from emm.data.tables.rows import Rows, RowTensors
-from emm.data.tables.schema import Split
 from emm.evaluation.operations import count_operations
 from emm.nn.mlp import count_parameters
 from emm.report.markdown import markdown_table
 from emm.report.names import display_name
-from emm.training.auto import Facts, network_defaults, training_defaults
-from emm.training.context import TrainingContext
+from emm.training.auto import network_defaults, training_defaults
 
 MODELS = ("shared_bottom", "mmoe", "cross_stitch", "sluice", "home", "resflow", "ektm")
 BASE = "mmoe"
@@ -43,7 +38,6 @@ SEEDS = (0, 1, 2)
 ROWS = 60_000  # of train, at most; a quarter as many of validation
 RESULTS = Path("tuning/networks")
 PAGE = Path("benchmarks/README.md")
-MARKS = ("<!-- networks:start -->", "<!-- networks:end -->")
 
 KUAIRAND_GROUPS = {"watching": ["is_click", "long_view"], "interaction": ["is_like"]}
 ARGUMENTS: Mapping[tuple[str, str], Mapping[str, Any]] = {
@@ -52,17 +46,6 @@ ARGUMENTS: Mapping[tuple[str, str], Mapping[str, Any]] = {
 """Of a table and a network, besides those of the recipe."""
 
 Run = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Generated(Dataset):
-    """Generated rows instead of a folder."""
-
-    rows: RowTensors | None = None
-
-    def split(self, name: str) -> Rows:
-        """The rows of train, validation or test."""
-        return self.rows if name == "test" and self.rows else super().split(name)
 
 
 def main() -> None:
@@ -117,46 +100,6 @@ def one_run(dataset: Dataset, model: str, seed: int, more: Mapping[str, Any]) ->
     }
 
 
-def facts_of(context: TrainingContext) -> Facts:
-    """What the recipe's rules know, of the rows that are learned."""
-    labels = context.validation.labels.float()
-    counts = [labels.eq(value).sum(dim=0).min().item() for value in (0, 1)]
-    return Facts(len(context.train), int(min(counts)), sum(context.schema.cardinalities))
-
-
-def open_table(name: str, data: Path, rows: int) -> Dataset:
-    """A table with at most ``rows`` random rows of train, and a quarter as many of validation."""
-    if name == "funnel":
-        return generated_funnel(rows)
-    dataset = emm.load_dataset(data / name, device="cpu")
-    context = dataset.context
-    train, validation = part(context.train, rows, 0), part(context.validation, rows // 4, 1)
-    return replace(dataset, context=replace(context, train=train, validation=validation))
-
-
-def part(rows: Rows, count: int, seed: int) -> Rows:
-    """Random rows, in their order; all if there are no more."""
-    if len(rows) <= count:
-        return rows
-    generator = torch.Generator().manual_seed(seed)
-    return rows.rows(torch.randperm(len(rows), generator=generator)[:count].sort().values)
-
-
-def generated_funnel(rows: int) -> Dataset:
-    """Impressions of users and items with clicks, and conversions after some of them."""
-    world = World(0)
-    train, validation, test = (world.draw(n).rows for n in (rows, rows // 4, rows))
-    tasks = ("click", "conversion")
-    schema = replace(
-        generated_schema(tasks, 0, world.inputs.cardinalities),
-        splits={"train": Split(rows, {}), "validation": Split(rows // 4, {})},
-        funnel=tasks,
-    )
-    cpu = torch.device("cpu")
-    context = TrainingContext(schema, "", world.inputs, train, validation, cpu, "default")
-    return Generated(Path(), context, None, test)
-
-
 def read(log: Path) -> list[Run]:
     """The runs of a log; none if there is no such file."""
     lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
@@ -166,7 +109,7 @@ def read(log: Path) -> list[Run]:
 def page(text: str, results: Path = RESULTS) -> str:
     """The page with the table of all results between its markers."""
     parts = [table_of(name, read(results / f"{name}.jsonl")) for name in TABLES]
-    return between(text, MARKS, "\n\n".join(parts))
+    return between(text, "networks", "\n\n".join(parts))
 
 
 def table_of(name: str, runs: Sequence[Run]) -> str:

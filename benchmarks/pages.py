@@ -7,7 +7,6 @@ results of the program; without any it says that nothing has been measured.
 """
 
 import json
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 from benchmarks.results import RESULTS, between
 
 PAGE = Path(__file__).resolve().parent / "README.md"
-SPEED, MARKS = PAGE.parents[1] / "docs/speed.md", ("<!-- speed:start -->", "<!-- speed:end -->")
+SPEED = PAGE.parents[1] / "docs/speed.md"
 NOTHING = "Not measured."
 _MODELS = {
     "shared_bottom": "SharedBottom",
@@ -36,7 +35,7 @@ def main() -> None:
     text = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(page(text, read_results()), encoding="utf-8")
     text = SPEED.read_text(encoding="utf-8")
-    SPEED.write_text(between(text, MARKS, speed(read_results())), encoding="utf-8")
+    SPEED.write_text(between(text, "speed", speed(read_results())), encoding="utf-8")
     sys.stderr.write(f"{PAGE.name} has the results of {', '.join(sorted(read_results()))}\n")
 
 
@@ -48,11 +47,7 @@ def read_results(folder: Path = RESULTS) -> Results:
 def page(text: str, results: Results) -> str:
     """The page with the tables of these results."""
     for name, table in TABLES.items():
-        start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
-        new = f"{start}\n\n{section(name, table, results)}\n\n{end}"
-        text = re.sub(
-            f"{re.escape(start)}.*?{re.escape(end)}", lambda _, new=new: new, text, flags=re.S
-        )
+        text = between(text, name, f"\n{section(name, table, results)}\n")
     return text
 
 

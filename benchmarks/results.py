@@ -36,12 +36,13 @@ def save(out: Path, program: str, found: Mapping[str, Any]) -> None:
     write_json(out, results)
 
 
-def between(text: str, marks: tuple[str, str], content: str) -> str:
-    """``text`` with other content between two markers; ValueError if it lacks one."""
-    before, start, rest = text.partition(marks[0])
-    _, end, after = rest.partition(marks[1])
-    if not start or not end:
-        raise ValueError(f"the page has no markers {marks[0]} and {marks[1]}")
+def between(text: str, name: str, content: str) -> str:
+    """A page with other content between the two markers of ``name``; ValueError if it lacks one."""
+    start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
+    before, found, rest = text.partition(start)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"the page has no markers {start} and {end}")
     return f"{before}{start}\n{content}\n{end}{after}"
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from scipy.stats import t as student
 
 from benchmarks.default_docs import markdown
+from benchmarks.results import between
 from benchmarks.weightings import COST, DATA, EQUAL, OUT
 from emm.metrics.significance import holm
 from emm.training.weighting import WEIGHTINGS
@@ -32,9 +33,7 @@ def main() -> None:
 def page(text: str, results: Path = OUT) -> str:
     """The page with the current tables between its markers."""
     for name, table in {"cost": cost(results), "comparison": comparison(results)}.items():
-        start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
-        before, _, rest = text.partition(start)
-        text = f"{before}{start}\n{table}\n{end}{rest.partition(end)[2]}"
+        text = between(text, name, table)
     return text
 
 

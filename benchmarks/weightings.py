@@ -25,7 +25,7 @@ import torch
 
 import emm
 from benchmarks.model_runners import Setting, emm_model, emm_stepper, read_setting
-from benchmarks.networks import facts_of, open_table
+from benchmarks.small_tables import facts_of, open_table
 from emm.core.files import write_json
 from emm.core.progress import say
 from emm.training.auto import network_defaults, training_defaults

@@ -22,9 +22,11 @@ MAX_CATEGORIES = 10
 ROWS_WITH_NAMES = 100
 """So many values, all different, are names of rows unless they are numbers."""
 
-_IDS = {"id", "uid", "code", "zip", "zipcode", "postcode"}
-_THINGS = {"user", "customer", "member", "item", "product", "merchant", "shop", "store"}
-"""A name that ends in one of these words means ids, whose order says nothing."""
+_ID_WORDS = {
+    *("id", "uid", "code", "zip", "zipcode", "postcode"),
+    *("user", "customer", "member", "item", "product", "merchant", "shop", "store"),
+}
+"""The last words of names of columns with ids, whose order says nothing."""
 
 _MOST, _FEW_WORDS = 0.9, 20
 _SHOWN, _EXAMPLE = 10, 40
@@ -109,7 +111,7 @@ def has_ids(name: str) -> bool:
     """Whether a column's name says that its values are ids: ``user_id``, ``itemId``, ``shop``."""
     found = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", original_name(name))
     words = [word.lower() for word in found]
-    return bool({*words[-1:]} & (_IDS | _THINGS)) and "per" not in words
+    return bool({*words[-1:]} & _ID_WORDS) and "per" not in words
 
 
 def other_words(values: pl.Series, good: pl.Series) -> dict[str, int]:
