@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.generated_schema import generated_schema
-from emm.data.tables.names import GROUP, GROUPS
+from emm.data.tables.names import GROUP, GROUPS, label_column
 from emm.data.tables.rows import RowTensors
-from emm.data.tables.schema import Schema, label_column
+from emm.data.tables.schema import Schema
 from emm.nn.inputs import Inputs
 
 ROWS = 42_300_000  # those of train in the published data

@@ -26,9 +26,9 @@ from benchmarks.generated_schema import generated_schema
 from benchmarks.results import add_out, save
 from emm.data.tables.loading import SplitFile, columns_of
 from emm.data.tables.memory import GIB, open_splits
-from emm.data.tables.names import GROUP, GROUPS
+from emm.data.tables.names import GROUP, GROUPS, label_column
 from emm.data.tables.rows import Rows, RowTensors
-from emm.data.tables.schema import Schema, label_column
+from emm.data.tables.schema import Schema
 from emm.models.mmoe import MMoE
 from emm.training.devices import use_device
 from emm.training.fit import predict, train_epoch

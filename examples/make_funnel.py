@@ -17,7 +17,8 @@ import polars as pl
 from emm.data.custom.dataset import custom_dataset
 from emm.data.custom.settings import CustomDataSettings, SplitSettings
 from emm.data.prepare.preprocess import preprocess
-from emm.data.tables.schema import label_column, load_schema
+from emm.data.tables.names import label_column
+from emm.data.tables.schema import load_schema
 
 OUT = Path(__file__).parent / "funnel"
 ROWS, USERS, ITEMS, DAYS = 8_000, 300, 120, 28

@@ -12,8 +12,8 @@ from torch import Tensor
 
 import emm
 from emm.core.errors import DecompositionError, ModelFileError, ParamsError
-from emm.data.tables.names import GROUP, GROUPS
-from emm.data.tables.schema import label_column, write_schema
+from emm.data.tables.names import GROUP, GROUPS, label_column
+from emm.data.tables.schema import write_schema
 from emm.metrics.classes import macro_auc
 from emm.metrics.ranking import auc
 from tests.fusion.partly_labelled import make_partly_labelled, with_classes

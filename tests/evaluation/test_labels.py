@@ -15,7 +15,8 @@ from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from torch import Tensor
 
 from emm.core.errors import ParamsError
-from emm.data.tables.schema import WEIGHT, Split, label_column, schema_hash, write_schema
+from emm.data.tables.names import WEIGHT, label_column
+from emm.data.tables.schema import Split, schema_hash, write_schema
 from emm.evaluation.evaluate import evaluate
 from emm.evaluation.settings import EvaluateSettings
 from emm.models.shared_bottom import SharedBottom

@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from emm.core.errors import DataError
-from emm.data.tables.schema import FORMAT, SPLITS, Schema, Split, label_column, write_schema
+from emm.data.tables.names import label_column
+from emm.data.tables.schema import FORMAT, SPLITS, Schema, Split, write_schema
 from emm.evaluation.truth import score_truth
 
 LABELS = [0, 1, 1, 0, 1, 0, 0, 1]

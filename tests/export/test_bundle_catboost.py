@@ -10,7 +10,8 @@ import torch
 
 import emm
 from emm.data.tables.expressions import evaluated
-from emm.data.tables.schema import label_column, load_schema
+from emm.data.tables.names import label_column
+from emm.data.tables.schema import load_schema
 from emm.export.bundle import Exported, write_bundle
 from emm.export.row import Row
 from emm.export.signature import read_signature

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from emm.core.errors import DecompositionError, ModelFileError
-from emm.data.tables.schema import label_column, schema_hash, write_schema
+from emm.data.tables.names import label_column
+from emm.data.tables.schema import schema_hash, write_schema
 from emm.evaluation.evaluate import evaluate
 from emm.fusion.cached_predictions import load_cached_predictions
 from emm.fusion.decompose import decompose

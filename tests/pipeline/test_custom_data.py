@@ -5,7 +5,8 @@ import json
 import numpy as np
 import polars as pl
 
-from emm.data.tables.schema import BAGS, load_schema
+from emm.data.tables.names import BAGS
+from emm.data.tables.schema import load_schema
 from tests.pipeline.workspace import PARAMS, Workspace
 
 ROWS = 600

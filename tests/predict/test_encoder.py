@@ -16,7 +16,8 @@ from emm.data.datasets.census_income import COLUMNS, DATASET
 from emm.data.datasets.split_rules import AsPublished, ByTime
 from emm.data.prepare.preprocess import preprocess
 from emm.data.tables.inputs import Inputs
-from emm.data.tables.schema import BAG, BAGS, SPLITS, load_schema
+from emm.data.tables.names import BAG, BAGS
+from emm.data.tables.schema import SPLITS, load_schema
 from emm.predict.encoder import Encoder, open_encoder
 from tests.census import lines, write_raw
 from tests.data.custom.custom_files import describe, preprocessed, put_csv, put_parquet

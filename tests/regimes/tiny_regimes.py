@@ -7,7 +7,8 @@ import polars as pl
 import torch
 
 from emm.config.binding import bind
-from emm.data.tables.schema import Split, label_column, write_schema
+from emm.data.tables.names import label_column
+from emm.data.tables.schema import Split, write_schema
 from emm.regimes.settings import Regimes
 from tests.training.tiny import NUMBERS, SCHEMA, TASKS, save_processed, table
 

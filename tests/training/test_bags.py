@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from emm.core.errors import DataError
-from emm.data.tables.schema import BAG, BAGS, SPLITS, BagColumn, load_schema, write_schema
+from emm.data.tables.names import BAG, BAGS
+from emm.data.tables.schema import SPLITS, BagColumn, load_schema, write_schema
 from emm.evaluation.evaluate import evaluate
 from emm.fusion.decompose import decompose
 from emm.fusion.train import train_fused

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from sklearn.metrics import mean_absolute_error, r2_score, roc_auc_score, root_mean_squared_error
 from torch import nn
 
-from emm.data.tables.schema import SPLITS, Split, Target, label_column, load_schema, write_schema
+from emm.data.tables.names import label_column
+from emm.data.tables.schema import SPLITS, Split, Target, load_schema, write_schema
 from emm.evaluation.evaluate import evaluate
 from emm.fusion.decompose import decompose
 from emm.fusion.train import train_fused

@@ -9,17 +9,9 @@ import polars as pl
 import torch
 from torch import nn
 
-from emm.data.tables.names import GROUP, GROUPS
+from emm.data.tables.names import GROUP, GROUPS, WEIGHT, label_column
 from emm.data.tables.rows import RowTensors
-from emm.data.tables.schema import (
-    FORMAT,
-    WEIGHT,
-    DenseColumn,
-    Schema,
-    SparseColumn,
-    label_column,
-    write_schema,
-)
+from emm.data.tables.schema import FORMAT, DenseColumn, Schema, SparseColumn, write_schema
 from emm.fusion.settings import FusionSettings
 from emm.models import model_class
 from emm.training.context import TrainingContext

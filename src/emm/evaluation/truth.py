@@ -7,7 +7,8 @@ import torch
 
 from emm.core.errors import DataError
 from emm.data.datasets.generated import TRUTH
-from emm.data.tables.schema import label_column, load_schema
+from emm.data.tables.names import label_column
+from emm.data.tables.schema import load_schema
 from emm.metrics.ranking import auc
 
 

@@ -7,7 +7,8 @@ import polars as pl
 import torch
 
 from emm.core.errors import DataError
-from emm.data.tables.schema import CLASSES, REGRESSION, label_column
+from emm.data.tables.names import label_column
+from emm.data.tables.schema import CLASSES, REGRESSION
 from emm.metrics.tasks import labelled, score
 from emm.outside.logits import Values
 

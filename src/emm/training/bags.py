@@ -6,7 +6,8 @@ import polars as pl
 import torch
 
 from emm.core.errors import DataError
-from emm.data.tables.schema import BAGS, Schema
+from emm.data.tables.names import BAGS
+from emm.data.tables.schema import Schema
 from emm.nn.bags import BagStore
 
 

@@ -25,7 +25,8 @@ from emm.data.datasets.split_rules import (
     Split,
 )
 from emm.data.prepare.dataset import dataset_of
-from emm.data.tables.schema import WEIGHT, load_schema
+from emm.data.tables.names import WEIGHT
+from emm.data.tables.schema import load_schema
 from stages.download import main as download
 from stages.preprocess import main as preprocess
 from tests.configuration import CENSUS, Change, copy_conf, edit

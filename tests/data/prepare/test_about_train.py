@@ -9,7 +9,8 @@ import pytest
 
 from emm.data.prepare.about_train import MOST_EDGES, bin_counts, edges_of, train_bins, with_train
 from emm.data.tables.inputs import Inputs
-from emm.data.tables.schema import DenseColumn, Split, label_column
+from emm.data.tables.names import label_column
+from emm.data.tables.schema import DenseColumn, Split
 from tests.training.tiny import SCHEMA
 
 MANY = tuple(float(n) for n in range(1, 64))

@@ -9,7 +9,8 @@ from emm.data.datasets.dataset import Dataset, Task
 from emm.data.datasets.split_rules import ByColumn
 from emm.data.prepare.preprocess import preprocess
 from emm.data.reading.chunks import Chunk, Reading
-from emm.data.tables.schema import BAG, BAGS, load_schema
+from emm.data.tables.names import BAG, BAGS
+from emm.data.tables.schema import load_schema
 from tests.data.fetch.tiny_source import SOURCE
 
 PLACES = ["train", "train", "train", "validation", "test", "test"]

@@ -12,7 +12,7 @@ from emm.data.prepare import ingest as module
 from emm.data.prepare.ingest import Store, ingest, usable_rows, wanted_of
 from emm.data.reading.chunks import LINE, Chunk, Reading
 from emm.data.reading.rejected import Rejected
-from emm.data.tables.schema import WEIGHT, label_column
+from emm.data.tables.names import WEIGHT, label_column
 from tests.data.fetch.tiny_source import SOURCE
 
 ROWS = pl.DataFrame(

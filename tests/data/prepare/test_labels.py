@@ -19,7 +19,8 @@ from emm.data.datasets.split_rules import AsPublished, Halved
 from emm.data.prepare.preprocess import preprocess
 from emm.data.reading.chunks import LINE, Chunk, Reading
 from emm.data.tables.loading import load_split
-from emm.data.tables.schema import SPLITS, Schema, label_column, load_schema
+from emm.data.tables.names import label_column
+from emm.data.tables.schema import SPLITS, Schema, load_schema
 from tests.data.fetch.tiny_source import SOURCE
 
 BINARY = Task(pl.col("click"), ("click",), optional=True)

@@ -18,9 +18,9 @@ from emm.data.datasets.split_rules import ByTime
 from emm.data.prepare.preprocess import preprocess
 from emm.data.prepare.sample import Sample
 from emm.data.tables.loading import load_groups, load_split
-from emm.data.tables.names import original_name, stored_name
+from emm.data.tables.names import BAG, WEIGHT, original_name, stored_name
 from emm.data.tables.rows import RowTensors
-from emm.data.tables.schema import BAG, SPLITS, WEIGHT, Schema, load_schema
+from emm.data.tables.schema import SPLITS, Schema, load_schema
 from tests.data.custom.custom_files import describe
 
 ROLES = ("dense", "sparse", "label", "weight", "key", "time", "kept", "bag", "other")

@@ -10,7 +10,8 @@ from emm.core.errors import DataError, ParamsError
 from emm.core.files import sha256
 from emm.data.datasets.census_income import DATASET
 from emm.data.prepare.preprocess import preprocess
-from emm.data.tables.schema import SPLITS, WEIGHT, label_column, load_schema
+from emm.data.tables.names import WEIGHT, label_column
+from emm.data.tables.schema import SPLITS, load_schema
 from tests.census import lines, write_raw
 
 TASKS = ("income", "never-married")

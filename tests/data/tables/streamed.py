@@ -10,8 +10,8 @@ from torch import Tensor
 
 from emm.data.tables.loading import Columns, SplitFile
 from emm.data.tables.memory import open_stream
+from emm.data.tables.names import WEIGHT
 from emm.data.tables.rows import Rows, RowTensors
-from emm.data.tables.schema import WEIGHT
 from emm.data.tables.stream import BLOCK, Stream
 
 CPU = torch.device("cpu")

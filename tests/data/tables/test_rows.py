@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from emm.core.errors import DataError
 from emm.data.tables.loading import load_split
+from emm.data.tables.names import WEIGHT
 from emm.data.tables.rows import RowTensors, batch_sizes, count_batches, joined, shuffled
-from emm.data.tables.schema import WEIGHT
 from tests.data.prepare.checks.tables import binary_rows, schema_of
 
 ROWS = binary_rows(0, 7)

@@ -12,7 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from emm.data.tables.inputs import Bins, Inputs
-from emm.data.tables.schema import DenseColumn, Schema, label_column
+from emm.data.tables.names import label_column
+from emm.data.tables.schema import DenseColumn, Schema
 
 MOST_EDGES = 9
 """Ten bins are usual for a population stability index."""

@@ -14,7 +14,8 @@ import polars as pl
 from emm.data.datasets.dataset import Dataset
 from emm.data.prepare.encode import describe_sparse, encode_sparse, fit_vocabularies
 from emm.data.reading.chunks import Reading
-from emm.data.tables.schema import BAG, BAGS, SPLITS, BagColumn
+from emm.data.tables.names import BAG, BAGS
+from emm.data.tables.schema import SPLITS, BagColumn
 
 _OWNER = "__owner"
 

@@ -12,8 +12,8 @@ from emm.data.datasets.dataset import Dataset, Task, class_name
 from emm.data.datasets.split_rules import column_of
 from emm.data.reading.chunks import LINE, Chunk, Reading
 from emm.data.reading.rejected import Rejected
-from emm.data.tables.names import RAW_COPY, original_name
-from emm.data.tables.schema import BINARY, CLASSES, REGRESSION, WEIGHT, label_column
+from emm.data.tables.names import RAW_COPY, WEIGHT, label_column, original_name
+from emm.data.tables.schema import BINARY, CLASSES, REGRESSION
 
 _REASON, _AT_FAULT = "__reason", "__at_fault"
 _UNLABELLED = "unlabelled"

@@ -10,7 +10,8 @@ import polars as pl
 
 from emm.core.errors import DataError
 from emm.data.datasets.dataset import MAX_CLASSES, Task
-from emm.data.tables.schema import BINARY, CLASSES, REGRESSION, SPLITS, Split, Target, label_column
+from emm.data.tables.names import label_column
+from emm.data.tables.schema import BINARY, CLASSES, REGRESSION, SPLITS, Split, Target
 
 _SHOWN = 10
 

@@ -22,8 +22,8 @@ from emm.data.reading.chunks import Reading
 from emm.data.reading.rejected import Rejected
 from emm.data.tables.inputs import INPUTS, inputs_of_kinds, write_inputs
 from emm.data.tables.kinds import RAW
-from emm.data.tables.names import original_name, stored_name
-from emm.data.tables.schema import BAGS, BINARY, CLASSES, label_column, load_schema
+from emm.data.tables.names import BAGS, label_column, original_name, stored_name
+from emm.data.tables.schema import BINARY, CLASSES, load_schema
 
 
 def preprocess(

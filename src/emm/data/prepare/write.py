@@ -19,8 +19,8 @@ from emm.data.prepare.encode import (
 from emm.data.prepare.ingest import Wanted
 from emm.data.prepare.labels import FittedLabels, count_splits, encode_label, fit_labels
 from emm.data.tables import schema as contract
-from emm.data.tables.names import original_name
-from emm.data.tables.schema import BAG, BINARY, WEIGHT, DenseColumn
+from emm.data.tables.names import BAG, WEIGHT, original_name
+from emm.data.tables.schema import BINARY, DenseColumn
 
 VOCABULARIES = "vocabularies.parquet"
 ROW_GROUP = 262_144  # rows; about what streamed training reads at a time

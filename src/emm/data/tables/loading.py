@@ -11,9 +11,17 @@ from polars.selectors import by_name
 from torch import Tensor
 
 from emm.core.errors import DataError, choose
-from emm.data.tables.names import GROUP, GROUPS, original_name, stored_name
+from emm.data.tables.names import (
+    BAG,
+    GROUP,
+    GROUPS,
+    WEIGHT,
+    label_column,
+    original_name,
+    stored_name,
+)
 from emm.data.tables.rows import RowTensors
-from emm.data.tables.schema import BAG, WEIGHT, Schema, label_column
+from emm.data.tables.schema import Schema
 
 SLICE_ROWS = 262_144  # read at a time; larger slices need more memory and aren't faster
 

@@ -1,13 +1,24 @@
-"""Names of columns in processed data, some of which are those of a table."""
+"""Names of files and columns of processed data; some columns have those of a table."""
 
-from emm.data.tables.schema import BAG, WEIGHT, label_column
+WEIGHT = "weight"
+"""Name of the processed column with the rows' weights in the training loss, if there are any."""
+
+BAGS = "bags.parquet"
+BAG = "bag"
+"""Name of the processed column with the number of the row in BAGS that holds a row's bags."""
 
 GROUPS, GROUP = "groups.parquet", "group"
 """File of processed data, and its column with the number of each row's group for folds."""
 
 RAW_COPY = "__raw:"
 _PREFIX = "column:"
-_RESERVED = (label_column(""), _PREFIX, "__")
+_LABEL = "label:"
+_RESERVED = (_LABEL, _PREFIX, "__")
+
+
+def label_column(task: str) -> str:
+    """Name of the processed column with a task's label."""
+    return f"{_LABEL}{task}"
 
 
 def stored_name(column: str) -> str:

@@ -14,18 +14,6 @@ FORMAT = 2
 SPLITS = ("train", "validation", "test")
 BINARY, REGRESSION, CLASSES = "binary", "regression", "classes"
 
-WEIGHT = "weight"
-"""Name of the processed column with the rows' weights in the training loss, if there are any."""
-
-BAGS = "bags.parquet"
-BAG = "bag"
-"""Name of the processed column with the number of the row in BAGS that holds a row's bags."""
-
-
-def label_column(task: str) -> str:
-    """Name of the processed column with a task's label."""
-    return f"label:{task}"
-
 
 @dataclass(frozen=True)
 class DenseColumn:

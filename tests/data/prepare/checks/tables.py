@@ -8,15 +8,8 @@ import numpy as np
 import polars as pl
 
 from emm.data.prepare.checks.table import own_names
-from emm.data.tables.schema import (
-    FORMAT,
-    SPLITS,
-    DenseColumn,
-    Schema,
-    SparseColumn,
-    Split,
-    label_column,
-)
+from emm.data.tables.names import label_column
+from emm.data.tables.schema import FORMAT, SPLITS, DenseColumn, Schema, SparseColumn, Split
 
 Splits = dict[str, pl.DataFrame]
 

@@ -15,7 +15,8 @@ from emm.core.errors import DataError
 from emm.data.datasets.split_rules import ByTime, Randomly, Split
 from emm.data.prepare.checks.check import check
 from emm.data.prepare.settings import CheckSettings
-from emm.data.tables.schema import CLASSES, REGRESSION, Schema, label_column
+from emm.data.tables.names import label_column
+from emm.data.tables.schema import CLASSES, REGRESSION, Schema
 from tests.data.prepare.checks.tables import Splits, binary_rows, schema_of, three, write_splits
 
 LABEL = label_column("t")

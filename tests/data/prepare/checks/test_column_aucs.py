@@ -6,7 +6,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from emm.data.prepare.checks.column_aucs import auc_of_counts, column_aucs, highest, leaks
-from emm.data.tables.schema import CLASSES, REGRESSION, label_column
+from emm.data.tables.names import label_column
+from emm.data.tables.schema import CLASSES, REGRESSION
 from tests.data.prepare.checks.tables import binary_rows, own, schema_of
 
 LABEL = label_column("t")

@@ -6,7 +6,8 @@ import pytest
 
 from emm.data.prepare.checks.column_aucs import column_aucs
 from emm.data.prepare.checks.determined import Together, columns_together, determined
-from emm.data.tables.schema import CLASSES, REGRESSION, label_column
+from emm.data.tables.names import label_column
+from emm.data.tables.schema import CLASSES, REGRESSION
 from tests.data.prepare.checks.tables import own, schema_of
 
 LABEL = label_column("t")

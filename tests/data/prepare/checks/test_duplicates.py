@@ -15,7 +15,8 @@ from emm.data.prepare.checks.duplicates import (
     warnings,
 )
 from emm.data.prepare.checks.table import open_split
-from emm.data.tables.schema import BAG, BAGS, BagColumn, Schema, label_column
+from emm.data.tables.names import BAG, BAGS, label_column
+from emm.data.tables.schema import BagColumn, Schema
 from tests.data.prepare.checks.tables import (
     Splits,
     binary_rows,

@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 
 from emm.data.prepare.checks.labels import FEW, Found, count_labels, few, has_all, lacking
-from emm.data.tables.schema import CLASSES, REGRESSION, SPLITS, Schema, label_column
+from emm.data.tables.names import label_column
+from emm.data.tables.schema import CLASSES, REGRESSION, SPLITS, Schema
 from tests.data.prepare.checks.tables import Splits, own, schema_of
 
 LABEL = label_column("t")

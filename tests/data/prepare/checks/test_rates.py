@@ -18,7 +18,8 @@ from emm.data.prepare.checks.rates import (
     mean_p,
     rate_p,
 )
-from emm.data.tables.schema import CLASSES, REGRESSION, label_column
+from emm.data.tables.names import label_column
+from emm.data.tables.schema import CLASSES, REGRESSION
 from tests.data.prepare.checks.labels_of_users import counted, effect_of, users
 from tests.data.prepare.checks.tables import Splits, binary_rows, own_splits, schema_of, three
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import polars as pl
 from polars.selectors import by_name
 
-from emm.data.tables.schema import BAG, BAGS, Schema, label_column
+from emm.data.tables.names import BAG, BAGS, label_column
+from emm.data.tables.schema import Schema
 
 KEY = "key"
 BAG_HASH = "bags"
