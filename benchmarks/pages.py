@@ -13,7 +13,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.results import RESULTS, between
+from benchmarks.predict_page import predict
+from benchmarks.results import RESULTS, between, markdown
 
 PAGE = Path(__file__).resolve().parent / "README.md"
 SPEED = PAGE.parents[1] / "docs/speed.md"
@@ -60,13 +61,6 @@ def section(name: str, table: Callable[[Mapping[str, Any]], str], results: Resul
         if name in about
     }
     return "\n\n".join(f"{machine}:\n\n{text}" for machine, text in found.items()) or NOTHING
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> str:
-    """A table whose first columns are text and whose others are numbers."""
-    rule = "|" + ":---|" * texts + "---:|" * (len(head) - texts)
-    lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
-    return "\n".join([lines[0], rule, *lines[1:]])
 
 
 def models(part: Mapping[str, Any]) -> str:
@@ -210,6 +204,7 @@ def _cuda_sentences(runs: Mapping[str, Any]) -> Iterator[str]:
 
 
 TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "predict": predict,
     "models": models,
     "census": census,
     "start-up": start_up,

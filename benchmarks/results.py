@@ -7,7 +7,7 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,13 @@ def between(text: str, name: str, content: str) -> str:
     if not found or not closed:
         raise ValueError(f"the page has no markers {start} and {end}")
     return f"{before}{start}\n{content}\n{end}{after}"
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> str:
+    """A table whose first columns are text and whose others are numbers."""
+    rule = "|" + ":---|" * texts + "---:|" * (len(head) - texts)
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
+    return "\n".join([lines[0], rule, *lines[1:]])
 
 
 def machine() -> dict[str, Any]:

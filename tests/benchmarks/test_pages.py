@@ -42,6 +42,20 @@ def tables(name: str, part: dict[str, Any]) -> str:
     return section(name, TABLES[name], {"some-cpu": {"machine": MACHINE, name: part}})
 
 
+def test_the_tables_of_prediction() -> None:
+    times = {"processor_p50": 0.2, "clock_p50": 0.21, "clock_p99": 0.5}
+    run = {"with": "torch", "rows": 100, "seconds": 2.0, "processor_seconds": 4, "peak_gib": 0.5}
+    row = {
+        "rows_per_second": {"encoder": [9.0, 30.0, 20.0]},
+        "single_ms": {"encoded": times},
+        "files": [run],
+    }
+    text = tables("predict", {"models": {"census-income/tuned/emm": row}})
+    assert "| emm | encoder | 20 |" in text
+    assert "| emm | encoded | 0.20 | 0.21 | 0.50 |" in text
+    assert "| emm | torch | 100 | 50 | 25 | 0.50 |" in text
+
+
 def test_the_page_of_speed_has_the_range_of_all_ratios() -> None:
     text = SPEED.read_text(encoding="utf-8")
     assert between(text, "speed", speed(read_results())) == text

@@ -16,9 +16,7 @@ from emm.fusion.scored import FOLDER, KEPT, save_scored, scored_columns
 from emm.fusion.settings import FusedSettings, FusionSettings
 from emm.fusion.shares import mean_shares
 from emm.fusion.stacking.ladder import Stack
-from emm.fusion.stacking.train import (
-    save_stacks,
-)
+from emm.fusion.stacking.train import save_stacks
 from emm.outside.factories import trusting
 from emm.training.auto import complete_recipe
 from emm.training.checkpoint import Checkpoint

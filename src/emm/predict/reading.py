@@ -113,7 +113,7 @@ def read_blocks(table: Table, columns: Sequence[str]) -> Iterator[Block]:
         fields=None if table.header else table.columns,
         name=table.name,
         encoding=table.encoding,
-        threads=1,  # others encode and compute meanwhile
+        threads=0,  # others encode meanwhile; reading ahead would cost memory
     )
     for chunk in chunks:
         yield _with_refused(table.name, chunk.rows, unreadable.taken())

@@ -1,5 +1,7 @@
+import gc
 import sys
 import threading
+from weakref import WeakSet
 
 import pytest
 
@@ -41,3 +43,25 @@ def test_the_switch_interval_is_restored() -> None:
     assert sys.getswitchinterval() < before
     results.close()
     assert sys.getswitchinterval() == before
+
+
+def test_without_threads_an_item_is_taken_when_its_result_is() -> None:
+    items = iter(range(9))
+    results = prefetch(lambda n: (n, threading.get_ident()), items, threads=0)
+    assert next(results) == (0, threading.get_ident())
+    assert next(items) == 1
+
+
+class Item:
+    """Something that is gone once nobody refers to it."""
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_an_item_is_not_kept_after_its_result(threads: int) -> None:
+    items = [Item() for _ in range(THREADS + 1)]
+    kept = WeakSet(items)
+    results = prefetch(lambda _: None, (items.pop() for _ in range(THREADS + 1)), threads)
+    for _ in range(THREADS + 1):
+        next(results)
+    gc.collect()
+    assert not kept

@@ -78,7 +78,7 @@ def read_delimited(
         controls: control characters that are allowed.
         encoding: of the file.
         fast_parser: tried first on every block; its rows may have other columns than ``columns``.
-        threads: that parse; each holds a block in memory.
+        threads: that parse ahead; each holds a block in memory. 0: nothing is parsed ahead.
 
     Raises DataError if the file is missing, empty, compressed, in another encoding, or without
     columns or good lines.

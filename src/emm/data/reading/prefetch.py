@@ -19,13 +19,17 @@ def prefetch(
 ) -> Iterator[_Out]:
     """Yield ``work(item)`` for each item in order, working a few items ahead of the caller.
 
-    At most ``threads`` + 1 results are pending, so memory stays bounded. An error in ``work`` is
-    raised in place of its result.
+    At most ``threads`` + 1 results are pending, so memory stays bounded; without threads none is.
+    An error in ``work`` is raised in place of its result.
     """
+    if not threads:
+        yield from map(work, items)
+        return
     pending: deque[Future[_Out]] = deque()
     with _fast_thread_switching(), ThreadPoolExecutor(threads) as pool:
         for item in items:
             pending.append(pool.submit(work, item))
+            del item  # not kept while results are used
             if len(pending) > threads:
                 yield pending.popleft().result()
         while pending:

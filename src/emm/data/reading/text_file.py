@@ -151,10 +151,12 @@ def blocks(
     with open_utf8(path, encoding) as file:
         skipped = file.read(start or len(_BOM))
         rest = b"" if start else skipped.removeprefix(_BOM)
-        while block := file.read(BLOCK_BYTES):
+        # Texts of one size: the memory of one serves the next.
+        while block := file.read(BLOCK_BYTES - len(rest) % BLOCK_BYTES):
             text = rest + block
             found = _complete(text, dialect)
             rest = text[len(found.text) :]
+            del block, text  # not kept while the records are used
             if len(rest) > MAX_LINE_BYTES:
                 raise DataError(
                     f"{path.name} has a line of more than {MAX_LINE_BYTES:,} bytes",
