@@ -5,7 +5,8 @@
 MMoE and EMM train for one epoch on generated rows (`benchmarks.ali_ccp_rows`), by one process and
 by two that share each batch. At most ``--memory-gib`` of rows are in memory. The cost per row with
 more rows is compared with that of the first number of rows. A row takes 100 bytes on disk, twice
-that while the rows are written.
+that while the rows are written. With ``--add``, earlier results of other runs are kept, so that the
+parts can be measured one at a time.
 """
 
 import argparse
@@ -16,10 +17,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -45,6 +47,11 @@ class Measured:
     loss: float
 
     @property
+    def run(self) -> tuple[str, int, int]:
+        """What was run."""
+        return self.model, self.rows, self.processes
+
+    @property
     def microseconds(self) -> float:
         """Processor time per row."""
         return 1e6 * self.processor_seconds / self.rows
@@ -55,22 +62,37 @@ def main() -> None:
     if options.generate or options.measure:
         _in_child(options)
         return
-    found = []
+    found = _earlier(options) if options.add else []
     for rows in options.rows:
         with TemporaryDirectory(dir=options.folder) as folder:
             # In another process: the peak of a child includes the size of the one that starts it.
             _children(1, "--generate", folder, "--rows", rows, "--ids", options.ids)
-            found += _measure_all(options, folder, rows)
+            for each in _measured(options, folder, rows):
+                found = _in_order([*(old for old in found if old.run != each.run), each])
+                save(options.out, _PROGRAM, _record(options, found))  # an epoch takes long
     Console().print(_table(found))
-    record = {
-        "threads": options.threads,
-        "batch_size": options.batch_size,
-        "optimiser": options.optimiser,
-        "ids": options.ids,
-        "memory_gib": options.memory_gib,
-        "runs": [asdict(each) for each in found],
-    }
-    save(options.out, _PROGRAM, record)
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    names = ("threads", "batch_size", "optimiser", "ids", "memory_gib")
+    return {name: getattr(options, name) for name in names}
+
+
+def _record(options: argparse.Namespace, found: Sequence[Measured]) -> dict[str, Any]:
+    return {**_settings(options), "runs": [asdict(each) for each in found]}
+
+
+def _earlier(options: argparse.Namespace) -> list[Measured]:
+    """The runs in the file of results; exits if they have other settings."""
+    part = json.loads(options.out.read_text(encoding="utf-8"))[_PROGRAM]
+    wanted = _settings(options)
+    if {name: part[name] for name in wanted} != wanted:
+        sys.exit(f"error: {options.out} has runs with other settings\n  next: leave out --add")
+    return [Measured(**run) for run in part["runs"]]
+
+
+def _in_order(found: Sequence[Measured]) -> list[Measured]:
+    return sorted(found, key=lambda each: (each.rows, MODELS.index(each.model), each.processes))
 
 
 def _options() -> argparse.Namespace:
@@ -85,6 +107,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--memory-gib", type=float, default=1.0, help="for rows in memory")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--folder", type=Path, help="for the generated rows; default: /tmp")
+    parser.add_argument("--add", action="store_true", help="keep earlier results of other runs")
     add_out(parser)
     parser.add_argument("--generate", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
@@ -93,8 +116,7 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _measure_all(options: argparse.Namespace, folder: str, rows: int) -> list[Measured]:
-    found = []
+def _measured(options: argparse.Namespace, folder: str, rows: int) -> Iterator[Measured]:
     for model in options.model or MODELS:
         for processes in options.processes or (1, 2):
             runs = _children(
@@ -104,19 +126,17 @@ def _measure_all(options: argparse.Namespace, folder: str, rows: int) -> list[Me
                 *("--batch-size", options.batch_size, "--optimiser", options.optimiser),
                 *("--memory-gib", options.memory_gib / processes, "--device", options.device),
             )
-            found.append(
-                Measured(
-                    model,
-                    rows,
-                    processes,
-                    seconds=max(run["seconds"] for run in runs),
-                    processor_seconds=sum(run["processor_seconds"] for run in runs),
-                    peak_gib=max(run["peak_gib"] for run in runs),
-                    loss=runs[0]["loss"],
-                )
+            each = Measured(
+                model,
+                rows,
+                processes,
+                seconds=max(run["seconds"] for run in runs),
+                processor_seconds=sum(run["processor_seconds"] for run in runs),
+                peak_gib=max(run["peak_gib"] for run in runs),
+                loss=runs[0]["loss"],
             )
-            Console(stderr=True).print(found[-1])
-    return found
+            Console(stderr=True).print(each)
+            yield each
 
 
 def _children(processes: int, *words: object) -> list[dict[str, float]]:

@@ -56,7 +56,8 @@ class NumericEmbedding(nn.Module):
         inner = self.left.isfinite() & self.right.isfinite()
         left = self.left.masked_fill(~inner, 0)
         span = (self.right - self.left).masked_fill(~inner, 1)
-        return ((x - left) / span).clamp(0, 1) * inner
+        # In place: new tensors of this size cost more than the arithmetic.
+        return (x - left).div_(span).clamp_(0, 1).mul_(inner)
 
 
 def numeric_embedding(inputs: Inputs, encoding: str, width: int) -> NumericEmbedding | None:
