@@ -46,5 +46,5 @@ def predict(part: Mapping[str, Any]) -> str:
 
 
 def _name(row: str) -> str:
-    """The model of a row ``dataset/recipe/model``."""
-    return row.rpartition("/")[2]
+    """``recipe/model`` of a row ``dataset/recipe/model``; all are of one dataset."""
+    return row.partition("/")[2]

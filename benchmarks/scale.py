@@ -84,8 +84,9 @@ def _record(options: argparse.Namespace, found: Sequence[Measured]) -> dict[str,
 
 def _earlier(options: argparse.Namespace) -> list[Measured]:
     """The runs in the file of results; exits if they have other settings."""
-    part = json.loads(options.out.read_text(encoding="utf-8"))[_PROGRAM]
+    results = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
     wanted = _settings(options)
+    part = results.get(_PROGRAM, {**wanted, "runs": []})
     if {name: part[name] for name in wanted} != wanted:
         sys.exit(f"error: {options.out} has runs with other settings\n  next: leave out --add")
     return [Measured(**run) for run in part["runs"]]

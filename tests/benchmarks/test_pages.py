@@ -51,9 +51,9 @@ def test_the_tables_of_prediction() -> None:
         "files": [run],
     }
     text = tables("predict", {"models": {"census-income/tuned/emm": row}})
-    assert "| emm | encoder | 20 |" in text
-    assert "| emm | encoded | 0.20 | 0.21 | 0.50 |" in text
-    assert "| emm | torch | 100 | 50 | 25 | 0.50 |" in text
+    assert "| tuned/emm | encoder | 20 |" in text
+    assert "| tuned/emm | encoded | 0.20 | 0.21 | 0.50 |" in text
+    assert "| tuned/emm | torch | 100 | 50 | 25 | 0.50 |" in text
 
 
 def test_the_page_of_speed_has_the_range_of_all_ratios() -> None:

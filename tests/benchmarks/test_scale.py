@@ -38,6 +38,7 @@ def test_earlier_runs_are_kept_in_order(tmp_path: Path) -> None:
     many = Measured("mmoe", 9, 1, 5.0, 8.0, 1.0, 0.5)
     few = Measured("emm", 4, 2, 5.0, 8.0, 1.0, 0.5)
     options = argparse.Namespace(**vars(OPTIONS) | {"out": tmp_path / "found.json"})
+    assert _earlier(options) == []
     save(options.out, "scale", _record(options, [many]))
     assert _in_order([*_earlier(options), few]) == [few, many]
 
