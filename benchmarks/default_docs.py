@@ -4,12 +4,12 @@ python -m benchmarks.default_docs
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.results import between
+from benchmarks.results import between, markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULTS = ROOT / "docs/tuning.md", ROOT / "tuning/default"
@@ -66,7 +66,7 @@ def scores_table() -> str:
             for name, title in TREES.items()
         ),
     ]
-    return markdown(rows)
+    return markdown(rows[0], rows[1:])
 
 
 def choices_table() -> tuple[int, str]:
@@ -84,7 +84,7 @@ def choices_table() -> tuple[int, str]:
     for title, choose in CHOICES.items():
         lost = [max(run["unseen"]) - run["unseen"][choose(run)] for run in runs]
         rows.append([title, f"{fmean(lost):.3f}", f"{max(lost):.3f}"])
-    return len(runs), markdown(rows)
+    return len(runs), markdown(rows[0], rows[1:])
 
 
 def score(table: Mapping[str, Any], variant: str) -> float:
@@ -96,13 +96,6 @@ def score(table: Mapping[str, Any], variant: str) -> float:
 
 def read(name: str) -> Any:
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    head, *body = rows
-    rule = f"|:---|{'---:|' * (len(head) - 1)}"
-    lines = [f"| {' | '.join(cells)} |" for cells in (head, *body)]
-    return "\n".join([lines[0], rule, *lines[1:]])
 
 
 def page(text: str) -> str:

@@ -9,8 +9,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from benchmarks.default_docs import markdown
-from benchmarks.results import between
+from benchmarks.results import between, markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULTS = ROOT / "docs/deviations.md", ROOT / "tuning/deviations"
@@ -64,7 +63,7 @@ def comparison(trials: Mapping[str, str]) -> str:
     runs = {name: scores_of(read(name)) for name in trials}
     base, *others = runs
     rows = [HEAD, *(row(title, runs[name], runs[base]) for name, title in trials.items())]
-    return f"{markdown(rows)}\n\n{verdict(trials, runs, base, others)}"
+    return f"{markdown(rows[0], rows[1:])}\n\n{verdict(trials, runs, base, others)}"
 
 
 def verdict(
@@ -89,7 +88,7 @@ def widths() -> str:
     for model, title in WIDTHS.items():
         base, narrow = (scores_of(read(name)) for name in (model, f"{model}-8"))
         rows += [row(f"{title}, **16**", base, base), row(f"{title}, 8", narrow, base)]
-    return markdown(rows)
+    return markdown(rows[0], rows[1:])
 
 
 def stopping() -> str:
@@ -103,7 +102,7 @@ def stopping() -> str:
     }
     every = {title: scores_of(record, rule) for title, rule in rules.items()}
     base = next(iter(every.values()))
-    return markdown([["patience", *HEAD[1:]], *(row(t, s, base) for t, s in every.items())])
+    return markdown(["patience", *HEAD[1:]], [row(t, s, base) for t, s in every.items()])
 
 
 def kept(run: Run, patience: int, tasks: int | None = None) -> int:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.pages
 
-A table stands between two comments with its name. It has a part for every machine that has
+A table is between two comments with its name. It has a part for every machine that has
 results of the program; without any it says that nothing has been measured.
 """
 

@@ -37,7 +37,7 @@ def predict(part: Mapping[str, Any]) -> str:
         markdown(["model", "in batches", "rows by processor second"], rates, texts=2),
         "One row, in milliseconds; medians, and the 99th percentile:",
         markdown(["model", "one row", "processor", "clock", "clock, 99 %"], singles, texts=2),
-        "`emm predict` from CSV files of 39 columns and 470 bytes a row, with its start:",
+        "`emm predict` from CSV files of 39 columns and 470 bytes a row, start-up included:",
         markdown(
             ["model", "with", "rows", "rows/s", "by processor second", "peak, GiB"], files, texts=2
         ),

@@ -12,8 +12,7 @@ from typing import Any
 
 from scipy.stats import t as student
 
-from benchmarks.default_docs import markdown
-from benchmarks.results import between
+from benchmarks.results import between, markdown
 from benchmarks.weightings import COST, DATA, EQUAL, OUT
 from emm.metrics.significance import holm
 from emm.training.weighting import WEIGHTINGS
@@ -45,7 +44,7 @@ def cost(results: Path) -> str:
     rows = [["rule", "ms a step", "times equal weights"]]
     for rule in sorted(found, key=lambda each: float(found[each]["ratio"])):
         rows.append([f"`{rule}`", f"{found[rule]['ms']:.2f}", f"{found[rule]['ratio']:.2f}"])
-    return markdown(rows)
+    return markdown(rows[0], rows[1:])
 
 
 def comparison(results: Path) -> str:
@@ -63,7 +62,7 @@ def comparison(results: Path) -> str:
     for rule in WEIGHTINGS:
         cells = [cell(rule, found, adjusted[name]) for name, found in read.items()]
         rows.append([f"`{rule}`", *cells])
-    return f"{markdown(rows)}\n\n{verdict(read, adjusted)}"
+    return f"{markdown(rows[0], rows[1:])}\n\n{verdict(read, adjusted)}"
 
 
 def scores_of(runs: Mapping[str, Any]) -> Scores:
